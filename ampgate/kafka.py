@@ -1,0 +1,250 @@
+"""The embedded Kafka: the real Apache Kafka in KRaft mode, one to three nodes on this machine.
+
+Theory of operation: every node is broker and controller at once, a Java process on a leash
+(`ampgate.leash`), configured by files written anew at each start. What lasts is `cluster.json`
+(the cluster's id, and the ports that clients know) and each node's records under `node-N/log`.
+Controllers listen on new ports at every start: the quorum is static configuration, so Kafka does
+not mind. A start is over when each node names all of them in its answer to a Metadata request.
+"""
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+if sys.platform != "win32":
+    import fcntl
+
+from ampgate import leash
+from ampgate.kafka_jars import EmbeddedKafkaError, Progress, class_path, java_executable
+from ampgate.kafka_ports import free_ports, is_free, named_by
+from ampgate.kafka_settings import HOST, broker_settings, log4j_settings, write_properties
+
+__all__ = ["EmbeddedKafka", "EmbeddedKafkaError", "Progress"]
+
+BROKERS_MAX = 3  # Enough for replication and elections; more would only cost memory.
+JARS_DIR = Path("~/.cache/ampgate/kafka")  # Shared by all data directories of a user.
+LOG_TAIL_LINES = 20
+POLL_SECONDS = 0.05
+
+
+class EmbeddedKafka:
+    """A Kafka cluster that never outlives this process, and whose records do."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        brokers: int = 1,
+        port: int | None = None,
+        jars_dir: Path = JARS_DIR,
+        settings: Mapping[str, str] | None = None,
+        heap_megabytes: int = 512,
+        start_timeout_seconds: float = 90.0,
+        stop_timeout_seconds: float = 6.0,
+        progress: Progress = lambda _message: None,
+    ) -> None:
+        """Node N listens on `port + N - 1`; without `port` on the last ones, else on free ones."""
+        assert 1 <= brokers <= BROKERS_MAX, f"1 to {BROKERS_MAX} brokers, not {brokers}"
+        self.data_dir = data_dir.resolve()
+        self.nodes = range(1, brokers + 1)
+        self._port = port
+        self._jars_dir = jars_dir.expanduser()
+        self._settings = dict(settings or {})
+        self._heap_megabytes = heap_megabytes
+        self._start_timeout_seconds = start_timeout_seconds
+        self._stop_timeout_seconds = stop_timeout_seconds
+        self._progress = progress
+        self._ports: dict[int, int] = {}
+        self._class_path = ""
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._lock: IO[str] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        assert self._ports, "Kafka was not started"
+        return ",".join(f"{HOST}:{port}" for port in self._ports.values())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return once clients can use every node; raise `EmbeddedKafkaError` if that fails."""
+        assert not self._running, "Kafka was started twice"
+        self._class_path = class_path(self._jars_dir, self._progress)
+        began = time.monotonic()
+        try:
+            self._lock_data()
+            cluster_id = self._claim_cluster()
+            self._write_configuration()
+            self._format(cluster_id)
+            self._progress("starting Kafka")
+            for node in self.nodes:
+                self._running[node] = self._spawn(node, "kafka.Kafka")
+            self._await_ready(self.nodes)
+        except BaseException:
+            self.stop()
+            raise
+        self._progress(f"Kafka is up after {time.monotonic() - began:.1f} s")
+
+    def stop(self) -> None:
+        """Let every node finish what it writes; kill what has not ended in time."""
+        for process in self._running.values():
+            process.terminate()
+        deadline = time.monotonic() + self._stop_timeout_seconds
+        for node, process in list(self._running.items()):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            self.kill(node)
+        if self._lock:
+            self._lock.close()
+
+    def kill(self, node: int) -> None:
+        """End `node` as a power cut would: `kill -9`."""
+        process = self._running.pop(node)
+        process.kill()
+        process.wait()
+
+    def restart(self, node: int) -> None:
+        """Start a killed `node` again, on its port and records; return once it serves."""
+        assert node not in self._running, f"node {node} still runs"
+        self._running[node] = self._spawn(node, "kafka.Kafka")
+        self._await_ready([node])
+
+    def pid(self, node: int) -> int:
+        return self._running[node].pid
+
+    def _lock_data(self) -> None:
+        """Make sure that no other process writes here; the lock ends with us, however we end."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.data_dir / "lock").open("w")
+        if sys.platform != "win32":  # There, Kafka's own lock has to do.
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise EmbeddedKafkaError(f"another Kafka runs on {self.data_dir}") from error
+
+    def _claim_cluster(self) -> str:
+        """The cluster's id; its ports are decided, and both remembered."""
+        state = self.data_dir / "cluster.json"
+        known = json.loads(state.read_text()) if state.exists() else {}
+        cluster_id: str = known.get("cluster_id") or new_cluster_id()
+        last_ports: list[int] = known.get("ports") or []
+        if last_ports and len(last_ports) != len(self.nodes):
+            raise EmbeddedKafkaError(
+                f"{self.data_dir} holds a cluster of {len(last_ports)} brokers, not "
+                f"{len(self.nodes)}: start it with as many, or use another directory"
+            )
+        self._ports = dict(zip(self.nodes, self._choose_ports(last_ports), strict=True))
+        partial = state.with_suffix(".partial")
+        remembered = {"cluster_id": cluster_id, "ports": list(self._ports.values())}
+        partial.write_text(json.dumps(remembered))
+        partial.replace(state)
+        return cluster_id
+
+    def _choose_ports(self, last_ports: list[int]) -> list[int]:
+        if self._port is None:
+            usable = last_ports and all(is_free(port) for port in last_ports)
+            return last_ports if usable else free_ports(len(self.nodes))
+        ports = [self._port + node - 1 for node in self.nodes]
+        for port in ports:
+            if not is_free(port):
+                raise EmbeddedKafkaError(
+                    f"port {port}, meant for Kafka, is taken by another program:"
+                    " end that one, or choose another port"
+                )
+        return ports
+
+    def _write_configuration(self) -> None:
+        controller_ports = dict(zip(self.nodes, free_ports(len(self.nodes)), strict=True))
+        for node in self.nodes:
+            node_dir = self._node_dir(node)
+            # Java unpacks native libraries there, and one that is killed leaves them behind.
+            shutil.rmtree(node_dir / "tmp", ignore_errors=True)
+            (node_dir / "tmp").mkdir(parents=True)
+            settings = broker_settings(
+                node=node,
+                ports=self._ports,
+                controller_ports=controller_ports,
+                log_dir=node_dir / "log",
+            )
+            write_properties(node_dir / "server.properties", settings | self._settings)
+            write_properties(node_dir / "log4j2.properties", log4j_settings(node_dir / "kafka.log"))
+
+    def _format(self, cluster_id: str) -> None:
+        """Make the storage of every new node one of this cluster."""
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c")
+        for node in self.nodes:
+            if not (self._node_dir(node) / "log" / "meta.properties").exists():
+                self._progress(f"preparing the storage of node {node}")
+                self._running[node] = self._spawn(node, *tool)
+        while self._running:
+            node, process = self._running.popitem()
+            if process.wait(self._start_timeout_seconds) != 0:
+                raise self._failure(node, "its storage could not be prepared")
+
+    def _spawn(self, node: int, *program: str) -> subprocess.Popen[bytes]:
+        """Run a program of Kafka for `node`, with the node's configuration as last argument."""
+        node_dir = self._node_dir(node)
+        java: list[str | Path] = [
+            *(java_executable(), "-cp", self._class_path),
+            f"-Xmx{self._heap_megabytes}m",
+            "-XX:+UseSerialGC",  # The fewest threads and the least memory.
+            "-XX:+ExitOnOutOfMemoryError",
+            # What Kafka 4.1 still does, and newer Javas warn about.
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            f"-Djava.io.tmpdir={node_dir / 'tmp'}",
+            f"-Dlog4j2.configurationFile={(node_dir / 'log4j2.properties').as_uri()}",
+        ]
+        command = [*java, *program, node_dir / "server.properties"]
+        with (node_dir / "java.log").open("wb") as output:
+            # SIGKILL at our death: the next start finds its ports and files free at once.
+            return leash.spawn(command, at_death=signal.SIGKILL, output=output)
+
+    def _await_ready(self, nodes: Iterable[int]) -> None:
+        """Wait until each of `nodes` itself says that every running node serves."""
+        deadline = time.monotonic() + self._start_timeout_seconds
+        for node in nodes:
+            while not named_by(self._ports[node]) >= self._running.keys():
+                if self._running[node].poll() is not None:
+                    raise self._failure(node, "it ended while starting")
+                if time.monotonic() > deadline:
+                    raise self._failure(
+                        node, f"it was not ready after {self._start_timeout_seconds:g} s"
+                    )
+                time.sleep(POLL_SECONDS)
+
+    def _failure(self, node: int, reason: str) -> EmbeddedKafkaError:
+        """What to raise about `node`: with the last lines of Kafka's log, and Java's own words."""
+        node_dir = self._node_dir(node)
+        tail: list[str] = []
+        for log in (node_dir / "kafka.log", node_dir / "java.log"):
+            with suppress(FileNotFoundError):
+                tail += log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        headline = f"Kafka node {node} failed: {reason}. The end of {node_dir}/*.log:"
+        return EmbeddedKafkaError("\n  ".join([headline, *tail]))
+
+    def _node_dir(self, node: int) -> Path:
+        return self.data_dir / f"node-{node}"
+
+
+def new_cluster_id() -> str:
+    """A random id in Kafka's form; not one that its tools would take for an option."""
+    encoded = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return encoded if encoded[0] != "-" else new_cluster_id()

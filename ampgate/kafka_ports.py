@@ -1,0 +1,55 @@
+"""Which ports are free on this machine, and what the Kafka behind one says of its cluster."""
+
+import socket
+import struct
+from contextlib import ExitStack
+
+from ampgate.kafka_settings import HOST
+
+ANSWER_TIMEOUT_SECONDS = 2.0
+METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"ampgate", 0)  # Version 1; of no topic.
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As Java does it: a connection that lingers in TIME_WAIT does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all held until the last is found, so no two are equal."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def named_by(port: int) -> set[int]:
+    """The nodes that the broker at `port` tells a client to use; none while it does not answer."""
+    try:
+        with socket.create_connection((HOST, port), ANSWER_TIMEOUT_SECONDS) as broker:
+            broker.sendall(struct.pack(">i", len(METADATA_REQUEST)) + METADATA_REQUEST)
+            with broker.makefile("rb") as answer:
+                (size,) = struct.unpack(">i", answer.read(4))
+                return brokers_in(answer.read(size))
+    except (OSError, struct.error):
+        return set()
+
+
+def brokers_in(metadata: bytes) -> set[int]:
+    """The node ids in a Metadata response of version 1."""
+    _correlation_id, count = struct.unpack_from(">ii", metadata)
+    nodes, at = set(), 8
+    for _ in range(count):
+        node, host_bytes = struct.unpack_from(">ih", metadata, at)
+        at += 6 + host_bytes + 4  # The port follows the host,
+        (rack_bytes,) = struct.unpack_from(">h", metadata, at)
+        at += 2 + max(0, rack_bytes)  # and then the rack, of length -1 when there is none.
+        nodes.add(node)
+    return nodes

@@ -1,0 +1,1 @@
+"""Strict fakes of the destinations: their documented behaviour, limits and error bodies."""

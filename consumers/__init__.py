@@ -1,0 +1,1 @@
+"""Delivery: records in, requests out."""

@@ -1,0 +1,1 @@
+"""Every shape that leaves a process. No I/O, no state."""

@@ -1,0 +1,233 @@
+"""The configuration: one TOML file, any value overridable from the environment.
+
+`load` raises `ConfigError` with one sentence that names the key's path.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from schemas.topics import Topics
+
+ENVIRONMENT_PREFIX = "AMPGATE_"
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message says which key and why."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(Section):
+    """How to reach Kafka, with Kafka's own names."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "ampgate."
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_plain_username: str | None = None
+    sasl_plain_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.topic_prefix)
+
+
+class Edge(Section):
+    host: str = "0.0.0.0"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    max_body_bytes: Annotated[int, Field(gt=0)] = 20_000_000
+    max_inflight_bytes: Annotated[int, Field(gt=0)] = 64_000_000
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    body_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    ack_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+
+
+class Delivery(Section):
+    admin_host: str = "0.0.0.0"
+    admin_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    max_memory_bytes: Annotated[int, Field(gt=0)] = 64_000_000
+    drain_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+
+
+class Source(Section):
+    name: Annotated[str, Field(pattern=NAME)]
+    write_key: SecretStr | None = None
+    write_key_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    allowed_origins: tuple[str, ...] = ()
+    events_per_second: Annotated[float, Field(gt=0)] | None = None
+    ip: Literal["keep", "truncate", "drop"] = "keep"
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        if (self.write_key is None) == (self.write_key_sha256 is None):
+            raise ValueError("needs either write_key or write_key_sha256")
+        if self.write_key is not None and not self.write_key.get_secret_value():
+            raise ValueError("write_key is empty")
+        return self
+
+    @property
+    def key_digest(self) -> str:
+        """SHA-256 of the write key, in hex."""
+        if self.write_key is None:
+            return self.write_key_sha256 or ""
+        return hashlib.sha256(self.write_key.get_secret_value().encode()).hexdigest()
+
+
+class DestinationBase(Section):
+    name: Annotated[str, Field(pattern=NAME)]
+    api_key: SecretStr
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = None
+    sources: tuple[str, ...] | None = None
+    where: Mapping[str, tuple[str | int | float | bool, ...]] = {}
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    @field_validator("where")
+    @classmethod
+    def _known_fields(cls, where: Mapping[str, Any]) -> Mapping[str, Any]:
+        for field in where:
+            if not re.fullmatch(r"((event|user|group)_properties\.)?[^.]+", field):
+                raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
+        return where
+
+
+class AmplitudeDestination(DestinationBase):
+    type: Literal["amplitude"]
+    region: Literal["us", "eu"] = "us"
+    user_properties_via: Literal["identify", "batch"] = "identify"
+    gzip: bool = True
+
+    @property
+    def url(self) -> str:
+        if self.base_url is not None:
+            return self.base_url.rstrip("/")
+        # upstreams.md §1.0.
+        return {"us": "https://api2.amplitude.com", "eu": "https://api.eu.amplitude.com"}[
+            self.region
+        ]
+
+
+class AampeDestination(DestinationBase):
+    type: Literal["aampe"]
+    region: Literal["us-east1", "europe-west3", "asia-southeast1"]
+    metadata_fields: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        # upstreams.md §2.0.
+        return (self.base_url or f"https://ingestion.{self.region}.api.aampe.com").rstrip("/")
+
+
+Destination = Annotated[AmplitudeDestination | AampeDestination, Field(discriminator="type")]
+
+
+class Config(Section):
+    kafka: Kafka = Kafka()
+    edge: Edge = Edge()
+    delivery: Delivery = Delivery()
+    sources: tuple[Source, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for kind, names in (
+            ("sources", [source.name for source in self.sources]),
+            ("destinations", [destination.name for destination in self.destinations]),
+            ("source keys", [source.key_digest for source in self.sources]),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{kind}: two have the same name or key")
+        known = {source.name for source in self.sources} | {"kafka"}
+        for destination in self.destinations:
+            for name in destination.sources or ():
+                if name not in known:
+                    raise ValueError(f"destinations: {destination.name} names no source: {name}")
+        return self
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read, fill in and check the file; `ConfigError` says what is wrong and where."""
+    try:
+        tree = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parse(tree, environment, str(path))
+
+
+def parse(tree: dict[str, Any], environment: Mapping[str, str], origin: str) -> Config:
+    """Check what was read from `origin`, with the environment's overrides."""
+    _override(tree, environment)
+    filled = _fill_in(tree, environment, origin, "")
+    try:
+        return Config.model_validate(filled)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"] if part not in ("amplitude", "aampe"))
+        raise ConfigError(f"{origin}: {path or 'the file'}: {first['msg']}") from error
+
+
+def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """`AMPGATE_KAFKA__BOOTSTRAP_SERVERS=…` sets `kafka.bootstrap_servers`."""
+    for name, value in sorted(environment.items()):
+        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if not name.startswith(ENVIRONMENT_PREFIX) or len(path) < 2:
+            continue
+        *parents, last = path
+        node: Any = tree
+        for part in parents:
+            if isinstance(node, list):
+                node = node[int(part)] if part.isdigit() and int(part) < len(node) else {}
+            else:
+                node = node.setdefault(part, {})
+        if isinstance(node, dict):
+            node[last] = value
+
+
+def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str) -> Any:  # noqa: ANN401  A TOML tree is anything.
+    """Replace `"${NAME}"` by the environment's value and `key_file` by the file's content."""
+    if isinstance(value, list):
+        return [_fill_in(v, environment, origin, f"{path}.{i}") for i, v in enumerate(value)]
+    if isinstance(value, dict):
+        filled = {k: _fill_in(v, environment, origin, f"{path}.{k}") for k, v in value.items()}
+        for key in [key for key in filled if key.endswith("_file") and key != "ssl_file"]:
+            filled[key.removesuffix("_file")] = _read_secret(filled.pop(key), origin, path, key)
+        return filled
+    if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
+        if match[1] not in environment:
+            where = path.removeprefix(".")
+            raise ConfigError(f"{origin}: {where}: the environment has no {match[1]}")
+        return environment[match[1]]
+    return value
+
+
+def _read_secret(file: object, origin: str, path: str, key: str) -> str:
+    where = f"{path}.{key}".removeprefix(".")
+    try:
+        return Path(str(file)).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{origin}: {where}: {error}") from error

@@ -1,0 +1,52 @@
+"""The record: what is appended to a topic and read from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class TopicPartition(NamedTuple):
+    """Equal to aiokafka's own, without importing it."""
+
+    topic: str
+    partition: int
+
+
+class Record(Protocol):
+    """A record as it was read. aiokafka's `ConsumerRecord` is one, so nothing is converted."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch: when the edge, or a producer, accepted it."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record on its way into a topic."""
+
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+
+
+def source_of(record: Record) -> str:
+    """The name of the source; a record without the header counts as `kafka`."""
+    for name, value in record.headers:
+        if name == "source":
+            return value.decode(errors="replace")
+    return "kafka"

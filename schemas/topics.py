@@ -1,0 +1,57 @@
+"""The names of the topics, and what kind of record each carries."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a record says; also the value of the metric label `kind`."""
+
+    EVENT = "event"
+    USER_PROPERTIES = "user_properties"
+    GROUP_PROPERTIES = "group_properties"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """All topics under one prefix, such as `ampgate.`."""
+
+    prefix: str
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}events"
+
+    @property
+    def user_properties(self) -> str:
+        return f"{self.prefix}user-properties"
+
+    @property
+    def group_properties(self) -> str:
+        return f"{self.prefix}group-properties"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.prefix}dead-letters"
+
+    @property
+    def parked(self) -> str:
+        return f"{self.prefix}parked"
+
+    @property
+    def probe(self) -> str:
+        """Where the edge's readiness probe writes; nobody reads it."""
+        return f"{self.prefix}probe"
+
+    def of(self, kind: Kind) -> str:
+        match kind:
+            case Kind.EVENT:
+                return self.events
+            case Kind.USER_PROPERTIES:
+                return self.user_properties
+            case Kind.GROUP_PROPERTIES:
+                return self.group_properties
+
+    def group_id(self, destination: str, kind: Kind) -> str:
+        """The consumer group of a destination for one topic: `ampgate.<destination>.<topic>`."""
+        return f"{self.prefix}{destination}.{self.of(kind).removeprefix(self.prefix)}"

@@ -1,0 +1,184 @@
+"""What the embedded Kafka promises: the real thing, durable, and gone when we are."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.kafka_ports import free_ports, is_free
+
+TOPIC = "orders"
+
+OWNER = """
+import sys
+from pathlib import Path
+from ampgate.kafka import EmbeddedKafka
+kafka = EmbeddedKafka(Path(sys.argv[1]))
+kafka.start()
+print(kafka.pid(1), kafka.bootstrap_servers, flush=True)
+sys.stdin.read()
+"""
+
+WITHOUT_EXTRA = """
+import sys
+from pathlib import Path
+from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
+sys.modules["jgo"] = None
+try:
+    EmbeddedKafka(Path(sys.argv[1]), jars_dir=Path(sys.argv[1]) / "jars").start()
+except EmbeddedKafkaError as error:
+    print(error)
+"""
+
+
+async def test_records_survive_a_restart_on_the_same_data(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path) as kafka:
+        await create_topic(kafka)
+        await produce(kafka, [b"one", b"two"])
+    with EmbeddedKafka(tmp_path) as again:
+        assert await consume(again, 2) == [b"one", b"two"]
+        assert again.bootstrap_servers == kafka.bootstrap_servers
+
+
+async def test_records_survive_kill_9_and_the_next_start_may_use_another_port(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedKafka(tmp_path) as kafka:
+        await create_topic(kafka)
+        await produce(kafka, [b"one"])
+        kafka.kill(1)
+    [port] = free_ports(1)
+    with EmbeddedKafka(tmp_path, port=port) as again:
+        await produce(again, [b"two"])
+
+        assert again.bootstrap_servers == f"127.0.0.1:{port}"
+        assert await consume(again, 2) == [b"one", b"two"]
+
+
+async def test_three_brokers_keep_serving_while_one_is_dead(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path, brokers=3, heap_megabytes=256) as kafka:
+        await create_topic(kafka, replicas=3)
+        await produce(kafka, [b"one"])
+        kafka.kill(1)
+        await produce(kafka, [b"two"])
+        kafka.restart(1)
+        await produce(kafka, [b"three"])
+
+        assert await consume(kafka, 3) == [b"one", b"two", b"three"]
+
+
+def test_stop_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
+    kafka = EmbeddedKafka(tmp_path)
+    kafka.start()
+    pid = kafka.pid(1)
+    began = time.monotonic()
+    kafka.stop()
+
+    assert time.monotonic() - began < 6.5
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_kafka_dies_with_its_killed_parent_and_can_be_started_again_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        pid, bootstrap_servers = owner.stdout.readline().split()
+        java = psutil.Process(int(pid))
+        assert "kafka.Kafka" in java.cmdline()
+        owner.send_signal(signal.SIGKILL)
+    eventually(lambda: not java.is_running() or java.status() == psutil.STATUS_ZOMBIE)
+
+    port = int(bootstrap_servers.rpartition(":")[2])
+    eventually(lambda: is_free(port))
+    with EmbeddedKafka(tmp_path) as again:
+        assert again.bootstrap_servers == bootstrap_servers
+
+
+def test_a_failed_start_shows_what_kafka_said(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path):
+        pass
+    broken = EmbeddedKafka(tmp_path, settings={"num.io.threads": "many"})
+
+    with pytest.raises(EmbeddedKafkaError, match=r"(?s)node 1 failed.*many.*num\.io\.threads"):
+        broken.start()
+
+
+def test_a_second_kafka_on_the_same_data_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path) as kafka:
+        with pytest.raises(EmbeddedKafkaError, match="another Kafka runs on"):
+            EmbeddedKafka(tmp_path).start()
+
+        kafka.kill(1)
+        kafka.restart(1)
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with pytest.raises(EmbeddedKafkaError, match=f"port {port}.*is taken"):
+            EmbeddedKafka(tmp_path, port=port).start()
+
+
+def test_another_number_of_brokers_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cluster.json").write_text('{"cluster_id": "c", "ports": [1, 2, 3]}')
+
+    with pytest.raises(EmbeddedKafkaError, match="holds a cluster of 3 brokers, not 1"):
+        EmbeddedKafka(tmp_path).start()
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA, tmp_path], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert "pip install 'ampgate[embedded]'" in said
+
+
+async def create_topic(kafka: EmbeddedKafka, *, replicas: int = 1) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(TOPIC, 1, replicas)])
+    finally:
+        await admin.close()
+
+
+async def produce(kafka: EmbeddedKafka, values: list[bytes]) -> None:
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, acks="all", enable_idempotence=True
+    ) as producer:
+        for value in values:
+            await producer.send_and_wait(TOPIC, value)
+
+
+async def consume(kafka: EmbeddedKafka, count: int) -> list[bytes]:
+    async with AIOKafkaConsumer(
+        TOPIC,
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id="readers",  # So the group coordinator has to work, too.
+        auto_offset_reset="earliest",
+    ) as consumer:
+        return [(await consumer.getone()).value for _ in range(count)]
+
+
+def eventually(holds: Callable[[], bool], *, within_seconds: float = 10.0) -> None:
+    """Wait for what has to come true, and no longer."""
+    deadline = time.monotonic() + within_seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_seconds:g} s"
+        time.sleep(0.02)

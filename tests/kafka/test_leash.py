@@ -1,0 +1,60 @@
+"""What the leash promises: the command itself, no longer than its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+
+from ampgate import leash
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the leash")
+
+PARENT = """
+import subprocess, sys
+from ampgate import leash
+print(subprocess.Popen(leash.leashed(["sleep", "60"])).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_leashed_child_ends_with_its_killed_parent() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+
+    assert psutil.wait_procs([child], timeout=10)[1] == []
+
+
+def test_a_command_whose_parent_is_gone_already_does_not_run() -> None:
+    command = leash.leashed(["echo", "ran"])
+    not_our_pid = [word if word != str(os.getpid()) else "1" for word in command]
+
+    assert subprocess.run(not_our_pid, capture_output=True, check=True).stdout == b""
+
+
+def test_a_spawned_child_outlives_the_thread_that_asked_for_it() -> None:
+    asked: list[subprocess.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: asked.append(leash.spawn(["sleep", "60"])))
+    thread.start()
+    thread.join()
+    [child] = asked
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+    finally:
+        child.kill()
+
+    assert child.wait(10) == -signal.SIGKILL
+
+
+def test_a_leashed_command_keeps_its_exit_code_and_arguments() -> None:
+    command = leash.leashed([sys.executable, "-c", "import sys; sys.exit(len(sys.argv))", "a b"])
+
+    assert subprocess.run(command, check=False).returncode == 2
