@@ -1,0 +1,81 @@
+"""What a destination must say of itself: three pure functions and its limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from consumers.delivery.outcomes import Reject, Retry, Skip, Verdict
+from schemas.records import Record
+from schemas.topics import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may carry, how long we wait to fill it, how many fly at once."""
+
+    records: int
+    bytes: int
+    linger_seconds: float
+    concurrency: int
+    lanes: int = 1  # Per partition: how many of its keys may be under way at once.
+    one_per_key: bool = False  # Never two records of one key in a request.
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A record as the destination wants it, encoded once, and whose it is."""
+
+    body: bytes
+    key: str
+    user_id: str | None = None
+    device_id: str | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: bytes
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No response came: the request may or may not have been carried out."""
+
+    reason: str
+
+
+Reply: TypeAlias = Response | Unreachable
+
+
+class Destination(Protocol):
+    """All that a new destination must be."""
+
+    name: str
+    kind: Kind
+    limits: Limits
+
+    def encode(self, record: Record) -> Encoded | Reject | Skip: ...
+
+    def request(self, batch: Sequence[Encoded]) -> Request: ...
+
+    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict: ...
+
+
+def judge(destination: Destination, reply: Reply, batch: Sequence[Encoded]) -> Verdict:
+    """What every destination means alike is said here; its own dialect is its own."""
+    match reply:
+        case Unreachable(reason):
+            return Verdict(Retry(reason))
+        case Response(status=408 | 500 | 502 | 503 | 504 as status):
+            return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
+        case Response():
+            return destination.verdict(reply, batch)

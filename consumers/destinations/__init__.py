@@ -1,0 +1,38 @@
+"""One vendor, one file; this is the table of them."""
+
+from collections.abc import Sequence
+
+from consumers.delivery.destination import Destination
+from consumers.destinations.aampe import AampeEvents, AampeProperties
+from consumers.destinations.amplitude import (
+    AmplitudeEvents,
+    AmplitudeGroupIdentify,
+    AmplitudeGroupIdentifyAsEvents,
+    AmplitudeIdentify,
+    AmplitudeIdentifyAsEvents,
+)
+from consumers.destinations.filters import Filtered
+from schemas.config import AampeDestination, AmplitudeDestination
+
+
+def destinations_of(config: AmplitudeDestination | AampeDestination) -> Sequence[Destination]:
+    """What one configured destination amounts to: one for each topic that it reads."""
+    found: Sequence[Destination]
+    match config:
+        case AmplitudeDestination(user_properties_via="batch"):
+            found = (
+                AmplitudeEvents(config),
+                AmplitudeIdentifyAsEvents(config),
+                AmplitudeGroupIdentifyAsEvents(config),
+            )
+        case AmplitudeDestination():
+            found = (
+                AmplitudeEvents(config),
+                AmplitudeIdentify(config),
+                AmplitudeGroupIdentify(config),
+            )
+        case AampeDestination():
+            found = (AampeEvents(config), AampeProperties(config))
+    if config.sources is None and not config.where:
+        return found
+    return [Filtered(destination, config) for destination in found]

@@ -1,0 +1,41 @@
+"""What every destination does alike with a record: its key, and what a producer left out."""
+
+from consumers.delivery.outcomes import Reject
+from schemas.events import EventFacts, IdentificationFacts, with_members, without
+from schemas.records import Record
+
+
+def read_key(record: Record, key: str | None) -> str | Reject:
+    """The key that orders the record; a record without one is filled in (product.md §3)."""
+    expected = key if key is not None else ""
+    if record.key is not None and record.key != expected.encode():
+        return Reject("wrong_key", f"the key is not {expected[:100]!r}")
+    return expected
+
+
+def insert_id_of(record: Record) -> str:
+    """Never derived from content: equal events are not duplicates (product.md §3)."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def completed(
+    value: bytes,
+    record: Record,
+    facts: EventFacts | IdentificationFacts,
+    event_type: str | None = None,
+) -> bytes:
+    """What the edge would have filled in, the same on every redelivery."""
+    members: list[bytes] = []
+    absent: list[str] = []
+    if event_type is not None:
+        members.append(b'"event_type":"%s"' % event_type.encode())
+        absent.append("event_type")
+    if facts.insert_id is None:
+        members.append(b'"insert_id":"%s"' % insert_id_of(record).encode())
+        absent.append("insert_id")
+    if facts.time is None:
+        members.append(b'"time":%d' % record.timestamp)
+        absent.append("time")
+    if any(b'"%s"' % name.encode() in value for name in absent):
+        value = without(value, *absent)  # It may stand there as null, or inside a property.
+    return with_members(value, b",".join(members)) if members else value

@@ -1,0 +1,101 @@
+"""The delivery process: a worker for each destination and topic, and the admin's HTTP port."""
+
+import asyncio
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from consumers.destinations import destinations_of
+from consumers.http import Http
+from consumers.kafka import DeadLetters
+from consumers.worker import Worker
+from schemas.config import Config, ConfigError
+
+log = structlog.get_logger()
+
+
+def serve(config: Config, only: Sequence[str] = ()) -> None:
+    """Deliver to all destinations, or only to those named, until SIGINT or SIGTERM."""
+    known = {destination.name for destination in config.destinations}
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"there is no destination {name!r}; there are {sorted(known)}")
+    uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
+    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+        runner.run(_serve(config, only))
+
+
+async def _serve(config: Config, only: Sequence[str]) -> None:
+    async with AsyncExitStack() as stack:
+        letters = DeadLetters(config.kafka)
+        await letters.start()
+        stack.push_async_callback(letters.stop)
+        workers: list[Worker] = []
+        for destination in config.destinations:
+            if only and destination.name not in only:
+                continue
+            http = Http(destination.url, timeout_seconds=destination.timeout_seconds)
+            await stack.enter_async_context(http)
+            parts = destinations_of(destination)
+            workers.extend(Worker(part, config, http, letters) for part in parts)
+        await _run(config, workers)
+
+
+async def _run(config: Config, workers: Sequence[Worker]) -> None:
+    admin = _Server(
+        uvicorn.Config(
+            admin_app(workers),
+            host=config.delivery.admin_host,
+            port=config.delivery.admin_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(admin.serve())
+        running = [tasks.create_task(worker.run()) for worker in workers]
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        waiting = tasks.create_task(stopped.wait())
+        await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for worker in workers:
+            worker.stop()
+        await asyncio.gather(*running)
+        admin.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, leaving the signals to us: delivery drains before the port closes."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def admin_app(workers: Sequence[Worker]) -> FastAPI:
+    app = FastAPI(title="ampgate delivery", openapi_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, object]:
+        paused = {worker.name: worker.paused for worker in workers if worker.paused}
+        if paused:
+            response.status_code = 503
+        return {"status": "paused" if paused else "ready", "paused": paused}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app

@@ -1,0 +1,218 @@
+"""Events, identifications and group identifications: field names are Amplitude's.
+
+`read_*` answer one question of a value's bytes: is it a usable record? They read only what
+decides that; the rest stays bytes and travels as it came.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+ABSENT: Final = Raw(b"")
+LEVELS_MAX = 40  # Of nesting, below the record itself (upstreams.md §1.1).
+
+# upstreams.md §1.1, "Invalid ID values"; the empty one is among them.
+INVALID_IDS = frozenset(
+    {
+        *("", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown"),
+        *("{}", "lmy47d", "0", "-1", "00000000-0000-0000-0000-000000000000"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Why a value is no record: a stable snake_case reason, the field, and words for people."""
+
+    reason: str
+    field: str
+    message: str
+
+
+class EventFacts(Struct, gc=False):
+    """What of an event decides whether, whence and when it is delivered."""
+
+    event_type: str | None = None
+    user_id: str | None = None
+    device_id: str | None = None
+    time: int | None = None
+    insert_id: str | None = None
+    ip: str | None = None
+    session_id: int | None = None
+    event_id: int | None = None
+    event_properties: Raw = ABSENT
+    user_properties: Raw = ABSENT
+    groups: Raw = ABSENT
+    group_properties: Raw = ABSENT
+
+
+class IdentificationFacts(Struct, gc=False):
+    user_id: str | None = None
+    device_id: str | None = None
+    time: int | None = None
+    insert_id: str | None = None
+    user_properties: Raw = ABSENT
+    groups: Raw = ABSENT
+
+
+class GroupFacts(Struct, gc=False):
+    group_type: str | None = None
+    group_value: str | int | float | None = None
+    time: int | None = None
+    insert_id: str | None = None
+    group_properties: Raw = ABSENT
+
+
+_event = msgspec.json.Decoder(EventFacts)
+_identification = msgspec.json.Decoder(IdentificationFacts)
+_group = msgspec.json.Decoder(GroupFacts)
+_object = msgspec.json.Decoder(dict[str, Raw])
+_Facts = TypeVar("_Facts", EventFacts, IdentificationFacts, GroupFacts)
+
+
+def read_event(value: bytes) -> EventFacts | Defect:
+    facts = _decode(_event, value)
+    if isinstance(facts, Defect):
+        return facts
+    if facts.event_type is None:
+        return Defect("missing_event_type", "event_type", "an event needs an event_type")
+    if not facts.event_type or facts.event_type.isspace():
+        return Defect("invalid_event_type", "event_type", "event_type is blank")
+    for field in ("event_properties", "user_properties", "groups", "group_properties"):
+        raw: Raw = getattr(facts, field)
+        if raw is not ABSENT and not _is_object(raw):
+            return Defect("invalid_type", field, f"{field} is not an object")
+    if facts.event_type == "$groupidentify" and facts.user_id is None and facts.device_id is None:
+        if event_key(facts) is None:
+            return Defect("missing_id", "groups", "$groupidentify needs a group or an id")
+        return facts
+    return _ids_defect(facts.user_id, facts.device_id) or facts
+
+
+def read_identification(value: bytes) -> IdentificationFacts | Defect:
+    facts = _decode(_identification, value)
+    if isinstance(facts, Defect):
+        return facts
+    if defect := _ids_defect(facts.user_id, facts.device_id):
+        return defect
+    if facts.user_properties is ABSENT and facts.groups is ABSENT:
+        return Defect("missing_properties", "user_properties", "there are no user_properties")
+    if facts.user_properties is not ABSENT and not _is_object(facts.user_properties):
+        return Defect("invalid_type", "user_properties", "user_properties is not an object")
+    return facts
+
+
+def read_group_identification(value: bytes) -> GroupFacts | Defect:
+    facts = _decode(_group, value)
+    if isinstance(facts, Defect):
+        return facts
+    if not facts.group_type:
+        return Defect("missing_group", "group_type", "a group needs a group_type")
+    if facts.group_value is None or facts.group_value == "":
+        return Defect("missing_group", "group_value", "a group needs a group_value")
+    if facts.group_properties is ABSENT or not _is_object(facts.group_properties):
+        return Defect("invalid_type", "group_properties", "group_properties is not an object")
+    return facts
+
+
+def event_key(facts: EventFacts) -> str | None:
+    """The record's key: `user_id`, else `device_id`; of a `$groupidentify` with neither, its group.
+
+    Without any key the group's updates would lose their order.
+    """
+    if facts.user_id is not None:
+        return facts.user_id
+    if facts.device_id is not None or facts.groups is ABSENT:
+        return facts.device_id
+    for group_type, value in orjson.loads(facts.groups).items():
+        return f"{group_type}:{value}"
+    return None
+
+
+def identification_key(facts: IdentificationFacts) -> str | None:
+    return facts.user_id if facts.user_id is not None else facts.device_id
+
+
+def group_key(facts: GroupFacts) -> str:
+    return f"{facts.group_type}:{facts.group_value}"
+
+
+def with_members(value: bytes, members: bytes) -> bytes:
+    """The same object with `members` (such as `b'"time":1'`) at its end; the rest byte for byte."""
+    head = value[: value.rindex(b"}")]
+    comma = b"" if head.strip() == b"{" else b","
+    return head + comma + members + b"}"
+
+
+def without(value: bytes, *names: str) -> bytes:
+    """The same object without those members: for a `null` that stands where a value must go."""
+    members = _object.decode(value)
+    return msgspec.json.encode({name: raw for name, raw in members.items() if name not in names})
+
+
+def _decode(decoder: msgspec.json.Decoder[_Facts], value: bytes) -> _Facts | Defect:
+    try:
+        facts = decoder.decode(value)
+    except msgspec.ValidationError as error:
+        # The path of msgspec's message names the field: "… - at `$.time`".
+        found = re.search(r"at `\$\.?([^`]*)`", str(error))
+        field = found[1] if found else ""
+        if not field:
+            return Defect("not_an_object", "", "a record is one JSON object")
+        return Defect("invalid_type", field, str(error))
+    except RecursionError:
+        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Defect("not_json", "", str(error))
+    return _strictness_defect(value) or facts
+
+
+def _strictness_defect(value: bytes) -> Defect | None:
+    """What msgspec passes over in members it does not read, and a destination would not."""
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            return Defect("not_json", "", f"not UTF-8: {error.reason} at byte {error.start}")
+    # More nesting than brackets there cannot be; only then is it worth looking.
+    if value.count(b"{") + value.count(b"[") > LEVELS_MAX + 1 and _levels(value) > LEVELS_MAX + 1:
+        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
+    return None
+
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def _levels(value: bytes) -> int:
+    level = deepest = 0
+    for token in _STRING_OR_BRACKET.findall(value):
+        if token in (b"{", b"["):
+            level += 1
+            deepest = max(deepest, level)
+        elif token in (b"}", b"]"):
+            level -= 1
+    return deepest
+
+
+def _is_object(raw: Raw) -> bool:
+    # A `null` counts as absent: what it would have said is nothing.
+    return bytes(memoryview(raw)[:1]) == b"{" or bytes(raw) == b"null"
+
+
+def _ids_defect(user_id: str | None, device_id: str | None) -> Defect | None:
+    if user_id is None and device_id is None:
+        return Defect("missing_id", "user_id", "neither user_id nor device_id")
+    if user_id is not None and _is_invalid(user_id):
+        return Defect("invalid_id", "user_id", "Amplitude refuses this user_id")
+    if device_id is not None and _is_invalid(device_id):
+        return Defect("invalid_id", "device_id", "Amplitude refuses this device_id")
+    return None
+
+
+def _is_invalid(identifier: str) -> bool:
+    # The longest of them has 36 characters; most ids need no more than this look.
+    return len(identifier) <= 64 and identifier.strip().lower() in INVALID_IDS
