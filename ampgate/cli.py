@@ -1,0 +1,169 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."""
+
+import asyncio
+import dataclasses
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ampgate import dev as dev_machine
+from ampgate import topics as kafka_topics
+from ampgate.check import check as run_checks
+from ampgate.configuration import configuration
+from ampgate.send import send_file
+from schemas.config import ConfigError
+
+app = typer.Typer(
+    name="ampgate",
+    help="The event gateway between your apps and Amplitude and Aampe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a line.")]
+
+
+class Upstream(StrEnum):
+    AMPLITUDE = "amplitude"
+    AAMPE = "aampe"
+
+
+@app.command()
+def dev(
+    data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its records.")] = Path(
+        ".ampgate"
+    ),
+    kafka_port: Annotated[int, typer.Option(help="The embedded Kafka's.")] = 9092,
+    amplitude_port: Annotated[int, typer.Option(help="The Amplitude simulator's.")] = 9101,
+    aampe_port: Annotated[int, typer.Option(help="The Aampe simulator's.")] = 9102,
+) -> None:
+    """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
+    options = dev_machine.Options(data_dir, kafka_port, amplitude_port, aampe_port)
+    dev_machine.run(options, Console())
+
+
+@app.command()
+def edge() -> None:
+    """Run the HTTP edge: requests in, records into Kafka."""
+    config = configuration()
+    from gateway.server import serve  # Each process loads its own side only.
+
+    serve(config)
+
+
+@app.command()
+def deliver(
+    destinations: Annotated[
+        list[str] | None, typer.Argument(metavar="[DESTINATION]...", help="Only these.")
+    ] = None,
+) -> None:
+    """Run the delivery: records from Kafka to the destinations."""
+    config = configuration()
+    from consumers.server import serve  # As above.
+
+    serve(config, destinations or ())
+
+
+@app.command()
+def simulate(
+    upstream: Upstream,
+    port: Annotated[int, typer.Option(min=0, max=65535)],
+    host: str = "127.0.0.1",
+) -> None:
+    """Run a strict fake of an upstream, with the real one's limits and error bodies."""
+    from ampgate.simulators.app import serve  # As above.
+
+    serve(upstream.value, host, port)
+
+
+@topics_app.command()
+def create(
+    partitions: Annotated[int, typer.Option(min=1)] = kafka_topics.PARTITIONS,
+    as_json: Json = False,
+) -> None:
+    """Create the topics that are missing."""
+    outcomes = asyncio.run(kafka_topics.create(configuration().kafka, partitions=partitions))
+    for outcome in outcomes:
+        text = f"{'created' if outcome.created else 'exists':<8} {outcome.name}"
+        typer.echo(json_line(outcome) if as_json else text)
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Say what is in place, and how to fix what is not."""
+    findings = asyncio.run(run_checks(configuration()))
+    for finding in findings:
+        text = f"{'ok' if finding.ok else 'FAILED':<7} {finding.subject}: {finding.says}"
+        fix = "" if finding.ok else f"\n        {finding.fix}"
+        typer.echo(json_line(finding, ok=finding.ok) if as_json else text + fix)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def send(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    key: Annotated[str, typer.Option(help="The source's write key.", envvar="AMPGATE_KEY")],
+    url: Annotated[str, typer.Option(help="The edge.")] = "http://127.0.0.1:8080",
+    as_json: Json = False,
+) -> None:
+    """Send a file of events, one JSON object a line, plain or gzip."""
+    with Progress(
+        TextColumn("sending"),
+        *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),
+        console=errors,
+        disable=not errors.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("sending", total=file.stat().st_size)
+        summary, error = asyncio.run(
+            send_file(
+                file,
+                url=url,
+                key=key,
+                report=lambda line, reason: errors.print(f"line {line}: {reason}", markup=False),
+                on_progress=lambda done: progress.update(task, completed=done),
+            )
+        )
+    text = (
+        f"{summary.accepted} accepted, {summary.rejected} rejected"
+        f" in {summary.seconds:.1f} s ({summary.rate:.0f}/s)"
+    )
+    typer.echo(json_line(summary, rate=round(summary.rate, 1)) if as_json else text)
+    if error is not None:
+        errors.print(f"ampgate: {error}", style="red", markup=False)
+    if error is not None or summary.rejected:
+        raise typer.Exit(1)
+
+
+def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
+    return orjson.dumps(dataclasses.asdict(record) | more).decode()
+
+
+def main() -> None:
+    """Run the command; what it cannot do ends in one message."""
+    # What aiokafka would print, our message says; processes that log have their own handler.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    try:
+        app()
+    except ConfigError as error:
+        fail(str(error), 2)
+    except (kafka_topics.TopicsError, dev_machine.DevError) as error:
+        fail(str(error), 1)
+
+
+def fail(message: str, status: int) -> None:
+    errors.print(f"ampgate: {message}", style="red", markup=False)
+    sys.exit(status)

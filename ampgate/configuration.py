@@ -1,0 +1,35 @@
+"""Where the commands find their configuration, and how they reach Kafka with it."""
+
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+from schemas.config import Config, Kafka, load
+
+DEFAULT_FILE = "ampgate.toml"
+
+
+def configuration() -> Config:
+    """The file that `AMPGATE_CONFIG` names; `ConfigError` says what is wrong with it."""
+    return load(Path(os.environ.get("AMPGATE_CONFIG", DEFAULT_FILE)), os.environ)
+
+
+def client_arguments(kafka: Kafka) -> dict[str, Any]:
+    """What every client of aiokafka takes."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+        "client_id": "ampgate-cli",
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        password = kafka.sasl_plain_password
+        arguments["sasl_mechanism"] = kafka.sasl_mechanism
+        arguments["sasl_plain_username"] = kafka.sasl_plain_username
+        arguments["sasl_plain_password"] = password and password.get_secret_value()
+    if kafka.security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
+        if kafka.ssl_certfile is not None:
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        arguments["ssl_context"] = context
+    return arguments

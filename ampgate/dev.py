@@ -1,0 +1,258 @@
+"""`ampgate dev`: everything on one machine, for as long as this process lives."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from ampgate import leash, topics
+from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.kafka_ports import is_free
+from schemas.config import Config, load
+
+KEY = "dev"
+POLL_SECONDS = 0.1
+READY_SECONDS = 60.0
+RESTART_SECONDS = 1.0
+DEATHS_MAX = 5
+DEATHS_WINDOW_SECONDS = 30.0
+KAFKA_STOP_SECONDS = 3.5
+KAFKA_VARIABLE = "AMPGATE_KAFKA__BOOTSTRAP_SERVERS"
+
+CONFIGURATION = """\
+# Written by `ampgate dev` at each start: changes do not last.
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+
+[edge]
+host = "127.0.0.1"
+
+[delivery]
+admin_host = "127.0.0.1"
+drain_timeout_seconds = 2.5
+
+[[sources]]
+name = "dev"
+write_key = "dev"
+allowed_origins = ["*"]
+
+[[destinations]]
+name = "amplitude-dev"
+type = "amplitude"
+api_key = "dev"
+base_url = "http://127.0.0.1:{amplitude_port}"
+
+[[destinations]]
+name = "aampe-dev"
+type = "aampe"
+region = "us-east1"
+api_key = "dev"
+base_url = "http://127.0.0.1:{aampe_port}"
+"""
+
+
+class DevError(Exception):
+    """It cannot start, or go on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    data_dir: Path = Path(".ampgate")
+    kafka_port: int = 9092
+    amplitude_port: int = 9101
+    aampe_port: int = 9102
+
+
+@dataclass(slots=True)
+class Child:
+    """One of our processes: started again when it dies, unless it keeps dying."""
+
+    name: str
+    arguments: tuple[str, ...]
+    stop_seconds: float
+    process: subprocess.Popen[bytes] | None = None
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS_MAX))
+    start_at: float = 0.0
+
+    def look_after(self, console: Console, now: float) -> None:
+        """Start it when it is time to; see whether it died."""
+        if self.process is None:
+            if now >= self.start_at:
+                self.process = leash.spawn([sys.executable, "-m", "ampgate", *self.arguments])
+            return
+        status = self.process.poll()
+        if status is None:
+            return
+        self.process = None
+        self.deaths.append(now)
+        if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WINDOW_SECONDS:
+            raise DevError(f"{self.name} died {DEATHS_MAX} times in a row: see its messages above")
+        self.start_at = now + RESTART_SECONDS
+        console.print(f"[yellow]{self.name} ended ({describe(status)}): starting it again[/]")
+
+    def stop(self) -> None:
+        """Ask it to end; kill it if that takes too long."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def describe(status: int) -> str:
+    """A process's return code, in words."""
+    return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+
+
+def run(options: Options, console: Console) -> None:
+    """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
+    with interruptible(), ExitStack() as stack:
+        try:
+            with console.status("starting") as status:
+                bootstrap_servers = os.environ.get(KAFKA_VARIABLE)
+                if bootstrap_servers is None:
+                    kafka = stack.enter_context(
+                        EmbeddedKafka(
+                            options.data_dir / "kafka",
+                            port=options.kafka_port,
+                            stop_timeout_seconds=KAFKA_STOP_SECONDS,
+                            progress=status.update,
+                        )
+                    )
+                    bootstrap_servers = kafka.bootstrap_servers
+                config = configure(options, bootstrap_servers)
+                require_free_ports(config, options)
+                status.update("creating topics")
+                asyncio.run(topics.create(config.kafka))
+            supervise(children(options), config, options, console)
+        except KeyboardInterrupt:
+            console.print("stopping")
+        except (EmbeddedKafkaError, topics.TopicsError) as error:
+            raise DevError(str(error)) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM stops us as Ctrl-C does; the second of either changes nothing."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        for number in previous:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def configure(options: Options, bootstrap_servers: str) -> Config:
+    """Write the configuration, for our children to read as we do."""
+    path = (options.data_dir / "ampgate.toml").resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        CONFIGURATION.format(
+            bootstrap_servers=bootstrap_servers,
+            amplitude_port=options.amplitude_port,
+            aampe_port=options.aampe_port,
+        )
+    )
+    os.environ["AMPGATE_CONFIG"] = str(path)
+    return load(path, os.environ)
+
+
+def require_free_ports(config: Config, options: Options) -> None:
+    wanted: Mapping[str, int] = {
+        "the edge": config.edge.port,
+        "the delivery": config.delivery.admin_port,
+        "the Amplitude simulator": options.amplitude_port,
+        "the Aampe simulator": options.aampe_port,
+    }
+    taken = [f"{port} (for {name})" for name, port in wanted.items() if not is_free(port)]
+    if taken:
+        raise DevError(
+            f"already taken by another program: port {', '.join(taken)}: end that one, or choose"
+            " others (ampgate dev --help; AMPGATE_EDGE__PORT, AMPGATE_DELIVERY__ADMIN_PORT)"
+        )
+
+
+def children(options: Options) -> list[Child]:
+    """In the order in which they start; they stop in the reverse one."""
+    amplitude, aampe = str(options.amplitude_port), str(options.aampe_port)
+    return [
+        Child("the Amplitude simulator", ("simulate", "amplitude", "--port", amplitude), 0.5),
+        Child("the Aampe simulator", ("simulate", "aampe", "--port", aampe), 0.5),
+        Child("the delivery", ("deliver",), 3.0),
+        Child("the edge", ("edge",), 2.0),
+    ]
+
+
+def supervise(started: list[Child], config: Config, options: Options, console: Console) -> None:
+    """Keep the children alive until a signal comes; stop them then, the edge first."""
+    edge = f"http://127.0.0.1:{config.edge.port}"
+    deadline = time.monotonic() + READY_SECONDS
+    announced = False
+    try:
+        while True:
+            for child in started:
+                child.look_after(console, time.monotonic())
+            if not announced and is_ready(edge):
+                announced = True
+                announce(edge, config, options, console)
+            if not announced and time.monotonic() > deadline:
+                raise DevError(f"the edge was not ready after {READY_SECONDS:g} s")
+            time.sleep(POLL_SECONDS)
+    finally:
+        for child in reversed(started):
+            child.stop()
+
+
+def is_ready(edge: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{edge}/readyz", timeout=1) as answer:  # noqa: S310  Ours.
+            return bool(answer.status == 200)
+    except OSError:  # Also what urllib raises for a status that is not 2xx.
+        return False
+
+
+def announce(edge: str, config: Config, options: Options, console: Console) -> None:
+    delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
+    console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
+    for name, url in (
+        ("edge", edge),
+        ("documentation", f"{edge}/docs"),
+        ("console", f"{edge}/console"),
+        ("delivery metrics", f"{delivery}/metrics"),
+        ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
+        ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
+        ("Kafka", config.kafka.bootstrap_servers),
+    ):
+        console.print(f"  {name:<20}{url}", highlight=False)
+    event = """{"event_type": "Sign Up", "user_id": "ann@example.org"}"""
+    console.print("Send an event:")
+    # Not wrapped, whatever the terminal's width: it is there to be copied.
+    console.print(
+        f"  curl {edge}/v1/events -H 'Authorization: Bearer {KEY}' -d '{event}'",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

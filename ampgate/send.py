@@ -1,0 +1,305 @@
+"""`ampgate send`: a file of events, one JSON object a line, to an edge.
+
+Theory of operation: a line goes to one of a few lanes by its user (else its device), and each lane
+has one request in flight. So one user's events arrive in the file's order, while several requests
+are under way. A line without `insert_id` gets one before its first try: a retry, after an answer
+that was lost, sends the very same bytes.
+"""
+
+import asyncio
+import gzip
+import time
+import uuid
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from io import BufferedIOBase
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+import orjson
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import BuilderError, PyreqwestError
+
+LANES = 4
+BATCH_EVENTS = 500
+BATCH_BYTES = 900_000
+TRY_SECONDS = 30.0
+GIVE_UP_SECONDS = 300.0  # For one batch, from its first try.
+BACKOFF_FIRST_SECONDS = 0.2
+BACKOFF_MAX_SECONDS = 10.0
+RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
+RECEIPT_STATUSES = frozenset({200, 202, 422})
+NO_ANSWER = 0
+EXCERPT_BYTES = 300
+SPLIT_STATUSES = frozenset({400, 413})  # The request was refused as a whole: find out which line.
+GZIP_MAGIC = b"\x1f\x8b"
+
+Report = Callable[[int, str], None]
+"""Called with a line's number, and why it was not accepted."""
+
+
+class SendError(Exception):
+    """The rest of the file was not sent; the message says why."""
+
+
+class Line(NamedTuple):
+    number: int
+    lane: int
+    event: bytes
+
+
+class BadLine(NamedTuple):
+    number: int
+    reason: str
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    retry_after: float = 0.0
+
+
+Post = Callable[[bytes], Awaitable[Answer]]
+"""Makes one try; `NO_ANSWER` when none came, with the reason as body."""
+
+
+class Rejected(msgspec.Struct):
+    index: int
+    reason: str = "rejected"
+    message: str = ""
+
+
+class Receipt(msgspec.Struct):
+    """What the edge answers to a batch, as far as we need it."""
+
+    accepted: int
+    rejected: list[Rejected] = []
+
+
+@dataclass(slots=True)
+class Summary:
+    lines: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.accepted / self.seconds if self.seconds else 0.0
+
+
+def parse_line(number: int, text: bytes) -> Line | BadLine:
+    """Check a line, choose its lane, and give it an `insert_id` if it has none."""
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return BadLine(number, f"not JSON: {error}")
+    if not isinstance(event, dict):
+        return BadLine(number, "not a JSON object")
+    key = event.get("user_id") or event.get("device_id") or ""
+    lane = zlib.crc32(str(key).encode()) % LANES
+    return Line(number, lane, text if event.get("insert_id") else _identified(event, text))
+
+
+def _identified(event: dict[str, object], text: bytes) -> bytes:
+    insert_id = str(uuid.uuid4())
+    if event and "insert_id" not in event:
+        # Spliced in, not encoded anew: the line's other bytes stay as they are.
+        return b'{"insert_id":"%s",' % insert_id.encode() + text.partition(b"{")[2]
+    return orjson.dumps(event | {"insert_id": insert_id})
+
+
+def read_lines(file: BufferedIOBase) -> Iterator[Line | BadLine]:
+    """The lines that are not empty, numbered as an editor does."""
+    numbers = count(1)
+    try:
+        for number, raw in zip(numbers, file, strict=False):
+            text = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
+            if text:
+                yield parse_line(number, text)
+    except (EOFError, OSError, zlib.error) as error:
+        raise SendError(f"the file cannot be read further: {error}") from error
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
+    """The file, and its plain content: the same when it is not compressed."""
+    with path.open("rb") as raw:
+        compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        raw.seek(0)
+        if compressed:
+            with gzip.open(raw) as content:
+                yield raw, content
+        else:
+            yield raw, raw
+
+
+@dataclass(slots=True)
+class Batch:
+    lines: list[Line] = field(default_factory=list)
+    size: int = 0
+
+    def has_room(self, line: Line) -> bool:
+        fits = self.size + len(line.event) < BATCH_BYTES
+        return not self.lines or (fits and len(self.lines) < BATCH_EVENTS)
+
+    def add(self, line: Line) -> None:
+        self.lines.append(line)
+        self.size += len(line.event) + 1
+
+
+class Sender:
+    """Sends lines, lane by lane, and keeps count."""
+
+    def __init__(
+        self,
+        post: Post,
+        report: Report,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        give_up_seconds: float = GIVE_UP_SECONDS,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.summary = Summary()
+        self._post = post
+        self._report = report
+        self._sleep = sleep
+        self._give_up_seconds = give_up_seconds
+        self._on_progress = on_progress
+        self._jitter = Random()
+
+    async def send(self, lines: Iterable[Line | BadLine]) -> None:
+        """Return once every line is accepted or reported; `SendError` if that cannot be."""
+        began = time.monotonic()
+        # One batch waits in each lane: read and ready before the edge has answered the last.
+        lanes = [asyncio.Queue[Batch | None](maxsize=1) for _ in range(LANES)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for lane in lanes:
+                    tasks.create_task(self._drain(lane))
+                await self._fill(lanes, lines)
+        except* SendError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self.summary.seconds = time.monotonic() - began
+
+    async def _fill(
+        self, lanes: Sequence["asyncio.Queue[Batch | None]"], lines: Iterable[Line | BadLine]
+    ) -> None:
+        batches = [Batch() for _ in lanes]
+        for line in lines:
+            self.summary.lines += 1
+            if isinstance(line, BadLine):
+                self._reject(line.number, line.reason)
+                continue
+            if not batches[line.lane].has_room(line):
+                await lanes[line.lane].put(batches[line.lane])
+                batches[line.lane] = Batch()
+            batches[line.lane].add(line)
+        for lane, batch in zip(lanes, batches, strict=True):
+            if batch.lines:
+                await lane.put(batch)
+            await lane.put(None)
+
+    async def _drain(self, lane: "asyncio.Queue[Batch | None]") -> None:
+        while batch := await lane.get():
+            await self._deliver(batch.lines)
+            self._on_progress()
+
+    async def _deliver(self, lines: Sequence[Line]) -> None:
+        answer = await self._post_until_answered(b"\n".join(line.event for line in lines))
+        if answer.status in SPLIT_STATUSES:
+            if len(lines) == 1:
+                self._reject(lines[0].number, f"{answer.status}: {_excerpt(answer.body)}")
+                return
+            middle = len(lines) // 2
+            await self._deliver(lines[:middle])
+            await self._deliver(lines[middle:])
+            return
+        if answer.status not in RECEIPT_STATUSES:
+            raise SendError(f"the edge answered {answer.status}: {_excerpt(answer.body)}")
+        self._settle(lines, answer)
+
+    def _settle(self, lines: Sequence[Line], answer: Answer) -> None:
+        try:
+            receipt = msgspec.json.decode(answer.body, type=Receipt)
+            refused = {rejected.index: rejected for rejected in receipt.rejected}
+            numbers = {index: lines[index].number for index in refused}
+        except (msgspec.DecodeError, IndexError) as error:
+            raise SendError(
+                f"this is no edge: it answered {answer.status} with {_excerpt(answer.body)}"
+            ) from error
+        for index, rejected in refused.items():
+            self._reject(numbers[index], f"{rejected.reason}: {rejected.message}".rstrip(": "))
+        self.summary.accepted += len(lines) - len(refused)
+
+    async def _post_until_answered(self, body: bytes) -> Answer:
+        """The first answer that is not "later"."""
+        deadline = time.monotonic() + self._give_up_seconds
+        backoff = BACKOFF_FIRST_SECONDS
+        while True:
+            answer = await self._post(body)
+            if answer.status not in RETRY_STATUSES and answer.status != NO_ANSWER:
+                return answer
+            delay = max(answer.retry_after, self._jitter.uniform(backoff / 2, backoff))
+            if time.monotonic() + delay > deadline:
+                what = f"{answer.status}: " if answer.status != NO_ANSWER else ""
+                raise SendError(
+                    f"gave up after {self._give_up_seconds:g} s: {what}{_excerpt(answer.body)}"
+                )
+            self.summary.retries += 1
+            await self._sleep(delay)
+            backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
+
+    def _reject(self, number: int, reason: str) -> None:
+        self.summary.rejected += 1
+        self._report(number, reason)
+
+
+def poster(client: Client, url: str, key: str) -> Post:
+    """Posts bodies to the native path of the edge at `url`."""
+    path = f"{url.rstrip('/')}/v1/events"
+
+    async def post(body: bytes) -> Answer:
+        request = client.post(path).bearer_auth(key).body_bytes(body)
+        try:
+            response = await request.header("content-type", "application/x-ndjson").build().send()
+            content = bytes(await response.bytes())
+        except BuilderError as error:
+            raise SendError(f"{url}: {error}") from error
+        except PyreqwestError as error:
+            return Answer(NO_ANSWER, str(error).encode())
+        retry_after = response.get_header("retry-after") or ""
+        return Answer(
+            response.status, content, float(retry_after) if retry_after.isdecimal() else 0.0
+        )
+
+    return post
+
+
+async def send_file(
+    path: Path, *, url: str, key: str, report: Report, on_progress: Callable[[int], None]
+) -> tuple[Summary, SendError | None]:
+    """Send the file; `on_progress` is told how many of its bytes have been read."""
+    builder = ClientBuilder().follow_redirects(False).max_connections(LANES)
+    async with builder.timeout(timedelta(seconds=TRY_SECONDS)).build() as client:
+        with open_lines(path) as (raw, content):
+            sender = Sender(
+                poster(client, url, key), report, on_progress=lambda: on_progress(raw.tell())
+            )
+            try:
+                await sender.send(read_lines(content))
+            except SendError as error:
+                return sender.summary, error
+    return sender.summary, None
+
+
+def _excerpt(body: bytes) -> str:
+    return body[:EXCERPT_BYTES].decode(errors="replace")

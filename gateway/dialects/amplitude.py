@@ -1,0 +1,145 @@
+"""Amplitude's protocol (upstreams.md §1.1, §3.4): all of a request is stored, or nothing."""
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from gateway.dialects.shapes import (
+    TEXT,
+    Answer,
+    Batch,
+    Context,
+    Facts,
+    Opened,
+    RefusedError,
+    Request,
+    failure,
+    parse_json,
+    read_facts,
+    record_of,
+)
+from schemas.events import Defect, GroupFacts
+from schemas.topics import Kind
+
+MIN_ID_LENGTH = 5
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class HttpApi:
+    """`/2/httpapi` and `/batch`."""
+
+    dialect = "amplitude"
+    kind = Kind.EVENT
+
+    def open(self, request: Request) -> Opened:
+        if not request.body.strip():
+            raise RefusedError(failure(400, "Missing request body"))
+        try:
+            tree = parse_json(request.body)
+        except orjson.JSONDecodeError as error:
+            words = f"Invalid JSON request body: {error}"
+            raise RefusedError(failure(400, words)) from error
+        if not isinstance(tree, dict):
+            raise RefusedError(failure(400, "Invalid JSON request body"))
+        key = tree.get("api_key")
+        if not isinstance(key, str) or not key:
+            raise _missing_field("api_key")
+        if not isinstance(tree.get("events"), list):
+            raise _missing_field("events")
+        raws = _array.decode(_object.decode(request.body)["events"])
+        return Opened(key, [bytes(raw) for raw in raws], min_id_length(tree.get("options")))
+
+    def read(self, opened: Opened, context: Context) -> Batch:
+        batch, defects = Batch(), Defects()
+        for index, value in enumerate(opened.values):
+            facts = read_facts(Kind.EVENT, value)
+            if isinstance(facts, Defect):
+                defects.add(index, facts)
+                continue
+            if short := short_ids(facts, opened.min_id_length):
+                defects.add_short(index, short)
+                continue
+            batch.records.append(record_of(value, facts, context)[0])
+        if defects:
+            raise RefusedError(defects.answer())
+        return batch
+
+    def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
+        return Answer(
+            200,
+            b'{"code":200,"events_ingested":%d,"payload_size_bytes":%d,"server_upload_time":%d}'
+            % (len(batch.records), len(request.body), now_ms),
+        )
+
+    def unknown_key(self, key: str) -> Answer:
+        return failure(400, f"Invalid API key: {key}")
+
+    def failure(self, status: int, message: str) -> Answer:
+        return failure(status, message)
+
+
+class Defects:
+    """Every bad index of a request, so that an SDK drops them all and resends the rest once."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, list[int]] = {}
+        self._invalid: dict[str, list[int]] = {}
+        self._short: dict[str, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._missing or self._invalid)
+
+    def add(self, index: int, defect: Defect) -> None:
+        fields = self._missing if defect.reason.startswith("missing") else self._invalid
+        fields.setdefault(defect.field or "event", []).append(index)
+
+    def add_short(self, index: int, fields: list[str]) -> None:
+        for field in fields:
+            self._short.setdefault(field, []).append(index)
+            # Repeated here, since the Kotlin SDK reads only these.
+            self._invalid.setdefault(field, []).append(index)
+
+    def answer(self) -> Answer:
+        error = "Invalid field values on some events"
+        if self._short and not self._missing and self._invalid == self._short:
+            error = "Invalid id length for user_id or device_id"
+        elif not self._invalid:
+            error = "Request missing required field"
+        body = {
+            "code": 400,
+            "error": error,
+            "events_with_invalid_fields": self._invalid,
+            "events_with_missing_fields": self._missing,
+            "events_with_invalid_id_lengths": self._short,
+        }
+        return Answer(400, orjson.dumps(body))
+
+
+def min_id_length(options: object) -> int:
+    """The request's own rule, else Amplitude's; senders put all sorts of things there."""
+    length = options.get("min_id_length") if isinstance(options, dict) else None
+    if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
+        return length
+    return MIN_ID_LENGTH
+
+
+def short_ids(facts: Facts, shortest: int) -> list[str]:
+    if isinstance(facts, GroupFacts):
+        return []
+    ids = (("user_id", facts.user_id), ("device_id", facts.device_id))
+    return [name for name, id_ in ids if id_ is not None and len(id_) < shortest]
+
+
+def plain(status: int, words: str) -> Answer:
+    return Answer(status, words.encode(), TEXT)
+
+
+def _missing_field(name: str) -> RefusedError:
+    body: dict[str, Any] = {
+        "code": 400,
+        "error": "Request missing required field",
+        "missing_field": name,
+    }
+    return RefusedError(Answer(400, orjson.dumps(body)))

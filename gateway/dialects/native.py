@@ -1,0 +1,115 @@
+"""Our own protocol: Bearer key; an object, an array, an envelope or NDJSON; a per-record answer."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import orjson
+
+from gateway.dialects.shapes import (
+    Answer,
+    Batch,
+    Context,
+    Opened,
+    RefusedError,
+    Rejection,
+    Request,
+    failure,
+    parse_json,
+    read_facts,
+    record_of,
+)
+from schemas.events import Defect
+from schemas.topics import Kind
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# A record has one of these; an envelope has none.
+_OF_RECORDS = ("event_type", "user_id", "device_id", "group_type")
+
+
+class Native:
+    dialect = "native"
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._member = "events" if kind is Kind.EVENT else "updates"
+
+    def open(self, request: Request) -> Opened:
+        scheme, _, key = request.headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not key.strip():
+            raise RefusedError(failure(401, "Authorization: Bearer WRITE_KEY is missing"))
+        content_type = request.headers.get(b"content-type", b"")
+        return Opened(
+            key.strip().decode("utf-8", "replace"), self._split(request.body, content_type)
+        )
+
+    def read(self, opened: Opened, context: Context) -> Batch:
+        batch = Batch()
+        for index, value in enumerate(opened.values):
+            facts = read_facts(self.kind, value)
+            if isinstance(facts, Defect):
+                batch.rejected.append(Rejection(index, facts, value))
+                continue
+            record, insert_id = record_of(value, facts, context)
+            batch.records.append(record)
+            batch.receipts.append((index, insert_id))
+        return batch
+
+    def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
+        body: dict[str, Any] = {
+            "accepted": len(batch.records),
+            "rejected": [
+                {
+                    "index": rejection.index,
+                    "reason": rejection.defect.reason,
+                    "field": rejection.defect.field,
+                    "message": rejection.defect.message,
+                }
+                for rejection in batch.rejected
+            ],
+        }
+        if request.query and parse_qs(request.query).get(b"receipts", [b""])[-1] in (b"true", b"1"):
+            body["records"] = [{"index": i, "insert_id": id_} for i, id_ in batch.receipts]
+        return Answer(202 if batch.records else 422, orjson.dumps(body))
+
+    def unknown_key(self, key: str) -> Answer:
+        return failure(401, "no source has this write key")
+
+    def failure(self, status: int, message: str) -> Answer:
+        return failure(status, message)
+
+    def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
+        if b"ndjson" in content_type or b"jsonl" in content_type:
+            return _lines(body)
+        try:
+            tree = parse_json(body)
+        except orjson.JSONDecodeError as error:
+            if _looks_like_lines(body):
+                return _lines(body)
+            raise RefusedError(failure(400, f"malformed JSON: {error}")) from error
+        if isinstance(tree, list):
+            return [bytes(raw) for raw in _array.decode(body)]
+        if isinstance(tree, dict):
+            if self._member not in tree or any(name in tree for name in _OF_RECORDS):
+                return [body.strip()]
+            if isinstance(tree[self._member], list):
+                return [bytes(raw) for raw in _array.decode(_object.decode(body)[self._member])]
+            raise RefusedError(failure(400, f"{self._member} is not an array"))
+        raise RefusedError(failure(400, "the body is neither an object nor an array"))
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line.strip() for line in body.split(b"\n") if line.strip()]
+
+
+def _looks_like_lines(body: bytes) -> bool:
+    """Whether the first line is a whole object, and not the only one."""
+    first, newline, rest = body.strip().partition(b"\n")
+    if not newline or not rest or not first.startswith(b"{"):
+        return False
+    try:
+        orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from schemas.events import (
+    Defect,
+    EventFacts,
+    GroupFacts,
+    IdentificationFacts,
+    event_key,
+    group_key,
+    identification_key,
+    read_event,
+    read_group_identification,
+    read_identification,
+    with_members,
+    without,
+)
+from schemas.records import Headers, NewRecord
+from schemas.topics import Kind
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+Facts = EventFacts | IdentificationFacts | GroupFacts
+
+
+class Request(NamedTuple):
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+
+
+class RefusedError(Exception):
+    """The request as a whole is not accepted, and nothing of it is stored."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Opened(NamedTuple):
+    """A well-formed request: its write key, and each record's own bytes."""
+
+    key: str
+    values: list[bytes]
+    min_id_length: int = 0
+
+
+class Context(NamedTuple):
+    """What the records of one request have in common."""
+
+    headers: Headers
+    now_ms: int
+    remote_ip: str | None  # As the source's policy lets it be kept.
+    shown_ip: Callable[[str], str | None]  # That policy, for addresses in the events.
+    keeps_ip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    index: int
+    defect: Defect
+    value: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    records: list[NewRecord] = field(default_factory=list)
+    receipts: list[tuple[int, str]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+class Endpoint(Protocol):
+    """One path of a dialect."""
+
+    @property
+    def dialect(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    def open(self, request: Request) -> Opened: ...
+    def read(self, opened: Opened, context: Context) -> Batch: ...
+    def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...
+    def unknown_key(self, key: str) -> Answer: ...
+    def failure(self, status: int, message: str) -> Answer: ...
+
+
+def failure(status: int, message: str) -> Answer:
+    """The error shape that SDKs of every dialect can read: an object with its code."""
+    return Answer(status, orjson.dumps({"code": status, "error": message}))
+
+
+def read_facts(kind: Kind, value: bytes) -> Facts | Defect:
+    if kind is Kind.EVENT:
+        return read_event(value)
+    if kind is Kind.USER_PROPERTIES:
+        return read_identification(value)
+    return read_group_identification(value)
+
+
+def key_of(facts: Facts) -> bytes | None:
+    key: str | None
+    if isinstance(facts, EventFacts):
+        key = event_key(facts)
+    elif isinstance(facts, IdentificationFacts):
+        key = identification_key(facts)
+    else:
+        key = group_key(facts)
+    return None if key is None else key.encode()
+
+
+def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
+    """The record and its insert_id, with what the edge fills in; the rest byte for byte."""
+    members: list[bytes] = []
+    nulls: list[str] = []
+    insert_id = facts.insert_id
+    if insert_id is None:
+        insert_id = str(uuid.uuid4())
+        members.append(b'"insert_id":"%b"' % insert_id.encode())
+        nulls.append("insert_id")
+    if facts.time is None:
+        members.append(b'"time":%d' % context.now_ms)
+        nulls.append("time")
+    if isinstance(facts, EventFacts):
+        _ip(facts.ip, context, members, nulls)
+    # A member that is there as `null`, or that the source may not keep, gives way.
+    standing = [name for name in nulls if b'"%b"' % name.encode() in value]
+    if standing:
+        value = without(value, *standing)
+    if members:
+        value = with_members(value, b",".join(members))
+    return NewRecord(key_of(facts), value, context.headers), insert_id
+
+
+def _ip(ip: str | None, context: Context, members: list[bytes], nulls: list[str]) -> None:
+    if ip is None or ip == "$remote":
+        shown = context.remote_ip
+    elif context.keeps_ip:
+        return
+    else:
+        shown = context.shown_ip(ip)
+    nulls.append("ip")
+    if shown is not None:
+        members.append(b'"ip":' + orjson.dumps(shown))
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401  JSON is anything.
+    """The strict check of a whole body; `orjson.JSONDecodeError` says where it fails."""
+    return orjson.loads(body)

@@ -1,0 +1,87 @@
+import gzip
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ampgate import cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of the command, run as the entry point runs it."""
+    monkeypatch.setattr(sys, "argv", ["ampgate", *arguments])
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main()
+    assert isinstance(exit_info.value.code, int)
+    return exit_info.value.code
+
+
+@pytest.mark.parametrize("command", [["edge"], ["deliver"], ["check"], ["topics", "create"]])
+def test_a_wrong_configuration_is_one_message_and_exit_2(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "ampgate.toml"
+    file.write_text("[edge]\nprot = 1\n")
+    monkeypatch.setenv("AMPGATE_CONFIG", str(file))
+    assert run(monkeypatch, *command) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines() == [
+        f"ampgate: {file}: edge.prot: Extra inputs are not permitted"
+    ]
+
+
+def test_no_configuration_is_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMPGATE_CONFIG", str(tmp_path / "none.toml"))
+    assert run(monkeypatch, "check") == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_an_unknown_destination_is_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ampgate.toml"
+    file.write_text("")
+    monkeypatch.setenv("AMPGATE_CONFIG", str(file))
+    assert run(monkeypatch, "deliver", "nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["simulate", "segment", "--port", "1"],
+        ["send", "no-such-file", "--key", "k"],
+        ["topics", "create", "--partitions", "0"],
+    ],
+)
+def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(cli.app, arguments).exit_code == 2
+
+
+def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson.gz"
+    file.write_bytes(gzip.compress(b"\n{\n"))
+    result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--json"])
+    assert result.exit_code == 1
+    assert '"lines":1,"accepted":0,"rejected":1' in result.stdout
+
+
+def test_dev_names_the_port_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("AMPGATE_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        monkeypatch.setenv("AMPGATE_CONFIG", "")  # So that what `dev` sets is undone.
+        code = run(monkeypatch, "dev", "--data-dir", str(tmp_path), "--amplitude-port", str(port))
+    assert code == 1
+    assert f"port {port} (for the Amplitude simulator)" in capsys.readouterr().err

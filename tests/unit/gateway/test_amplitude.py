@@ -1,0 +1,135 @@
+"""Amplitude's dialect: what its SDKs rely on."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gateway.dialects import ENDPOINTS
+from gateway.dialects.amplitude import HttpApi
+from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
+from schemas.topics import Kind
+
+CONTEXT = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True)
+GOOD = {"event_type": "a", "user_id": "user-1", "time": 1, "insert_id": "i", "ip": "1.2.3.4"}
+API = HttpApi()
+USERS = Identify(Kind.USER_PROPERTIES)
+USER = {"user_id": "user-1", "user_properties": {"$set": {"a": 1}}}
+MULTIPART = (
+    b'--B\r\nContent-Disposition: form-data; name="api_key"\r\n\r\nk\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="identification"\r\n\r\n'
+    + json.dumps(USER).encode()
+    + b"\r\n--B--\r\n"
+)
+
+
+def request(body: object, content_type: bytes = b"application/json") -> Request:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Request("/2/httpapi", b"", {b"content-type": content_type}, raw)
+
+
+def run(events: list[Any], **more: object) -> Batch | Answer:
+    try:
+        return API.read(API.open(request({"api_key": "k", "events": events} | more)), CONTEXT)
+    except RefusedError as refused:
+        return refused.answer
+
+
+def maps(answer: Batch | Answer) -> tuple[Any, Any, Any]:
+    assert isinstance(answer, Answer)
+    assert answer.status == 400
+    body = json.loads(answer.body)
+    assert (body["code"], type(body["error"])) == (400, str)
+    names = ("missing_fields", "invalid_fields", "invalid_id_lengths")
+    missing, invalid, short = (body[f"events_with_{name}"] for name in names)
+    return missing, invalid, short
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([GOOD, {"user_id": "user-1"}], ({"event_type": [1]}, {}, {})),
+        ([{"event_type": "a"}, GOOD, {"event_type": "b"}], ({"user_id": [0, 2]}, {}, {})),
+        ([GOOD | {"time": "2026"}, GOOD | {"time": 1.5}], ({}, {"time": [0, 1]}, {})),
+        ([GOOD | {"event_type": " "}], ({}, {"event_type": [0]}, {})),
+        ([GOOD | {"user_id": "anonymous"}], ({}, {"user_id": [0]}, {})),
+        ([GOOD | {"user_id": "abc"}], ({}, {"user_id": [0]}, {"user_id": [0]})),
+        ([7, GOOD], ({}, {"event": [0]}, {})),
+    ],
+)
+def test_every_bad_index_is_listed(events: list[Any], expected: Any) -> None:  # noqa: ANN401
+    assert maps(run(events)) == expected
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(1, True), (3, True), (4, False), (None, False)])
+def test_the_request_may_set_its_own_shortest_id(length: int | None, *, accepted: bool) -> None:
+    answer = run([GOOD | {"user_id": "abc"}], options={"min_id_length": length})
+    assert isinstance(answer, Batch) is accepted
+
+
+def test_a_group_identify_needs_no_ids() -> None:
+    event = {"event_type": "$groupidentify", "groups": {"org": "A"}, "group_properties": {"n": 1}}
+    batch = run([event], options={})
+    assert isinstance(batch, Batch)
+    assert batch.records[0].key == b"org:A"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "field"),
+    [
+        (b"", "Missing request body", None),
+        (b"{", "Invalid JSON request body", None),
+        ({"events": []}, "Request missing required field", "api_key"),
+        ({"api_key": "k"}, "Request missing required field", "events"),
+    ],
+)
+def test_a_useless_request(body: object, error: str, field: str | None) -> None:
+    with pytest.raises(RefusedError) as raised:
+        API.open(request(body))
+    answer = json.loads(raised.value.answer.body)
+    assert answer["error"].startswith(error)
+    assert answer.get("missing_field") == field
+
+
+def test_success_and_wrong_key_read_as_amplitudes() -> None:
+    asked = request({"api_key": "k", "events": [GOOD]})
+    answer = API.success(asked, API.read(API.open(asked), CONTEXT), 5)
+    assert json.loads(answer.body) == {
+        "code": 200,
+        "events_ingested": 1,
+        "payload_size_bytes": len(asked.body),
+        "server_upload_time": 5,
+    }
+    assert json.loads(API.unknown_key("kk").body) == {"code": 400, "error": "Invalid API key: kk"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (
+            urlencode({"api_key": "k", "identification": json.dumps(USER), "options": "undefined"}),
+            b"application/x-www-form-urlencoded",
+        ),
+        (MULTIPART.decode(), b"multipart/form-data; boundary=B"),
+        (json.dumps({"api_key": "k", "identification": [USER]}), b"application/json"),
+        (json.dumps({"api_key": "k", "identification": json.dumps(USER)}), b"application/json"),
+    ],
+)
+def test_identify_takes_forms_and_json(body: str, content_type: bytes) -> None:
+    asked = request(body.encode(), content_type)
+    opened = USERS.open(asked)
+    batch = USERS.read(opened, CONTEXT)
+    assert opened.key == "k"
+    assert batch.records[0].key == b"user-1"
+    value = json.loads(batch.records[0].value)
+    assert value["user_properties"] == USER["user_properties"]
+    assert USERS.success(asked, batch, 1).body == b"success"
+
+
+def test_every_endpoint_can_say_no_in_json() -> None:
+    for endpoint in ENDPOINTS.values():
+        for status in (405, 408, 413, 415, 429, 503):
+            answer = endpoint.failure(status, "no")
+            assert (answer.status, json.loads(answer.body)["code"]) == (status, status)

@@ -1,0 +1,135 @@
+"""Our own dialect: bytes in, records and answers out."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.dialects.native import Native
+from gateway.dialects.shapes import Batch, Context, RefusedError, Request
+from gateway.sources import truncated
+from schemas.topics import Kind
+
+FULL = b'{ "event_type":"a", "user_id":"u", "time":1, "insert_id":"i", "ip":"1.2.3.4", "x":1.50 }'
+KEEP = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True)
+TRUNCATE = Context([("source", b"s")], 1000, "9.9.9.0", truncated, keeps_ip=False)
+DROP = Context([("source", b"s")], 1000, None, lambda _: None, keeps_ip=False)
+EVENTS = Native(Kind.EVENT)
+
+
+def request(body: bytes, content_type: bytes = b"application/json", query: bytes = b"") -> Request:
+    headers = {b"authorization": b"Bearer k", b"content-type": content_type}
+    return Request("/v1/events", query, headers, body)
+
+
+def read(body: bytes, context: Context = KEEP, endpoint: Native = EVENTS) -> Batch:
+    return endpoint.read(endpoint.open(request(body)), context)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (FULL, 1),
+        (b"[" + FULL + b"," + FULL + b"]", 2),
+        (b'{"events":[' + FULL + b"]}", 1),
+        (FULL + b"\n\n" + FULL + b"\r\n" + FULL, 3),
+    ],
+)
+def test_a_complete_event_travels_byte_for_byte(body: bytes, count: int) -> None:
+    batch = read(body)
+    assert [record.value for record in batch.records] == [FULL] * count
+    assert {record.key for record in batch.records} == {b"u"}
+
+
+@pytest.mark.parametrize(
+    ("event", "context", "ip"),
+    [
+        ({}, KEEP, "9.9.9.9"),
+        ({"ip": "$remote"}, KEEP, "9.9.9.9"),
+        ({"ip": None}, KEEP, "9.9.9.9"),
+        ({"ip": "1.2.3.4"}, KEEP, "1.2.3.4"),
+        ({}, TRUNCATE, "9.9.9.0"),
+        ({"ip": "1.2.3.4"}, TRUNCATE, "1.2.3.0"),
+        ({}, DROP, None),
+        ({"ip": "1.2.3.4"}, DROP, None),
+        ({"ip": "$remote"}, DROP, None),
+    ],
+)
+def test_the_source_decides_which_address_is_kept(
+    event: dict[str, Any], context: Context, ip: str | None
+) -> None:
+    body = json.dumps({"event_type": "a", "device_id": "d"} | event).encode()
+    (record,) = read(body, context).records
+    value = json.loads(record.value)
+    assert value.get("ip") == ip
+    assert value["time"] == 1000
+    assert len(value["insert_id"]) == 36
+
+
+def test_what_is_null_is_filled_in_once() -> None:
+    (record,) = read(b'{"event_type":"a","user_id":"u","time":null,"insert_id":null}').records
+    pairs = json.loads(record.value, object_pairs_hook=list)
+    names = [name for name, _ in pairs]
+    assert sorted(names) == ["event_type", "insert_id", "ip", "time", "user_id"]
+
+
+def test_equal_events_are_two_events() -> None:
+    one = b'{"event_type":"a","user_id":"u"}'
+    receipts = read(b"[" + one + b"," + one + b"]").receipts
+    assert receipts[0][1] != receipts[1][1]
+
+
+def test_each_record_has_its_own_outcome() -> None:
+    query = request(b"[" + FULL + b',{"event_type":"x"}]', query=b"receipts=true")
+    batch = EVENTS.read(EVENTS.open(query), KEEP)
+    answer = EVENTS.success(query, batch, 1000)
+    body = json.loads(answer.body)
+    assert answer.status == 202
+    assert body["accepted"] == 1
+    assert [(r["index"], r["reason"]) for r in body["rejected"]] == [(1, "missing_id")]
+    assert body["records"] == [{"index": 0, "insert_id": "i"}]
+    assert batch.rejected[0].value == b'{"event_type":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"user_id": "u"}, "missing_event_type"),
+        ({"event_type": " ", "user_id": "u"}, "invalid_event_type"),
+        ({"event_type": "a"}, "missing_id"),
+        ({"event_type": "a", "user_id": "NULL"}, "invalid_id"),
+        ({"event_type": "a", "user_id": 7}, "invalid_type"),
+        ({"event_type": "a", "user_id": "u", "time": "2026-01-01"}, "invalid_type"),
+        ([], "not_an_object"),
+    ],
+)
+def test_none_usable_is_422(event: object, reason: str) -> None:
+    asked = request(json.dumps([event]).encode())
+    batch = EVENTS.read(EVENTS.open(asked), KEEP)
+    answer = EVENTS.success(asked, batch, 1000)
+    assert answer.status == 422
+    assert json.loads(answer.body)["rejected"][0]["reason"] == reason
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"3", b"null", b'{"events":1}', b"[NaN]", b'"\xff"'])
+def test_malformed_is_400(body: bytes) -> None:
+    with pytest.raises(RefusedError) as raised:
+        EVENTS.open(request(body))
+    assert raised.value.answer.status == 400
+
+
+def test_a_bad_line_does_not_spoil_the_others() -> None:
+    asked = request(FULL + b"\n{bad\n" + FULL, b"application/x-ndjson")
+    batch = EVENTS.read(EVENTS.open(asked), KEEP)
+    assert len(batch.records) == 2
+    assert [(r.index, r.defect.reason) for r in batch.rejected] == [(1, "not_json")]
+
+
+def test_updates() -> None:
+    group = b'{"group_type":"org","group_value":"A","group_properties":{"n":1}}'
+    (record,) = read(b'{"updates":[' + group + b"]}", KEEP, Native(Kind.GROUP_PROPERTIES)).records
+    assert record.key == b"org:A"
+    user = b'{"device_id":"d","user_properties":{"$set":{"a":1}}}'
+    (record,) = read(user, KEEP, Native(Kind.USER_PROPERTIES)).records
+    assert record.key == b"d"
+    assert "ip" not in json.loads(record.value)
