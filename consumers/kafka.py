@@ -75,14 +75,20 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def stop(self) -> None:
         await self._consumer.stop()
 
-    async def read(self, *, has_room: bool, records_max: int) -> list[Sequence[Record]]:
-        """What has come, by partition. Without room it reads nothing but stays in the group."""
+    async def read(
+        self, *, full: Collection[TopicPartition] | None, records_max: int
+    ) -> list[Sequence[Record]]:
+        """What has come, by partition, but of those that are `full`; `None` means all are.
+
+        Then it reads nothing, but stays in the group.
+        """
         assigned = self._consumer.assignment()
+        wanted = assigned if full is None else {KafkaPartition(*place) for place in full}
         paused = self._consumer.paused()
-        if not has_room and assigned - paused:
-            self._consumer.pause(*assigned)
-        elif has_room and paused:
-            self._consumer.resume(*paused)
+        if stopping := (wanted & assigned) - paused:
+            self._consumer.pause(*stopping)
+        if going_on := paused - wanted:
+            self._consumer.resume(*going_on)
         fetched = await self._consumer.getmany(
             timeout_ms=POLL_MILLISECONDS, max_records=records_max
         )

@@ -117,8 +117,8 @@ class Worker:
 
     async def _read(self) -> None:
         while not self._stopping:
-            has_room = self._delivery.has_room
-            for records in await self._reader.read(has_room=has_room, records_max=READ_RECORDS_MAX):
+            full = self._delivery.full() if self._delivery.has_room else None
+            for records in await self._reader.read(full=full, records_max=READ_RECORDS_MAX):
                 self._count_skipped(self._delivery.accept(records, time.time()))
             self._news.set()
 

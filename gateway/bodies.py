@@ -110,12 +110,16 @@ def _brotli(body: bytes, limit: int) -> bytes:
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=2**23).stream_reader(
-        body, read_across_frames=True
-    ) as reader:
+    with zstandard.ZstdDecompressor(max_window_size=2**23).stream_reader(body) as reader:
         plain = bytearray()
         while len(plain) <= limit and (piece := reader.read(_STEP)):
             plain += piece
+    if len(plain) <= limit:
+        # The reader is silent about a body cut short; by now a second look is known to be small.
+        whole = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
+        whole.decompress(body)
+        if not whole.eof or whole.unused_data:
+            raise EOFError("it is not one whole frame")
     return bytes(plain)
 
 

@@ -3,7 +3,9 @@
 `load` raises `ConfigError` with one sentence that names the key's path.
 """
 
+import contextlib
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -200,12 +202,23 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
         *parents, last = path
         node: Any = tree
         for part in parents:
-            if isinstance(node, list):
-                node = node[int(part)] if part.isdigit() and int(part) < len(node) else {}
-            else:
+            if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+            elif isinstance(node, dict):
                 node = node.setdefault(part, {})
-        if isinstance(node, dict):
-            node[last] = value
+            else:
+                node = None
+        if not isinstance(node, dict):
+            raise ConfigError(f"{name}: the file has no {'.'.join(parents)} to set {last} in")
+        node[last] = _read_override(value)
+
+
+def _read_override(value: str) -> Any:  # noqa: ANN401  A TOML value is anything.
+    """A list or a table is written as JSON, as in `["10.0.0.0/8"]`; all else is a string."""
+    if value[:1] in ("[", "{"):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(value)
+    return value
 
 
 def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str) -> Any:  # noqa: ANN401  A TOML tree is anything.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
-import orjson
 from msgspec import Raw, Struct
 
 ABSENT: Final = Raw(b"")
@@ -101,8 +100,10 @@ def read_identification(value: bytes) -> IdentificationFacts | Defect:
         return defect
     if facts.user_properties is ABSENT and facts.groups is ABSENT:
         return Defect("missing_properties", "user_properties", "there are no user_properties")
-    if facts.user_properties is not ABSENT and not _is_object(facts.user_properties):
-        return Defect("invalid_type", "user_properties", "user_properties is not an object")
+    for field in ("user_properties", "groups"):
+        raw: Raw = getattr(facts, field)
+        if raw is not ABSENT and not _is_object(raw):
+            return Defect("invalid_type", field, f"{field} is not an object")
     return facts
 
 
@@ -128,8 +129,9 @@ def event_key(facts: EventFacts) -> str | None:
         return facts.user_id
     if facts.device_id is not None or facts.groups is ABSENT:
         return facts.device_id
-    for group_type, value in orjson.loads(facts.groups).items():
-        return f"{group_type}:{value}"
+    for group_type, value in (msgspec.json.decode(facts.groups) or {}).items():
+        first = value[0] if isinstance(value, list) and value else value
+        return f"{group_type}:{first}"
     return None
 
 

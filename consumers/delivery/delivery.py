@@ -84,7 +84,9 @@ class Delivery:
         index = 0
         for lane, entries in batch.parts:
             if lane.offsets.is_ours:
-                self._settle_part(lane, entries, verdict, index, status, now)
+                self._settle_part(lane, entries, len(batch.encoded), verdict, index, status, now)
+            else:  # It was revoked in flight: all that is left of it is the room it took.
+                self._bytes -= sum(len(entry.encoded.body) for entry in entries)
             index += len(entries)
         return verdict
 
@@ -128,6 +130,13 @@ class Delivery:
     @property
     def has_room(self) -> bool:
         return self._bytes < self._memory_max_bytes and len(self._letters) < 10_000
+
+    def full(self) -> set[TopicPartition]:
+        """The partitions of which no more should be read, though there is room."""
+        span_max = self._limits.span_max
+        if span_max is None:
+            return set()
+        return {place for place, offsets in self._offsets.items() if offsets.span >= span_max}
 
     @property
     def paused(self) -> str | None:
@@ -264,6 +273,7 @@ class Delivery:
         self,
         lane: Lane,
         entries: tuple[Entry, ...],
+        company: int,
         verdict: Verdict,
         first: int,
         status: int | None,
@@ -275,18 +285,18 @@ class Delivery:
             lane.failures = 0
             self._done(lane.offsets, entries)
         else:
-            again: list[Entry] = []
-            waits: list[Entry] = []
-            stopped: set[str] = set(lane.waiting)
-            for index, entry in enumerate(entries, first):
-                outcome = verdict.but.get(index, verdict.rest)
-                if not self._follow(lane, entry, outcome, len(entries), status, now):
-                    continue
-                if entry.encoded.key in stopped or self._is_held(entry):
-                    stopped.add(entry.encoded.key)
-                    waits.append(entry)
-                else:
-                    again.append(entry)
+            left = [
+                entry
+                for index, entry in enumerate(entries, first)
+                if self._follow(
+                    lane, entry, verdict.but.get(index, verdict.rest), company, status, now
+                )
+            ]
+            # Of a key, all or none: what waits must not be older than what is in line.
+            stopped = {entry.encoded.key for entry in left if self._is_held(entry)}
+            stopped.update(lane.waiting)
+            waits = [entry for entry in left if entry.encoded.key in stopped]
+            again = [entry for entry in left if entry.encoded.key not in stopped]
             lane.wait_first(waits)
             self._put_back(lane, again, verdict.rest, now)
         if lane.waiting:

@@ -19,6 +19,7 @@ class Limits:
     concurrency: int
     lanes: int = 1  # Per partition: how many of its keys may be under way at once.
     one_per_key: bool = False  # Never two records of one key in a request.
+    span_max: int | None = None  # Per partition: how many records a crash may send again.
 
 
 @dataclass(slots=True)

@@ -33,3 +33,8 @@ class Offsets:
     @property
     def unsettled(self) -> int:
         return len(self._read) - len(self._settled)
+
+    @property
+    def span(self) -> int:
+        """How many records a crash now would send again."""
+        return len(self._read)

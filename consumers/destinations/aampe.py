@@ -25,6 +25,7 @@ from schemas.topics import Kind
 
 CONCURRENCY = 64
 LANES = 64
+SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (upstreams.md §2.3).
 THROTTLED_SECONDS = 5.0
 DETAIL_MAX = 1000
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -32,7 +33,12 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 class _Aampe:
     limits = Limits(
-        records=1, bytes=20_000_000, linger_seconds=0.0, concurrency=CONCURRENCY, lanes=LANES
+        records=1,
+        bytes=20_000_000,
+        linger_seconds=0.0,
+        concurrency=CONCURRENCY,
+        lanes=LANES,
+        span_max=SPAN_MAX,
     )
 
     def __init__(self, config: AampeDestination) -> None:

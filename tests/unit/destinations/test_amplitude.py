@@ -1,0 +1,138 @@
+"""What Amplitude's answers mean, and which records it never gets to see."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from consumers.delivery.destination import Encoded, Response
+from consumers.delivery.outcomes import Delivered as Done
+from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend, Retry, Split
+from consumers.destinations.amplitude import (
+    AmplitudeEvents,
+    AmplitudeGroupIdentify,
+    AmplitudeIdentify,
+)
+from schemas.config import AmplitudeDestination
+from tests.simulation.world import Kept
+
+CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key"), gzip=False)
+EVENTS = AmplitudeEvents(CONFIG)
+BATCH = [Encoded(b"{}", f"u{n}", f"u{n}", f"d{n}") for n in range(3)]
+THROTTLED = Hold(30.0, "throttled")
+QUOTA = Hold(3600.0, "daily_quota")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "rest"),
+    [
+        (200, b'{"code":200}', Done),
+        (204, b"", Done),
+        (301, b"", Pause),
+        (400, b"<html>", Split),
+        (400, b"", Split),
+        (400, b'{"error":"Invalid API key: key"}', Pause),
+        (400, b'{"error":"Request missing required field","missing_field":"api_key"}', Pause),
+        (400, b'{"events_with_invalid_fields":{"time":[0]}}', Resend),
+        (400, b'{"events_with_invalid_fields":{"time":[3,-1]}}', Split),
+        (400, b'{"events_with_invalid_fields":[0]}', Split),
+        (401, b"", Pause),
+        (403, b"<html>", Pause),
+        (404, b"", Pause),
+        (413, b"", Split),
+        (418, b"", Split),
+        (429, b"", Retry),
+        (429, b'{"throttled_events":[7]}', Retry),
+        (429, b'{"throttled_events":[1]}', Resend),
+        (429, b"\xff\xfe", Retry),
+        (529, b"", Retry),
+        (600, b"", Retry),
+    ],
+)
+def test_an_answer_names_who_is_to_blame(status: int, body: bytes, rest: type[Outcome]) -> None:
+    assert isinstance(EVENTS.verdict(Response(status, body), BATCH).rest, rest)
+
+
+def test_a_rejected_event_is_named_by_its_field_and_the_others_go_again() -> None:
+    body = {
+        "events_with_invalid_fields": {"time": [0, 9]},
+        "events_with_missing_fields": {"event_type": [1, -1]},
+        "silenced_events": [0, 2],
+    }
+    verdict = EVENTS.verdict(Response(400, orjson.dumps(body)), BATCH)
+    assert verdict.rest == Resend()
+    reasons = {index: one.reason for index, one in verdict.but.items() if isinstance(one, Reject)}
+    assert reasons == {0: "invalid_field", 1: "missing_field", 2: "silenced"}
+
+
+def test_named_users_and_devices_are_held_whether_or_not_they_are_in_the_request() -> None:
+    body = {
+        "throttled_users": {"u0": 31, "stranger": 31},
+        "throttled_devices": {"d1": 31},
+        "exceeded_daily_quota_users": {"u0": 500_001},
+        "throttled_events": [0, 1, 2],
+    }
+    verdict = EVENTS.verdict(Response(429, orjson.dumps(body)), BATCH)
+    assert verdict.holds == {
+        Id("user", "u0"): QUOTA,
+        Id("user", "stranger"): THROTTLED,
+        Id("device", "d1"): THROTTLED,
+    }
+    assert verdict.but == {0: Resend(), 1: Resend(), 2: THROTTLED}
+
+
+@pytest.mark.parametrize(("told", "waits"), [(None, 30.0), (2.0, 2.0)])
+def test_a_nameless_429_waits_as_long_as_it_says(told: float | None, waits: float) -> None:
+    assert EVENTS.verdict(Response(429, b"", told), BATCH).rest == Retry("throttled", waits)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (b"u", None, "tombstone"),
+        (b"u", b"{", "not_json"),
+        (b"u", b"[]", "not_an_object"),
+        (b"u", b'{"user_id":"u"}', "missing_event_type"),
+        (b"u", b'{"event_type":" ","user_id":"u"}', "invalid_event_type"),
+        (b"u", b'{"event_type":"e","user_id":"u","time":"noon"}', "invalid_type"),
+        (b"u", b'{"event_type":"e","user_id":7}', "invalid_type"),
+        (b"v", b'{"event_type":"e","user_id":"u"}', "wrong_key"),
+    ],
+)
+def test_what_is_no_event_is_rejected_unsent(key: bytes, value: bytes | None, reason: str) -> None:
+    encoded = EVENTS.encode(Kept("events", 0, 5, key, value, ""))
+    assert isinstance(encoded, Reject)
+    assert encoded.reason == reason
+
+
+def test_what_a_producer_left_out_is_the_same_on_every_redelivery() -> None:
+    value = b'{"event_type":"e","device_id":"d","insert_id":null}'
+    encoded = EVENTS.encode(Kept("events", 0, 5, b"d", value, "", timestamp=17))
+    assert isinstance(encoded, Encoded)
+    assert (encoded.key, encoded.user_id, encoded.device_id) == ("d", None, "d")
+    members = orjson.loads(encoded.body)
+    assert (members["insert_id"], members["time"]) == ("events/0/5", 17)
+
+
+names = st.sampled_from(
+    ["throttled_events", "silenced_events", "events_with_invalid_fields", "throttled_users"]
+)
+indexes = st.lists(st.integers(-3, 5))
+values = indexes | st.dictionaries(st.sampled_from(["u0", "time"]), indexes)
+
+
+@given(st.integers(100, 999), st.binary(max_size=200))
+def test_any_answer_has_a_verdict(status: int, body: bytes) -> None:
+    for destination in (EVENTS, AmplitudeIdentify(CONFIG), AmplitudeGroupIdentify(CONFIG)):
+        verdict = destination.verdict(Response(status, body), BATCH)
+        assert set(verdict.but) <= {0, 1, 2}
+
+
+@given(
+    st.sampled_from([400, 429]),
+    st.dictionaries(names, values),
+)
+def test_only_events_that_were_sent_are_named(status: int, body: dict[str, object]) -> None:
+    verdict = EVENTS.verdict(Response(status, orjson.dumps(body)), BATCH)
+    assert set(verdict.but) <= {0, 1, 2}
