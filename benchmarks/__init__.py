@@ -1,0 +1,1 @@
+"""What an event costs us: `python -m benchmarks`, or `make bench`."""

@@ -1,0 +1,39 @@
+"""Events of about 600 bytes, as Amplitude's browser SDK sends them."""
+
+import time
+import uuid
+
+KEY = "bench"
+USERS = 20_000
+TEMPLATE = (
+    '{"user_id":"user-%06d@example.org","device_id":"%s","event_type":"Product Viewed",'
+    '"time":%d,"insert_id":"%s","session_id":%d,"event_id":%d,"platform":"Web","os_name":"Chrome",'
+    '"os_version":"131","language":"en-US","country":"Germany","ip":"203.0.113.7",'
+    '"app_version":"4.12.1","library":"amplitude-ts/2.11.1","event_properties":{'
+    '"product_id":"sku-%d","category":"shoes/running","price":%d.95,"currency":"EUR",'
+    '"in_stock":true,"page":"/shop/shoes/running?sort=price","colors":["red","blue"]},'
+    '"user_properties":{"plan":"premium","cohort":"2026-w03"}}'
+)
+
+
+def event(number: int) -> tuple[bytes, bytes]:
+    """The record's key and the event; no two numbers give the same `insert_id`."""
+    user = number * 7919 % USERS
+    now = int(time.time() * 1000)
+    device = f"6f1c2d3e-0000-4000-8000-{user:012d}"
+    insert_id = uuid.UUID(int=number)
+    numbers = (now - 60_000, number, number % 5000, number % 200)
+    start, *rest = numbers
+    text = TEMPLATE % (user, device, now, insert_id, start, *rest)
+    return b"user-%06d@example.org" % user, text.encode()
+
+
+def request(first: int, count: int) -> bytes:
+    """A whole HTTP request of so many events for the edge."""
+    events = b",".join([event(number)[1] for number in range(first, first + count)])
+    body = b'{"api_key":"%b","events":[%b]}' % (KEY.encode(), events)
+    head = (
+        b"POST /2/httpapi HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n" % len(body)
+    )
+    return head + body
