@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 from testcontainers.community.kafka import KafkaContainer
 
 from ampgate.kafka import EmbeddedKafka
 
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"  # Kafka 4.1, as the embedded one; testcontainers' kind.
+
+# A busy machine is no defect: time is judged by `make bench` alone.
+settings.register_profile("ampgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ampgate")
 
 
 @dataclass(frozen=True, slots=True)
