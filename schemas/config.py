@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -189,8 +189,25 @@ def parse(tree: dict[str, Any], environment: Mapping[str, str], origin: str) -> 
         return Config.model_validate(filled)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"] if part not in ("amplitude", "aampe"))
+        path = _path(first["loc"], filled)
         raise ConfigError(f"{origin}: {path or 'the file'}: {first['msg']}") from error
+
+
+def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
+    """Where in the file; pydantic also names the member of a union that it tried."""
+    path: list[str] = []
+    node: Any = tree
+    for part in location:
+        if isinstance(node, dict):
+            if part in ("amplitude", "aampe"):
+                continue
+            node = node.get(str(part))
+        elif isinstance(node, list) and isinstance(part, int):
+            node = node[part]
+        else:
+            break
+        path.append(str(part))
+    return ".".join(path)
 
 
 def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -227,7 +244,8 @@ def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str)
         return [_fill_in(v, environment, origin, f"{path}.{i}") for i, v in enumerate(value)]
     if isinstance(value, dict):
         filled = {k: _fill_in(v, environment, origin, f"{path}.{k}") for k, v in value.items()}
-        for key in [key for key in filled if key.endswith("_file") and key != "ssl_file"]:
+        # A filter's list may stand under any name.
+        for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
             filled[key.removesuffix("_file")] = _read_secret(filled.pop(key), origin, path, key)
         return filled
     if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):

