@@ -240,7 +240,6 @@ def announce(edge: str, config: Config, options: Options, console: Console) -> N
     for name, url in (
         ("edge", edge),
         ("documentation", f"{edge}/docs"),
-        ("console", f"{edge}/console"),
         ("delivery metrics", f"{delivery}/metrics"),
         ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
         ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),

@@ -1,6 +1,7 @@
 """One vendor, one file; this is the table of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from consumers.delivery.destination import Destination
 from consumers.destinations.aampe import AampeEvents, AampeProperties
@@ -33,6 +34,9 @@ def destinations_of(config: AmplitudeDestination | AampeDestination) -> Sequence
             )
         case AampeDestination():
             found = (AampeEvents(config), AampeProperties(config))
+    if config.concurrency is not None:
+        for destination in found:
+            destination.limits = replace(destination.limits, concurrency=config.concurrency)
     if config.sources is None and not config.where:
         return found
     return [Filtered(destination, config) for destination in found]
