@@ -8,11 +8,10 @@ from msgspec import Raw
 
 from consumers.delivery.destination import Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Delivered, Pause, Reject, Retry, Skip, Verdict
-from consumers.destinations.records import insert_id_of, read_key
+from consumers.destinations.records import insert_id_of, read_record
 from schemas.config import AampeDestination
 from schemas.events import (
     ABSENT,
-    Defect,
     EventFacts,
     IdentificationFacts,
     event_key,
@@ -79,14 +78,10 @@ class AampeEvents(_Aampe):
     kind = Kind.EVENT
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        if record.value is None:
-            return Reject("tombstone")
-        facts = read_event(record.value)
-        if isinstance(facts, Defect):
-            return Reject(facts.reason, facts.message)
-        key = read_key(record, event_key(facts))
-        if isinstance(key, Reject):
-            return key
+        found = read_record(record, read_event, event_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
         if facts.user_id is None:
             return Skip("no_user_id")
         if facts.event_type == "$groupidentify":
@@ -101,7 +96,7 @@ class AampeEvents(_Aampe):
             orjson.dumps(facts.event_type),
             _seconds(facts.time if facts.time is not None else record.timestamp),
             orjson.dumps(facts.insert_id or insert_id_of(record)),
-            self._with_context(metadata, record.value),
+            self._with_context(metadata, value),
         )
         return Encoded(body, key, facts.user_id, facts.device_id, "/v1/events")
 
@@ -120,14 +115,10 @@ class AampeProperties(_Aampe):
     kind = Kind.USER_PROPERTIES
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        if record.value is None:
-            return Reject("tombstone")
-        facts = read_identification(record.value)
-        if isinstance(facts, Defect):
-            return Reject(facts.reason, facts.message)
-        key = read_key(record, identification_key(facts))
-        if isinstance(key, Reject):
-            return key
+        found = read_record(record, read_identification, identification_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, _ = found
         if facts.user_id is None:
             return Skip("no_user_id")
         return _property_update(record, facts, key)

@@ -25,12 +25,10 @@ from consumers.delivery.outcomes import (
     Split,
     Verdict,
 )
-from consumers.destinations.records import completed, read_key
+from consumers.destinations.records import completed, read_record
 from schemas.config import AmplitudeDestination
 from schemas.events import (
-    Defect,
     EventFacts,
-    GroupFacts,
     event_key,
     group_key,
     identification_key,
@@ -82,15 +80,10 @@ class AmplitudeEvents:
         self._gzip = config.gzip
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        value = record.value
-        if value is None:
-            return Reject("tombstone")
-        facts = read_event(value)
-        if isinstance(facts, Defect):
-            return Reject(facts.reason, facts.message)
-        key = read_key(record, event_key(facts))
-        if isinstance(key, Reject):
-            return key
+        found = read_record(record, read_event, event_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
         if facts.insert_id is None or facts.time is None:
             value = completed(value, record, facts)
         return Encoded(value, key, facts.user_id, facts.device_id)
@@ -225,15 +218,11 @@ class AmplitudeIdentify(_Form):
         super().__init__(config, "/identify")
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        if record.value is None:
-            return Reject("tombstone")
-        facts = read_identification(record.value)
-        if isinstance(facts, Defect):
-            return Reject(facts.reason, facts.message)
-        key = read_key(record, identification_key(facts))
-        if isinstance(key, Reject):
-            return key
-        body = quote_plus(record.value).encode()
+        found = read_record(record, read_identification, identification_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
+        body = quote_plus(value).encode()
         return Encoded(body, key, facts.user_id, facts.device_id)
 
 
@@ -243,15 +232,11 @@ class AmplitudeIdentifyAsEvents(AmplitudeEvents):
     kind = Kind.USER_PROPERTIES
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        if record.value is None:
-            return Reject("tombstone")
-        facts = read_identification(record.value)
-        if isinstance(facts, Defect):
-            return Reject(facts.reason, facts.message)
-        key = read_key(record, identification_key(facts))
-        if isinstance(key, Reject):
-            return key
-        as_event = completed(record.value, record, facts, event_type="$identify")
+        found = read_record(record, read_identification, identification_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
+        as_event = completed(value, record, facts, event_type="$identify")
         return Encoded(as_event, key, facts.user_id, facts.device_id)
 
 
@@ -267,7 +252,7 @@ class AmplitudeGroupIdentify(_Form):
         super().__init__(config, "/groupidentify")
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        group = _read_group(record)
+        group = read_record(record, read_group_identification, group_key)
         if isinstance(group, Reject):
             return group
         _, key, value = group
@@ -280,7 +265,7 @@ class AmplitudeGroupIdentifyAsEvents(AmplitudeEvents):
     kind = Kind.GROUP_PROPERTIES
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        group = _read_group(record)
+        group = read_record(record, read_group_identification, group_key)
         if isinstance(group, Reject):
             return group
         facts, key, _ = group
@@ -296,13 +281,3 @@ class AmplitudeGroupIdentifyAsEvents(AmplitudeEvents):
             members["time"] = facts.time
         body = msgspec.json.encode(members)
         return Encoded(completed(body, record, event), key)
-
-
-def _read_group(record: Record) -> tuple[GroupFacts, str, bytes] | Reject:
-    if record.value is None:
-        return Reject("tombstone")
-    facts = read_group_identification(record.value)
-    if isinstance(facts, Defect):
-        return Reject(facts.reason, facts.message)
-    key = read_key(record, group_key(facts))
-    return key if isinstance(key, Reject) else (facts, key, record.value)

@@ -1,8 +1,28 @@
 """What every destination does alike with a record: its key, and what a producer left out."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from consumers.delivery.outcomes import Reject
-from schemas.events import EventFacts, IdentificationFacts, with_members, without
+from schemas.events import Defect, EventFacts, IdentificationFacts, with_members, without
 from schemas.records import Record
+
+Facts = TypeVar("Facts")
+
+
+def read_record(
+    record: Record,
+    read: Callable[[bytes], Facts | Defect],
+    key_of: Callable[[Facts], str | None],
+) -> tuple[Facts, str, bytes] | Reject:
+    """Its facts, its key and its value, or why it is dead for every destination alike."""
+    if record.value is None:
+        return Reject("tombstone")
+    facts = read(record.value)
+    if isinstance(facts, Defect):
+        return Reject(facts.reason, facts.message)
+    key = read_key(record, key_of(facts))
+    return key if isinstance(key, Reject) else (facts, key, record.value)
 
 
 def read_key(record: Record, key: str | None) -> str | Reject:
