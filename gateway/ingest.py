@@ -10,7 +10,7 @@ from typing import Any
 from gateway.admission import Budget
 from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body
 from gateway.dead_letters import dead_letter
-from gateway.dialects import ENDPOINTS
+from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import Answer, Batch, Context, Endpoint, RefusedError, Request
 from gateway.log import Log, NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
@@ -23,6 +23,10 @@ Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 RETRY_AFTER_SECONDS = 1
 PREFLIGHT_SECONDS = b"7200"
+ALLOWED_HEADERS = (
+    b"authorization, content-type, content-encoding, traceparent, "
+    b"x-retry-count, anonymousid"  # The SDKs of Segment and RudderStack.
+)
 
 _logger = logging.getLogger("ampgate.edge")
 
@@ -42,8 +46,7 @@ class Ingest:
 
     @staticmethod
     def endpoint(path: str) -> Endpoint | None:
-        found = ENDPOINTS.get(path)
-        return found if found is not None else ENDPOINTS.get(path.rstrip("/"))
+        return endpoint_of(path)
 
     async def __call__(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
@@ -51,7 +54,7 @@ class Ingest:
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
-        if scope["method"] != "POST":
+        if scope["method"] not in endpoint.methods:
             await self._other_method(endpoint, scope["method"], origin, send)
             return
         sender: Sender | None = None
@@ -85,7 +88,8 @@ class Ingest:
             _logger.warning("not stored: %s", error)
             answer = endpoint.failure(503, "not stored: Kafka is not available, come again")
         except Exception:
-            _logger.exception("an unexpected error on %s", scope["path"])
+            # The path may hold a write key.
+            _logger.exception("an unexpected error in the dialect %s", endpoint.dialect)
             answer = endpoint.failure(503, "not stored: come again")
         self.metrics.request(endpoint.dialect, answer.status, time.perf_counter() - started)
         allowed = None
@@ -151,10 +155,7 @@ class Ingest:
             headers += [
                 (b"access-control-allow-origin", origin),
                 (b"access-control-allow-methods", b"POST, OPTIONS"),
-                (
-                    b"access-control-allow-headers",
-                    b"authorization, content-type, content-encoding, traceparent",
-                ),
+                (b"access-control-allow-headers", ALLOWED_HEADERS),
                 (b"access-control-max-age", PREFLIGHT_SECONDS),
             ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})

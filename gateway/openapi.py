@@ -1,5 +1,6 @@
 """The ingest paths' part of the OpenAPI document. Pure."""
 
+import re
 from typing import Any
 
 from gateway.dialects import ENDPOINTS
@@ -15,29 +16,43 @@ _STATUSES = {
     429: "Over the source's rate; see Retry-After",
     503: "Kafka is away; see Retry-After",
 }
+_UNKNOWN_KEY = {401: "Unknown write key"}
+_DIALECT_STATUSES = {
+    "native": _UNKNOWN_KEY | {202: "Stored, at least one", 422: "None was usable"},
+    "amplitude": {200: "Stored, all"},
+    "segment": _UNKNOWN_KEY | {200: "Stored; what is unusable as dead letters"},
+    "aampe": _UNKNOWN_KEY | {202: "Stored", 422: "Not usable; nothing was stored"},
+    "amplemarket": _UNKNOWN_KEY | {200: "Stored; what is unusable as a dead letter"},
+}
 
 
 def ingest_paths() -> dict[str, Any]:
-    return {path: {"post": _operation(path, endpoint)} for path, endpoint in ENDPOINTS.items()}
+    return {
+        path: {method.lower(): _operation(path, endpoint, method) for method in endpoint.methods}
+        for path, endpoint in ENDPOINTS.items()
+    }
 
 
-def _operation(path: str, endpoint: Endpoint) -> dict[str, Any]:
+def _operation(path: str, endpoint: Endpoint, method: str) -> dict[str, Any]:
     native = isinstance(endpoint, Native)
-    statuses = dict(_STATUSES)
-    statuses |= (
-        {202: "Stored, at least one", 401: "Unknown write key", 422: "None was usable"}
-        if native
-        else {200: "Stored, all"}
-    )
+    statuses = _STATUSES | _DIALECT_STATUSES[endpoint.dialect]
     operation: dict[str, Any] = {
         "tags": [endpoint.dialect],
         "summary": f"{endpoint.kind.value.replace('_', ' ')} records, {endpoint.dialect} dialect",
-        "operationId": "post" + path.replace("/", "_").replace("-", "_"),
-        "requestBody": {"required": True, "content": _content(path, native)},
+        "operationId": method.lower() + re.sub(r"\W", "_", path),
         "responses": {
             str(status): {"description": words} for status, words in sorted(statuses.items())
         },
     }
+    if method != "GET":
+        operation["requestBody"] = {"required": True, "content": _content(path, native)}
+    if "{key}" in path:
+        operation["parameters"] = [_parameter("key", "path", "string")]
+    if method == "GET":
+        names = ("api_key", "identification")
+        operation["parameters"] = [_parameter(name, "query", "string") for name in names]
+    if endpoint.dialect == "aampe":
+        operation["parameters"] = [_parameter("Authorization", "header", "string")]
     if native:
         operation["parameters"] = [
             {
@@ -52,7 +67,7 @@ def _operation(path: str, endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _parameter(name: str, place: str, kind: str) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "header", "schema": {"type": kind}}
+    return {"name": name, "in": place, "required": place != "query", "schema": {"type": kind}}
 
 
 def _content(path: str, native: bool) -> dict[str, Any]:
@@ -63,6 +78,8 @@ def _content(path: str, native: bool) -> dict[str, Any]:
         envelope = {"type": "object", "properties": {member: array}, "required": [member]}
         body = {"schema": {"anyOf": [record, array, envelope]}}
         return {"application/json": body, "application/x-ndjson": {"schema": {"type": "string"}}}
+    if ENDPOINTS[path].dialect != "amplitude":
+        return {"application/json": {"schema": record}}
     if ENDPOINTS[path].kind is Kind.EVENT:
         properties: dict[str, Any] = {
             "api_key": {"type": "string"},

@@ -5,8 +5,23 @@ from collections.abc import Mapping
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.native import Native
+from gateway.dialects.segment import Segment
 from gateway.dialects.shapes import Endpoint
 from schemas.topics import Kind
+
+# analytics.js shortens the calls (upstreams.md §4.1).
+_SEGMENT_CALLS = {
+    "track": ("track", "t"),
+    "identify": ("identify", "i"),
+    "group": ("group", "g"),
+    "page": ("page", "p"),
+    "screen": ("screen", "s"),
+    "alias": ("alias", "a"),
+    "batch": ("batch", "b", "import"),
+}
+_SEGMENT = {
+    f"/segment/v1/{name}": Segment(call) for call, names in _SEGMENT_CALLS.items() for name in names
+}
 
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/events": Native(Kind.EVENT),
@@ -16,4 +31,15 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/batch": HttpApi(),
     "/identify": Identify(Kind.USER_PROPERTIES),
     "/groupidentify": Identify(Kind.GROUP_PROPERTIES),
+    **_SEGMENT,
+    "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
+    "/v1/batch": Segment("batch"),  # Segment's Node SDK drops the path of its `host`.
 }
+
+
+def endpoint_of(path: str) -> Endpoint | None:
+    """The endpoint of a path, with or without a slash at its end."""
+    if (found := ENDPOINTS.get(path)) is not None:
+        return found
+    path = path.rstrip("/")
+    return ENDPOINTS.get(path) or ENDPOINTS.get(path.rpartition("/")[0] + "/{key}")

@@ -6,6 +6,7 @@ import msgspec
 import orjson
 
 from gateway.dialects.shapes import (
+    POST,
     TEXT,
     Answer,
     Batch,
@@ -32,6 +33,7 @@ class HttpApi:
 
     dialect = "amplitude"
     kind = Kind.EVENT
+    methods = POST
 
     def open(self, request: Request) -> Opened:
         if not request.body.strip():

@@ -1,4 +1,7 @@
-"""Amplitude's `/identify` and `/groupidentify` (upstreams.md §1.3): a form, plain-text answers."""
+"""Amplitude's `/identify` and `/groupidentify` (upstreams.md §1.3): a form, plain-text answers.
+
+A field may be a query parameter too, and then a GET is enough.
+"""
 
 import re
 from typing import Any
@@ -9,6 +12,7 @@ import orjson
 
 from gateway.dialects.amplitude import min_id_length, plain, short_ids
 from gateway.dialects.shapes import (
+    POST,
     Answer,
     Batch,
     Context,
@@ -31,6 +35,7 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 class Identify:
     dialect = "amplitude"
+    methods = POST | {"GET"}
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -77,13 +82,23 @@ class Identify:
 
 
 def _fields(request: Request) -> dict[str, bytes]:
+    return _pairs(request.query) | _body_fields(request)
+
+
+def _body_fields(request: Request) -> dict[str, bytes]:
+    if not request.body:
+        return {}
     content_type = request.headers.get(b"content-type", b"")
     if content_type.lower().startswith(b"multipart/form-data"):
         return _multipart(content_type, request.body)
     if b"json" in content_type.lower() or request.body.lstrip()[:1] == b"{":
         return _json(request.body)
+    return _pairs(request.body)
+
+
+def _pairs(form: bytes) -> dict[str, bytes]:
     try:
-        pairs = parse_qsl(request.body, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        pairs = parse_qsl(form, keep_blank_values=True, max_num_fields=FIELDS_MAX)
     except ValueError:
         return {}
     return {name.decode("utf-8", "replace"): value for name, value in pairs}

@@ -6,7 +6,9 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 
+from gateway.dialects.keys import bearer_key
 from gateway.dialects.shapes import (
+    POST,
     Answer,
     Batch,
     Context,
@@ -30,19 +32,18 @@ _OF_RECORDS = ("event_type", "user_id", "device_id", "group_type")
 
 class Native:
     dialect = "native"
+    methods = POST
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._member = "events" if kind is Kind.EVENT else "updates"
 
     def open(self, request: Request) -> Opened:
-        scheme, _, key = request.headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not key.strip():
+        key = bearer_key(request.headers)
+        if key is None:
             raise RefusedError(failure(401, "Authorization: Bearer WRITE_KEY is missing"))
         content_type = request.headers.get(b"content-type", b"")
-        return Opened(
-            key.strip().decode("utf-8", "replace"), self._split(request.body, content_type)
-        )
+        return Opened(key, self._split(request.body, content_type))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()

@@ -26,6 +26,7 @@ from schemas.topics import Kind
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
+POST = frozenset({"POST"})
 Facts = EventFacts | IdentificationFacts | GroupFacts
 
 
@@ -51,11 +52,12 @@ class RefusedError(Exception):
 
 
 class Opened(NamedTuple):
-    """A well-formed request: its write key, and each record's own bytes."""
+    """A well-formed request: its write key, each record's own bytes, and what holds for all."""
 
     key: str
     values: list[bytes]
     min_id_length: int = 0
+    shared: Mapping[str, object] = {}
 
 
 class Context(NamedTuple):
@@ -89,6 +91,8 @@ class Endpoint(Protocol):
     def dialect(self) -> str: ...
     @property
     def kind(self) -> Kind: ...
+    @property
+    def methods(self) -> frozenset[str]: ...
     def open(self, request: Request) -> Opened: ...
     def read(self, opened: Opened, context: Context) -> Batch: ...
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...

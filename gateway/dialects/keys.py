@@ -1,0 +1,28 @@
+"""Where a request carries its write key."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+
+def bearer_key(headers: Mapping[bytes, bytes]) -> str | None:
+    return _credentials(headers, b"bearer")
+
+
+def basic_key(headers: Mapping[bytes, bytes]) -> str | None:
+    """The user name of Basic authentication; a missing colon is forgiven (upstreams.md §4.1)."""
+    encoded = _credentials(headers, b"basic")
+    if encoded is None:
+        return None
+    try:
+        decoded = base64.b64decode(encoded).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return None
+    return decoded.partition(":")[0] or None
+
+
+def _credentials(headers: Mapping[bytes, bytes], wanted: bytes) -> str | None:
+    scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != wanted:
+        return None
+    return credentials.strip().decode("utf-8", "replace") or None

@@ -1,0 +1,32 @@
+"""Points in time as vendors write them, in milliseconds since the epoch."""
+
+import math
+from datetime import UTC, datetime
+
+SECONDS_MAX = 100_000_000_000  # A larger number is milliseconds (upstreams.md §9.12).
+MILLISECONDS_MAX = 2**53  # Past it, a JSON number is no longer exact.
+
+
+def milliseconds_of_number(number: float) -> int | None:
+    """Seconds with decimals, or milliseconds."""
+    if not math.isfinite(number):
+        return None
+    milliseconds = number if abs(number) > SECONDS_MAX else number * 1000
+    return round(milliseconds) if abs(milliseconds) <= MILLISECONDS_MAX else None
+
+
+def milliseconds_of(moment: object) -> int | None:
+    """An ISO 8601 text (UTC, if it says no zone) or a number."""
+    if isinstance(moment, bool):
+        return None
+    if isinstance(moment, int | float):
+        return milliseconds_of_number(moment)
+    if not isinstance(moment, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(moment.strip())
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        return round(parsed.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

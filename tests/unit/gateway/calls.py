@@ -1,0 +1,70 @@
+"""Requests to the dialects without a server: what the edge does between the socket and Kafka."""
+
+import json
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.dialects import endpoint_of
+from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
+
+NOW_MS = 1_800_000_000_000
+CONTEXT = Context([("source", b"s")], NOW_MS, "9.9.9.9", lambda ip: ip, keeps_ip=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, and what would be stored."""
+
+    answer: Answer
+    batch: Batch
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401  JSON is anything.
+        return json.loads(self.answer.body)
+
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        return [json.loads(record.value) for record in self.batch.records]
+
+    @property
+    def keys(self) -> list[bytes | None]:
+        return [record.key for record in self.batch.records]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [rejection.defect.reason for rejection in self.batch.rejected]
+
+
+def call(
+    path: str,
+    body: object,
+    headers: dict[bytes, bytes] | None = None,
+    query: bytes = b"",
+    key: str = "k",
+) -> Reply:
+    """As `Ingest` does it; `key` is the only right one."""
+    endpoint = endpoint_of(path)
+    assert endpoint is not None, path
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = Request(path, query, headers or {}, raw)
+    try:
+        opened = endpoint.open(request)
+        if opened.key != key:
+            return Reply(endpoint.unknown_key(opened.key), Batch())
+        batch = endpoint.read(opened, CONTEXT)
+    except RefusedError as refused:
+        return Reply(refused.answer, Batch())
+    return Reply(endpoint.success(request, batch, CONTEXT.now_ms), batch)
+
+
+def basic(key: str) -> dict[bytes, bytes]:
+    return {b"authorization": b"Basic " + b64encode(f"{key}:".encode())}
+
+
+def bearer(key: str) -> dict[bytes, bytes]:
+    return {b"authorization": f"Bearer {key}".encode()}
