@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.dialects.aampe import Aampe
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.native import Native
@@ -34,6 +35,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     **_SEGMENT,
     "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
     "/v1/batch": Segment("batch"),  # Segment's Node SDK drops the path of its `host`.
+    "/aampe/v1/events": Aampe(Kind.EVENT),
+    "/aampe/v1/properties": Aampe(Kind.USER_PROPERTIES),
 }
 
 
