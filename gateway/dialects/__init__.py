@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.dialects.aampe import Aampe
+from gateway.dialects.amplemarket import Amplemarket
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.native import Native
@@ -37,6 +38,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/batch": Segment("batch"),  # Segment's Node SDK drops the path of its `host`.
     "/aampe/v1/events": Aampe(Kind.EVENT),
     "/aampe/v1/properties": Aampe(Kind.USER_PROPERTIES),
+    "/webhooks/amplemarket/{key}": Amplemarket(),
 }
 
 

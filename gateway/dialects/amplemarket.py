@@ -1,0 +1,186 @@
+"""Amplemarket's webhooks (upstreams.md §5.1): each becomes a product event of its prospect.
+
+Nothing in a webhook names its kind, signs it or numbers it. So its shape tells the kind, the key in
+the path is the only secret, and its own ids and dates make the `insert_id`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from gateway.dialects.moments import milliseconds_of
+from gateway.dialects.shapes import (
+    POST,
+    Answer,
+    Batch,
+    Context,
+    Opened,
+    RefusedError,
+    Rejection,
+    Request,
+    failure,
+    parse_json,
+    record_of,
+)
+from schemas.events import Defect, read_event
+from schemas.topics import Kind
+
+EVENT_TYPES: Final[Mapping[str, str]] = {
+    "workflow": "Amplemarket Reply Tagged",
+    "reply.linkedin": "Amplemarket LinkedIn Reply Received",
+    "reply.reply_sequence": "Amplemarket Reply Sequence Email Received",
+    "reply.email": "Amplemarket Email Reply Received",
+    "stage.call": "Amplemarket Call Completed",
+    "stage.generic_task": "Amplemarket Task Completed",
+    "stage.linkedin": "Amplemarket LinkedIn Step Completed",
+    "stage.reply_sequence": "Amplemarket Reply Sequence Email Sent",
+    "stage.email": "Amplemarket Email Sent",
+}
+# The member that holds a kind's date; without one, the webhook itself does.
+_DATED: Final[Mapping[str, str]] = {
+    "workflow": "email_message",
+    "reply.linkedin": "linkedin",
+    "stage.call": "call",
+    "stage.generic_task": "task",
+    "stage.linkedin": "linkedin",
+}
+_object = msgspec.json.Decoder(dict[str, Raw])
+Fields = Mapping[str, object]
+
+
+class Amplemarket:
+    """`/webhooks/amplemarket/{write key}`."""
+
+    dialect = "amplemarket"
+    kind = Kind.EVENT
+    methods = POST
+
+    def open(self, request: Request) -> Opened:
+        try:
+            parse_json(request.body)
+        except orjson.JSONDecodeError as error:
+            raise RefusedError(failure(400, f"malformed JSON: {error}")) from error
+        key = request.path.rstrip("/").rpartition("/")[2]
+        return Opened(key, [request.body.strip()])
+
+    def read(self, opened: Opened, context: Context) -> Batch:
+        # The connection's address is Amplemarket's, not the prospect's.
+        context = context._replace(remote_ip=None)
+        batch = Batch()
+        for index, value in enumerate(opened.values):
+            event = event_of(value)
+            facts = event if isinstance(event, Defect) else read_event(event)
+            if isinstance(event, Defect) or isinstance(facts, Defect):
+                defect = event if isinstance(event, Defect) else facts
+                assert isinstance(defect, Defect)
+                batch.rejected.append(Rejection(index, defect, value))
+                continue
+            record, insert_id = record_of(event, facts, context)
+            batch.records.append(record)
+            batch.receipts.append((index, insert_id))
+        return batch
+
+    def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
+        """What is no event is kept as a dead letter: sending it again would change nothing."""
+        body = {"accepted": len(batch.records), "rejected": len(batch.rejected)}
+        return Answer(200, orjson.dumps(body))
+
+    def unknown_key(self, key: str) -> Answer:
+        return failure(401, "no source has this write key")
+
+    def failure(self, status: int, message: str) -> Answer:
+        return failure(status, message)
+
+
+def event_of(value: bytes) -> bytes | Defect:
+    """The event in Amplitude's field names; the webhook's own members are its properties."""
+    fields = orjson.loads(value)
+    if not isinstance(fields, dict):
+        return Defect("not_an_object", "", "a webhook is one JSON object")
+    kind = kind_of(fields)
+    if kind is None:
+        return Defect("unknown_webhook", "", "neither a reply, nor a stage, nor a workflow")
+    dated = _at(fields, _DATED[kind]) if kind in _DATED else fields
+    date = dated.get("date")
+    event: dict[str, object] = {
+        "event_type": EVENT_TYPES[kind],
+        "user_id": _user_id(fields),
+        "time": milliseconds_of(date),
+        "insert_id": _insert_id(kind, fields, date),
+        "event_properties": _properties(kind, fields, _object.decode(value)),
+        "user_properties": _prospect(fields) or None,
+    }
+    return msgspec.json.encode({name: given for name, given in event.items() if given is not None})
+
+
+def kind_of(fields: Fields) -> str | None:
+    """The digest's rules, the first that fits (upstreams.md §5.1)."""
+    if "email_message" in fields:
+        return "workflow"
+    match fields.get("is_reply"):
+        case True:
+            found = [name for name in ("linkedin", "reply_sequence") if name in fields]
+            return f"reply.{found[0]}" if found else "reply.email"
+        case False:
+            names = {"call": "call", "task": "generic_task", "linkedin": "linkedin"}
+            names |= {"reply_sequence": "reply_sequence", "from": "email"}
+            found = [kind for name, kind in names.items() if name in fields]
+            return f"stage.{found[0]}" if found else None
+        case _:
+            return None
+
+
+def _user_id(fields: Fields) -> str | None:
+    for path, name in (("dynamic_fields", "email"), ("lead", "email"), ("contact", "id")):
+        given = _at(fields, path).get(name)
+        if isinstance(given, str) and given.strip():
+            return given.strip()
+    return None
+
+
+def _insert_id(kind: str, fields: Fields, date: object) -> str | None:
+    """The same for a webhook that is sent twice; `None` if it has no id of its own."""
+    if kind == "workflow":
+        message = _at(fields, "email_message")
+        ids = [message.get("id"), *_labels(message.get("tag"))[:1]]
+    else:
+        ids = [fields.get("id")]
+    if not isinstance(ids[0], str) or not ids[0]:
+        return None
+    parts = ["amplemarket", kind, *ids, date]
+    return ":".join(part for part in parts if isinstance(part, str))
+
+
+def _properties(kind: str, fields: Fields, raws: Mapping[str, Raw]) -> dict[str, object]:
+    properties: dict[str, object] = {
+        name: raw for name, raw in raws.items() if name != "dynamic_fields"
+    }
+    properties["kind"] = kind
+    if "labels" in fields:
+        properties["labels"] = _labels(fields["labels"])
+    if kind == "stage.call":
+        # It comes as a moment, counted from the epoch.
+        duration = milliseconds_of(_at(fields, "call").get("duration"))
+        if duration is not None:
+            properties["call_duration_seconds"] = duration / 1000
+    return properties
+
+
+def _labels(given: object) -> list[str]:
+    """Samples show the display form: `Not Interested` is `not_interested`."""
+    found = given if isinstance(given, list) else []
+    return [label.strip().lower().replace(" ", "_") for label in found if isinstance(label, str)]
+
+
+def _prospect(fields: Fields) -> dict[str, object]:
+    """What is known of the prospect; `sender` is someone else."""
+    known = {**_at(fields, "lead"), **_at(fields, "dynamic_fields")}
+    return {name: given for name, given in known.items() if name != "sender" and given is not None}
+
+
+def _at(fields: Fields, name: str) -> Fields:
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}
