@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.keys import basic_key
 from gateway.dialects.moments import milliseconds_of
-from gateway.dialects.segment_mapping import Call, Members, events_of, is_object, members_of, text
+from gateway.dialects.segment_call import Call, Members, is_object, members_of, text
+from gateway.dialects.segment_mapping import events_of
 from gateway.dialects.shapes import (
     POST,
     Answer,
