@@ -22,7 +22,7 @@ _DIALECT_STATUSES = {
     "amplitude": {200: "Stored, all"},
     "segment": _UNKNOWN_KEY | {200: "Stored; what is unusable as dead letters"},
     "aampe": _UNKNOWN_KEY | {202: "Stored", 422: "Not usable; nothing was stored"},
-    "amplemarket": _UNKNOWN_KEY | {200: "Stored; what is unusable as a dead letter"},
+    "webhooks": _UNKNOWN_KEY | {200: "Stored; what is unusable as a dead letter"},
 }
 
 

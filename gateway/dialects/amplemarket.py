@@ -54,7 +54,7 @@ Fields = Mapping[str, object]
 class Amplemarket:
     """`/webhooks/amplemarket/{write key}`."""
 
-    dialect = "amplemarket"
+    dialect = "webhooks"
     kind = Kind.EVENT
     methods = POST
 

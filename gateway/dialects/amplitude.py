@@ -1,4 +1,7 @@
-"""Amplitude's protocol (upstreams.md §1.1, §3.4): all of a request is stored, or nothing."""
+"""Amplitude's protocol (upstreams.md §1.1, §3.4): all of a request is stored, or nothing.
+
+`client_upload_time` moves no event's time: nothing documents that Amplitude's HTTP API does so.
+"""
 
 from typing import Any
 

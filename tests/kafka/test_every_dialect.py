@@ -55,7 +55,7 @@ async def values_of(kafka: Broker, contract: Contract, user: str) -> list[Any]:
 
 async def test_every_dialect_is_in_the_table() -> None:
     paths = {contract.send("k", "u", ["n"]).path for contract in CONTRACTS}
-    covered = {ENDPOINTS[path].dialect for path in paths if path in ENDPOINTS} | {"amplemarket"}
+    covered = {ENDPOINTS[path].dialect for path in paths if path in ENDPOINTS} | {"webhooks"}
     assert covered == {endpoint.dialect for endpoint in ENDPOINTS.values()}
 
 
