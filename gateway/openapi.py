@@ -28,7 +28,10 @@ _DIALECT_STATUSES = {
 
 def ingest_paths() -> dict[str, Any]:
     return {
-        path: {method.lower(): _operation(path, endpoint, method) for method in endpoint.methods}
+        path: {
+            method.lower(): _operation(path, endpoint, method)
+            for method in sorted(endpoint.methods)
+        }
         for path, endpoint in ENDPOINTS.items()
     }
 

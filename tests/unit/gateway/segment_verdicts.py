@@ -133,6 +133,18 @@ default mapping.
 
 The last ones are also kept as `initial_…`, once.
 
+## Pointing an SDK here
+
+With the edge at `https://edge`:
+
+| SDK | setting |
+|---|---|
+| Segment, Python | `host="https://edge/segment"` |
+| Segment, Node | `host: "https://edge"` with `path: "/segment/v1/batch"` |
+| Segment, browser | `integrations: {{"Segment.io": {{apiHost: "edge/segment/v1"}}}}` |
+| RudderStack, Python | `dataPlaneUrl = "https://edge/segment"`, or a client's `host` |
+| RudderStack, Node and browser | `dataPlaneUrl: "https://edge/segment"` |
+
 ## Beside Segment's own cases
 
 Segment's destination comes with {TOTAL} cases. {len(agreed)} agree, \

@@ -1,0 +1,36 @@
+"""Points in time, as vendors write them."""
+
+import pytest
+
+from gateway.dialects.moments import milliseconds_of, milliseconds_of_number
+
+MOMENT = 1_767_225_600_000
+
+
+@pytest.mark.parametrize(
+    ("written", "milliseconds"),
+    [
+        ("2026-01-01T00:00:00.000Z", MOMENT),
+        ("2026-01-01T00:00:00+00:00", MOMENT),
+        ("2026-01-01T01:00:00.123456789+01:00", MOMENT + 123),
+        ("2026-01-01T00:00:00", MOMENT),
+        ("2026-01-01", MOMENT),
+        (" 2026-01-01T00:00:00Z ", MOMENT),
+        ("1970-01-01T00:02:00.000Z", 120_000),
+        (MOMENT, MOMENT),
+        (MOMENT / 1000, MOMENT),
+        (0, 0),
+        ("yesterday", None),
+        ("", None),
+        (True, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_a_moment_in_milliseconds(written: object, milliseconds: int | None) -> None:
+    assert milliseconds_of(written) == milliseconds
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300, -1e300])
+def test_a_number_that_is_no_moment(number: float) -> None:
+    assert milliseconds_of_number(number) is None
