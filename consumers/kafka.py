@@ -1,9 +1,8 @@
-"""The only file of delivery that knows aiokafka: reading, committing, dead letters."""
+"""The only file of delivery that knows aiokafka: reading, committing, dead letters, parking."""
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,15 +14,18 @@ from aiokafka import (
 from aiokafka import (
     TopicPartition as KafkaPartition,
 )
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from consumers.delivery.lanes import DeadLetter
+from consumers.delivery.lanes import Letter
 from schemas.config import Kafka
-from schemas.records import Record, TopicPartition
+from schemas.letters import LetterHeaders, Origin
+from schemas.records import Record, Standing, TopicPartition
 
-DETAIL_BYTES_MAX = 1000
 RECORD_BYTES_MAX = 21_000_000  # The largest event Amplitude takes is 20 MB.
 POLL_MILLISECONDS = 200
+SKIP_MAX = 5000  # Records are read over, rather than sought past, up to here.
 log = structlog.get_logger()
 
 
@@ -47,29 +49,52 @@ def ssl_context(kafka: Kafka) -> ssl.SSLContext:
     return context
 
 
+async def is_co_partitioned(kafka: Kafka, topic: str) -> bool:
+    """Whether the topic of the parked has the same partitions as this one."""
+    client = AIOKafkaAdminClient(**client_arguments(kafka))
+    await client.start()
+    try:
+        found = await client.describe_topics([topic, kafka.topics.parked])
+    finally:
+        await client.close()
+    counts = {described["topic"]: len(described["partitions"]) for described in found}
+    return counts.get(topic, 0) == counts.get(kafka.topics.parked, 0) > 0
+
+
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
-    """One consumer group's view of one topic."""
+    """One consumer group's view of one topic, and of what is parked of it.
+
+    Both have the same partitions, and the range assignor gives a member the same ones of each. The
+    topic's own partition is not read before the parked one was, to the end that it then had.
+    """
 
     def __init__(
         self,
         kafka: Kafka,
         topic: str,
+        parked_topic: str | None,
         group_id: str,
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
     ) -> None:
         self._topic = topic
+        self._parked_topic = parked_topic
         self._on_revoked = on_revoked
+        self._scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
+        self._kafka = kafka
+        self._group_id = group_id
+
+    async def start(self) -> None:
         self._consumer = AIOKafkaConsumer(
-            **client_arguments(kafka),
-            group_id=group_id,
+            **client_arguments(self._kafka),
+            group_id=self._group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_bytes=8_000_000,
             max_partition_fetch_bytes=1_000_000,
         )
-
-    async def start(self) -> None:
-        self._consumer.subscribe([self._topic], listener=self)
+        topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
+        self._consumer.subscribe(topics, listener=self)
         await self._consumer.start()
 
     async def stop(self) -> None:
@@ -80,12 +105,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> list[Sequence[Record]]:
         """What has come, by partition, but of those that are `full`; `None` means all are.
 
-        Then it reads nothing, but stays in the group.
+        Then it reads of the parked only, and stays in the group.
         """
-        assigned = self._consumer.assignment()
-        wanted = assigned if full is None else {KafkaPartition(*place) for place in full}
+        own = {place for place in self._consumer.assignment() if place.topic == self._topic}
+        wanted = own if full is None else {KafkaPartition(*place) for place in full} & own
+        wanted |= {place for place in own if place.partition in self._scanning}
         paused = self._consumer.paused()
-        if stopping := (wanted & assigned) - paused:
+        if stopping := wanted - paused:
             self._consumer.pause(*stopping)
         if going_on := paused - wanted:
             self._consumer.resume(*going_on)
@@ -94,12 +120,25 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
         return list(fetched.values())
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit those of our partitions; what fails is committed the next time."""
+    async def scanned(self) -> list[int]:
+        """Partitions whose parked records have by now been read, each told once."""
+        found = []
+        for partition, end in list(self._scanning.items()):
+            place = KafkaPartition(self._parked_topic, partition)
+            try:
+                if await self._consumer.position(place) >= end:
+                    del self._scanning[partition]
+                    found.append(partition)
+            except IllegalStateError:  # It is no longer ours; another scan will come.
+                self._scanning.pop(partition, None)
+        return found
+
+    async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        """Commit those of our partitions, each with a note; what fails comes the next time."""
         assigned = self._consumer.assignment()
         ours = {
-            KafkaPartition(*place): offset
-            for place, offset in offsets.items()
+            KafkaPartition(*place): committed
+            for place, committed in offsets.items()
             if KafkaPartition(*place) in assigned
         }
         if not ours:
@@ -111,30 +150,83 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         except KafkaError as error:
             log.warning("offsets could not be committed", error=str(error))
 
-    def lag(self, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """Per partition: the records from the lowest unsettled one to the end."""
-        lags: dict[TopicPartition, int] = {}
+    async def standings(self) -> dict[TopicPartition, Standing]:
+        """Of the topic's partitions that are ours and whose end is known."""
+        found: dict[TopicPartition, Standing] = {}
         for place in self._consumer.assignment():
             end = self._consumer.highwater(place)
-            if end is not None:
+            if place.topic == self._topic and end is not None:
+                try:
+                    position = await self._consumer.position(place)
+                except IllegalStateError:
+                    continue
                 here = TopicPartition(place.topic, place.partition)
-                lags[here] = max(0, end - committable.get(here, end))
-        return lags
+                found[here] = Standing(position, max(position, end))
+        return found
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
+        self._scanning.clear()
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        parked = [place for place in assigned if place.topic == self._parked_topic]
+        if parked:
+            ends = await self._consumer.end_offsets(parked)
+            self._scanning = {place.partition: end for place, end in ends.items()}
+            self._consumer.pause(*(p for p in assigned if p.topic == self._topic))
         if assigned:
-            numbers = sorted(place.partition for place in assigned)
+            numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
             log.info("partitions assigned", topic=self._topic, partitions=numbers)
 
 
-class DeadLetters:
-    """Where the original bytes go, untouched, with the reason."""
+class Loader:
+    """Reads parked records again, from any offset."""
 
     def __init__(self, kafka: Kafka) -> None:
-        self._topic = kafka.topics.dead_letters
+        self._consumer = AIOKafkaConsumer(
+            **client_arguments(kafka),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=1_000_000,
+        )
+        self._place: KafkaPartition | None = None
+        self._next = -1
+
+    async def start(self) -> None:
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    async def read(
+        self, place: TopicPartition, offset: int, records_max: int
+    ) -> tuple[list[Record], int]:
+        """Records from this offset on, and the lowest offset that Kafka still has."""
+        here = KafkaPartition(*place)
+        if here != self._place:
+            self._consumer.assign([here])
+            self._place, self._next = here, -1
+        if not self._next <= offset < self._next + SKIP_MAX:
+            self._consumer.seek(here, offset)
+        fetched = await self._consumer.getmany(
+            here, timeout_ms=POLL_MILLISECONDS, max_records=records_max
+        )
+        records: list[Record] = fetched.get(here, [])
+        if records:
+            self._next = records[-1].offset + 1
+            # It begins further on only where a seek found that offset deleted.
+            return records, max(offset, records[0].offset)
+        self._next = -1
+        begins = await self._consumer.beginning_offsets([here])
+        return [], begins[here]
+
+
+class Letters:
+    """Where records go that leave the line: the original bytes, untouched, with the reason."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._dead_letters = kafka.topics.dead_letters
+        self._parked = kafka.topics.parked
         self._producer = AIOKafkaProducer(
             **client_arguments(kafka),
             acks="all",
@@ -149,38 +241,63 @@ class DeadLetters:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def write(self, letter: DeadLetter, destination: str) -> None:
+    async def bury(self, letter: Letter, destination: str) -> None:
         """Returns only once Kafka has it: until then it is not settled, so it is never given up."""
+        await self._write([letter], destination)
+
+    async def park(self, letters: Sequence[Letter], destination: str) -> None:
+        """As above, all of them in this order, each in the partition that it came from."""
+        await self._write(letters, destination)
+
+    async def _write(self, letters: Sequence[Letter], destination: str) -> None:
         wait_seconds = 0.5
-        while True:
-            try:
-                await self._producer.send_and_wait(
-                    self._topic,
-                    key=letter.record.key,
-                    value=letter.record.value,
-                    headers=letter_headers(letter, destination),
-                )
-                return
-            except KafkaError as error:
-                log.warning("a dead letter could not be written yet", error=str(error))
+        while letters:
+            sent = [await self._send(letter, destination) for letter in letters]
+            outcomes = await asyncio.gather(*sent, return_exceptions=True)
+            failed = [
+                letter
+                for letter, outcome in zip(letters, outcomes, strict=True)
+                if isinstance(outcome, BaseException)
+            ]
+            if failed:
+                error = next(one for one in outcomes if isinstance(one, BaseException))
+                if not isinstance(error, KafkaError):
+                    raise error
+                log.warning("letters could not be written yet", error=str(error))
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(30.0, wait_seconds * 2)
+            letters = failed
+
+    async def _send(self, letter: Letter, destination: str) -> Awaitable[object]:
+        record = letter.entry.record
+        is_parked = letter.not_before is not None
+        try:
+            acknowledged: Awaitable[object] = await self._producer.send(
+                self._parked if is_parked else self._dead_letters,
+                key=record.key,
+                value=record.value,
+                partition=record.partition if is_parked else None,
+                headers=letter_headers(letter, destination),
+            )
+        except KafkaError as error:
+            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+        return acknowledged
 
 
-def letter_headers(letter: DeadLetter, destination: str) -> list[tuple[str, bytes]]:
+def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes]]:
     """The headers of product.md §3, in place of older ones of the same names."""
-    record = letter.record
-    first_failed = datetime.fromtimestamp(letter.first_failed_at, UTC).isoformat()
-    added = {
-        "destination": destination,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "origin": f"{record.topic}/{record.partition}/{record.offset}",
-        "attempts": str(letter.attempts),
-        "first_failed_at": first_failed.replace("+00:00", "Z"),
-    }
-    if letter.status is not None:
-        added["status"] = str(letter.status)
-    kept = [(name, value) for name, value in record.headers if name not in added]
-    cut = [(name, text.encode()[:DETAIL_BYTES_MAX]) for name, text in added.items()]
-    return kept + cut
+    entry, record = letter.entry, letter.entry.record
+    headers = LetterHeaders(
+        destination=destination,
+        reason=letter.reason,
+        detail=letter.detail,
+        origin=Origin(TopicPartition(record.topic, record.partition), record.offset),
+        attempts=entry.attempts,
+        first_failed_at=letter.first_failed_at,
+        accepted_at=record.timestamp / 1000,
+        status=entry.status,
+        not_before=letter.not_before,
+    )
+    return headers.encoded(record.headers)

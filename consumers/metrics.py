@@ -1,6 +1,15 @@
 """The metrics of delivery (product.md §8). Per batch, never per record; labels from closed sets."""
 
+from collections import Counter as Tally
+from collections.abc import Collection, Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from consumers.delivery.delivery import Delivery
+from consumers.delivery.lanes import Batch
+from consumers.delivery.outcomes import Delivered, Skip, Verdict
+from schemas.records import Standing, TopicPartition
+from schemas.topics import Kind
 
 RECORDS = Counter(
     "ampgate_delivery_records",
@@ -56,3 +65,66 @@ CONCURRENCY_LIMIT = Gauge(
 DEAD_LETTERS = Counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
+
+
+class Counts:
+    """What one worker counts, under its own labels."""
+
+    def __init__(self, destination: str, kind: Kind) -> None:
+        self._destination = destination
+        self._kind = kind
+
+    def skipped(self, skips: Collection[Skip]) -> None:
+        if skips:
+            RECORDS.labels(self._destination, self._kind, "skipped").inc(len(skips))
+            for reason, count in Tally(skip.reason for skip in skips).items():
+                SKIPPED.labels(self._destination, reason).inc(count)
+
+    def dead(self, reason: str) -> None:
+        DEAD_LETTERS.labels(self._destination, reason).inc()
+        RECORDS.labels(self._destination, self._kind, "dead").inc()
+
+    def parked(self, records: int) -> None:
+        RECORDS.labels(self._destination, self._kind, "parked").inc(records)
+
+    def answered(self, path: str, status: str, seconds: float, records: int) -> None:
+        REQUESTS.labels(self._destination, path, status).inc()
+        REQUEST_SECONDS.labels(self._destination, path).observe(seconds)
+        BATCH_RECORDS.labels(self._destination).observe(records)
+
+    def delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        """Of a request that went through; what its verdict excepts is counted elsewhere."""
+        if isinstance(verdict.rest, Delivered):
+            assert not verdict.but, "a delivered request leaves nobody out"
+            RECORDS.labels(self._destination, self._kind, "delivered").inc(batch.records)
+            oldest = min(entry.record.timestamp for _, part in batch.parts for entry in part)
+            waited = max(0.0, now - oldest / 1000)
+            END_TO_END_SECONDS.labels(self._destination).observe(waited)
+
+    def paused(self, before: str | None, now: str | None) -> None:
+        if before is not None:
+            PAUSED.labels(self._destination, before).set(0)
+        if now is not None:
+            PAUSED.labels(self._destination, now).set(1)
+
+    def measured(
+        self,
+        delivery: Delivery,
+        standings: Mapping[TopicPartition, Standing],
+        committable: Mapping[TopicPartition, int],
+        now: float,
+    ) -> None:
+        name, kind = self._destination, self._kind
+        unread = 0
+        for place, standing in standings.items():
+            lag = standing.end - committable.get(place, standing.position)
+            LAG.labels(name, place.topic, place.partition).set(lag)
+            unread += standing.end - standing.position
+        held, parked = delivery.held(), delivery.parked_records()
+        WAITING.labels(name, kind, "unread").set(unread)
+        WAITING.labels(name, kind, "in_flight").set(delivery.unsettled() - held - parked)
+        WAITING.labels(name, kind, "held").set(held)
+        WAITING.labels(name, kind, "parked").set(parked)
+        CONCURRENCY_LIMIT.labels(name, kind).set(delivery.concurrency_limit)
+        oldest = delivery.oldest()
+        OLDEST_WAITING_SECONDS.labels(name, kind).set(max(0.0, now - oldest) if oldest else 0.0)

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.destinations import destinations_of
 from consumers.http import Http
-from consumers.kafka import DeadLetters
+from consumers.kafka import Letters
 from consumers.worker import Worker
 from schemas.config import Config, ConfigError
 
@@ -32,7 +32,7 @@ def serve(config: Config, only: Sequence[str] = ()) -> None:
 
 async def _serve(config: Config, only: Sequence[str]) -> None:
     async with AsyncExitStack() as stack:
-        letters = DeadLetters(config.kafka)
+        letters = Letters(config.kafka)
         await letters.start()
         stack.push_async_callback(letters.stop)
         workers: list[Worker] = []
@@ -84,8 +84,11 @@ def admin_app(workers: Sequence[Worker]) -> FastAPI:
     app = FastAPI(title="ampgate delivery", openapi_url=None)
 
     @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+    async def healthz(response: Response) -> dict[str, object]:
+        stuck = [worker.name for worker in workers if worker.is_stuck]
+        if stuck:
+            response.status_code = 503
+        return {"status": "stuck" if stuck else "alive", "stuck": stuck}
 
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, object]:

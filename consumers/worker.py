@@ -1,55 +1,57 @@
-"""The async shell of one destination and topic: read, send, settle, commit, drain.
+"""The async shell of one destination and topic: read, send, settle, park, commit, drain.
 
 It decides nothing: the engine does. Every task only reports; the one loop looks at its own pace.
 """
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import AsyncExitStack
 from random import Random
 
+import orjson
 import structlog
 
 from consumers import metrics
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Response
-from consumers.delivery.lanes import Batch, DeadLetter
-from consumers.delivery.outcomes import Delivered, Skip, Verdict
+from consumers.delivery.lanes import Batch, Letter
 from consumers.http import Http
-from consumers.kafka import DeadLetters, Reader
+from consumers.kafka import Letters, Loader, Reader, is_co_partitioned
 from schemas.config import Config
+from schemas.letters import timestamp
 from schemas.records import TopicPartition
 
 COMMIT_SECONDS = 1.0
 REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
 READ_RECORDS_MAX = 4000
+PARK_RECORDS_MAX = 500  # Written and awaited together.
+NOTED_HOLDS_MAX = 20  # A commit's note must stay below 4 kB.
 log = structlog.get_logger()
 
 
 class Worker:
     def __init__(
-        self, destination: Destination, config: Config, http: Http, letters: DeadLetters
+        self, destination: Destination, config: Config, http: Http, letters: Letters
     ) -> None:
         self._destination = destination
+        self._config = config
         self._http = http
         self._letters = letters
-        self._drain_seconds = config.delivery.drain_timeout_seconds
-        self._delivery = Delivery(
-            destination, memory_max_bytes=config.delivery.max_memory_bytes, random=Random()
-        )
-        topics = config.kafka.topics
-        self._reader = Reader(
-            config.kafka,
-            topics.of(destination.kind),
-            topics.group_id(destination.name, destination.kind),
-            self._revoked,
-        )
+        self._counts = metrics.Counts(destination.name, destination.kind)
+        self._topic = config.kafka.topics.of(destination.kind)
+        self._delivery = self._new_delivery(None)
+        self._reader = self._new_reader(None)
+        self._loader: Loader | None = None
         self._news = asyncio.Event()
+        self._parkings = asyncio.Event()
         self._landed = asyncio.Event()  # Set by each landing; waited for when a drain begins.
+        self._is_parking = False
         self._stopping = False
         self._draining = False
         self._paused: str | None = None
+        self._progressed_at = time.monotonic()
+        self._progress: object = None
 
     @property
     def name(self) -> str:
@@ -59,32 +61,70 @@ class Worker:
     def paused(self) -> str | None:
         return self._delivery.paused
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether there is something to do, nothing that it waits for, and yet no progress."""
+        idle_seconds = time.monotonic() - self._progressed_at
+        return idle_seconds > self._config.delivery.stuck_after_seconds
+
     async def run(self) -> None:
         """Deliver until `stop`, then drain and commit."""
-        await self._reader.start()
-        try:
+        async with AsyncExitStack() as stack:
+            await self._prepare(stack)
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._read()), tasks.create_task(self._commit_often())]
+                others = [
+                    tasks.create_task(work())
+                    for work in (self._read, self._load, self._park, self._commit_often)
+                ]
                 flights: set[asyncio.Task[None]] = set()
                 await self._plan(tasks, flights)
-                await self._drain(self._drain_seconds)
+                await self._drain(self._config.delivery.drain_timeout_seconds)
                 for task in (*others, *flights):
                     task.cancel()  # What has not landed by now is sent again after the restart.
             await self._commit()
-        finally:
-            await self._reader.stop()
 
     def stop(self) -> None:
         self._stopping = True
         self._news.set()
 
+    def _new_delivery(self, parked_topic: str | None) -> Delivery:
+        return Delivery(
+            self._destination,
+            topic=self._topic,
+            parked_topic=parked_topic,
+            memory_max_bytes=self._config.delivery.max_memory_bytes,
+            random=Random(),
+        )
+
+    def _new_reader(self, parked_topic: str | None) -> Reader:
+        kafka = self._config.kafka
+        group_id = kafka.topics.group_id(self._destination.name, self._destination.kind)
+        return Reader(kafka, self._topic, parked_topic, group_id, self._revoked)
+
+    async def _prepare(self, stack: AsyncExitStack) -> None:
+        kafka = self._config.kafka
+        if await is_co_partitioned(kafka, self._topic):
+            parked = kafka.topics.parked
+            self._delivery, self._reader = self._new_delivery(parked), self._new_reader(parked)
+            self._loader = Loader(kafka)
+            await self._loader.start()
+            stack.push_async_callback(self._loader.stop)
+        else:
+            log.warning(
+                "nothing can be parked: the topics have not the same number of partitions",
+                topics=[self._topic, kafka.topics.parked],
+            )
+        await self._reader.start()
+        stack.push_async_callback(self._reader.stop)
+
     async def _plan(self, tasks: asyncio.TaskGroup, flights: set[asyncio.Task[None]]) -> None:
         while not self._stopping:
             now = time.time()
             while letter := self._delivery.next_dead_letter():
-                self._launch(tasks.create_task(self._dead_letter(letter)), flights)
+                self._launch(tasks.create_task(self._bury(letter)), flights)
             while not self._draining and (batch := self._delivery.next_batch(now)):
                 self._launch(tasks.create_task(self._send(batch)), flights)
+            self._parkings.set()
             await self._wait(now)
 
     def _launch(self, task: asyncio.Task[None], flights: set[asyncio.Task[None]]) -> None:
@@ -96,7 +136,7 @@ class Worker:
         self._draining = True
         try:
             async with asyncio.timeout(seconds):
-                while self._delivery.in_flight > 0:
+                while self._delivery.in_flight > 0 or self._is_parking:
                     self._landed.clear()
                     await self._landed.wait()
         except TimeoutError:
@@ -119,8 +159,45 @@ class Worker:
         while not self._stopping:
             full = self._delivery.full() if self._delivery.has_room else None
             for records in await self._reader.read(full=full, records_max=READ_RECORDS_MAX):
-                self._count_skipped(self._delivery.accept(records, time.time()))
+                is_own = records[0].topic == self._topic
+                take = self._delivery.accept if is_own else self._delivery.scan
+                self._counts.skipped(take(records, time.time()))
+            for partition in await self._reader.scanned():
+                self._delivery.scanned(partition)
             self._news.set()
+
+    async def _load(self) -> None:
+        """Read again what was parked and whose time has come."""
+        while self._loader is not None:
+            place = self._delivery.wants(time.time())
+            if place is None:
+                await asyncio.sleep(0.1)  # The plan wakes on its own; nobody tells of room.
+                continue
+            offset = self._delivery.wanted_from(place.partition)
+            records, begins = await self._loader.read(place, offset, READ_RECORDS_MAX)
+            if begins > offset and (lost := self._delivery.lose(place.partition, begins)):
+                log.error("parked records were deleted by retention", place=place, records=lost)
+            self._counts.skipped(self._delivery.load(records, time.time()))
+            self._news.set()
+
+    async def _park(self) -> None:
+        while True:
+            await self._parkings.wait()
+            self._parkings.clear()
+            while letters := [*self._next_parkings()]:
+                self._is_parking = True
+                await self._letters.park(letters, self._destination.name)
+                self._delivery.parked(letters)
+                self._counts.parked(len(letters))
+                self._is_parking = False
+                self._landed.set()
+
+    def _next_parkings(self) -> Iterator[Letter]:
+        for _ in range(PARK_RECORDS_MAX):
+            letter = self._delivery.next_parking()
+            if letter is None:
+                return
+            yield letter
 
     async def _send(self, batch: Batch) -> None:
         request = self._destination.request(batch.encoded)
@@ -129,49 +206,25 @@ class Worker:
         status = str(reply.status) if isinstance(reply, Response) else reply.reason
         now = time.time()
         verdict = self._delivery.settle(batch, reply, now)
-        name = self._destination.name
-        metrics.REQUESTS.labels(name, request.path, status).inc()
-        metrics.REQUEST_SECONDS.labels(name, request.path).observe(time.monotonic() - began)
-        metrics.BATCH_RECORDS.labels(name).observe(len(batch.encoded))
-        self._count_delivered(batch, verdict, now)
+        self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
+        self._counts.delivered(batch, verdict, now)
         self._say_paused()
         self._landed.set()
         self._news.set()
 
-    async def _dead_letter(self, letter: DeadLetter) -> None:
-        name = self._destination.name
-        await self._letters.write(letter, name)
+    async def _bury(self, letter: Letter) -> None:
+        await self._letters.bury(letter, self._destination.name)
         self._delivery.dead_lettered(letter)
-        metrics.DEAD_LETTERS.labels(name, letter.reason).inc()
-        metrics.RECORDS.labels(name, self._destination.kind, "dead").inc()
-
-    def _count_delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        if not isinstance(verdict.rest, Delivered):
-            return
-        name = self._destination.name
-        delivered = len(batch.encoded) - len(verdict.but)
-        metrics.RECORDS.labels(name, self._destination.kind, "delivered").inc(delivered)
-        oldest = min(entry.record.timestamp for _, part in batch.parts for entry in part)
-        metrics.END_TO_END_SECONDS.labels(name).observe(max(0.0, now - oldest / 1000))
-
-    def _count_skipped(self, skipped: Collection[Skip]) -> None:
-        if not skipped:
-            return
-        name = self._destination.name
-        metrics.RECORDS.labels(name, self._destination.kind, "skipped").inc(len(skipped))
-        for reason, count in Counter(skip.reason for skip in skipped).items():
-            metrics.SKIPPED.labels(name, reason).inc(count)
+        self._counts.dead(letter.reason)
 
     def _say_paused(self) -> None:
         """One line when a destination stops taking records, one when it takes them again."""
         paused = self._delivery.paused
         if paused == self._paused:
             return
+        self._counts.paused(self._paused, paused)
         name = self._destination.name
-        if self._paused is not None:
-            metrics.PAUSED.labels(name, self._paused).set(0)
         if paused is not None:
-            metrics.PAUSED.labels(name, paused).set(1)
             log.error("destination paused", destination=name, reason=paused)
         else:
             log.info("destination resumed", destination=name)
@@ -181,23 +234,35 @@ class Worker:
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit()
-            self._measure()
+            await self._measure()
 
     async def _commit(self) -> None:
-        await self._reader.commit(self._delivery.committable())
+        notes = {
+            place: (offset, self._note(place))
+            for place, offset in self._delivery.committable().items()
+        }
+        await self._reader.commit(notes)
 
-    def _measure(self) -> None:
-        name, kind = self._destination.name, self._destination.kind
-        lag = self._reader.lag(self._delivery.committable())
-        for place, records in lag.items():
-            metrics.LAG.labels(name, place.topic, place.partition).set(records)
-        held, unsettled = self._delivery.held(), self._delivery.unsettled()
-        unread = max(0, sum(lag.values()) - unsettled)
-        metrics.WAITING.labels(name, kind, "unread").set(unread)
-        metrics.WAITING.labels(name, kind, "in_flight").set(unsettled - held)
-        metrics.WAITING.labels(name, kind, "held").set(held)
-        metrics.WAITING.labels(name, kind, "parked").set(0)
-        metrics.CONCURRENCY_LIMIT.labels(name, kind).set(self._delivery.concurrency_limit)
+    def _note(self, place: TopicPartition) -> str:
+        """For `ampgate trace`: how far was read, and what of it is held, why and until when."""
+        held: dict[str, list[str]] = {}
+        for offset, reason, until in self._delivery.holds(place):
+            if len(held) == NOTED_HOLDS_MAX:
+                break
+            held[str(offset)] = [reason, timestamp(until)]
+        note = {"read": self._delivery.read_to(place), "held": held}
+        return orjson.dumps(note).decode()
+
+    async def _measure(self) -> None:
+        standings = await self._reader.standings()
+        committable = self._delivery.committable()
+        self._counts.measured(self._delivery, standings, committable, time.time())
+        progress = (committable, self._delivery.deliveries)
+        is_busy = (
+            self._delivery.unsettled() > self._delivery.held() + self._delivery.parked_records()
+        )
+        if progress != self._progress or self._paused or not is_busy:
+            self._progress, self._progressed_at = progress, time.monotonic()
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Let what flies land, commit it, and forget the rest: it is another consumer's."""

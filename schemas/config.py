@@ -72,6 +72,7 @@ class Delivery(Section):
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9090
     max_memory_bytes: Annotated[int, Field(gt=0)] = 64_000_000
     drain_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+    stuck_after_seconds: Annotated[float, Field(gt=0)] = 300.0
 
 
 class Source(Section):

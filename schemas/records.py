@@ -14,6 +14,13 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
+class Standing(NamedTuple):
+    """How far a partition was read: the next offset to read, and the partition's end."""
+
+    position: int
+    end: int
+
+
 class Record(Protocol):
     """A record as it was read. aiokafka's `ConsumerRecord` is one, so nothing is converted."""
 

@@ -6,14 +6,14 @@ every decision.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from heapq import heappop, heappush
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import assert_never
-from zlib import crc32
 
+from consumers.delivery.clocks import Clocks
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, judge
-from consumers.delivery.lanes import Batch, DeadLetter, Entry, Lane
+from consumers.delivery.lanes import Batch, Entry, Lane, Letter, sendable_ids
+from consumers.delivery.line import Line, Parts
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import (
     Delivered,
@@ -28,85 +28,165 @@ from consumers.delivery.outcomes import (
     Split,
     Verdict,
 )
-from consumers.delivery.pace import Pace
+from consumers.delivery.pace import TOO_MANY_REJECTS, Pace
+from consumers.delivery.parking import ParkedPartition, unparked
+from consumers.delivery.rates import Meter
 from schemas.records import Record, TopicPartition
 
 LANE_FAILURES_MAX = 3  # After as many in a row, a culprit is sought in the batch by halving it.
 LONE_FAILURES_MAX = 20  # A record that fails alone so often, amid successes, is itself to blame.
+ROUNDS_MAX = 5  # After as many replies that name but a few each, culprits are sought by halving.
+PARK_AFTER_SECONDS = 60.0  # A longer wait is spent in Kafka, not in memory.
+RELIEF_SECONDS = 0.25  # How often memory is looked through for what could wait in Kafka.
+ATTEMPTS_MAX = 10  # Of a record that stands in the way while the destination seems away.
+LETTERS_MAX = 10_000
 
 
 class Delivery:
-    def __init__(self, destination: Destination, *, memory_max_bytes: int, random: Random) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        topic: str,
+        parked_topic: str | None,  # None: nothing can be parked, so all waits in memory.
+        memory_max_bytes: int,
+        random: Random,
+    ) -> None:
         self._destination = destination
-        self._limits = destination.limits
+        self._limits = limits = destination.limits
+        self._topic = topic
+        self._parked_topic = parked_topic
         self._memory_max_bytes = memory_max_bytes
-        self._pace = Pace(destination.limits.concurrency, random)
+        self._pace = Pace(limits, random)
+        company = 1 if limits.one_per_key else limits.records
+        self._meter = Meter(limits.rate, company) if limits.rate else None
         self._offsets: dict[TopicPartition, Offsets] = {}
-        self._lanes: dict[tuple[TopicPartition, int], Lane] = {}
-        self._ready: dict[Lane, None] = {}  # Idle lanes with entries; a dict, for its order.
-        self._clocks: dict[Id, float] = {}
-        self._alarms: list[tuple[float, Id]] = []
-        self._letters: deque[DeadLetter] = deque()
+        self._parked: dict[int, ParkedPartition] = {}
+        self._line = Line(destination)
+        self._clocks = Clocks()
+        self._dead: deque[Letter] = deque()
+        self._leaving: deque[Letter] = deque()  # On their way to be parked.
         self._in_flight: set[Batch] = set()
         self._bytes = 0
         self._deliveries = 0
+        self._relieved_at = 0.0
 
     # What the shell tells us.
 
-    def accept(self, records: Iterable[Record], now: float) -> list[Skip]:
+    def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
+        skipped: list[Skip] = []
+        place, offsets = None, Offsets(0)
+        for record in records:
+            if place is None or place != (record.topic, record.partition):
+                place = TopicPartition(record.topic, record.partition)
+                offsets = self._offsets_of(place, record)
+            offset = record.offset
+            offsets.read(offset)
+            if self._parked and self._parked_of(place.partition).was_parked(offset):
+                offsets.settle((offset,))
+                continue
+            match self._destination.encode(record):
+                case Encoded() as encoded:
+                    self._line.add(Entry(record, offsets, offset, encoded), place, now)
+                    self._bytes += len(encoded.body)
+                case Reject(reason, detail):
+                    entry = Entry(record, offsets, offset, Encoded(b"", ""))
+                    self._bury(entry, reason, detail, now)
+                case Skip() as skip:
+                    skipped.append(skip)
+                    offsets.settle((offset,))
+        return skipped
+
+    def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
+        """Take records that were read from the topic of the parked for the first time."""
         skipped: list[Skip] = []
         for record in records:
             place = TopicPartition(record.topic, record.partition)
-            offsets = self._offsets.get(place)
-            if offsets is None:
-                offsets = self._offsets[place] = Offsets(record.offset)
+            offsets = self._offsets_of(place, record)
             offsets.read(record.offset)
-            match self._destination.encode(record):
-                case Encoded() as encoded:
-                    self._line_up(Entry(record, offsets, encoded), place, now)
-                case Reject(reason, detail):
-                    self._letters.append(DeadLetter(record, offsets, reason, detail, None, 0, now))
-                case Skip() as skip:
-                    skipped.append(skip)
-                    offsets.settle([record.offset])
+            original, letter = unparked(record)
+            if letter.destination != self._destination.name or original.topic != self._topic:
+                offsets.settle((record.offset,))
+                continue
+            parked = self._parked_of(place.partition)
+            key = self._key_of(original)
+            is_here = original.partition == place.partition
+            parked.arrived(
+                key,
+                record.offset,
+                original.offset if is_here else None,
+                letter.not_before or now,
+                letter.reason,
+            )
+            if self.has_room and parked.loads(key, record.offset, now):
+                skipped += self._load(record, key, now)
         return skipped
+
+    def scanned(self, partition: int) -> None:
+        """The parked of this partition are all known: its other records may be accepted."""
+        self._parked_of(partition)
+
+    def load(self, records: Sequence[Record], now: float) -> list[Skip]:
+        """Take parked records that were read again, from where `wants` says."""
+        skipped: list[Skip] = []
+        for record in records:
+            parked = self._parked.get(record.partition)
+            if parked is None or not self.has_room:
+                break
+            key = self._key_of(unparked(record)[0])
+            if parked.loads(key, record.offset, now):
+                skipped += self._load(record, key, now)
+        return skipped
+
+    def lose(self, partition: int, before: int) -> int:
+        """Kafka has deleted the parked records below this offset: how many waited there?"""
+        if self._parked_topic is None or partition not in self._parked:
+            return 0
+        lost = self._parked[partition].lose(before)
+        self._offsets[TopicPartition(self._parked_topic, partition)].settle(lost)
+        return len(lost)
 
     def settle(self, batch: Batch, reply: Reply, now: float) -> Verdict:
         """Act on what the destination said; the verdict is returned to be counted."""
+        verdict = self._judge(batch, reply, now)
         self._in_flight.remove(batch)
-        verdict = judge(self._destination, reply, batch.encoded)
         assert all(0 <= index < len(batch.encoded) for index in verdict.but)
-        status = reply.status if isinstance(reply, Response) else None
-        self._learn(verdict.rest, now)
         for identity, hold in verdict.holds.items():
-            self._hold(identity, hold.seconds, now)
+            self._clocks.hold(identity, now + hold.seconds, hold.reason)
+        status = reply.status if isinstance(reply, Response) else None
         index = 0
         for lane, entries in batch.parts:
             if lane.offsets.is_ours:
-                self._settle_part(lane, entries, len(batch.encoded), verdict, index, status, now)
+                outcomes = [verdict.but.get(at, verdict.rest) for at in _span(index, entries)]
+                self._settle_part(lane, entries, outcomes, len(batch.encoded), status, now, verdict)
             else:  # It was revoked in flight: all that is left of it is the room it took.
-                self._bytes -= sum(len(entry.encoded.body) for entry in entries)
+                self._bytes -= _size(entries)
             index += len(entries)
         return verdict
 
-    def dead_lettered(self, letter: DeadLetter) -> None:
+    def dead_lettered(self, letter: Letter) -> None:
         """The dead letter topic has the record."""
-        if letter.offsets.is_ours:
-            letter.offsets.settle([letter.record.offset])
+        self._depart(letter.entry)
 
-    def revoke(self, partitions: Iterable[TopicPartition]) -> None:
+    def parked(self, letters: Iterable[Letter]) -> None:
+        """The topic of the parked has these records."""
+        for letter in letters:
+            self._depart(letter.entry)
+
+    def revoke(self, places: Iterable[TopicPartition]) -> None:
         """These partitions are another consumer's now: forget their records."""
-        for place in partitions:
+        gone = list(places)
+        for place in gone:
             if offsets := self._offsets.pop(place, None):
                 offsets.is_ours = False
-        for at, lane in list(self._lanes.items()):
-            if not lane.offsets.is_ours:
-                del self._lanes[at]
-                self._ready.pop(lane, None)
-                for entries in (lane.queue, *lane.waiting.values()):
-                    self._bytes -= sum(len(entry.encoded.body) for entry in entries)
-        self._letters = deque(letter for letter in self._letters if letter.offsets.is_ours)
+            self._parked.pop(place.partition, None)
+        self._bytes -= _size(self._line.leave(gone))
+        for letters in (self._dead, self._leaving):
+            for letter in list(letters):
+                if not letter.entry.offsets.is_ours:
+                    letters.remove(letter)
+                    self._bytes -= len(letter.entry.encoded.body)
 
     # What the shell asks us.
 
@@ -115,28 +195,59 @@ class Delivery:
         self._wake(now)
         if now < self._pace.paused_until or len(self._in_flight) >= self._pace.in_flight_max:
             return None
-        while self._is_due(now):
-            if batch := self._draw(now):
-                self._in_flight.add(batch)
-                return batch
+        while self._line and self._line.is_due(now):
+            room = 1 if self._pace.is_probing else self._pace.records_max
+            is_calm = not (self._clocks or self._parked_keys())
+            parts, empty = self._line.draw(
+                now, room, self._pace.bytes_max, None if is_calm else self._must_wait
+            )
+            for lane in empty:
+                self._set_aside(lane, now)
+            if parts:
+                return self._launch(parts, now)
+            if not empty:
+                return None
         return None
 
-    def next_dead_letter(self) -> DeadLetter | None:
-        return self._letters.popleft() if self._letters else None
+    def next_dead_letter(self) -> Letter | None:
+        return self._dead.popleft() if self._dead else None
+
+    def next_parking(self) -> Letter | None:
+        """To be written in this order, of each key."""
+        return self._leaving.popleft() if self._leaving else None
+
+    def wants(self, now: float) -> TopicPartition | None:
+        """A partition of which parked records are to be read again, from `wanted_from`."""
+        if self._parked_topic is None or not self.has_room:
+            return None
+        for partition, parked in self._parked.items():
+            parked.wake(now)
+            if parked.wanted() is not None:
+                return TopicPartition(self._parked_topic, partition)
+        return None
+
+    def wanted_from(self, partition: int) -> int:
+        """The lowest offset that is wanted of a partition that `wants` named."""
+        offset = self._parked[partition].wanted()
+        assert offset is not None
+        return offset
 
     def committable(self) -> dict[TopicPartition, int]:
         return {place: offsets.committable for place, offsets in self._offsets.items()}
 
     @property
     def has_room(self) -> bool:
-        return self._bytes < self._memory_max_bytes and len(self._letters) < 10_000
+        letters = len(self._dead) + len(self._leaving)
+        return self._bytes < self._memory_max_bytes and letters < LETTERS_MAX
 
     def full(self) -> set[TopicPartition]:
         """The partitions of which no more should be read, though there is room."""
         span_max = self._limits.span_max
-        if span_max is None:
-            return set()
-        return {place for place, offsets in self._offsets.items() if offsets.span >= span_max}
+        return {
+            place
+            for place, offsets in self._offsets.items()
+            if place.topic == self._topic and offsets.span >= span_max
+        }
 
     @property
     def paused(self) -> str | None:
@@ -147,175 +258,279 @@ class Delivery:
         return self._pace.in_flight_max
 
     @property
+    def deliveries(self) -> int:
+        """How many batches were delivered."""
+        return self._deliveries
+
+    @property
     def in_flight(self) -> int:
         """How many requests fly."""
         return len(self._in_flight)
 
     def unsettled(self) -> int:
+        """Records that were read and are not settled, whether in memory or parked."""
         return sum(offsets.unsettled for offsets in self._offsets.values())
 
     def held(self) -> int:
-        return sum(len(w) for lane in self._lanes.values() for w in lane.waiting.values())
+        """Records in memory whose user, device or key has to wait."""
+        return sum(len(waits) for lane in self._line for waits in lane.waiting.values())
+
+    def parked_records(self) -> int:
+        return sum(len(k.unloaded) for p in self._parked.values() for k in p.keys.values())
+
+    def oldest(self) -> float | None:
+        """When the oldest record was accepted that is not settled, in seconds."""
+        stamps = [stamp for offsets in self._offsets.values() if (stamp := offsets.oldest)]
+        return min(stamps) / 1000 if stamps else None
+
+    def read_to(self, place: TopicPartition) -> int | None:
+        """The next offset of a partition to be read, once something was."""
+        offsets = self._offsets.get(place)
+        return None if offsets is None else offsets.read_to
+
+    def holds(self, place: TopicPartition) -> Iterable[tuple[int, str, float]]:
+        """Of a partition's held records: offset, reason, and until when."""
+        for lane in self._line:
+            if lane.place == place:
+                for entries in lane.waiting.values():
+                    clock = self._clocks.of(entries[0].ids)
+                    if clock is not None:
+                        yield entries[0].offset, clock.reason, clock.until
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""
-        times = [self._alarms[0][0]] if self._alarms else []
-        if self._ready and len(self._in_flight) < self._pace.in_flight_max:
-            times.append(max(self._pace.paused_until, min(lane.due_at for lane in self._ready)))
-        return min(times, default=None)
+        times = [parked.next_at for parked in self._parked.values()]
+        times.append(self._clocks.next_at)
+        if self._line and len(self._in_flight) < self._pace.in_flight_max:
+            times.append(max(self._pace.paused_until, self._line.due_at()))
+        return min((at for at in times if at is not None), default=None)
 
-    # How we decide.
+    # How we take records in.
 
-    def _line_up(self, entry: Entry, place: TopicPartition, now: float) -> None:
-        lanes = self._limits.lanes
-        number = crc32(entry.encoded.key.encode()) % lanes if lanes > 1 else 0
-        lane = self._lanes.get((place, number))
-        if lane is None:
-            lane = self._lanes[place, number] = Lane(entry.offsets)
-        if not lane.queue:
-            lane.due_at = max(lane.due_at, now + self._limits.linger_seconds)
-        lane.queue.append(entry)
-        self._bytes += len(entry.encoded.body)
-        if lane.idle:
-            self._ready[lane] = None
+    def _offsets_of(self, place: TopicPartition, record: Record) -> Offsets:
+        offsets = self._offsets.get(place)
+        if offsets is None:
+            offsets = self._offsets[place] = Offsets(record.offset)
+        offsets.stamp(record.offset, record.timestamp)
+        return offsets
 
-    def _is_due(self, now: float) -> bool:
-        if not self._ready:
-            return False
-        if self._limits.linger_seconds == 0.0:
-            return next(iter(self._ready)).due_at <= now or self._rotate(now)
-        if self._rotate(now):
+    def _parked_of(self, partition: int) -> ParkedPartition:
+        parked = self._parked.get(partition)
+        if parked is None:
+            parked = self._parked[partition] = ParkedPartition()
+        return parked
+
+    def _parked_keys(self) -> bool:
+        return any(parked.keys for parked in self._parked.values())
+
+    def _key_of(self, original: Record) -> str:
+        """A parked record's key; a producer may have left it to us to fill it in."""
+        if original.key is not None:
+            return original.key.decode(errors="replace")
+        encoded = self._destination.encode(original)
+        return encoded.key if isinstance(encoded, Encoded) else ""
+
+    def _load(self, record: Record, key: str, now: float) -> list[Skip]:
+        place = TopicPartition(record.topic, record.partition)
+        offsets, parked = self._offsets[place], self._parked[place.partition]
+        original, letter = unparked(record)
+        encoded = self._destination.encode(original)
+        body = encoded if isinstance(encoded, Encoded) else Encoded(b"", key)
+        entry = Entry(original, offsets, record.offset, body, parked=parked)
+        entry.attempts, entry.status = letter.attempts, letter.status
+        entry.first_failed_at = letter.first_failed_at or None
+        match encoded:
+            case Encoded():
+                self._line.add(entry, place, now)
+                self._bytes += len(body.body)
+            case Reject(reason, detail):
+                self._bury(entry, reason, detail, now)
+            case Skip() as skip:
+                self._done(offsets, (entry,))
+                return [skip]
+        return []
+
+    # How we decide what goes.
+
+    def _must_wait(self, lane: Lane, entry: Entry) -> bool:
+        key = entry.encoded.key
+        if key in lane.waiting or self._clocks.of(entry.ids):
             return True
-        queued = sum(len(lane.queue) for lane in self._ready if lane.failures == 0)
-        return queued >= self._limits.records
+        parked = self._parked.get(lane.place.partition)
+        if parked is None:
+            return False
+        return parked.is_overtaking(key, entry.offset) if lane.is_parked else key in parked
 
-    def _rotate(self, now: float) -> bool:
-        """Bring a lane that is due to the front of the line, if there is one."""
-        for lane in self._ready:
-            if lane.due_at <= now:
-                del self._ready[lane]
-                self._ready = {lane: None, **self._ready}
-                return True
-        return False
-
-    def _draw(self, now: float) -> Batch | None:
-        """Fill a batch from the lanes in line; what has to wait steps out of it."""
-        room = 1 if self._pace.is_probing else self._limits.records
-        bytes_left = self._limits.bytes
-        parts: list[tuple[Lane, tuple[Entry, ...]]] = []
-        drained: list[Lane] = []
-        keys: set[str] = set()
-        for lane in self._ready:
-            in_backoff = lane.due_at > now + self._limits.linger_seconds
-            if in_backoff or (parts and lane.groups):
-                continue
-            alone = bool(lane.groups)
-            taken, bytes_left, is_full = self._take(lane, room, bytes_left, keys, bool(parts))
-            if taken:
-                parts.append((lane, tuple(taken)))
-                room -= len(taken)
-                lane.idle = False
-            if taken or not lane.queue:
-                drained.append(lane)
-            if room <= 0 or alone or is_full:
-                break
-        for lane in drained:
-            del self._ready[lane]
-        if not parts:
-            return None
+    def _launch(self, parts: Parts, now: float) -> Batch:
         entries = [entry for _, part in parts for entry in part]
+        encoded = tuple([entry.encoded for entry in entries])
         for entry in entries:
-            entry.attempts += 1
-        return Batch(tuple(parts), tuple(entry.encoded for entry in entries))
+            for one in entry.parts or (entry,):
+                one.attempts += 1
+        if self._meter is not None:
+            ids = [identity for one in encoded for identity in sendable_ids(one)]
+            for identity, until in self._meter.sent(ids, now):
+                self._clocks.hold(identity, until, "pace")
+        batch = Batch(
+            tuple((lane, part) for lane, part in parts), encoded, sum(len(e.body) for e in encoded)
+        )
+        self._in_flight.add(batch)
+        return batch
 
-    def _take(
-        self, lane: Lane, room: int, bytes_left: int, keys: set[str], has_company: bool
-    ) -> tuple[list[Entry], int, bool]:
-        """From one lane: the entries, the bytes still free, and whether the batch is full."""
-        taken: list[Entry] = []
-        troubled = bool(self._clocks or lane.waiting)
-        left = lane.groups.popleft() if lane.groups else len(lane.queue)
-        is_full = False
-        while left and len(taken) < room:
-            entry = lane.queue[0]
-            size = len(entry.encoded.body) + 1
-            if troubled and (entry.encoded.key in lane.waiting or self._is_held(entry)):
-                lane.wait(lane.queue.popleft())
-                left -= 1
-                continue
-            if size > bytes_left and (taken or has_company):
-                is_full = True
-                break
-            if self._limits.one_per_key:
-                if entry.encoded.key in keys:
-                    is_full = True
-                    break
-                keys.add(entry.encoded.key)
-            taken.append(lane.queue.popleft())
-            bytes_left -= size
-            left -= 1
-        if left and (lane.groups or left < len(lane.queue)):
-            lane.groups.appendleft(left)
-        return taken, bytes_left, is_full
+    def _wake(self, now: float) -> None:
+        if self._clocks.wake(now):
+            for lane in self._line:
+                if lane.waiting and lane.idle:
+                    lane.release(self._is_held)
+                    self._line.enter(lane)
+        if now >= self._relieved_at + RELIEF_SECONDS:
+            self._relieved_at = now
+            for lane in self._line:
+                self._set_aside(lane, now)
 
     def _is_held(self, entry: Entry) -> bool:
-        return any(identity in self._clocks for identity in entry.ids)
+        return self._clocks.of(entry.ids) is not None
 
-    def _learn(self, outcome: Outcome, now: float) -> None:
-        match outcome:
+    def _set_aside(self, lane: Lane, now: float) -> None:
+        """What would wait too long, or takes too much room, waits in Kafka from here on."""
+        if self._parked_topic is None or not (lane.waiting and lane.idle):
+            return
+        is_pressed = self._is_pressed(lane)
+        if not (lane.waits_are_new or is_pressed):
+            return
+        lane.waits_are_new = False
+        parked = self._parked_of(lane.place.partition)
+        for key, entries in list(lane.waiting.items()):
+            clock = self._clocks.of(entries[0].ids)
+            # In an outage everybody waits; only who fails and fails again may be another case.
+            is_in_the_way = is_pressed and (
+                self._pace.paused is None or entries[0].attempts >= ATTEMPTS_MAX
+            )
+            is_long = clock is not None and (
+                is_in_the_way or clock.until > now + PARK_AFTER_SECONDS
+            )
+            follows = (
+                parked.is_overtaking(key, entries[0].offset) if lane.is_parked else key in parked
+            )
+            if not (is_long or follows):
+                continue
+            known = parked.keys.get(key)
+            until, reason = clock or (
+                (known.due_at, known.reason) if known is not None else (now, "parked")
+            )
+            del lane.waiting[key]
+            if lane.is_parked:
+                self._bytes -= _size(entries)
+                parked.unload(key, [entry.offset for entry in entries], until, reason)
+            else:
+                for entry in entries:
+                    parked.park(key, entry.offset, until, reason)
+                    first = entry.first_failed_at or now
+                    self._leaving.append(Letter(entry, reason, "", first, until))
+
+    def _is_pressed(self, lane: Lane) -> bool:
+        """Whether what waits in this lane stands in the way of others."""
+        if not lane.is_parked and lane.offsets.span >= self._limits.span_max:
+            return True
+        if self.has_room:
+            return False
+        held = sum(_size(entries) for lane in self._line for entries in lane.waiting.values())
+        return held > self._memory_max_bytes // 2
+
+    # How we act on a reply.
+
+    def _judge(self, batch: Batch, reply: Reply, now: float) -> Verdict:
+        """The destination's verdict, unless it says more about us than about the records."""
+        verdict = judge(self._destination, reply, batch.encoded)
+        rest, company = verdict.rest, len(batch.encoded)
+        if isinstance(rest, Pause) and rest.may_be_content and self._is_amid(batch):
+            rest = Split("forbidden", rest.reason)
+            verdict = Verdict(rest)
+        rejected = sum(isinstance(outcome, Reject) for outcome in verdict.but.values())
+        if isinstance(rest, Reject) or (isinstance(rest, Split) and company == 1):
+            rejected += company - len(verdict.but)
+        was_paused = self._pace.paused
+        if (rejected or isinstance(rest, Delivered)) and self._pace.judged(company, rejected):
+            pause = Pause(TOO_MANY_REJECTS)
+            self._pace.failed(pause, now)
+            # A probe may be buried: it was alone. Of a whole batch nothing is, until we know.
+            return verdict if was_paused == TOO_MANY_REJECTS else Verdict(pause)
+        match rest:
+            case Pause() if _is_suspect(batch, rest):
+                pass  # Others get through: it may try on alone.
             case Retry() | Pause():
-                self._pace.failed(outcome, now)
+                self._pace.failed(rest, now)
             case _:
-                self._pace.answered()
-                self._deliveries += isinstance(outcome, Delivered)
+                self._pace.answered(now)
+                self._deliveries += isinstance(rest, Delivered)
+        if isinstance(rest, Split) and rest.is_size:
+            self._pace.too_large(batch.size, now)
+        return verdict
+
+    def _is_amid(self, batch: Batch) -> bool:
+        """Whether others got through since the same lanes last failed like this."""
+        return len(batch.encoded) > 1 and all(
+            lane.failures > 0 and lane.failed_after < self._deliveries for lane, _ in batch.parts
+        )
 
     def _settle_part(
         self,
         lane: Lane,
         entries: tuple[Entry, ...],
+        outcomes: Sequence[Outcome],
         company: int,
-        verdict: Verdict,
-        first: int,
         status: int | None,
         now: float,
+        verdict: Verdict,
     ) -> None:
         lane.idle = True
         lane.due_at = now
-        if isinstance(verdict.rest, Delivered) and not verdict.but and not verdict.holds:
-            lane.failures = 0
+        if isinstance(verdict.rest, Delivered) and not verdict.but:
+            lane.failures = lane.rounds = 0
             self._done(lane.offsets, entries)
         else:
-            left = [
-                entry
-                for index, entry in enumerate(entries, first)
-                if self._follow(
-                    lane, entry, verdict.but.get(index, verdict.rest), company, status, now
-                )
-            ]
+            left: list[Entry] = []
+            for entry, outcome in zip(entries, outcomes, strict=True):
+                left += self._follow(lane, entry, outcome, company, status, now)
             # Of a key, all or none: what waits must not be older than what is in line.
             stopped = {entry.encoded.key for entry in left if self._is_held(entry)}
             stopped.update(lane.waiting)
-            waits = [entry for entry in left if entry.encoded.key in stopped]
+            lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
             again = [entry for entry in left if entry.encoded.key not in stopped]
-            lane.wait_first(waits)
-            self._put_back(lane, again, verdict.rest, now)
+            self._put_back(lane, again, verdict, now)
         if lane.waiting:
-            lane.release(self._clocks)
-        if lane.queue:
-            self._ready[lane] = None
+            lane.release(self._is_held)
+            self._set_aside(lane, now)
+        self._line.enter(lane)
 
-    def _put_back(self, lane: Lane, again: list[Entry], rest: Outcome, now: float) -> None:
-        match rest:
+    def _put_back(self, lane: Lane, again: list[Entry], verdict: Verdict, now: float) -> None:
+        match verdict.rest:
             case Split():
-                lane.put_back_halved(again)
-            case Retry() if again:
                 lane.failures += 1
-                lane.due_at = now + self._pace.backoff(lane.failures)
-                if lane.failures % LANE_FAILURES_MAX == 0 and len(again) > 1:
+                lane.failed_after = self._deliveries
+                lane.put_back_halved(again)
+            case Retry() | Pause() if again:
+                lane.failures += 1
+                lane.failed_after = self._deliveries
+                if isinstance(verdict.rest, Retry):
+                    lane.due_at = now + self._pace.backoff(lane.failures)
+                if (
+                    isinstance(verdict.rest, Retry)
+                    and lane.failures % LANE_FAILURES_MAX == 0
+                    and len(again) > 1
+                ):
                     lane.put_back_halved(again)
                 else:
                     lane.put_back(again)
                 self._isolate(lane, len(again))
+            case Resend() if verdict.but:
+                lane.failures = 0
+                lane.rounds += 1
+                # Some answers name one culprit a time: that would be as many rounds as culprits.
+                if lane.rounds >= ROUNDS_MAX and len(again) > 1:
+                    lane.put_back_halved(again)
+                else:
+                    lane.put_back(again)
             case _:
                 lane.failures = 0
                 lane.put_back(again)
@@ -333,34 +548,53 @@ class Delivery:
         company: int,
         status: int | None,
         now: float,
-    ) -> bool:
-        """Do what the outcome asks for; true if the entry must go out again, now or later."""
+    ) -> Sequence[Entry]:
+        """Do what the outcome asks for; returns what must go out again, now or later."""
+        is_final = isinstance(outcome, Reject) or (isinstance(outcome, Split) and company == 1)
+        if entry.parts and not isinstance(outcome, Delivered | Skip):
+            return self._taken_apart(entry, status, now, is_suspect=is_final)
         match outcome:
             case Delivered() | Skip():
                 self._done(lane.offsets, (entry,))
-                return False
+                return ()
             case Reject(reason, detail):
-                self._bury(entry, reason, detail, status, now)
-                return False
+                self._bury(entry, reason, detail, now, status)
+                return ()
             case Split(reason, detail) if company == 1:
-                self._bury(entry, reason, detail, status, now)
-                return False
-            case Hold(seconds):
-                self._hold(self._blamed(entry), seconds, now)
+                self._bury(entry, reason, detail, now, status)
+                return ()
+            case Hold(seconds, reason):
+                self._clocks.hold(self._blamed(entry), now + seconds, reason)
             case Retry(reason) if company == 1:
                 if self._is_poison(entry):
-                    self._bury(entry, reason, "it fails alone, others do not", status, now)
-                    return False
+                    self._bury(entry, reason, "it fails alone, others do not", now, status)
+                    return ()
                 # Let the others of its lane go by, and see whether they get through.
-                self._hold(Id("key", entry.encoded.key), self._pace.backoff(entry.attempts), now)
+                self._hold_key(entry, self._pace.backoff(entry.attempts), reason, now)
+            case Pause(reason, may_be_content=True) if company == 1:
+                if self._is_poison(entry):
+                    self._bury(entry, "forbidden", "it fails alone, others do not", now, status)
+                    return ()
+                self._hold_key(entry, self._pace.backoff(entry.attempts), reason, now)
             case Resend():
-                return True
+                return (entry,)
             case Split() | Retry() | Pause():
                 pass
             case unknown:
                 assert_never(unknown)
         entry.first_failed_at = entry.first_failed_at or now
-        return True
+        entry.status = status
+        return (entry,)
+
+    def _taken_apart(
+        self, entry: Entry, status: int | None, now: float, *, is_suspect: bool
+    ) -> Sequence[Entry]:
+        """What was merged goes again as it came; one by one, if one of them may be to blame."""
+        for part in entry.parts:
+            part.merges = part.merges and not is_suspect
+            part.first_failed_at = part.first_failed_at or now
+            part.status = status
+        return entry.parts
 
     def _is_poison(self, entry: Entry) -> bool:
         """Whether a record that failed alone has done so too often while others got through."""
@@ -371,37 +605,52 @@ class Delivery:
     def _blamed(self, entry: Entry) -> Id:
         """An entry that has to wait, by index: whose clock is it?"""
         for identity in entry.ids[1:]:
-            if identity in self._clocks:
+            if self._clocks.of((identity,)):
                 return identity
         return entry.ids[0]
 
-    def _hold(self, identity: Id, seconds: float, now: float) -> None:
-        until = max(now + seconds, self._clocks.get(identity, 0.0))
-        self._clocks[identity] = until
-        heappush(self._alarms, (until, identity))
+    def _hold_key(self, entry: Entry, seconds: float, reason: str, now: float) -> None:
+        self._clocks.hold(Id("key", entry.encoded.key), now + seconds, reason)
 
-    def _wake(self, now: float) -> None:
-        expired = False
-        while self._alarms and self._alarms[0][0] <= now:
-            _, identity = heappop(self._alarms)
-            if self._clocks.get(identity, float("inf")) <= now:
-                del self._clocks[identity]
-                expired = True
-        if not expired:
-            return
-        for lane in self._lanes.values():
-            if lane.waiting and lane.idle:
-                lane.release(self._clocks)
-                if lane.queue:
-                    self._ready[lane] = None
+    # How records leave us.
 
-    def _bury(self, entry: Entry, reason: str, detail: str, status: int | None, now: float) -> None:
-        self._bytes -= len(entry.encoded.body)
-        first = entry.first_failed_at or now
-        self._letters.append(
-            DeadLetter(entry.record, entry.offsets, reason, detail, status, entry.attempts, first)
-        )
+    def _bury(
+        self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
+    ) -> None:
+        entry.status = status
+        self._dead.append(Letter(entry, reason, detail, entry.first_failed_at or now))
 
-    def _done(self, offsets: Offsets, entries: tuple[Entry, ...]) -> None:
-        offsets.settle(entry.record.offset for entry in entries)
-        self._bytes -= sum(len(entry.encoded.body) for entry in entries)
+    def _depart(self, entry: Entry) -> None:
+        """Another topic has it."""
+        if entry.offsets.is_ours:
+            self._done(entry.offsets, (entry,))
+        else:
+            self._bytes -= len(entry.encoded.body)
+
+    def _done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
+        if any(entry.parts for entry in entries):
+            entries = [one for entry in entries for one in entry.parts or (entry,)]
+        offsets.settle([entry.offset for entry in entries])
+        self._bytes -= _size(entries)
+        if entries and entries[0].parked is not None:
+            for entry in entries:
+                if entry.parked is not None:
+                    entry.parked.settled(entry.encoded.key)
+
+
+def _is_suspect(batch: Batch, pause: Pause) -> bool:
+    """Whether it is a single record that failed alone before, while others got through."""
+    [(_, entries), *others] = batch.parts
+    is_alone = not others and len(entries) == 1
+    return pause.may_be_content and is_alone and entries[0].lone_failures > 0
+
+
+def _span(first: int, entries: Sequence[Entry]) -> range:
+    return range(first, first + len(entries))
+
+
+def _size(entries: Iterable[Entry]) -> int:
+    """The bytes in memory: of merged ones, those that they were merged of."""
+    return sum(
+        len(entry.encoded.body) if not entry.parts else _size(entry.parts) for entry in entries
+    )

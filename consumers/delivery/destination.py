@@ -1,10 +1,11 @@
 """What a destination must say of itself: three pure functions and its limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from consumers.delivery.outcomes import Reject, Retry, Skip, Verdict
+from consumers.delivery.rates import Rate
 from schemas.records import Record
 from schemas.topics import Kind
 
@@ -19,7 +20,9 @@ class Limits:
     concurrency: int
     lanes: int = 1  # Per partition: how many of its keys may be under way at once.
     one_per_key: bool = False  # Never two records of one key in a request.
-    span_max: int | None = None  # Per partition: how many records a crash may send again.
+    span_max: int = 50_000  # Per partition: how many records a crash may send again.
+    rate: Rate | None = None  # Of one user or device, kept before it is told.
+    rejects_max: float = 0.5  # A larger share of refused records is not the records' fault.
 
 
 @dataclass(slots=True)
@@ -57,12 +60,17 @@ class Unreachable:
 Reply: TypeAlias = Response | Unreachable
 
 
+Merge: TypeAlias = Callable[[Encoded, Encoded], Encoded | None]
+
+
 class Destination(Protocol):
     """All that a new destination must be."""
 
     name: str
     kind: Kind
     limits: Limits
+    # Two records of one key as one that says exactly the same, or None where there is no such.
+    merge: Merge | None
 
     def encode(self, record: Record) -> Encoded | Reject | Skip: ...
 

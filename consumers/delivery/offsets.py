@@ -14,20 +14,32 @@ class Offsets:
     def __init__(self, start: int) -> None:
         self._read: deque[int] = deque()
         self._settled: set[int] = set()
+        self._stamps: deque[tuple[int, int]] = deque()
         self.committable = start
+        self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
 
     def read(self, offset: int) -> None:
-        assert offset >= self.committable, "an offset was read twice"
+        assert offset >= self.read_to, "an offset was read twice"
         self._read.append(offset)
+        self.read_to = offset + 1
+
+    def stamp(self, offset: int, timestamp: int) -> None:
+        """From this offset on, records are at least this young; one a fetch is enough."""
+        self._stamps.append((offset, timestamp))
 
     def settle(self, offsets: Iterable[int]) -> None:
+        read, settled = self._read, self._settled
         for offset in offsets:
-            assert offset not in self._settled, "a record was settled twice"
-            self._settled.add(offset)
-        while self._read and self._read[0] in self._settled:
-            lowest = self._read.popleft()
-            self._settled.remove(lowest)
+            if read and read[0] == offset:
+                read.popleft()
+                self.committable = offset + 1
+            else:
+                assert offset not in settled, "a record was settled twice"
+                settled.add(offset)
+        while read and read[0] in settled:
+            lowest = read.popleft()
+            settled.remove(lowest)
             self.committable = lowest + 1
 
     @property
@@ -38,3 +50,14 @@ class Offsets:
     def span(self) -> int:
         """How many records a crash now would send again."""
         return len(self._read)
+
+    @property
+    def oldest(self) -> int | None:
+        """The timestamp of the oldest unsettled record, to the precision of a fetch."""
+        if not self._read:
+            self._stamps.clear()
+            return None
+        stamps = self._stamps
+        while len(stamps) > 1 and stamps[1][0] <= self._read[0]:
+            stamps.popleft()
+        return stamps[0][1] if stamps else None

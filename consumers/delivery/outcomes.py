@@ -50,6 +50,7 @@ class Hold:
 class Split:
     reason: str
     detail: str = ""
+    is_size: bool = False  # It was the size: smaller requests are sent from here on.
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class Pause:
     reason: str
+    may_be_content: bool = False  # Where others get through, the records are to blame after all.
 
 
 Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry | Pause

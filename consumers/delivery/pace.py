@@ -2,6 +2,7 @@
 
 from random import Random
 
+from consumers.delivery.destination import Limits
 from consumers.delivery.outcomes import Pause, Retry
 
 FAILURES_TO_OPEN = 5  # In a row, nothing delivered between: the destination is away.
@@ -9,15 +10,27 @@ BACKOFF_FIRST_SECONDS = 0.25
 BACKOFF_LAST_SECONDS = 20.0
 PROBE_SECONDS = 15.0  # A paused destination is probed at least every 30 s (product.md §5).
 CUT_SECONDS = 1.0  # One bad moment costs one halving, however many requests were in it.
+CEILING_SECONDS = 600.0  # How long a size that was refused is not tried again.
+TOO_MANY_REJECTS = "too_many_rejects"
+REJECTS_MIN = 500  # Fewer say nothing about the rest.
+REJECTS_SEEN_MAX = 4000  # What was longer ago counts half, and half again.
+_TIMEOUTS = ("timeout", "status_408", "status_504")
 
 
 class Pace:
-    def __init__(self, concurrency: int, random: Random) -> None:
-        self._concurrency = concurrency
+    """`in_flight_max`, `records_max` and `bytes_max` are what may go at this moment."""
+
+    def __init__(self, limits: Limits, random: Random) -> None:
+        self._limits = limits
         self._random = random
-        self._limit = float(concurrency)
+        self._limit = float(limits.concurrency)
         self._failures = 0
         self._cut_at = float("-inf")
+        self._bytes_ceiling = limits.bytes
+        self._ceiling_until = 0.0
+        self._rejected = self._judged = 0.0
+        self.bytes_max = limits.bytes
+        self.records_max = limits.records
         self.paused_until = 0.0
         self.paused: str | None = None  # The reason, while nothing gets through.
 
@@ -29,18 +42,35 @@ class Pace:
     def is_probing(self) -> bool:
         return self.paused is not None
 
-    def answered(self) -> None:
+    def answered(self, now: float) -> None:
         """The destination did its work, whatever it said of single records."""
         self._failures = 0
         self.paused = None
         self.paused_until = 0.0
-        self._limit = min(self._concurrency, self._limit + 1.0 / self._limit)
+        self._limit = min(self._limits.concurrency, self._limit + 1.0 / self._limit)
+        limits = self._limits
+        if self.records_max < limits.records:
+            self.records_max = min(limits.records, self.records_max + 1 + self.records_max // 16)
+        if self.bytes_max < limits.bytes:
+            if now >= self._ceiling_until:
+                self._bytes_ceiling = limits.bytes
+            grown = self.bytes_max + self.bytes_max // 32
+            self.bytes_max = min(grown, max(self.bytes_max, self._bytes_ceiling * 15 // 16))
+
+    def too_large(self, size: int, now: float) -> None:
+        """So many bytes of records were refused (413)."""
+        if size <= self._bytes_ceiling:
+            self._bytes_ceiling = size
+            self._ceiling_until = now + CEILING_SECONDS
+            self.bytes_max = max(1, min(self.bytes_max, size // 2))
 
     def failed(self, outcome: Retry | Pause, now: float) -> None:
         self._failures += 1
         if now - self._cut_at > CUT_SECONDS:
             self._cut_at = now
             self._limit = max(1.0, self._limit / 2)
+            if outcome.reason in _TIMEOUTS:
+                self.records_max = max(1, self.records_max // 2)
         match outcome:
             case Pause(reason):
                 self.paused = reason
@@ -52,6 +82,21 @@ class Pace:
             case Retry(reason, after_seconds):
                 self.paused = reason
                 self.paused_until = max(self.paused_until, now + (after_seconds or 0.0))
+
+    def judged(self, records: int, rejected: int) -> bool:
+        """Whether so many are refused that something else than the records must be wrong."""
+        if self.paused == TOO_MANY_REJECTS:
+            # A probe that gets through says that it is over; one that does not was alone.
+            if rejected:
+                return True
+            self._rejected = self._judged = 0.0
+        self._rejected += rejected
+        self._judged += records
+        if self._judged > REJECTS_SEEN_MAX:
+            self._rejected /= 2
+            self._judged /= 2
+        is_enough = self._rejected >= REJECTS_MIN
+        return is_enough and self._rejected > self._limits.rejects_max * self._judged
 
     def backoff(self, failures: int) -> float:
         """Seconds, with full jitter, so that many waiters do not come back as one."""

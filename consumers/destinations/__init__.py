@@ -7,11 +7,10 @@ from consumers.delivery.destination import Destination
 from consumers.destinations.aampe import AampeEvents, AampeProperties
 from consumers.destinations.amplitude import (
     AmplitudeEvents,
-    AmplitudeGroupIdentify,
     AmplitudeGroupIdentifyAsEvents,
-    AmplitudeIdentify,
     AmplitudeIdentifyAsEvents,
 )
+from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.filters import Filtered
 from schemas.config import AampeDestination, AmplitudeDestination
 

@@ -6,7 +6,7 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from consumers.delivery.destination import Encoded, Limits, Request, Response
+from consumers.delivery.destination import Encoded, Limits, Merge, Request, Response
 from consumers.delivery.outcomes import Delivered, Pause, Reject, Retry, Skip, Verdict
 from consumers.destinations.records import insert_id_of, read_record
 from schemas.config import AampeDestination
@@ -39,6 +39,8 @@ class _Aampe:
         lanes=LANES,
         span_max=SPAN_MAX,
     )
+
+    merge: Merge | None = None
 
     def __init__(self, config: AampeDestination) -> None:
         self.name = config.name

@@ -20,6 +20,7 @@ class Filtered:
         self.name = destination.name
         self.kind = destination.kind
         self.limits: Limits = destination.limits
+        self.merge = destination.merge
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
         encoded = self._destination.encode(record)

@@ -17,7 +17,7 @@ from ampgate import topics
 from ampgate.simulators.app import simulator_app, simulator_server
 from consumers.destinations import destinations_of
 from consumers.http import Http
-from consumers.kafka import DeadLetters
+from consumers.kafka import Letters
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker
@@ -78,7 +78,7 @@ class World:
     async def delivering(self) -> AsyncIterator[None]:
         """Workers for every destination, until the end of the block; then they drain."""
         async with AsyncExitStack() as stack:
-            letters = DeadLetters(self.config.kafka)
+            letters = Letters(self.config.kafka)
             await letters.start()
             stack.push_async_callback(letters.stop)
             workers: list[Worker] = []

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Request, Response, Unreachable
-from consumers.delivery.lanes import Batch, DeadLetter, Entry
+from consumers.delivery.lanes import Batch, Entry, Letter
 from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.kafka import letter_headers
 from schemas.config import AmplitudeDestination
 from schemas.records import Headers, TopicPartition
 
@@ -20,6 +21,7 @@ RECORDS = 600
 FAULTY_STEPS = 400
 HEALTHY_SECONDS = 7200.0
 HELD_SECONDS = 30.0
+QUOTA_SECONDS = 3600.0
 ENVELOPE_BYTES = 300
 
 
@@ -46,6 +48,10 @@ class Faults:
     unwell: float = 0.0
     throttle: float = 0.0
     throttle_all: float = 0.0
+    quota: float = 0.0  # Over the daily quota, for an hour.
+    names_first: float = 0.0  # Of all culprits the answer names the first one only.
+    names_strangers: float = 0.0
+    late_parking: float = 0.0
     shrink: float = 0.0
     page: float = 0.0
     crash: float = 0.0
@@ -57,7 +63,7 @@ class Faults:
     @classmethod
     def swarm(cls, random: Random) -> "Faults":
         faults = cls(**{one.name: random.choice([0, 0, 0.02, 0.1, 0.3]) for one in fields(cls)})
-        for rare in ("crash", "rebalance", "throttle", "outage", "wrong_key"):
+        for rare in ("crash", "rebalance", "throttle", "quota", "outage", "wrong_key"):
             setattr(faults, rare, getattr(faults, rare) / 20)
         # Where most requests fail, no sender can tell the innocent from the cursed.
         if faults.lost_request + faults.lost_reply + faults.unwell > 0.5:
@@ -104,8 +110,18 @@ class Amplitude:
         if chance() < faults.throttle_all:
             return Response(429, b'{"code":429}', choice([None, 1.0, 20.0]))
         if refused := [index for index, kind in enumerate(kinds) if kind == "refused"]:
+            if chance() < faults.names_first:
+                refused = refused[:1]
             body = {"code": 400, "events_with_invalid_fields": {"time": refused}}
             return Response(400, orjson.dumps(body))
+        if chance() < faults.names_strangers:
+            stranger = {"code": 400, "events_with_missing_fields": {"time": [-1, len(names)]}}
+            if len(names) > 1:
+                return Response(400, orjson.dumps(stranger))
+        if over := [index for index in range(len(names)) if chance() < faults.quota]:
+            named = {ids[index].get("user_id", "stranger"): 500_310 for index in over}
+            body = {"code": 429, "exceeded_daily_quota_users": named, "throttled_events": over}
+            return Response(429, orjson.dumps(body))
         if hot := [index for index in range(len(names)) if chance() < faults.throttle]:
             return Response(429, orjson.dumps(self._throttled(ids, hot)))
         for name in names:
@@ -144,6 +160,8 @@ class World:
     checked: dict[TopicPartition, int] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
+    scanning: dict[int, int] = field(default_factory=dict)  # By partition: up to which index.
+    parked_names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.random = random = Random(self.seed)
@@ -154,8 +172,10 @@ class World:
             linger_seconds=random.choice([0.0, 0.5]),
             concurrency=random.choice([1, 4]),
             lanes=random.choice([1, 4]),
+            span_max=random.choice([50, 50_000]),
         )
         self.memory = random.choice([2_000, 64_000_000])
+        self.parks = random.random() < 0.8
         self.swarm = f"{self.limits} memory={self.memory} {asdict(self.faults)}"
         secret = SecretStr("key")
         config = AmplitudeDestination(type="amplitude", name="a", api_key=secret, gzip=False)
@@ -171,9 +191,11 @@ class World:
     def _write_log(self) -> None:
         random = self.random
         owners = random.choice([1, 5, 50])
-        self.log = {TopicPartition("events", n): [] for n in range(random.choice([1, 2, 3]))}
-        # At most one: where nothing at all gets through, a curse looks like an outage.
-        cursed = random.randrange(2 * RECORDS) if owners == 50 else -1
+        partitions = range(random.choice([1, 2, 3]))
+        self.log = {TopicPartition(t, n): [] for t in ("parked", "events") for n in partitions}
+        # At most one, and only where others can go by: else a curse looks like an outage.
+        others_go_by = owners == 50 and (self.parks or self.limits.span_max > RECORDS)
+        cursed = random.randrange(2 * RECORDS) if others_go_by else -1
         for n in range(RECORDS):
             kinds = ["good", "malformed", "refused", "huge"]
             kind = "cursed" if n == cursed else random.choices(kinds, [990, 4, 3, 3])[0]
@@ -191,7 +213,7 @@ class World:
         name = f"i{n}"
         time: int | str = "noon" if kind == "malformed" else n
         value = {**ids, "event_type": "bought", "insert_id": name, "time": time}
-        place = list(self.log)[sum(key.encode()) % len(self.log)]
+        place = TopicPartition("events", sum(key.encode()) % (len(self.log) // 2))
         log = self.log[place]
         offset = (log[-1].offset + 1 if log else 0) + self.random.choice([0, 0, 1])  # Gaps.
         log.append(Kept(*place, offset, key.encode(), orjson.dumps(value), name))
@@ -202,14 +224,24 @@ class World:
         self.incarnation += 1
         self.held: dict[tuple[str, str], float] = {}
         self.flying: dict[Batch, None] = {}
-        self.dying: dict[DeadLetter, None] = {}
-        self.delivery = Delivery(self.destination, memory_max_bytes=self.memory, random=self.random)
+        self.dying: dict[Letter, None] = {}
+        self.parking: list[Letter] = []
+        self.delivery = Delivery(
+            self.destination,
+            topic="events",
+            parked_topic="parked" if self.parks else None,
+            memory_max_bytes=self.memory,
+            random=self.random,
+        )
         for place in self.log:
             self._rewind(place)
 
     def _rewind(self, place: TopicPartition) -> None:
+        """Begin again at what is committed; a partition's parked are read first of all."""
         log, committed = self.log[place], self.committed[place]
         self.read[place] = sum(record.offset < committed for record in log)
+        if place.topic == "parked":
+            self.scanning[place.partition] = len(log)
 
     def _later(self, delay: float, action: Callable[[], None]) -> None:
         """Do it then, unless the process has crashed by that time."""
@@ -227,9 +259,13 @@ class World:
         for fault in fields(Faults):
             setattr(self.faults, fault.name, 0.0)
         self.amplitude.down_until = self.amplitude.locked_until = 0.0
-        targets = {place: log[-1].offset for place, log in self.log.items() if log}
+        targets = {p: log[-1].offset for p, log in self.log.items() if log and p.topic == "events"}
         deadline = self.now + HEALTHY_SECONDS
-        while any(self.committed[place] <= last for place, last in targets.items()):
+        while any(self.committed[place] <= last for place, last in targets.items()) or any(
+            self.committed[place] < len(log)
+            for place, log in self.log.items()
+            if place.topic == "parked"
+        ):
             assert self.now < deadline, "no liveness: the log was not drained after healing"
             if self.random.random() < 0.2:
                 # Traffic goes on. Without it a cursed record is alone, and looks like an outage.
@@ -248,20 +284,20 @@ class World:
             delivery = self.delivery
         if random.random() < self.faults.rebalance:
             self._commit()
-            gone = [place for place in self.log if random.random() < 0.5]
+            numbers = [n for n in range(len(self.log) // 2) if random.random() < 0.5]
+            gone = [place for place in self.log if place.partition in numbers]
             delivery.revoke(gone)
             for place in gone:
                 self._rewind(place)
-        for place, log in self.log.items():
-            if delivery.has_room:
-                begin = self.read[place]
-                fetched = log[begin : begin + random.randint(0, 60)]
-                delivery.accept(fetched, self.now)
-                self.read[place] = begin + len(fetched)
+        for place in self.log:
+            self._read(place)
+        while (wanted := delivery.wants(self.now)) is not None:
+            self._load(wanted)
         while batch := delivery.next_batch(self.now):
             self._send(batch)
         while letter := delivery.next_dead_letter():
             self._bury(letter)
+        self._park()
         self._check()
         if random.random() < 0.3:
             self._commit()
@@ -272,6 +308,57 @@ class World:
             self._check()
         wakes_at = delivery.wakes_at()
         self.now = max(self.now + 0.01, min(self.now + 1.0, wakes_at or self.now))
+
+    def _read(self, place: TopicPartition) -> None:
+        delivery, log, begin = self.delivery, self.log[place], self.read[place]
+        fetched = log[begin : begin + self.random.randint(0, 60)]
+        if place.topic == "parked":
+            delivery.scan(fetched, self.now)
+        elif delivery.has_room and place not in delivery.full():
+            if place.partition in self.scanning:
+                return
+            delivery.accept(fetched, self.now)
+        else:
+            return
+        self.read[place] = begin + len(fetched)
+        if self.read[place] >= self.scanning.get(place.partition, len(log) + 1):
+            del self.scanning[place.partition]
+            delivery.scanned(place.partition)
+
+    def _load(self, place: TopicPartition) -> None:
+        offset = self.delivery.wanted_from(place.partition)
+        begin = offset  # The parked have no gaps.
+        assert self.log[place][begin].offset == offset
+        self.delivery.load(self.log[place][begin : begin + self.random.randint(1, 60)], self.now)
+
+    def _park(self) -> None:
+        """Written one after the other, as one process does; each is there once it is said so."""
+        if self.parking:
+            return
+        while len(self.parking) < 50 and (letter := self.delivery.next_parking()):
+            self.parking.append(letter)
+        if not self.parking:
+            return
+        letters = list(self.parking)
+
+        def landed() -> None:
+            for letter in letters:
+                self._append_parked(letter)
+            self.parking.clear()
+            self.delivery.parked(letters)
+
+        late = self.random.random() < self.faults.late_parking
+        self._later(5.0 if late else 0.0, landed)
+
+    def _append_parked(self, letter: Letter) -> None:
+        record = letter.entry.record
+        place = TopicPartition("parked", record.partition)
+        headers = letter_headers(letter, "a")
+        name = orjson.loads(record.value or b"{}")["insert_id"]
+        offset = len(self.log[place])
+        kept = Kept(*place, offset, record.key, record.value, name, headers=headers)
+        self.log[place].append(kept)
+        self.parked_names.add(name)
 
     def _send(self, batch: Batch) -> None:
         self.requests += 1
@@ -295,18 +382,24 @@ class World:
         if not isinstance(reply, Response) or reply.status != 429:
             return
         body, until = orjson.loads(reply.body), self.now + HELD_SECONDS
+        for user in body.get("exceeded_daily_quota_users", ()):
+            self.held["user_id", user] = self.now + QUOTA_SECONDS
         for user in body.get("throttled_users", ()):
-            self.held["user_id", user] = until
+            self.held["user_id", user] = max(until, self.held.get(("user_id", user), 0.0))
         for device in body.get("throttled_devices", ()):
             self.held["device_id", device] = until
         if all(lane.offsets.is_ours for lane, _ in batch.parts):
             for index in body.get("throttled_events", ()):
                 self.held["insert_id", sent[index]["insert_id"]] = until
 
-    def _bury(self, letter: DeadLetter) -> None:
+    def _bury(self, letter: Letter) -> None:
         self.dying[letter] = None
-        assert isinstance(letter.record, Kept)
-        name = letter.record.name
+        record = letter.entry.record
+        name = (
+            record.name
+            if isinstance(record, Kept)
+            else orjson.loads(record.value or b"")["insert_id"]
+        )
 
         def landed() -> None:
             del self.dying[letter]
@@ -321,19 +414,20 @@ class World:
         delivery = self.delivery
         lined_up = [
             entry
-            for lane in delivery._lanes.values()
+            for lane in delivery._line
             for entries in (lane.queue, *lane.waiting.values())
             for entry in entries
         ]
         flown = [entry for batch in self.flying for _, part in batch.parts for entry in part]
-        size = sum(len(entry.encoded.body) for entry in lined_up + flown)
+        letters = [*self.dying, *delivery._dead, *self.parking, *delivery._leaving]
+        everything: list[Entry] = [*lined_up, *flown, *(letter.entry for letter in letters)]
+        size = sum(len(entry.encoded.body) for entry in everything)
         assert delivery._bytes == size, f"{delivery._bytes} bytes are counted, {size} are there"
-        letters = [*self.dying, *delivery._letters]
-        everything: list[Entry | DeadLetter] = [*lined_up, *flown, *letters]
         ours = [one for one in everything if one.offsets.is_ours]
-        places = {(one.record.partition, one.record.offset) for one in ours}
+        places = {(id(one.offsets), one.offset) for one in ours}
         assert len(places) == len(ours), "a record is in two places"
-        assert delivery.unsettled() == len(ours), "a record is in no place"
+        unsettled = len(ours) + delivery.parked_records()
+        assert delivery.unsettled() == unsettled, "a record is in no place"
 
     def _commit(self) -> None:
         for place, offset in self.delivery.committable().items():
@@ -342,6 +436,8 @@ class World:
             while index < len(log) and log[index].offset < offset:
                 name = log[index].name
                 known = name in self.amplitude.stored or name in self.dead
+                if place.topic == "events":
+                    known = known or name in self.parked_names
                 assert known, f"{name} was committed and lost"
                 index += 1
             self.checked[place] = index

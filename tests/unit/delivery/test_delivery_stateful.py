@@ -45,7 +45,13 @@ class Promises(RuleBasedStateMachine):
         config = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key"))
         destination = AmplitudeEvents(config)
         destination.limits = LIMITS
-        self.delivery = Delivery(destination, memory_max_bytes=10_000, random=Random(0))
+        self.delivery = Delivery(
+            destination,
+            topic="events",
+            parked_topic=None,
+            memory_max_bytes=10_000,
+            random=Random(0),
+        )
         self.now = 1000.0
         self.next = dict.fromkeys(PLACES, 0)
         self.in_flight: list[Batch] = []
@@ -85,7 +91,7 @@ class Promises(RuleBasedStateMachine):
         here = {e.record.offset for _, part in batch.parts for e in part}
         lined_up = {
             entry.record.offset
-            for lane in self.delivery._lanes.values()
+            for lane in self.delivery._line
             for entries in (lane.queue, *lane.waiting.values())
             for entry in entries
             if entry.record.partition == partition and entry.record.key == key
@@ -113,8 +119,8 @@ class Promises(RuleBasedStateMachine):
     def dead_letter(self) -> None:
         while letter := self.delivery.next_dead_letter():
             self.delivery.dead_lettered(letter)
-            place = TopicPartition(letter.record.topic, letter.record.partition)
-            self.unsettled.remove((place, letter.record.offset))
+            record = letter.entry.record
+            self.unsettled.remove((TopicPartition(record.topic, record.partition), record.offset))
 
     @rule(place=st.sampled_from(PLACES))
     def revoke(self, place: TopicPartition) -> None:

@@ -1,0 +1,48 @@
+"""Who must wait, why, and until when: the clocks of users, devices and keys."""
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from consumers.delivery.outcomes import Id
+
+
+class Clock(NamedTuple):
+    until: float
+    reason: str
+
+
+class Clocks:
+    def __init__(self) -> None:
+        self._clocks: dict[Id, Clock] = {}
+        self._alarms: list[tuple[float, Id]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._clocks)
+
+    def hold(self, identity: Id, until: float, reason: str) -> None:
+        """The later of two times counts."""
+        known = self._clocks.get(identity)
+        if known is None or known.until < until:
+            self._clocks[identity] = Clock(until, reason)
+            heappush(self._alarms, (until, identity))
+
+    def of(self, ids: Iterable[Id]) -> Clock | None:
+        """The latest of their clocks, if any of them waits."""
+        found = [clock for identity in ids if (clock := self._clocks.get(identity))]
+        return max(found, default=None)
+
+    def wake(self, now: float) -> bool:
+        """Forget the clocks that have run out; whether there were any."""
+        woken = False
+        while self._alarms and self._alarms[0][0] <= now:
+            _, identity = heappop(self._alarms)
+            clock = self._clocks.get(identity)
+            if clock is not None and clock.until <= now:
+                del self._clocks[identity]
+                woken = True
+        return woken
+
+    @property
+    def next_at(self) -> float | None:
+        return self._alarms[0][0] if self._alarms else None

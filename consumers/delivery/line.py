@@ -1,0 +1,168 @@
+"""The line: lanes that have something to send, and how a batch is drawn from them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from zlib import crc32
+
+from consumers.delivery.destination import Destination
+from consumers.delivery.lanes import Entry, Lane
+from schemas.records import TopicPartition
+
+MERGED_MAX = 100  # Records in one: each costs a look at all before it.
+MustWait = Callable[[Lane, Entry], bool]
+Parts = list[tuple[Lane, tuple[Entry, ...]]]
+
+
+class Line:
+    def __init__(self, destination: Destination) -> None:
+        self._limits = destination.limits
+        self._merge = destination.merge
+        self._lanes: dict[tuple[TopicPartition, int], Lane] = {}
+        self._ready: dict[Lane, None] = {}  # Idle lanes with entries; a dict, for its order.
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._ready)
+
+    def add(self, entry: Entry, place: TopicPartition, now: float) -> None:
+        lanes = self._limits.lanes
+        number = crc32(entry.encoded.key.encode()) % lanes if lanes > 1 else 0
+        lane = self._lanes.get((place, number))
+        if lane is None:
+            lane = Lane(place, entry.offsets, entry.parked is not None)
+            self._lanes[place, number] = lane
+        if not lane.queue:
+            lane.due_at = max(lane.due_at, now + self._limits.linger_seconds)
+        lane.queue.append(entry)
+        if lane.idle:
+            self._ready[lane] = None
+
+    def enter(self, lane: Lane) -> None:
+        """It is idle again, and may have something to send."""
+        if lane.queue and lane.idle:
+            self._ready[lane] = None
+
+    def leave(self, places: Iterable[TopicPartition]) -> list[Entry]:
+        """Forget the lanes of these partitions; returns all that was in them."""
+        gone = set(places)
+        left: list[Entry] = []
+        for at, lane in list(self._lanes.items()):
+            if at[0] in gone:
+                del self._lanes[at]
+                self._ready.pop(lane, None)
+                for entries in (lane.queue, *lane.waiting.values()):
+                    left.extend(entries)
+        return left
+
+    def due_at(self) -> float:
+        return min(lane.due_at for lane in self._ready)
+
+    def is_due(self, now: float) -> bool:
+        """Whether a batch is worth sending; a lane whose time has come is then first in line."""
+        for lane in self._ready:
+            if lane.due_at <= now:
+                if lane is not next(iter(self._ready)):
+                    del self._ready[lane]
+                    self._ready = {lane: None, **self._ready}
+                return True
+        queued = sum(len(lane.queue) for lane in self._ready if lane.failures == 0)
+        return self._limits.linger_seconds > 0.0 and queued >= self._limits.records
+
+    def draw(
+        self, now: float, room: int, bytes_left: int, must_wait: MustWait | None
+    ) -> tuple[Parts, list[Lane]]:
+        """The parts of a batch, and the lanes that were drawn empty without giving a part."""
+        parts: Parts = []
+        drawn: list[Lane] = []
+        keys: dict[str, Entry] = {}
+        for lane in self._ready:
+            in_backoff = lane.due_at > now + self._limits.linger_seconds
+            if in_backoff or (parts and lane.groups):
+                continue
+            alone = bool(lane.groups)
+            draft = _Draft(room, bytes_left, keys, bool(parts))
+            self._take(lane, draft, must_wait)
+            if draft.taken:
+                parts.append((lane, tuple(draft.taken)))
+                room -= len(draft.taken)
+                bytes_left = draft.bytes_left
+                lane.idle = False
+            if draft.taken or not lane.queue:
+                drawn.append(lane)
+            if room <= 0 or alone or draft.is_full:
+                break
+        for lane in drawn:
+            del self._ready[lane]
+        return parts, [lane for lane in drawn if lane.idle]
+
+    def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
+        left = lane.groups.popleft() if lane.groups else len(lane.queue)
+        while left and len(draft.taken) < draft.room:
+            entry = lane.queue[0]
+            if must_wait is not None and must_wait(lane, entry):
+                lane.wait(lane.queue.popleft())
+            elif self._limits.one_per_key and entry.encoded.key in draft.keys:
+                if not self._join(draft, entry):
+                    lane.wait(entry)
+                lane.queue.popleft()
+            elif draft.fits(entry):
+                draft.take(lane.queue.popleft(), one_per_key=self._limits.one_per_key)
+            else:
+                draft.is_full = True
+                break
+            left -= 1
+        if left and (lane.groups or left < len(lane.queue)):
+            lane.groups.appendleft(left)
+
+    def _join(self, draft: "_Draft", later: Entry) -> bool:
+        """Merge it with the one of its key in the draft, if they say together what they say."""
+        first = draft.keys[later.encoded.key]
+        if self._merge is None or later.encoded.key not in draft.own:
+            return False
+        if not (first.merges and later.merges) or len(first.parts) >= MERGED_MAX:
+            return False
+        merged = self._merge(first.encoded, later.encoded)
+        if merged is None:
+            return False
+        growth = len(merged.body) - len(first.encoded.body)
+        if growth > draft.bytes_left:
+            return False
+        parts = (*(first.parts or (first,)), later)
+        together = Entry(first.record, first.offsets, first.offset, merged, parts=parts)
+        draft.replace(first, together, growth)
+        return True
+
+
+class _Draft:
+    """What one lane gives to a batch."""
+
+    def __init__(
+        self, room: int, bytes_left: int, keys: dict[str, Entry], has_company: bool
+    ) -> None:
+        self.room = room
+        self.bytes_left = bytes_left
+        self.keys = keys  # Of the whole batch.
+        self.own: dict[str, int] = {}  # Of this lane: where its entry is in `taken`.
+        self.has_company = has_company
+        self.taken: list[Entry] = []
+        self.is_full = False
+
+    def fits(self, entry: Entry) -> bool:
+        """The first of a batch always fits, or it could never go."""
+        if not (self.taken or self.has_company):
+            return True
+        return len(entry.encoded.body) + 1 <= self.bytes_left
+
+    def take(self, entry: Entry, *, one_per_key: bool) -> None:
+        if one_per_key:
+            self.keys[entry.encoded.key] = entry
+            self.own[entry.encoded.key] = len(self.taken)
+        self.taken.append(entry)
+        self.bytes_left -= len(entry.encoded.body) + 1
+
+    def replace(self, first: Entry, together: Entry, growth: int) -> None:
+        key = first.encoded.key
+        self.taken[self.own[key]] = together
+        self.keys[key] = together
+        self.bytes_left -= growth

@@ -1,0 +1,183 @@
+"""What is parked: the keys whose records wait in Kafka, not in memory.
+
+`ampgate.parked` is co-partitioned with the topics that it serves. Whoever reads a partition of
+them reads the same one of the parked, to its end before anything else; so it knows which keys are
+parked, and parks what comes after of the same keys. Of the parked records themselves it keeps the
+offsets, and reads them again when their time has come.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from schemas.letters import LetterHeaders, without_letter
+from schemas.records import Headers, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Unparked:
+    """The original record, as it was before it was parked."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(slots=True)
+class ParkedKey:
+    due_at: float
+    reason: str
+    unloaded: deque[int] = field(default_factory=deque)  # Offsets, ascending.
+    loaded: int = 0  # Entries of it in memory.
+    last_loaded: int = -1
+
+    def is_next(self, offset: int) -> bool:
+        """Whether this one may be lined up now without overtaking another."""
+        if not self.unloaded or self.unloaded[0] != offset:
+            return False
+        return self.loaded == 0 or offset > self.last_loaded
+
+
+class ParkedPartition:
+    """One partition of the parked, as far as it is one destination's and one topic's."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, ParkedKey] = {}
+        self._coming: dict[str, set[int]] = {}  # By key: original offsets, not yet seen here.
+        self._seen: set[int] = set()  # Original offsets that a former process parked.
+        self._due: dict[str, None] = {}  # Due, with something unloaded.
+        self._alarms: list[tuple[float, str]] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.keys
+
+    def park(self, key: str, offset: int, until: float, reason: str) -> ParkedKey:
+        """A record of this key is on its way here."""
+        parked = self._of(key, until, reason)
+        self._coming.setdefault(key, set()).add(offset)
+        return parked
+
+    def arrived(self, key: str, offset: int, original: int | None, until: float, why: str) -> None:
+        """A record was seen here for the first time."""
+        coming = self._coming.get(key, set())
+        if original in coming:
+            coming.remove(original)
+            if not coming:
+                del self._coming[key]
+        elif original is not None:
+            self._seen.add(original)
+        parked = self._of(key, until, why)
+        parked.unloaded.append(offset)
+        if len(parked.unloaded) == 1:
+            self._line_up(key)
+
+    def was_parked(self, offset: int) -> bool:
+        """Whether a former process parked this record and did not live to commit it."""
+        return offset in self._seen
+
+    def lose(self, before: int) -> list[int]:
+        """Offsets below `before` are gone from Kafka; returns those that somebody waited for."""
+        lost: list[int] = []
+        for key, parked in list(self.keys.items()):
+            while parked.unloaded and parked.unloaded[0] < before:
+                lost.append(parked.unloaded.popleft())
+            if not parked.unloaded:
+                self._due.pop(key, None)
+                self._forget_if_done(key)
+        return lost
+
+    def loads(self, key: str, offset: int, now: float) -> bool:
+        """Whether this record's time has come; then it counts as loaded."""
+        parked = self.keys.get(key)
+        if parked is None or parked.due_at > now or not parked.is_next(offset):
+            return False
+        parked.unloaded.popleft()
+        parked.loaded += 1
+        parked.last_loaded = offset
+        if not parked.unloaded:
+            self._due.pop(key, None)
+        return True
+
+    def is_overtaking(self, key: str, offset: int) -> bool:
+        parked = self.keys.get(key)
+        return parked is not None and bool(parked.unloaded) and parked.unloaded[0] < offset
+
+    def unload(self, key: str, offsets: Sequence[int], until: float, reason: str) -> None:
+        """These have to wait again, and need not do so in memory."""
+        parked = self.keys[key]
+        parked.loaded -= len(offsets)
+        parked.unloaded = deque(sorted([*offsets, *parked.unloaded]))
+        parked.due_at, parked.reason = until, reason
+        self._line_up(key)
+
+    def settled(self, key: str) -> None:
+        """One that was loaded is settled."""
+        self.keys[key].loaded -= 1
+        self._forget_if_done(key)
+
+    def wake(self, now: float) -> None:
+        while self._alarms and self._alarms[0][0] <= now:
+            _, key = heappop(self._alarms)
+            parked = self.keys.get(key)
+            if parked is not None and parked.unloaded and parked.due_at <= now:
+                self._due[key] = None
+
+    @property
+    def next_at(self) -> float | None:
+        return self._alarms[0][0] if self._alarms else None
+
+    def wanted(self) -> int | None:
+        """The lowest offset whose time has come."""
+        return min(
+            (
+                parked.unloaded[0]
+                for key in self._due
+                if (parked := self.keys[key]).is_next(parked.unloaded[0])
+            ),
+            default=None,
+        )
+
+    def records(self) -> int:
+        """How many wait here, unloaded or on their way."""
+        unloaded = sum(len(parked.unloaded) for parked in self.keys.values())
+        return unloaded + sum(len(offsets) for offsets in self._coming.values())
+
+    def _of(self, key: str, until: float, reason: str) -> ParkedKey:
+        parked = self.keys.get(key)
+        if parked is None:
+            parked = self.keys[key] = ParkedKey(until, reason)
+        return parked
+
+    def _line_up(self, key: str) -> None:
+        heappush(self._alarms, (self.keys[key].due_at, key))
+        self._due.pop(key, None)
+
+    def _forget_if_done(self, key: str) -> None:
+        parked = self.keys[key]
+        if parked.loaded == 0 and not parked.unloaded and key not in self._coming:
+            del self.keys[key]
+            self._due.pop(key, None)
+
+
+def unparked(record: Record) -> tuple[Unparked, LetterHeaders]:
+    """What was parked, and what its headers say."""
+    letter = LetterHeaders.decoded(record.headers)
+    origin = letter.origin
+    accepted_at = letter.accepted_at
+    return (
+        Unparked(
+            topic=origin.place.topic if origin else record.topic,
+            partition=origin.place.partition if origin else record.partition,
+            offset=origin.offset if origin else record.offset,
+            timestamp=record.timestamp if accepted_at is None else round(accepted_at * 1000),
+            key=record.key,
+            value=record.value,
+            headers=without_letter(record.headers),
+        ),
+        letter,
+    )

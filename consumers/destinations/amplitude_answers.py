@@ -1,0 +1,130 @@
+"""What Amplitude's answers mean, and whom they name (upstreams.md §1.1 to §1.3)."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from consumers.delivery.destination import Encoded, Response
+from consumers.delivery.outcomes import (
+    Delivered,
+    Hold,
+    Id,
+    Outcome,
+    Pause,
+    Reject,
+    Resend,
+    Retry,
+    Split,
+    Verdict,
+)
+
+THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (upstreams.md §1.2).
+QUOTA_SECONDS = 3600.0  # The daily quota moves on by the hour (upstreams.md §1.2).
+DETAIL_MAX = 1000
+
+
+class Answer(msgspec.Struct):
+    """The members of an error body that say who is to blame (upstreams.md §1.1)."""
+
+    error: str = ""
+    missing_field: str | None = None
+    events_with_invalid_fields: dict[str, list[int]] = {}
+    events_with_missing_fields: dict[str, list[int]] = {}
+    events_with_invalid_id_lengths: dict[str, list[int]] = {}
+    silenced_events: list[int] = []
+    throttled_events: list[int] = []
+    throttled_users: dict[str, float] = {}
+    throttled_devices: dict[str, float] = {}
+    exceeded_daily_quota_users: dict[str, float] = {}
+    exceeded_daily_quota_devices: dict[str, float] = {}
+
+
+_answer = msgspec.json.Decoder(Answer, strict=False)
+
+
+def common_verdict(response: Response, detail: str) -> Verdict | None:
+    """What a status means on every path; None where it depends on the path or the body."""
+    match response.status:
+        case status if 200 <= status < 300:
+            return Verdict(Delivered())
+        case 413:
+            return too_large(detail)
+        case 403:
+            # Of the project, or a firewall's opinion of an event (upstreams.md §1.1).
+            return Verdict(Pause("status_403", may_be_content=True))
+        case 401 | 404 | 405 as status:
+            return Verdict(Pause(f"status_{status}"))
+        case status if 300 <= status < 400:
+            return Verdict(Pause(f"status_{status}"))
+        case status if 400 <= status < 500:
+            return None
+        case status:
+            return Verdict(Retry(f"status_{status}", response.retry_after_seconds))
+
+
+def too_large(detail: str) -> Verdict:
+    return Verdict(Split("payload_too_large", detail, is_size=True))
+
+
+def blame(response: Response, batch: Sequence[Encoded], detail: str) -> Verdict:
+    """Whom a 400 or 429 of `/batch` names; nothing of the request was stored (§1.7)."""
+    try:
+        answer = _answer.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = Answer()
+    if answer.error.lower().startswith("invalid api key") or answer.missing_field == "api_key":
+        return Verdict(Pause("invalid_api_key"))
+    wait = response.retry_after_seconds
+    holds = _holds(answer, wait)
+    named: dict[int, Outcome] = dict(_rejected(answer, detail, len(batch)))
+    for index in answer.throttled_events:
+        if 0 <= index < len(batch) and index not in named:
+            named[index] = _hold_of(batch[index], holds, wait)
+    if named or any(_is_held(encoded, holds) for encoded in batch):
+        return Verdict(Resend(), named, holds)
+    # Nobody is named who is in it: it speaks of the project, or of somebody we have to find.
+    if response.status == 429:
+        return Verdict(Retry("throttled", wait or THROTTLED_SECONDS), {}, holds)
+    return Verdict(Split("rejected", detail), {}, holds)
+
+
+def _rejected(answer: Answer, detail: str, company: int) -> Mapping[int, Reject]:
+    found: dict[int, Reject] = {}
+    for reason, fields in (
+        ("invalid_field", answer.events_with_invalid_fields),
+        ("missing_field", answer.events_with_missing_fields),
+        ("invalid_id_length", answer.events_with_invalid_id_lengths),
+    ):
+        for field, indexes in fields.items():
+            for index in indexes:
+                if 0 <= index < company:
+                    found.setdefault(index, Reject(reason, f"{field}: {detail}"[:DETAIL_MAX]))
+    for index in answer.silenced_events:
+        if 0 <= index < company:
+            found.setdefault(index, Reject("silenced", detail))
+    return found
+
+
+def _holds(answer: Answer, wait: float | None) -> dict[Id, Hold]:
+    throttled = Hold(wait or THROTTLED_SECONDS, "throttled")
+    over_quota = Hold(QUOTA_SECONDS, "daily_quota")
+    return {
+        **{Id("user", user): throttled for user in answer.throttled_users},
+        **{Id("device", device): throttled for device in answer.throttled_devices},
+        **{Id("user", user): over_quota for user in answer.exceeded_daily_quota_users},
+        **{Id("device", device): over_quota for device in answer.exceeded_daily_quota_devices},
+    }
+
+
+def _is_held(encoded: Encoded, holds: Mapping[Id, Hold]) -> bool:
+    if not holds:
+        return False
+    user, device = Id("user", encoded.user_id or ""), Id("device", encoded.device_id or "")
+    return user in holds or device in holds
+
+
+def _hold_of(encoded: Encoded, holds: Mapping[Id, Hold], wait: float | None) -> Outcome:
+    """A throttled event whose user or device is named waits on that clock, else on its key's."""
+    if _is_held(encoded, holds):
+        return Resend()
+    return Hold(wait or THROTTLED_SECONDS, "throttled")

@@ -1,0 +1,124 @@
+"""Amplitude's `/identify` and `/groupidentify`: a form in, plain text out, and nobody is named.
+
+There is no dedupe, and two identifications of one user in one request are throttled
+(upstreams.md §1.3). So what waits of one user is merged into one.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import quote_plus
+
+from consumers.delivery.destination import Encoded, Limits, Merge, Request, Response
+from consumers.delivery.outcomes import Hold, Pause, Reject, Skip, Split, Verdict
+from consumers.delivery.rates import Rate
+from consumers.destinations.amplitude_answers import (
+    DETAIL_MAX,
+    THROTTLED_SECONDS,
+    common_verdict,
+    too_large,
+)
+from consumers.destinations.property_merge import (
+    merged_group_identification,
+    merged_identification,
+)
+from consumers.destinations.records import read_record
+from schemas.config import AmplitudeDestination
+from schemas.events import (
+    group_key,
+    identification_key,
+    read_group_identification,
+    read_identification,
+)
+from schemas.records import Record
+from schemas.topics import Kind
+
+# 1 MB is documented for one of them (upstreams.md §1.4); encoded, JSON can be three times as long.
+BYTES_MAX = 300_000
+# 1,800 an hour; what is over is dropped without a word (upstreams.md §1.1).
+UPDATES = Rate(records=1800, seconds=3600.0, burst=60)
+
+
+class _Form:
+    kind: Kind
+    merge: Merge | None
+
+    def __init__(self, config: AmplitudeDestination, path: str) -> None:
+        self.name = config.name
+        key = quote_plus(config.api_key.get_secret_value()).encode()
+        options = quote_plus('{"min_id_length":1}').encode()
+        self._path = path
+        self._head = b"api_key=" + key + b"&options=" + options + b"&identification="
+
+    def request(self, batch: Sequence[Encoded]) -> Request:
+        identifications = b"[" + b",".join([one.body for one in batch]) + b"]"
+        body = self._head + quote_plus(identifications).encode()
+        return Request(self._path, {"content-type": "application/x-www-form-urlencoded"}, body)
+
+    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
+        detail = response.body[:DETAIL_MAX].decode(errors="replace")
+        match response.status:
+            case 400 if "api_key" in detail or "api key" in detail.lower():
+                return Verdict(Pause("invalid_api_key"))
+            case 429:
+                return Verdict(Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled"))
+            case 414:
+                return too_large(detail)
+            case _:
+                return common_verdict(response, detail) or Verdict(Split("rejected", detail))
+
+
+class AmplitudeIdentify(_Form):
+    """`POST /identify` (upstreams.md §1.3)."""
+
+    kind = Kind.USER_PROPERTIES
+    limits = Limits(
+        records=1000,
+        bytes=BYTES_MAX,
+        linger_seconds=0.5,
+        concurrency=4,
+        one_per_key=True,
+        rate=UPDATES,
+    )
+
+    def __init__(self, config: AmplitudeDestination) -> None:
+        super().__init__(config, "/identify")
+        self.merge = _merge_identifications
+
+    def encode(self, record: Record) -> Encoded | Reject | Skip:
+        found = read_record(record, read_identification, identification_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
+        return Encoded(value, key, facts.user_id, facts.device_id)
+
+
+class AmplitudeGroupIdentify(_Form):
+    """`POST /groupidentify` (upstreams.md §1.4)."""
+
+    kind = Kind.GROUP_PROPERTIES
+    limits = Limits(
+        records=1000, bytes=BYTES_MAX, linger_seconds=0.5, concurrency=2, one_per_key=True
+    )
+
+    def __init__(self, config: AmplitudeDestination) -> None:
+        super().__init__(config, "/groupidentify")
+        self.merge = _merge_group_identifications
+
+    def encode(self, record: Record) -> Encoded | Reject | Skip:
+        group = read_record(record, read_group_identification, group_key)
+        if isinstance(group, Reject):
+            return group
+        _, key, value = group
+        return Encoded(value, key)
+
+
+def _merge_identifications(first: Encoded, later: Encoded) -> Encoded | None:
+    # One event counts for both its ids, so both have to be the same.
+    if (first.user_id, first.device_id) != (later.user_id, later.device_id):
+        return None
+    body = merged_identification(first.body, later.body)
+    return None if body is None else Encoded(body, first.key, first.user_id, first.device_id)
+
+
+def _merge_group_identifications(first: Encoded, later: Encoded) -> Encoded | None:
+    body = merged_group_identification(first.body, later.body)
+    return None if body is None else Encoded(body, first.key)

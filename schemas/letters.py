@@ -1,0 +1,106 @@
+"""The headers that dead letters and parked records add to the original (product.md §3).
+
+`encoded` and `decoded` are each other's inverse but for what is cut or cannot be read.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.records import Headers, TopicPartition
+
+DETAIL_BYTES_MAX = 1000
+_NAMES = frozenset(
+    {
+        *("destination", "reason", "detail", "status", "origin", "attempts"),
+        *("first_failed_at", "not_before", "accepted_at"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the original record is, or was."""
+
+    place: TopicPartition
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.place.topic}/{self.place.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Origin | None":
+        parts = text.rsplit("/", 2)
+        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+            return None
+        return cls(TopicPartition(parts[0], int(parts[1])), int(parts[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class LetterHeaders:
+    """Times are seconds since the epoch; `accepted_at` is the original record's timestamp."""
+
+    destination: str
+    reason: str
+    detail: str
+    origin: Origin | None
+    attempts: int
+    first_failed_at: float
+    accepted_at: float | None = None
+    status: int | None = None
+    not_before: float | None = None
+
+    def encoded(self, original: Headers) -> list[tuple[str, bytes]]:
+        """With the original's own headers, in place of older ones of the same names."""
+        texts = {
+            "destination": self.destination,
+            "reason": self.reason,
+            "detail": self.detail,
+            "status": None if self.status is None else str(self.status),
+            "origin": None if self.origin is None else str(self.origin),
+            "attempts": str(self.attempts),
+            "first_failed_at": timestamp(self.first_failed_at),
+            "accepted_at": None if self.accepted_at is None else timestamp(self.accepted_at),
+            "not_before": None if self.not_before is None else timestamp(self.not_before),
+        }
+        added = [(name, _cut(text)) for name, text in texts.items() if text is not None]
+        return without_letter(original) + added
+
+    @classmethod
+    def decoded(cls, headers: Headers) -> "LetterHeaders":
+        """What cannot be read counts as absent: nobody's headers may stop a reader."""
+        texts = {name: (value or b"").decode(errors="replace") for name, value in headers}
+        attempts, status = texts.get("attempts", ""), texts.get("status", "")
+        return cls(
+            destination=texts.get("destination", ""),
+            reason=texts.get("reason", ""),
+            detail=texts.get("detail", ""),
+            origin=Origin.parse(texts.get("origin", "")),
+            attempts=int(attempts) if attempts.isdecimal() else 0,
+            first_failed_at=_seconds(texts.get("first_failed_at", "")) or 0.0,
+            accepted_at=_seconds(texts.get("accepted_at", "")),
+            status=int(status) if status.isdecimal() else None,
+            not_before=_seconds(texts.get("not_before", "")),
+        )
+
+
+def without_letter(headers: Headers) -> list[tuple[str, bytes]]:
+    """The original record's own headers."""
+    return [(name, value) for name, value in headers if name not in _NAMES]
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _cut(text: str) -> bytes:
+    return text.encode("utf-8", "replace")[:DETAIL_BYTES_MAX]
