@@ -5,39 +5,70 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Budget:
-    """Bytes that wait for Kafka's acknowledgement."""
+    """Bytes of requests between their first byte and their answer."""
 
     limit: int
     used: int = 0
 
+    def has_room(self, size: int) -> bool:
+        """A request larger than the whole budget may go when it is alone."""
+        return not self.used or self.used + size <= self.limit
+
+    def share(self) -> "Share":
+        return Share(self)
+
+
+class Share:
+    """One request's part of the budget: grows while its body is read, given back at the end."""
+
+    __slots__ = ("_budget", "size")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.size = 0
+
+    def has_room(self, size: int) -> bool:
+        budget = self._budget
+        return budget.used == self.size or budget.used + size <= budget.limit
+
     def take(self, size: int) -> bool:
-        """Whether there was room. A request larger than the whole budget may go alone."""
-        if self.used and self.used + size > self.limit:
+        """Whether there was room for so much more."""
+        if not self.has_room(size):
             return False
-        self.used += size
+        self._budget.used += size
+        self.size += size
         return True
 
     def give_back(self, size: int) -> None:
-        self.used -= size
+        assert size <= self.size, "more was given back than taken"
+        self._budget.used -= size
+        self.size -= size
 
 
 class TokenBucket:
-    """A rate with one second's burst; a batch may overdraw it and is then paid off."""
+    """A rate with one second's burst.
 
-    __slots__ = ("_at", "_rate", "_tokens")
+    Whoever comes while there is a token passes with all of its events, and the debt is then paid
+    off: so a batch larger than the burst waits no longer than a single event would.
+    """
+
+    __slots__ = ("_at", "_tokens", "rate")
 
     def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._tokens = max(rate, 1.0)
+        self.rate = rate
+        self._tokens = self._burst
         self._at = now
+
+    @property
+    def _burst(self) -> float:
+        return max(self.rate, 1.0)
 
     def take(self, count: int, now: float) -> float:
         """0 when the events may pass, else after how many seconds to come again."""
-        burst = max(self._rate, 1.0)
-        self._tokens = min(burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        passed = max(0.0, now - self._at)
         self._at = max(self._at, now)
-        needed = min(float(count), burst)
-        if self._tokens < needed:
-            return (needed - self._tokens) / self._rate
+        self._tokens = min(self._burst, self._tokens + passed * self.rate)
+        if self._tokens < 1.0 and count:
+            return (1.0 - self._tokens) / self.rate
         self._tokens -= count
         return 0.0

@@ -2,45 +2,54 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
-from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
 
-from gateway.admission import Budget
+from gateway.answers import error_body
 from gateway.bodies import Receive
-from gateway.ingest import Ingest, Send
+from gateway.ingest import Ingest, Send, Store
 from gateway.log import Log
 from gateway.openapi import ingest_paths
-from gateway.sources import Sources
 from schemas.config import Config
+
+
+class Lasting(Store, Protocol):
+    """A store with a life of its own: `Log`, that is Kafka."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def probe(self) -> bool:
+        """Whether it takes writes right now."""
 
 
 class Application:
     """Takes the ingest paths out before FastAPI sees them."""
 
-    def __init__(self, operations: FastAPI, ingest: Ingest) -> None:
+    def __init__(self, operations: FastAPI, ingest: Ingest, path_prefix: str) -> None:
         self.operations = operations
         self.ingest = ingest
+        self._prefix = path_prefix
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            endpoint = self.ingest.endpoint(scope["path"])
+            path = scope["path"]
+            if self._prefix and path.startswith(self._prefix + "/"):
+                # Without the prefix all is served, too: for probes, and proxies that take it off.
+                path = path.removeprefix(self._prefix)
+                scope = {**scope, "root_path": self._prefix}
+            endpoint = self.ingest.endpoint(path)
             if endpoint is not None:
                 await self.ingest(endpoint, scope, receive, send)
                 return
         await self.operations(scope, receive, send)
 
 
-def create_app(config: Config) -> Application:
-    log = Log(config.kafka, config.edge.ack_timeout_seconds)
-    ingest = Ingest(
-        config.edge,
-        config.kafka.topics,
-        log,
-        Sources(config.sources),
-        Budget(config.edge.max_inflight_bytes),
-    )
+def create_app(config: Config, store: Lasting | None = None) -> Application:
+    log = store or Log(config.kafka, config.edge.ack_timeout_seconds)
+    ingest = Ingest(config, log)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +59,8 @@ def create_app(config: Config) -> Application:
         finally:
             await log.stop()
 
-    app = FastAPI(title="ampgate edge", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="ampgate edge", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
+    app.add_exception_handler(HTTPException, _plain_error)
     _add_operations(app, log, ingest)
     generated = app.openapi
 
@@ -60,15 +70,24 @@ def create_app(config: Config) -> Application:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way.
-    return Application(app, ingest)
+    return Application(app, ingest, config.edge.path_prefix)
 
 
-def _add_operations(app: FastAPI, log: Log, ingest: Ingest) -> None:
+async def _plain_error(_: Request, error: Exception) -> Response:
+    """An unknown path or a wrong method, in the shape that SDKs of every dialect can read."""
+    assert isinstance(error, HTTPException)
+    body = error_body(error.status_code, error.detail)
+    return Response(body, error.status_code, error.headers, media_type="application/json")
+
+
+def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["operations"])
     async def healthz() -> dict[str, str]:
         """Whether the process is alive."""
         return {"status": "alive"}
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", tags=["operations"], responses={503: {"description": "Kafka is away"}})
     async def readyz(response: Response) -> dict[str, str]:
         """Whether Kafka takes writes: one is really done."""
@@ -79,5 +98,5 @@ def _add_operations(app: FastAPI, log: Log, ingest: Ingest) -> None:
 
     @app.get("/metrics", tags=["operations"])
     async def metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(ingest.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        """Prometheus metrics, of all workers."""
+        return Response(ingest.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

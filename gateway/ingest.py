@@ -1,48 +1,68 @@
 """The hot path: a request in, its records stored, an answer out. A bare ASGI callable."""
 
+import asyncio
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from gateway.admission import Budget
+from gateway.addresses import remote_ip
+from gateway.admission import Budget, Share
+from gateway.answers import send_answer, send_preflight
 from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body
 from gateway.dead_letters import dead_letter
 from gateway.dialects import endpoint_of
+from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.shapes import Answer, Batch, Context, Endpoint, RefusedError, Request
-from gateway.log import Log, NotStored, TooLargeForKafka
+from gateway.lanes import NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
 from gateway.sources import Sender, Sources
-from schemas.config import Edge
-from schemas.records import Headers
-from schemas.topics import Topics
+from gateway.suppression import is_suppressed, without_suppressed
+from schemas.config import Config
+from schemas.records import Headers, NewRecord
 
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
-RETRY_AFTER_SECONDS = 1
-PREFLIGHT_SECONDS = b"7200"
-ALLOWED_HEADERS = (
-    b"authorization, content-type, content-encoding, traceparent, "
-    b"x-retry-count, anonymousid"  # The SDKs of Segment and RudderStack.
-)
 
 _logger = logging.getLogger("ampgate.edge")
+
+
+class Store(Protocol):
+    """Where records go."""
+
+    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+        """Return once all are stored; else raise `NotStored`."""
+
+
+class Outcome:
+    """What is known of a request by the time it is answered."""
+
+    __slots__ = ("answer", "retry_after", "sender")
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self.sender: Sender | None = None
+        self.retry_after = 0.0
 
 
 class Ingest:
     """All ingest paths of the edge."""
 
-    def __init__(
-        self, edge: Edge, topics: Topics, log: Log, sources: Sources, budget: Budget
-    ) -> None:
-        self.metrics = Metrics(lambda: budget.used)
-        self._edge = edge
-        self._topics = topics
-        self._log = log
-        self._sources = sources
-        self._budget = budget
+    def __init__(self, config: Config, store: Store) -> None:
+        self.budget = Budget(config.edge.max_inflight_bytes)
+        self.metrics = Metrics(lambda: self.budget.used)
+        self._topics = config.kafka.topics
+        self._store = store
+        self._sources = Sources(config)
+        self._edge = config.edge
+        self._suppressed = frozenset(config.edge.suppressed_user_ids)
+
+    def apply(self, config: Config) -> None:
+        """From the next request on, these sources and limits hold."""
+        self._sources = Sources(config, self._sources)
+        self._edge = config.edge
+        self._suppressed = frozenset(config.edge.suppressed_user_ids)
+        self.budget.limit = config.edge.max_inflight_bytes
 
     @staticmethod
     def endpoint(path: str) -> Endpoint | None:
@@ -53,51 +73,90 @@ class Ingest:
     ) -> None:
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        if scope["method"] not in endpoint.methods:
-            await self._other_method(endpoint, scope["method"], origin, send)
+        if scope["method"] == "OPTIONS":
+            await send_preflight(send, headers, self._sources.origins)
             return
-        sender: Sender | None = None
-        retry_after = 0.0
+        outcome = Outcome()
+        share = self.budget.share()
         try:
-            body = await read_body(
-                receive, headers, self._edge.max_body_bytes, self._edge.body_timeout_seconds
-            )
-            request = Request(scope["path"], scope["query_string"], headers, body)
-            opened = endpoint.open(request)
-            sender = self._sources.find(opened.key)
-            if sender is None:
-                answer = endpoint.unknown_key(opened.key)
+            if scope["method"] in endpoint.methods:
+                answer = await self._answer(endpoint, scope, headers, receive, share, outcome)
             else:
-                retry_after = self._over_rate(sender, len(opened.values))
-                if retry_after:
-                    answer = endpoint.failure(429, "over the source's events_per_second")
-                else:
-                    context = self._context(sender, headers, scope["client"])
-                    batch = endpoint.read(opened, context)
-                    answer = await self._store(endpoint, request, sender, batch, context)
+                answer = endpoint.failure(405, f"{scope['method']} is not for this path")
+            self.metrics.request(endpoint.dialect, answer.status, time.perf_counter() - started)
+            # Before its key is known a request is anyone's: then all sources' origins count.
+            sender = outcome.sender
+            origins = self._sources.origins if sender is None else sender.origins
+            await send_answer(send, answer, headers.get(b"origin"), origins, outcome.retry_after)
         except ClientGone:
             return
+        finally:
+            share.give_back(share.size)
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        share: Share,
+        outcome: Outcome,
+    ) -> Answer:
+        """The one table from what can happen to what is said."""
+        edge = self._edge
+        try:
+            body = await read_body(
+                receive, headers, edge.max_body_bytes, edge.body_timeout_seconds, share
+            )
+            request = Request(scope["path"], scope["query_string"], headers, body)
+            return await self._take(endpoint, request, scope, outcome)
         except RefusedError as refused:
-            answer = refused.answer
+            return refused.answer
         except BodyError as error:
-            answer = endpoint.failure(error.status, error.message)
+            return endpoint.failure(error.status, error.message)
+        except RecursionError:
+            return endpoint.failure(400, "malformed JSON: the nesting is far too deep")
         except TooLargeForKafka:
-            answer = endpoint.failure(413, "a record is larger than its topic takes")
+            return endpoint.failure(413, "a record is larger than its topic takes")
         except NotStored as error:
             _logger.warning("not stored: %s", error)
-            answer = endpoint.failure(503, "not stored: Kafka is not available, come again")
+            return endpoint.failure(503, "not stored: Kafka is not available, come again")
+        except asyncio.CancelledError:
+            # Only the end of the process does that, and who is still there deserves an answer.
+            return endpoint.failure(503, "not stored: this edge stops, come again")
+        except ClientGone:
+            raise
         except Exception:
             # The path may hold a write key.
             _logger.exception("an unexpected error in the dialect %s", endpoint.dialect)
-            answer = endpoint.failure(503, "not stored: come again")
-        self.metrics.request(endpoint.dialect, answer.status, time.perf_counter() - started)
-        allowed = None
-        if origin is not None and sender is not None and sender.allows(origin.decode("latin-1")):
-            allowed = origin
-        await _answer(send, answer, origin, allowed, retry_after)
+            return endpoint.failure(503, "not stored: come again")
 
-    async def _store(
+    async def _take(
+        self, endpoint: Endpoint, request: Request, scope: Scope, outcome: Outcome
+    ) -> Answer:
+        opened = endpoint.open(request)
+        sender = outcome.sender = self._sources.find(opened.key)
+        if sender is None:
+            return endpoint.unknown_key(opened.key)
+        count = len(opened.values)
+        if (most := sender.max_body_bytes) is not None and len(request.body) > most:
+            return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
+        if (most := sender.max_batch_records) is not None and count > most:
+            return endpoint.failure(413, f"the source's batches have {most} records at most")
+        if sender.bucket is not None:
+            outcome.retry_after = sender.bucket.take(count, time.monotonic())
+            if outcome.retry_after:
+                return _over_rate(endpoint, count, sender.bucket.rate)
+        context = self._context(sender, request.headers, scope)
+        batch = endpoint.read(opened, context)
+        del opened  # The records have what they need of it.
+        if self._suppressed:
+            batch = without_suppressed(batch, self._suppressed)
+            if endpoint.dialect == "amplitude" and batch.rejected:
+                return _silenced(endpoint, [rejection.index for rejection in batch.rejected])
+        return await self._stored(endpoint, request, sender, batch, context)
+
+    async def _stored(
         self,
         endpoint: Endpoint,
         request: Request,
@@ -105,32 +164,36 @@ class Ingest:
         batch: Batch,
         context: Context,
     ) -> Answer:
-        size = len(request.body)
-        if not self._budget.take(size):
-            return endpoint.failure(503, "too much waits for Kafka, come again")
-        try:
-            if batch.rejected:
-                letters = [dead_letter(rejection, context) for rejection in batch.rejected]
-                await self._log.append(self._topics.dead_letters, letters)
-            if batch.records:
-                await self._log.append(self._topics.of(endpoint.kind), batch.records)
-        finally:
-            self._budget.give_back(size)
+        records = batch.records
+        if batch.rejected:
+            letters = [
+                dead_letter(rejection, context)
+                for rejection in batch.rejected
+                if not is_suppressed(rejection)
+            ]
+            await self._append(self._topics.dead_letters, letters, sender)
+        if records:
+            await self._append(self._topics.of(endpoint.kind), records, sender)
         kind = endpoint.kind.value
-        if batch.records:
-            self.metrics.records(sender.name, kind, "accepted", len(batch.records))
+        if records:
+            self.metrics.records(sender.name, kind, "accepted", len(records))
         if batch.rejected:
             self.metrics.records(sender.name, kind, "rejected", len(batch.rejected))
         return endpoint.success(request, batch, context.now_ms)
 
-    def _context(
-        self, sender: Sender, headers: Mapping[bytes, bytes], client: tuple[str, int] | None
-    ) -> Context:
+    async def _append(self, topic: str, records: list[NewRecord], sender: Sender) -> None:
+        if sender.scrubber is not None:
+            scrubbed = sender.scrubber.scrubbed
+            records = [NewRecord(r.key, scrubbed(r.value), r.headers) for r in records]
+        if records:
+            await self._store.append(topic, records)
+
+    def _context(self, sender: Sender, headers: Mapping[bytes, bytes], scope: Scope) -> Context:
         record_headers: Headers = [sender.header]
         traceparent = headers.get(b"traceparent")
         if traceparent is not None:
             record_headers = [sender.header, ("traceparent", traceparent)]
-        ip = remote_ip(client, headers, self._edge.trusted_proxies)
+        ip = remote_ip(scope["client"], scope["headers"], self._edge.trusted_proxies)
         return Context(
             record_headers,
             time.time_ns() // 1_000_000,
@@ -139,77 +202,14 @@ class Ingest:
             sender.ip_policy == "keep",
         )
 
-    @staticmethod
-    def _over_rate(sender: Sender, events: int) -> float:
-        return 0.0 if sender.bucket is None else sender.bucket.take(events, time.monotonic())
 
-    async def _other_method(
-        self, endpoint: Endpoint, method: str, origin: bytes | None, send: Send
-    ) -> None:
-        if method != "OPTIONS":
-            await _answer(send, endpoint.failure(405, f"{method} is not POST"), origin, None, 0)
-            return
-        headers = [(b"vary", b"Origin"), (b"allow", b"POST, OPTIONS")]
-        # A preflight carries no key, so the origins of all sources count.
-        if origin is not None and self._sources.any_allows(origin.decode("latin-1")):
-            headers += [
-                (b"access-control-allow-origin", origin),
-                (b"access-control-allow-methods", b"POST, OPTIONS"),
-                (b"access-control-allow-headers", ALLOWED_HEADERS),
-                (b"access-control-max-age", PREFLIGHT_SECONDS),
-            ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+def _over_rate(endpoint: Endpoint, count: int, rate: float) -> Answer:
+    if isinstance(endpoint, HttpApi):
+        return endpoint.throttled(count, rate)
+    return endpoint.failure(429, "over the source's events_per_second")
 
 
-def remote_ip(
-    client: tuple[str, int] | None,
-    headers: Mapping[bytes, bytes],
-    trusted: tuple[IPv4Network | IPv6Network, ...],
-) -> str | None:
-    """Who sent it: the peer, or what trusted proxies say, from the nearest one outwards."""
-    if client is None:
-        return None
-    nearest = client[0]
-    forwarded = headers.get(b"x-forwarded-for")
-    if not trusted or forwarded is None:
-        return nearest
-    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")]
-    while hops and _is_trusted(nearest, trusted):
-        hop = hops.pop()
-        try:
-            nearest = str(ip_address(hop))
-        except ValueError:
-            break
-    return nearest
-
-
-def _is_trusted(ip: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return False
-    return any(address in network for network in trusted)
-
-
-async def _answer(
-    send: Send, answer: Answer, origin: bytes | None, allowed: bytes | None, retry_after: float
-) -> None:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-    ]
-    if answer.status in (429, 503):
-        seconds = max(RETRY_AFTER_SECONDS, math.ceil(retry_after))
-        headers.append((b"retry-after", str(seconds).encode()))
-    elif answer.status == 405:
-        headers.append((b"allow", b"POST, OPTIONS"))
-    elif answer.status in (408, 413):
-        headers.append((b"connection", b"close"))  # The rest of the body is not read.
-    if origin is not None:
-        headers.append((b"vary", b"Origin"))
-        if allowed is not None:
-            headers.append((b"access-control-allow-origin", allowed))
-            headers.append((b"access-control-expose-headers", b"retry-after"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+def _silenced(endpoint: Endpoint, indexes: list[int]) -> Answer:
+    if isinstance(endpoint, HttpApi):
+        return endpoint.silenced(indexes)
+    return endpoint.failure(400, f"suppressed: {', '.join(map(str, indexes))}")

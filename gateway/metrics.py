@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -31,6 +31,9 @@ class Metrics:
         # Looking a child up by its labels costs more than counting; the sets are small.
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._record_children: dict[tuple[str, str, str], Counter] = {}
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)
 
     def request(self, dialect: str, status: int, seconds: float) -> None:
         child = self._request_children.get((dialect, status))

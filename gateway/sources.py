@@ -2,11 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address
 
+from gateway.addresses import truncated
 from gateway.admission import TokenBucket
-from schemas.config import Source
+from gateway.scrubbing import Scrubber
+from schemas.config import Config, Edge, Source
 
 KNOWN_KEYS_MAX = 10_000
 
@@ -14,15 +14,21 @@ KNOWN_KEYS_MAX = 10_000
 class Sender:
     """A source, with what each of its requests needs worked out once."""
 
-    __slots__ = ("bucket", "header", "ip_policy", "name", "origins")
+    __slots__ = (
+        *("bucket", "header", "ip_policy", "max_batch_records", "max_body_bytes", "name"),
+        *("origins", "scrubber"),
+    )
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, edge: Edge, bucket: TokenBucket | None) -> None:
         self.name = source.name
         self.header = ("source", source.name.encode())
         self.ip_policy = source.ip
         self.origins = frozenset(source.allowed_origins)
-        rate = source.events_per_second
-        self.bucket = None if rate is None else TokenBucket(rate, time.monotonic())
+        self.bucket = bucket
+        self.max_body_bytes = source.max_body_bytes
+        self.max_batch_records = source.max_batch_records
+        scrubs = edge.scrub + source.scrub
+        self.scrubber = Scrubber(scrubs) if scrubs else None
 
     def shown_ip(self, ip: str) -> str | None:
         """The address as this source's policy lets it be kept."""
@@ -30,16 +36,19 @@ class Sender:
             return ip
         return truncated(ip) if self.ip_policy == "truncate" else None
 
-    def allows(self, origin: str) -> bool:
-        return origin in self.origins or "*" in self.origins
-
 
 class Sources:
     """All configured sources."""
 
-    def __init__(self, sources: Iterable[Source]) -> None:
-        self._by_digest = {source.key_digest: Sender(source) for source in sources}
+    def __init__(self, config: Config, before: "Sources | None" = None) -> None:
+        """What a source has sent `before` still counts against an unchanged rate."""
+        buckets = {} if before is None else before.buckets()
+        self._by_digest: dict[str, Sender] = {}
+        for source in config.sources:
+            bucket = _bucket(source.events_per_second, buckets.get(source.name))
+            self._by_digest[source.key_digest] = Sender(source, config.edge, bucket)
         self._by_key: dict[str, Sender] = {}
+        self.origins = frozenset().union(*(sender.origins for sender in self._by_digest.values()))
 
     def find(self, key: str) -> Sender | None:
         sender = self._by_key.get(key)
@@ -51,18 +60,13 @@ class Sources:
                 self._by_key[key] = sender
         return sender
 
-    def any_allows(self, origin: str) -> bool:
-        return any(sender.allows(origin) for sender in self._by_digest.values())
+    def buckets(self) -> dict[str, TokenBucket | None]:
+        return {sender.name: sender.bucket for sender in self._by_digest.values()}
 
 
-def truncated(ip: str) -> str | None:
-    """An IPv4 address's /24, an IPv6 address's /48."""
-    try:
-        address = ip_address(ip.strip())
-    except ValueError:
+def _bucket(rate: float | None, before: TokenBucket | None) -> TokenBucket | None:
+    if rate is None:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    bits = 24 if address.version == 4 else 48
-    shift = address.max_prefixlen - bits
-    return str(type(address)(int(address) >> shift << shift))
+    if before is not None and before.rate == rate:
+        return before
+    return TokenBucket(rate, time.monotonic())

@@ -27,6 +27,15 @@ from schemas.topics import Topics
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+# As a browser writes it: no path, not even a slash at the end.
+ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
+# Members that decide whether, where and when a record is delivered.
+UNSCRUBBED = frozenset(
+    {
+        *("event_type", "user_id", "device_id", "insert_id", "time", "session_id", "event_id"),
+        *("groups", "group_type", "group_value"),
+    }
+)
 
 
 class ConfigError(Exception):
@@ -56,15 +65,47 @@ class Kafka(Section):
         return Topics(self.topic_prefix)
 
 
+class Scrub(Section):
+    """What is replaced by `[scrubbed]` before it is stored: one field, or what a pattern finds."""
+
+    field: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$")] | None = None
+    pattern: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if (self.field is None) == (self.pattern is None):
+            raise ValueError("needs either field or pattern")
+        if self.field is not None and self.field.partition(".")[0] in UNSCRUBBED:
+            raise ValueError(f"{self.field}: delivery needs it as it is")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"pattern is no regular expression: {error}") from error
+        return self
+
+
 class Edge(Section):
+    """The HTTP edge. Host, port, workers, path_prefix and ack_timeout_seconds take a restart."""
+
     host: str = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    path_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     max_body_bytes: Annotated[int, Field(gt=0)] = 20_000_000
     max_inflight_bytes: Annotated[int, Field(gt=0)] = 64_000_000
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     body_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
     ack_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+    suppressed_user_ids: tuple[str, ...] = ()
+    scrub: tuple[Scrub, ...] = ()
+
+    @field_validator("suppressed_user_ids", mode="before")
+    @classmethod
+    def _one_a_line(cls, ids: object) -> object:
+        """`suppressed_user_ids_file` names a text file: an id a line."""
+        return (
+            tuple(filter(None, map(str.strip, ids.splitlines()))) if isinstance(ids, str) else ids
+        )
 
 
 class Delivery(Section):
@@ -79,9 +120,12 @@ class Source(Section):
     name: Annotated[str, Field(pattern=NAME)]
     write_key: SecretStr | None = None
     write_key_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    allowed_origins: tuple[str, ...] = ()
+    allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
     events_per_second: Annotated[float, Field(gt=0)] | None = None
+    max_body_bytes: Annotated[int, Field(gt=0)] | None = None
+    max_batch_records: Annotated[int, Field(gt=0)] | None = None
     ip: Literal["keep", "truncate", "drop"] = "keep"
+    scrub: tuple[Scrub, ...] = ()
 
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:

@@ -3,6 +3,8 @@
 `client_upload_time` moves no event's time: nothing documents that Amplitude's HTTP API does so.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -83,6 +85,29 @@ class HttpApi:
 
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
+
+    def throttled(self, count: int, rate: float) -> Answer:
+        """The SDKs wait 30 s for the events that are named, and then send them again (§3.3)."""
+        body = {
+            "code": 429,
+            "error": "Too many requests for some devices and users",
+            "eps_threshold": math.ceil(rate),
+            "throttled_devices": {},
+            "throttled_users": {},
+            "throttled_events": list(range(count)),
+        }
+        return Answer(429, orjson.dumps(body))
+
+    def silenced(self, indexes: Sequence[int]) -> Answer:
+        """The SDKs drop the events that are named, and send the others again (§1.1)."""
+        body = {
+            "code": 400,
+            "error": "Events silenced for user_id",
+            "silenced_devices": [],
+            "silenced_events": list(indexes),
+            "events_with_invalid_fields": {"user_id": list(indexes)},
+        }
+        return Answer(400, orjson.dumps(body))
 
 
 class Defects:

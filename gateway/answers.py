@@ -1,0 +1,49 @@
+"""Answers as ASGI messages: what every dialect's answer carries beside its own body."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+
+from gateway.bodies import Message
+from gateway.cors import answer_headers, preflight_headers
+from gateway.dialects.shapes import Answer
+
+RETRY_AFTER_SECONDS = 1
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def send_answer(
+    send: Send,
+    answer: Answer,
+    origin: bytes | None,
+    origins: frozenset[str],
+    retry_after: float,
+) -> None:
+    status = answer.status
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        *answer_headers(origin, origins),
+    ]
+    if status in (429, 503):
+        seconds = max(RETRY_AFTER_SECONDS, math.ceil(retry_after))
+        headers.append((b"retry-after", b"%d" % seconds))
+    elif status == 405:
+        headers.append((b"allow", b"POST, OPTIONS"))
+    elif status == 408:
+        headers.append((b"connection", b"close"))  # Nobody waits for the rest of the body.
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def send_preflight(
+    send: Send, headers: Mapping[bytes, bytes], origins: frozenset[str]
+) -> None:
+    answer = preflight_headers(headers, origins)
+    await send({"type": "http.response.start", "status": 204, "headers": answer})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def error_body(status: int, message: str) -> bytes:
+    return orjson.dumps({"code": status, "error": message})

@@ -1,0 +1,60 @@
+"""Which web pages may send, and read the answers: CORS by source. Pure.
+
+A preflight carries no key, so it is judged against the origins of all sources; an answer by its
+key's own source. The origin itself is named, never `*`: `sendBeacon` sends with credentials, and
+for these `*` does not count. Credentials are for origins that are named in the configuration, not
+for those that only a `*` lets in.
+"""
+
+from collections.abc import Mapping
+
+PREFLIGHT_SECONDS = b"7200"  # The longest that Chromium remembers one.
+REQUESTED_BYTES_MAX = 1_024
+DEFAULT_REQUESTED = b"authorization, content-type, content-encoding, traceparent"
+
+HttpHeaders = list[tuple[bytes, bytes]]
+VARY = (b"vary", b"Origin")
+
+
+def answer_headers(origin: bytes | None, origins: frozenset[str]) -> HttpHeaders:
+    """What lets the page read this answer; a cache must know that it depends on the origin."""
+    if origin is None:
+        return [VARY]
+    return [VARY, *_allowed(origin, origins)]
+
+
+def preflight_headers(headers: Mapping[bytes, bytes], origins: frozenset[str]) -> HttpHeaders:
+    answer: HttpHeaders = [
+        (b"vary", b"Origin, Access-Control-Request-Headers"),
+        (b"allow", b"POST, OPTIONS"),
+    ]
+    origin = headers.get(b"origin")
+    allowed = [] if origin is None else _allowed(origin, origins)
+    if not allowed:
+        return answer
+    # SDKs let their users add headers: none of them is a secret to us.
+    requested = headers.get(b"access-control-request-headers", b"")
+    if not requested or len(requested) > REQUESTED_BYTES_MAX:
+        requested = DEFAULT_REQUESTED
+    return [
+        *answer,
+        *allowed,
+        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-headers", requested),
+        (b"access-control-max-age", PREFLIGHT_SECONDS),
+    ]
+
+
+def _allowed(origin: bytes, origins: frozenset[str]) -> HttpHeaders:
+    name = origin.decode("latin-1")
+    if name in origins:
+        credentials = [(b"access-control-allow-credentials", b"true")]
+    elif "*" in origins:
+        credentials = []
+    else:
+        return []
+    return [
+        (b"access-control-allow-origin", origin),
+        *credentials,
+        (b"access-control-expose-headers", b"retry-after"),
+    ]

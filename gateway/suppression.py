@@ -1,0 +1,50 @@
+"""Users who asked to be forgotten: nothing of theirs is stored, not even as a dead letter. Pure."""
+
+import json
+import re
+from dataclasses import replace
+
+from gateway.dialects.shapes import Batch, Rejection
+from schemas.events import Defect
+
+_DEFECT = Defect("suppressed", "user_id", "nothing is accepted for this user")
+_WORD = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s",:{}\[\]]+')
+
+
+def without_suppressed(batch: Batch, suppressed: frozenset[str]) -> Batch:
+    """The same batch with their records among the rejected, and every trace of them gone.
+
+    A record's key is its user's id, whatever the dialect. What was rejected anyway has no key: it
+    goes when one of the ids stands anywhere in it.
+    """
+    kept = Batch()
+    for position, record in enumerate(batch.records):
+        receipt = batch.receipts[position] if batch.receipts else (position, "")
+        if record.key is not None and record.key.decode("utf-8", "replace") in suppressed:
+            kept.rejected.append(Rejection(receipt[0], _DEFECT, b""))
+            continue
+        kept.records.append(record)
+        if batch.receipts:
+            kept.receipts.append(receipt)
+    for rejection in batch.rejected:
+        named = _names_one(rejection.value, suppressed)
+        kept.rejected.append(replace(rejection, defect=_DEFECT, value=b"") if named else rejection)
+    kept.rejected.sort(key=lambda rejection: rejection.index)
+    return kept
+
+
+def is_suppressed(rejection: Rejection) -> bool:
+    return rejection.defect is _DEFECT
+
+
+def _names_one(value: bytes, suppressed: frozenset[str]) -> bool:
+    for word in _WORD.findall(value):
+        text = word.decode("utf-8", "replace")
+        if word.startswith(b'"'):
+            try:
+                text = json.loads(text)
+            except ValueError:
+                text = text.strip('"')
+        if text in suppressed:
+            return True
+    return False

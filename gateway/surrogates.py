@@ -1,0 +1,24 @@
+"""Half a surrogate pair in JSON text, as in `"\\ud83d"`: what a cut emoji leaves behind. Pure.
+
+JavaScript writes it, and the JSON parsers of others refuse it; one such string must not cost the
+whole batch. It becomes U+FFFD, as it would in any encoder of UTF-8.
+"""
+
+import re
+
+# A backslash that is itself escaped starts nothing, hence the first alternative.
+_ESCAPE = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def repaired(text: bytes) -> bytes:
+    """The same text, each lone surrogate escape replaced."""
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return text
+    return _ESCAPE.sub(_whole, text)
+
+
+def _whole(match: re.Match[bytes]) -> bytes:
+    found = match[0]
+    return b"\\ufffd" if len(found) == 6 else found

@@ -1,0 +1,251 @@
+"""What is answered, and what is then stored; over a store in memory."""
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.dialects import ENDPOINTS
+from tests.unit.gateway.memory import EVENT, KEY, Edge
+
+AMPLITUDE = {"api_key": "secret", "events": [EVENT, EVENT | {"user_id": "user-2"}]}
+
+
+async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json() -> None:
+    async with Edge().client as client:
+        for method, path, status in (
+            ("POST", "/2/nothing", 404),
+            ("GET", "/", 404),
+            ("GET", "/batch", 405),
+            ("PUT", "/v1/events", 405),
+            ("POST", "/healthz", 405),
+        ):
+            answer = await client.request(method, path)
+            assert answer.status_code == answer.json()["code"] == status
+            assert isinstance(answer.json()["error"], str)
+        assert (await client.head("/v1/events")).status_code == 405
+        assert (await client.head("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_every_path_tolerates_a_prefix_a_slash_and_a_query(path: str) -> None:
+    edge = Edge(path_prefix="/collect")
+    async with edge.client as client:
+        for variant in (f"/collect{path}", f"/collect{path}/?a=1", f"{path}/"):
+            answer = await client.post(variant, content=b"{}")
+            assert answer.status_code not in (404, 405)
+        assert (await client.get("/collect/healthz")).status_code == 200
+        assert (await client.get("/collection/healthz")).status_code == 404
+        assert "/collect/openapi.json" in (await client.get("/collect/docs")).text
+
+
+async def test_over_the_rate_amplitude_names_every_event() -> None:
+    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 0.5})
+    async with edge.client as client:
+        first = await client.post("/batch", json=AMPLITUDE | {"api_key": "slow"})
+        again = await client.post("/2/httpapi", json=AMPLITUDE | {"api_key": "slow"})
+        native = await client.post(
+            "/v1/events", json=EVENT, headers={"authorization": "Bearer slow"}
+        )
+    assert first.status_code == 200
+    assert again.status_code == again.json()["code"] == 429
+    assert again.json()["throttled_events"] == [0, 1]
+    assert again.json()["eps_threshold"] == 1
+    assert int(again.headers["retry-after"]) == 4  # Two events in debt, and one to come.
+    assert (native.status_code, native.headers["retry-after"]) == (429, "4")
+    assert len(edge.store.topics["events"]) == 2
+
+
+async def test_a_source_has_its_own_limits() -> None:
+    edge = Edge(
+        {"name": "small", "write_key": "small", "max_batch_records": 2, "max_body_bytes": 300}
+    )
+    small = {"authorization": "Bearer small"}
+    async with edge.client as client:
+        for body, status in (
+            ([{}] * 2, 422),
+            ([{}] * 3, 413),
+            ([EVENT | {"x": "y" * 300}], 413),
+        ):
+            assert (await client.post("/v1/events", json=body, headers=small)).status_code == status
+        assert (await client.post("/v1/events", json=[EVENT] * 9, headers=KEY)).status_code == 202
+
+
+async def test_a_body_of_countless_values_is_refused_before_it_is_parsed() -> None:
+    async with Edge().client as client:
+        bomb = b"[" + b"[]," * 2_000_001 + b"[]]"
+        answer = await client.post("/v1/events", content=bomb, headers=KEY)
+        assert answer.status_code == 413
+
+
+async def test_the_budget_covers_requests_until_they_are_answered() -> None:
+    edge = Edge(max_inflight_bytes=1_000)
+    edge.store.open.clear()
+    body = json.dumps(EVENT | {"x": "y" * 600})
+    async with edge.client as client, asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(client.post("/v1/events", content=body, headers=KEY))
+        await edge.store.asked.wait()
+        refused = await client.post("/v1/events", content=body, headers=KEY)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert f"ampgate_edge_inflight_bytes {len(body)}.0" in (await client.get("/metrics")).text
+        edge.store.open.set()
+        assert (await waiting).status_code == 202
+        assert edge.ingest.budget.used == 0
+        assert (await client.post("/v1/events", content=body, headers=KEY)).status_code == 202
+
+
+async def test_the_budget_counts_what_was_unpacked() -> None:
+    edge = Edge(max_inflight_bytes=5_000)
+    edge.store.open.clear()
+    packed = gzip.compress(json.dumps(EVENT | {"x": "y" * 3_000}).encode())
+    headers = KEY | {"content-encoding": "gzip"}
+    async with edge.client as client, asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(client.post("/v1/events", content=packed, headers=headers))
+        await edge.store.asked.wait()
+        refused = await client.post("/v1/events", content=packed, headers=headers)
+        assert refused.status_code == 503
+        edge.store.open.set()
+        assert (await waiting).status_code == 202
+    assert edge.ingest.budget.used == 0
+
+
+async def test_the_suppressed_are_rejected_and_nothing_of_theirs_is_kept() -> None:
+    edge = Edge(suppressed_user_ids=["forgotten"])
+    gone = EVENT | {"user_id": "forgotten"}
+    broken = {"user_id": "forgotten", "event_type": 5}
+    async with edge.client as client:
+        native = await client.post("/v1/events?receipts=1", json=[gone, EVENT, broken], headers=KEY)
+        batch = {"api_key": "secret", "events": [EVENT | {"user_id": "user-9"}, gone]}
+        amplitude = await client.post("/batch", json=batch)
+        update = json.dumps({"user_id": "forgotten", "user_properties": {"a": 1}})
+        form = {
+            "api_key": "secret",
+            "identification": update,
+        }
+        identify = await client.post("/identify", data=form)
+    answer = native.json()
+    assert (native.status_code, answer["accepted"]) == (202, 1)
+    assert [(r["index"], r["reason"]) for r in answer["rejected"]] == [
+        (0, "suppressed"),
+        (2, "suppressed"),
+    ]
+    assert [receipt["index"] for receipt in answer["records"]] == [1]
+    assert (amplitude.status_code, amplitude.json()["silenced_events"]) == (400, [1])
+    assert identify.status_code == 400
+    assert edge.store.values("events") == [EVENT]
+    assert list(edge.store.topics) == ["events"]
+
+
+async def test_personal_data_is_scrubbed_from_records_and_dead_letters() -> None:
+    scrub = [{"field": "event_properties.phone"}]
+    edge = Edge({"name": "eu", "write_key": "eu", "scrub": [{"pattern": "@"}]}, scrub=scrub)
+    event = EVENT | {"event_properties": {"phone": "1", "mail": "a@b"}}
+    bad = {"event_properties": {"phone": "1", "mail": "a@b"}}
+    async with edge.client as client:
+        for key in ("secret", "eu"):
+            headers = {"authorization": f"Bearer {key}"}
+            await client.post("/v1/events", json=[event, bad], headers=headers)
+    scrubbed = [
+        {"phone": "[scrubbed]", "mail": "a@b"},
+        {"phone": "[scrubbed]", "mail": "a[scrubbed]b"},
+    ]
+    for topic in ("events", "dead-letters"):
+        assert [value["event_properties"] for value in edge.store.values(topic)] == scrubbed
+
+
+async def test_the_key_is_that_of_the_member_that_counts() -> None:
+    edge = Edge()
+    twice = (
+        b'{"event_type":"a","user_id":"first","user_id":"second","insert_id":"x","insert_id":null}'
+    )
+    async with edge.client as client:
+        for path, body in (
+            ("/v1/events", twice),
+            ("/batch", b'{"api_key":"secret","events":[%b]}' % twice),
+        ):
+            answer = await client.post(path, content=body, headers=KEY)
+            assert answer.is_success, answer.text
+    for record in edge.store.topics["events"]:
+        read = json.loads(record.value)
+        assert (record.key, read["user_id"]) == (b"second", "second")
+        assert isinstance(read["insert_id"], str)
+
+
+async def test_half_an_emoji_does_not_cost_the_batch() -> None:
+    edge = Edge()
+    event = json.dumps(EVENT | {"user_id": "user \ud83d", "x": "\ud83d\ude00"}).encode()
+    async with edge.client as client:
+        for path, body in (
+            ("/v1/events", event),
+            ("/v1/events", event + b"\n" + event),
+            ("/2/httpapi", b'{"api_key":"secret","events":[%b]}' % event),
+        ):
+            answer = await client.post(path, content=body, headers=KEY)
+            assert answer.is_success, answer.text
+    for value in edge.store.values("events"):
+        assert (value["user_id"], value["x"]) == ("user \ufffd", "\U0001f600")
+
+
+DEEP = b'{"event_type":"a","user_id":"user-1","x":' + b"[" * 41 + b"]" * 41 + b"}"
+
+
+async def test_too_deep_a_record_is_rejected_alone() -> None:
+    edge = Edge()
+    body = b"[" + DEEP + b"," + json.dumps(EVENT).encode() + b"]"
+    async with edge.client as client:
+        answer = await client.post("/v1/events", content=body, headers=KEY)
+        assert [rejected["reason"] for rejected in answer.json()["rejected"]] == ["too_deep"]
+        assert answer.json()["accepted"] == 1
+        for depth in (900, 1_000, 1_010, 1_023, 1_030, 1_000_000):
+            deep = b'[{"a":' + b"[" * depth + b"]" * depth + b"}]"
+            answer = await client.post("/v1/events", content=deep, headers=KEY)
+            assert answer.status_code in (400, 422)
+
+
+def bodies() -> st.SearchStrategy[bytes]:
+    numbers = ["NaN", "Infinity", "-Infinity", "1e999", "-0", "1" * 400, "01", "0x1", "1.5e-999"]
+    names = st.sampled_from(
+        ["event_type", "user_id", "time", "insert_id", "ip", "groups", "user_properties", "x"]
+    )
+    scalars = st.sampled_from(
+        [*numbers, "null", "true", '""', '"a"', '"\\ud800"', '"\\u0000"', '"']
+    )
+    values = st.recursive(
+        scalars,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3).map(lambda items: "[" + ",".join(items) + "]"),
+            st.lists(st.tuples(names, inner), max_size=4).map(
+                lambda items: "{" + ",".join(f'"{name}":{value}' for name, value in items) + "}"
+            ),
+        ),
+        max_leaves=12,
+    )
+    wrapped = values.map(
+        lambda value: f'{{"api_key":"secret","events":[{value}],"options":{value}}}'
+    )
+    lines = st.lists(values, max_size=3).map("\n".join)
+    return st.one_of(st.binary(max_size=40), st.one_of(values, wrapped, lines).map(str.encode))
+
+
+@given(st.sampled_from(sorted(ENDPOINTS)), bodies(), st.sampled_from(["", "gzip", "br", "zstd,x"]))
+@example("/identify", b"api_key=secret&identification=%5B%22%5Cud800%22%5D", "")
+@example("/identify", b'{"api_key":"secret","identification":[[]],"options":1e999}', "")
+@example("/v1/events", b"[[[" * 340 + b"]]]" * 340, "")
+def test_bad_input_is_never_a_5xx(path: str, body: bytes, encoding: str) -> None:
+    async def post() -> tuple[httpx.Response, Edge]:
+        edge = Edge()
+        headers = KEY | ({"content-encoding": encoding} if encoding else {})
+        async with edge.client as client:
+            return await client.post(path, content=body, headers=headers), edge
+
+    answer, edge = asyncio.run(post())
+    assert answer.status_code < 500, answer.text
+    stored: list[Any] = [*edge.store.topics.get("events", ())]
+    for record in stored:
+        json.loads(record.value, parse_constant=pytest.fail)
+    assert edge.ingest.budget.used == 0
