@@ -60,7 +60,7 @@ def edge() -> None:
     config = configuration()
     from gateway.server import serve  # Each process loads its own side only.
 
-    serve(config)
+    serve(config, configuration)
 
 
 @app.command()

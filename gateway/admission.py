@@ -1,6 +1,7 @@
 """How much is let in: bytes in flight, and events a second of one source. Pure."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -45,6 +46,14 @@ class Share:
         self.size -= size
 
 
+class Rate(Protocol):
+    """How many events may pass, as a `TokenBucket` says: of one process, or of several."""
+
+    rate: float
+
+    def take(self, count: int, now: float) -> float: ...
+
+
 class TokenBucket:
     """A rate with one second's burst.
 
@@ -52,12 +61,12 @@ class TokenBucket:
     off: so a batch larger than the burst waits no longer than a single event would.
     """
 
-    __slots__ = ("_at", "_tokens", "rate")
+    __slots__ = ("at", "rate", "tokens")
 
     def __init__(self, rate: float, now: float) -> None:
         self.rate = rate
-        self._tokens = self._burst
-        self._at = now
+        self.tokens = self._burst
+        self.at = now
 
     @property
     def _burst(self) -> float:
@@ -65,10 +74,10 @@ class TokenBucket:
 
     def take(self, count: int, now: float) -> float:
         """0 when the events may pass, else after how many seconds to come again."""
-        passed = max(0.0, now - self._at)
-        self._at = max(self._at, now)
-        self._tokens = min(self._burst, self._tokens + passed * self.rate)
-        if self._tokens < 1.0 and count:
-            return (1.0 - self._tokens) / self.rate
-        self._tokens -= count
+        passed = max(0.0, now - self.at)
+        self.at = max(self.at, now)
+        self.tokens = min(self._burst, self.tokens + passed * self.rate)
+        if self.tokens < 1.0 and count:
+            return (1.0 - self.tokens) / self.rate
+        self.tokens -= count
         return 0.0

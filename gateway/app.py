@@ -13,6 +13,7 @@ from gateway.bodies import Receive
 from gateway.ingest import Ingest, Send, Store
 from gateway.log import Log
 from gateway.openapi import ingest_paths
+from gateway.sources import NewRate, own_rate
 from schemas.config import Config
 
 
@@ -47,9 +48,11 @@ class Application:
         await self.operations(scope, receive, send)
 
 
-def create_app(config: Config, store: Lasting | None = None) -> Application:
+def create_app(
+    config: Config, store: Lasting | None = None, new_rate: NewRate = own_rate
+) -> Application:
     log = store or Log(config.kafka, config.edge.ack_timeout_seconds)
-    ingest = Ingest(config, log)
+    ingest = Ingest(config, log, new_rate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.shapes import Answer, Batch, Context, Endpoint, RefusedError, Request
 from gateway.lanes import NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
-from gateway.sources import Sender, Sources
+from gateway.sources import NewRate, Sender, Sources, own_rate
 from gateway.suppression import is_suppressed, without_suppressed
 from schemas.config import Config
 from schemas.records import Headers, NewRecord
@@ -48,18 +48,19 @@ class Outcome:
 class Ingest:
     """All ingest paths of the edge."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, new_rate: NewRate = own_rate) -> None:
         self.budget = Budget(config.edge.max_inflight_bytes)
         self.metrics = Metrics(lambda: self.budget.used)
         self._topics = config.kafka.topics
         self._store = store
-        self._sources = Sources(config)
+        self._new_rate = new_rate
+        self._sources = Sources(config, None, new_rate)
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
 
     def apply(self, config: Config) -> None:
         """From the next request on, these sources and limits hold."""
-        self._sources = Sources(config, self._sources)
+        self._sources = Sources(config, self._sources, self._new_rate)
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
         self.budget.limit = config.edge.max_inflight_bytes

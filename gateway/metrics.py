@@ -1,9 +1,13 @@
 """The edge's own numbers (product.md §8)."""
 
+import os
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
+# Where prometheus-client's values are kept when several workers share them.
+WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -25,15 +29,29 @@ class Metrics:
             ["source", "kind", "outcome"],
             registry=registry,
         )
-        Gauge(
-            "ampgate_edge_inflight_bytes", "Waiting for Kafka's acks.", registry=registry
-        ).set_function(inflight_bytes)
+        self._inflight_bytes = inflight_bytes
+        self._inflight = Gauge(
+            "ampgate_edge_inflight_bytes",
+            "Of requests between their first byte and their answer.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         # Looking a child up by its labels costs more than counting; the sets are small.
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._record_children: dict[tuple[str, str, str], Counter] = {}
 
+    def tick(self) -> None:
+        """To be called every second: another worker may be the one that is asked."""
+        self._inflight.set(self._inflight_bytes())
+
     def exposition(self) -> bytes:
-        return generate_latest(self.registry)
+        """The figures of this process, or the sum over all workers."""
+        self.tick()
+        if WORKERS_DIRECTORY not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # It has no types.
+        return generate_latest(together)
 
     def request(self, dialect: str, status: int, seconds: float) -> None:
         child = self._request_children.get((dialect, status))

@@ -2,13 +2,15 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 
 from gateway.addresses import truncated
-from gateway.admission import TokenBucket
+from gateway.admission import Rate, TokenBucket
 from gateway.scrubbing import Scrubber
 from schemas.config import Config, Edge, Source
 
 KNOWN_KEYS_MAX = 10_000
+NewRate = Callable[[str, float], Rate]
 
 
 class Sender:
@@ -19,7 +21,7 @@ class Sender:
         *("origins", "scrubber"),
     )
 
-    def __init__(self, source: Source, edge: Edge, bucket: TokenBucket | None) -> None:
+    def __init__(self, source: Source, edge: Edge, bucket: Rate | None) -> None:
         self.name = source.name
         self.header = ("source", source.name.encode())
         self.ip_policy = source.ip
@@ -37,15 +39,28 @@ class Sender:
         return truncated(ip) if self.ip_policy == "truncate" else None
 
 
+def own_rate(_source: str, rate: float) -> Rate:
+    return TokenBucket(rate, time.monotonic())
+
+
 class Sources:
     """All configured sources."""
 
-    def __init__(self, config: Config, before: "Sources | None" = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        before: "Sources | None" = None,
+        new_rate: NewRate = own_rate,
+    ) -> None:
         """What a source has sent `before` still counts against an unchanged rate."""
-        buckets = {} if before is None else before.buckets()
+        rates = {} if before is None else before.rates()
         self._by_digest: dict[str, Sender] = {}
         for source in config.sources:
-            bucket = _bucket(source.events_per_second, buckets.get(source.name))
+            rate, bucket = source.events_per_second, rates.get(source.name)
+            if rate is None:
+                bucket = None
+            elif bucket is None or bucket.rate != rate:
+                bucket = new_rate(source.name, rate)
             self._by_digest[source.key_digest] = Sender(source, config.edge, bucket)
         self._by_key: dict[str, Sender] = {}
         self.origins = frozenset().union(*(sender.origins for sender in self._by_digest.values()))
@@ -60,13 +75,5 @@ class Sources:
                 self._by_key[key] = sender
         return sender
 
-    def buckets(self) -> dict[str, TokenBucket | None]:
+    def rates(self) -> dict[str, Rate | None]:
         return {sender.name: sender.bucket for sender in self._by_digest.values()}
-
-
-def _bucket(rate: float | None, before: TokenBucket | None) -> TokenBucket | None:
-    if rate is None:
-        return None
-    if before is not None and before.rate == rate:
-        return before
-    return TokenBucket(rate, time.monotonic())

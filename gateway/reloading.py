@@ -1,0 +1,36 @@
+"""Reading the configuration again: a bad file changes nothing, and says so."""
+
+from collections.abc import Callable
+
+import structlog
+
+from schemas.config import Config, ConfigError
+
+Load = Callable[[], Config]
+# What only a restart can change.
+FIXED = ("host", "port", "workers", "path_prefix", "ack_timeout_seconds")
+
+log = structlog.get_logger()
+
+
+def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Config | None:
+    """The new configuration, if there is a good one; said aloud, unless somebody else does."""
+    if load is None:
+        return None
+    try:
+        config = load()
+    except ConfigError as error:
+        log.error("the new configuration is not used", why=str(error))
+        return None
+    if not quiet:
+        log.info("the configuration was read again", sources=len(config.sources))
+        if fixed := needs_restart(current, config):
+            log.warning("a change takes a restart", keys=fixed)
+    return config
+
+
+def needs_restart(current: Config, config: Config) -> list[str]:
+    """The keys that changed and are not applied."""
+    before, after = current.edge.model_dump(), config.edge.model_dump()
+    keys = [f"edge.{name}" for name in FIXED if before[name] != after[name]]
+    return keys if current.kafka == config.kafka else [*keys, "kafka"]

@@ -1,0 +1,128 @@
+"""Several worker processes on one port: started, started again when they die, ended together.
+
+The parent holds the listening sockets, so a worker that dies or is replaced costs no waiting
+connection; it serves nothing itself. It loads no prometheus_client before the workers' directory
+is named in the environment, and no event loop at all: it forks.
+"""
+
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+import time
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+import structlog
+
+from gateway.reloading import Load, read_again
+from gateway.server import SIGNALS, work
+from schemas.config import Config
+
+WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+RESTART_SECONDS = 1.0
+STOP_SECONDS = 10.0
+
+log = structlog.get_logger()
+_fork = multiprocessing.get_context("fork")
+
+
+class Workers:
+    def __init__(self, config: Config, load: Load | None, listeners: list[socket.socket]) -> None:
+        self._config = config
+        self._load = load
+        self._listeners = listeners
+        self._running: list[ForkProcess] = []
+        self._start_at = 0.0
+        self._alive, self._life = os.pipe()  # It ends with us, however we end.
+
+    def run(self) -> None:
+        """Return after SIGINT or SIGTERM, when all workers have ended."""
+        inbox, outbox = socket.socketpair()
+        outbox.setblocking(False)
+        signal.set_wakeup_fd(outbox.fileno())
+        for number in SIGNALS:
+            signal.signal(number, _noticed)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        with tempfile.TemporaryDirectory(prefix="ampgate-edge-") as directory:
+            os.environ[WORKERS_DIRECTORY] = directory
+            stopping = False
+            while not stopping:
+                self._look_after(Path(directory))
+                sentinels = [worker.sentinel for worker in self._running]
+                pause = max(0.0, self._start_at - time.monotonic()) if self._missing else None
+                if inbox in wait([inbox, *sentinels], pause):
+                    numbers = inbox.recv(64)  # Python writes each signal's number.
+                    stopping = signal.SIGTERM in numbers or signal.SIGINT in numbers
+                    if signal.SIGHUP in numbers:
+                        self._read_again()
+            self._stop()
+
+    @property
+    def _missing(self) -> int:
+        return self._config.edge.workers - len(self._running)
+
+    def _look_after(self, directory: Path) -> None:
+        """Count the dead, and start who is missing once it is time."""
+        for worker in [worker for worker in self._running if not worker.is_alive()]:
+            self._running.remove(worker)
+            self._start_at = time.monotonic() + RESTART_SECONDS
+            _forget_gauges(worker)
+            log.error("a worker ended and is started again", status=worker.exitcode)
+        if time.monotonic() >= self._start_at:
+            while self._missing:
+                self._running.append(self._started(directory))
+
+    def _started(self, directory: Path) -> ForkProcess:
+        # What comes before the child listens to signals waits for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        worker = _fork.Process(target=self._work, args=(directory,))
+        worker.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return worker
+
+    def _work(self, directory: Path) -> None:
+        signal.set_wakeup_fd(-1)
+        os.close(self._life)
+        work(self._config, self._load, self._listeners, directory, self._alive)
+
+    def _read_again(self) -> None:
+        config = read_again(self._config, self._load)
+        if config is None:
+            return
+        edge = config.edge.model_copy(update={"workers": self._config.edge.workers})
+        self._config = config.model_copy(update={"edge": edge})
+        for worker in self._running:
+            _signal(worker, signal.SIGHUP)
+
+    def _stop(self) -> None:
+        # Ours first: the last worker to close takes in all that wait.
+        for listener in self._listeners:
+            listener.close()
+        for worker in self._running:
+            worker.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in self._running:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.is_alive():
+                log.error("a worker did not end in time and is killed")
+                worker.kill()
+                worker.join()
+
+
+def _noticed(_number: int, _frame: object) -> None:
+    """The number is in the inbox."""
+
+
+def _signal(worker: ForkProcess, number: signal.Signals) -> None:
+    if worker.pid is not None and worker.is_alive():
+        os.kill(worker.pid, number)
+
+
+def _forget_gauges(worker: ForkProcess) -> None:
+    """What it counted stays counted; what it held is gone."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # It has no types.
