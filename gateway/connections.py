@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop, Transport
 from asyncio.events import TimerHandle
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -31,7 +32,6 @@ class Connection(HttpToolsProtocol):
         _loop: AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._messages = 0
         self._in_head = False
         self._in_message = False
         self._overhead = 0
@@ -47,14 +47,32 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        message = self._messages
-        super().data_received(data)
-        if self._messages == message and self._in_message:
-            self._overhead += len(data)
-            if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
-                self._refuse(431, "the headers are too large")
+        self._overhead += len(data)  # Until a body or a new message in it shows what it was.
+        self._unset_keepalive_if_required()
+        self._feed(data)
+        if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refuse(431, "the headers are too large")
         if self._deadline is None and (self._in_head or self._is_forgotten()):
             self._await(HEAD_SECONDS)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self._refuse(400, "this is no HTTP request")
+        except HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+
+    def _decline(self, rest: bytes) -> None:
+        """Read a request that offers another protocol, as Java's client does, as if it did not.
+
+        httptools would leave its body unread.
+        """
+        offer = (b"connection", b"upgrade", b"http2-settings")
+        lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
+        first = self.parser.get_method() + b" " + self.url + b" HTTP/1.1"
+        self.parser = HttpRequestParser(self)
+        self._feed(b"\r\n".join([first, *lines, b"", rest]))
 
     def _is_forgotten(self) -> bool:
         """Whether only empty lines came: they end uvicorn's keep-alive, and start no request."""
@@ -63,11 +81,14 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._messages += 1
         self._overhead = 0
         self._in_head = self._in_message = True
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("this is no proxy")
+            return
         self._in_head = False
         self._await(None)
         super().on_headers_complete()
@@ -79,6 +100,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_message = False
         self._await(None)
         super().on_message_complete()
@@ -95,9 +118,6 @@ class Connection(HttpToolsProtocol):
             self._await(LEAVE_SECONDS)
         else:
             self.cycle.keep_alive = False
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)
 
     def _refuse(self, status: int, words: str) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
