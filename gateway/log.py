@@ -27,7 +27,8 @@ PARTITIONS_FRESH_SECONDS = 10.0
 PROBE_SECONDS = 2.0
 PROBE_FRESH_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
-STOP_SECONDS = 2.0
+STOP_SECONDS = 1.0
+DRAIN_SECONDS = 1.0
 
 __all__ = ["Log", "NotStored", "TooLargeForKafka"]
 _logger = logging.getLogger("ampgate.edge")
@@ -61,8 +62,11 @@ class Log:
             await asyncio.wait_for(self._connected.wait(), self._ack_timeout_seconds)
 
     async def stop(self) -> None:
-        for lane in self._lanes.values():
-            await lane.drain()
+        """Give what is on its way a moment; whoever waited for more has been answered by now."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for lane in self._lanes.values():
+                    await lane.drain()
         for task in (self._keeper, self._probing):
             if task is not None:
                 task.cancel()

@@ -65,6 +65,14 @@ class EdgeProcess:
                     pass
                 await asyncio.sleep(0.05)
 
+    async def holds_bytes(self) -> None:
+        """Return once a request is on its way to Kafka."""
+        async with asyncio.timeout(READY_SECONDS), self.client() as client:
+            while True:
+                if "\nampgate_edge_inflight_bytes 0.0\n" not in (await client.get("/metrics")).text:
+                    return
+                await asyncio.sleep(0.02)
+
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self.process.wait, 15)

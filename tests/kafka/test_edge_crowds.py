@@ -1,4 +1,4 @@
-"""Many clients at once: the memory stays within the budget, and nobody is turned away unanswered."""
+"""Many clients at once: the memory stays within the budget, and everybody is answered."""
 
 import asyncio
 import resource

@@ -1,9 +1,11 @@
 """Kafka dies and comes back: the edge says so, and loses nothing that it acknowledged."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx
+import psutil
 from aiokafka import AIOKafkaConsumer
 
 from ampgate.kafka import EmbeddedKafka
@@ -76,6 +78,36 @@ async def test_while_kafka_is_dead_nothing_is_acknowledged_and_afterwards_all_go
         # In order, too: what stands twice (stored, and yet not acknowledged) was not sent twice.
         mine = [i for i in stored if i.startswith(f"{sender}-")]
         assert mine == sorted(mine, key=lambda i: int(i.partition("-")[2]))
+
+
+async def test_a_frozen_kafka_keeps_nobody_from_leaving(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+        await create_topics(kafka.bootstrap_servers, PREFIX)
+        java = psutil.Process(kafka.pid(1))
+        async with (
+            running(
+                tmp_path,
+                kafka.bootstrap_servers,
+                PREFIX,
+                unused_tcp_port,
+                more="ack_timeout_seconds = 60",
+            ) as edge,
+            edge.client() as client,
+        ):
+            java.suspend()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    event = {"event_type": "a", "user_id": "u"}
+                    waiting = tasks.create_task(client.post("/v1/events", json=event, headers=KEY))
+                    await edge.holds_bytes()
+                    began = time.monotonic()
+                    assert await edge.stop() == 0
+                    assert time.monotonic() - began < 10
+                assert waiting.result().status_code == 503
+            finally:
+                java.resume()
 
 
 async def probe(edge: EdgeProcess) -> httpx.Response:

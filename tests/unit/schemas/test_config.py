@@ -35,6 +35,11 @@ def test_an_empty_file_is_a_whole_configuration() -> None:
         ({"kafka": 5}, "kafka"),
         ({"edge": {"port": 70_000}}, "edge.port"),
         ({"edge": {"trusted_proxies": ["10.0.0.0/8", "x"]}}, "edge.trusted_proxies.1"),
+        ({"edge": {"path_prefix": "collect/"}}, "edge.path_prefix"),
+        (
+            {"sources": [{**SOURCE, "allowed_origins": ["https://a.b/"]}]},
+            "sources.0.allowed_origins.0",
+        ),
         ({"sources": [SOURCE, {**SOURCE, "name": "Web Shop"}]}, "sources.1.name"),
         ({"sources": [{"name": "web"}]}, "sources.0"),
         ({"sources": [{"name": "web", "write_key": ""}]}, "sources.0"),
@@ -177,3 +182,10 @@ def test_a_region_leads_to_its_host(tree: dict[str, Any], url: str) -> None:
     (destination,) = parsed({"destinations": [tree]}).destinations
     assert isinstance(destination, AmplitudeDestination | AampeDestination)
     assert destination.url == url
+
+
+def test_suppressed_ids_come_from_a_file_of_one_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "forgotten.txt"
+    file.write_text("ann@example.org\n\n  user 7 \r\n")
+    config = parsed({"edge": {"suppressed_user_ids_file": str(file)}})
+    assert config.edge.suppressed_user_ids == ("ann@example.org", "user 7")
