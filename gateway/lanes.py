@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -31,6 +31,17 @@ class _Flush:
         # A waiter that went away must not make asyncio complain about the failure.
         self.stored.add_done_callback(_retrieved)
 
+    def append(self, record: NewRecord, now_ms: int) -> bool:
+        """Whether there was room for it."""
+        key, value, headers = record
+        appended = self.batch.append(
+            timestamp=now_ms,
+            key=key,
+            value=value,
+            headers=headers if type(headers) is list else list(headers),  # All it takes.
+        )
+        return appended is not None
+
 
 class Lane:
     """One partition: the batches that wait, in order, and the task that sends them."""
@@ -45,26 +56,24 @@ class Lane:
         self._waiting: list[_Flush] = []
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, record: NewRecord, now_ms: int) -> "asyncio.Future[None]":
-        waiting = self._waiting
-        if waiting:
-            flush = waiting[-1]
-            if self._append(flush, record, now_ms):
-                return flush.stored
+    def add(self, records: Sequence[NewRecord], now_ms: int) -> "set[asyncio.Future[None]]":
+        """Put the records at the end of the line; the futures say when they are stored."""
+        flush = self._waiting[-1] if self._waiting else self._begin()
+        waits: set[asyncio.Future[None]] = set()
+        for record in records:
+            if not flush.append(record, now_ms):
+                flush = self._begin()
+                if not flush.append(record, now_ms):
+                    raise TooLargeForKafka("the record fits no batch")
+            waits.add(flush.stored)
+        return waits
+
+    def _begin(self) -> _Flush:
         flush = _Flush(self._producer().create_batch())
-        if not self._append(flush, record, now_ms):
-            raise TooLargeForKafka("the record fits no batch")
-        waiting.append(flush)
+        self._waiting.append(flush)
         if self._task is None:
             self._task = asyncio.create_task(self._send_all())
-        return flush.stored
-
-    @staticmethod
-    def _append(flush: _Flush, record: NewRecord, now_ms: int) -> bool:
-        appended = flush.batch.append(
-            timestamp=now_ms, key=record.key, value=record.value, headers=list(record.headers)
-        )
-        return appended is not None
+        return flush
 
     async def _send_all(self) -> None:
         try:

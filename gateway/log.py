@@ -8,13 +8,18 @@ import contextlib
 import itertools
 import logging
 import ssl
+import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from gateway.lanes import Lane, NotStored, TooLargeForKafka
 from schemas.config import Kafka
@@ -31,6 +36,9 @@ STOP_SECONDS = 1.0
 DRAIN_SECONDS = 1.0
 
 __all__ = ["Log", "NotStored", "TooLargeForKafka"]
+# aiokafka compresses at level 9 and has no option for it. Level 1 takes a third of the time (1 µs
+# an event less) for 10 % more bytes.
+sys.modules[DefaultRecordBatchBuilder.__module__].lz4_encode = partial(lz4_encode, level=1)  # type: ignore[attr-defined]  # The name that `build` looks up.
 _logger = logging.getLogger("ampgate.edge")
 
 
@@ -79,14 +87,13 @@ class Log:
             count = await self._count_partitions(topic)
         now_ms = time.time_ns() // 1_000_000
         waits: set[asyncio.Future[None]] = set()
-        for record in records:
-            partition = self._partition(record.key, count)
+        for partition, share in self._by_partition(records, count).items():
             lane = self._lanes.get((topic, partition))
             if lane is None:
                 lane = self._lanes[topic, partition] = Lane(
                     self._current_producer, self._ack_timeout_seconds, topic, partition
                 )
-            waits.add(lane.add(record, now_ms))
+            waits |= lane.add(share, now_ms)
         # Shielded, since a batch is shared: a request that goes away must not take it along.
         if len(waits) == 1:
             await asyncio.shield(waits.pop())
@@ -113,6 +120,16 @@ class Log:
             answer = False
         self._probed = (time.monotonic(), answer)
         return answer
+
+    def _by_partition(
+        self, records: Sequence[NewRecord], count: int
+    ) -> dict[int, Sequence[NewRecord]]:
+        if len(records) == 1:
+            return {self._partition(records[0].key, count): records}
+        shares: defaultdict[int, list[NewRecord]] = defaultdict(list)
+        for record in records:
+            shares[self._partition(record.key, count)].append(record)
+        return dict(shares)
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is None:
