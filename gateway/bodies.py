@@ -9,6 +9,7 @@ from gateway.encodings import EncodingError, decompressed
 from gateway.surrogates import repaired
 
 Message = MutableMapping[str, Any]
+WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: no wait is needed.
 Receive = Callable[[], Awaitable[Message]]
 # JSON in memory is up to 30 times its text (`[[],[],…]`); real events have a value in 25 bytes.
 VALUES_MAX = 2_000_000
@@ -26,9 +27,16 @@ class ClientGone(Exception):  # noqa: N818  It reads as what happened.
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], limit: int, seconds: float, share: Share
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    limit: int,
+    seconds: float | None,
+    share: Share,
 ) -> bytes:
-    """The whole body as plain text; each byte of it is in the share before the next is read."""
+    """The whole body as plain text; each byte of it is in the share before the next is read.
+
+    No `seconds` are needed when it is known to be there.
+    """
     length = headers.get(b"content-length", b"")
     if length.isdigit():
         size = int(length[:20])
@@ -36,11 +44,14 @@ async def read_body(
             raise _too_large(limit)
         if not share.has_room(size):
             raise _no_room()
-    try:
-        async with asyncio.timeout(seconds):
-            body = await _receive_all(receive, limit, share)
-    except TimeoutError as error:
-        raise BodyError(408, f"the body took more than {seconds:g} s") from error
+    if seconds is None:
+        body = await _receive_all(receive, limit, share)
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _receive_all(receive, limit, share)
+        except TimeoutError as error:
+            raise BodyError(408, f"the body took more than {seconds:g} s") from error
     encoding = headers.get(b"content-encoding")
     if encoding is not None:
         body = _plain(body, encoding, limit, share)

@@ -15,11 +15,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.answers import error_body
+from gateway.bodies import WHOLE_BODY
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES_MAX = 65_536  # Beyond the first read, of all that is neither body nor its framing.
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # In which a client may still send the body that was refused.
+# Said to the application when the body is there: it then needs no timeout, which costs 4 µs.
+WHOLE: dict[str, dict[object, object]] = {WHOLE_BODY: {}}
 LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still arrives.
 
 
@@ -90,7 +93,8 @@ class Connection(HttpToolsProtocol):
                 raise ValueError("this is no proxy")
             return
         self._in_head = False
-        self._await(None)
+        if self._deadline is not None:
+            self._await(None)
         super().on_headers_complete()
         if self._leaving:
             self.cycle.keep_alive = False
@@ -103,7 +107,9 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._in_message = False
-        self._await(None)
+        if self._deadline is not None:
+            self._await(None)
+        self.scope["extensions"] = WHOLE
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
