@@ -36,14 +36,15 @@ class Application:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            path = scope["path"]
+            inner, path = scope, scope["path"]
             if self._prefix and path.startswith(self._prefix + "/"):
                 # Without the prefix all is served, too: for probes, and proxies that take it off.
                 path = path.removeprefix(self._prefix)
+                inner = {**scope, "path": path}
                 scope = {**scope, "root_path": self._prefix}
             endpoint = self.ingest.endpoint(path)
             if endpoint is not None:
-                await self.ingest(endpoint, scope, receive, send)
+                await self.ingest(endpoint, inner, receive, send)
                 return
         await self.operations(scope, receive, send)
 

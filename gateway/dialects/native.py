@@ -39,7 +39,7 @@ class Native:
         self._member = "events" if kind is Kind.EVENT else "updates"
 
     def open(self, request: Request) -> Opened:
-        key = bearer_key(request.headers)
+        key = bearer_key(request.headers) or _beacon_key(request.query)
         if key is None:
             raise RefusedError(failure(401, "Authorization: Bearer WRITE_KEY is missing"))
         content_type = request.headers.get(b"content-type", b"")
@@ -98,6 +98,12 @@ class Native:
                 return [bytes(raw) for raw in _array.decode(_object.decode(body)[self._member])]
             raise RefusedError(failure(400, f"{self._member} is not an array"))
         raise RefusedError(failure(400, "the body is neither an object nor an array"))
+
+
+def _beacon_key(query: bytes) -> str | None:
+    """`?write_key=…`: a page's `sendBeacon` can set no header."""
+    found = parse_qs(query).get(b"write_key") if query else None
+    return found[-1].decode("utf-8", "replace") if found else None
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -141,6 +141,47 @@ async def test_the_suppressed_are_rejected_and_nothing_of_theirs_is_kept() -> No
     assert list(edge.store.topics) == ["events"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/segment/v1/track", {"userId": "forgotten", "event": "a"}, 200),
+        ("/segment/v1/batch", {"batch": [{"type": "nonsense", "userId": "forgotten"}]}, 200),
+        ("/aampe/v1/events", {"contact_id": "forgotten", "event_name": "a"}, 422),
+        ("/v1/user-properties", {"user_id": "forgotten", "user_properties": {"a": 1}}, 422),
+    ],
+)
+async def test_no_dialect_keeps_a_trace_of_the_suppressed(
+    path: str, body: dict[str, Any], status: int
+) -> None:
+    edge = Edge(suppressed_user_ids=["forgotten"])
+    async with edge.client as client:
+        auth = httpx.BasicAuth("secret", "") if "segment" in path else httpx.Auth()
+        answer = await client.post(path, json=body, headers=KEY, auth=auth)
+    assert answer.status_code == status, answer.text
+    assert edge.store.topics == {}
+
+
+async def test_a_beacon_names_its_key_in_the_query() -> None:
+    edge = Edge()
+    async with edge.client as client:
+        for key, status in (("secret", 202), ("wrong", 401)):
+            url = f"/v1/events?write_key={key}"
+            text = {"content-type": "text/plain"}
+            answer = await client.post(url, content=json.dumps(EVENT), headers=text)
+            assert answer.status_code == status
+    assert edge.store.values("events") == [EVENT]
+
+
+async def test_a_key_in_the_path_is_found_behind_a_prefix() -> None:
+    edge = Edge(path_prefix="/collect")
+    async with edge.client as client:
+        for prefix in ("", "/collect"):
+            wrong = await client.post(f"{prefix}/webhooks/amplemarket/wrong", json={})
+            right = await client.post(f"{prefix}/webhooks/amplemarket/secret", json={})
+            assert (wrong.status_code, right.status_code) != (401, 401)
+            assert wrong.status_code == 401
+
+
 async def test_personal_data_is_scrubbed_from_records_and_dead_letters() -> None:
     scrub = [{"field": "event_properties.phone"}]
     edge = Edge({"name": "eu", "write_key": "eu", "scrub": [{"pattern": "@"}]}, scrub=scrub)
