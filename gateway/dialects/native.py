@@ -70,7 +70,7 @@ class Native:
                 for rejection in batch.rejected
             ],
         }
-        if request.query and parse_qs(request.query).get(b"receipts", [b""])[-1] in (b"true", b"1"):
+        if _last(request.query, "receipts") in ("true", "1"):
             body["records"] = [{"index": i, "insert_id": id_} for i, id_ in batch.receipts]
         return Answer(202 if batch.records else 422, orjson.dumps(body))
 
@@ -102,8 +102,12 @@ class Native:
 
 def _beacon_key(query: bytes) -> str | None:
     """`?write_key=…`: a page's `sendBeacon` can set no header."""
-    found = parse_qs(query).get(b"write_key") if query else None
-    return found[-1].decode("utf-8", "replace") if found else None
+    return _last(query, "write_key") or None
+
+
+def _last(query: bytes, name: str) -> str:
+    # Bytes that are no text are no reason to fail.
+    return parse_qs(query.decode("latin-1")).get(name, [""])[-1] if query else ""
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -200,5 +200,4 @@ def _key(request: Request, tree: Mapping[str, object]) -> str | None:
         if isinstance(key, str) and key:
             return key
     # RudderStack's beacon can set no header.
-    in_query = parse_qs(request.query).get(b"writeKey", [b""])[-1]
-    return in_query.decode("utf-8", "replace") or None
+    return parse_qs(request.query.decode("latin-1")).get("writeKey", [""])[-1] or None

@@ -164,12 +164,34 @@ async def test_no_dialect_keeps_a_trace_of_the_suppressed(
 async def test_a_beacon_names_its_key_in_the_query() -> None:
     edge = Edge()
     async with edge.client as client:
-        for key, status in (("secret", 202), ("wrong", 401)):
+        for key, status in (("wrong", 401), ("secret", 202)):
             url = f"/v1/events?write_key={key}"
             text = {"content-type": "text/plain"}
             answer = await client.post(url, content=json.dumps(EVENT), headers=text)
             assert answer.status_code == status
     assert edge.store.values("events") == [EVENT]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/v1/events", 202), ("/segment/v1/track", 401), ("/identify", 400)]
+)
+async def test_a_query_that_is_no_text_is_passed_over(path: str, status: int) -> None:
+    # Below httpx, which would escape it.
+    scope = {"method": "POST", "path": path, "query_string": b"\x80=\xff&receipts=1"}
+    headers = [(b"authorization", b"Bearer secret")]
+    answers: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": json.dumps(EVENT).encode()}
+
+    async def send(message: Any) -> None:  # noqa: ANN401
+        answers.append(message)
+
+    edge = Edge()
+    more = {"type": "http", "headers": headers, "client": ("127.0.0.1", 1)}
+    await edge.app(scope | more, receive, send)
+    assert answers[0]["status"] == status
+    assert status != 202 or "records" in json.loads(answers[1]["body"])
 
 
 async def test_a_key_in_the_path_is_found_behind_a_prefix() -> None:
