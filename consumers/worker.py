@@ -5,7 +5,7 @@ It decides nothing: the engine does. Every task only reports; the one loop looks
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack
 from random import Random
 
@@ -32,11 +32,17 @@ log = structlog.get_logger()
 
 class Worker:
     def __init__(
-        self, destination: Destination, config: Config, http: Http, letters: Letters
+        self,
+        destination: Destination,
+        config: Config,
+        http: Http,
+        letters: Letters,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._destination = destination
         self._config = config
         self._http = http
+        self._clock = clock
         self._letters = letters
         self._counts = metrics.Counts(destination.name, destination.kind)
         self._topic = config.kafka.topics.of(destination.kind)
@@ -119,7 +125,7 @@ class Worker:
 
     async def _plan(self, tasks: asyncio.TaskGroup, flights: set[asyncio.Task[None]]) -> None:
         while not self._stopping:
-            now = time.time()
+            now = self._clock()
             while letter := self._delivery.next_dead_letter():
                 self._launch(tasks.create_task(self._bury(letter)), flights)
             while not self._draining and (batch := self._delivery.next_batch(now)):
@@ -161,7 +167,7 @@ class Worker:
             for records in await self._reader.read(full=full, records_max=READ_RECORDS_MAX):
                 is_own = records[0].topic == self._topic
                 take = self._delivery.accept if is_own else self._delivery.scan
-                self._counts.skipped(take(records, time.time()))
+                self._counts.skipped(take(records, self._clock()))
             for partition in await self._reader.scanned():
                 self._delivery.scanned(partition)
             self._news.set()
@@ -169,7 +175,7 @@ class Worker:
     async def _load(self) -> None:
         """Read again what was parked and whose time has come."""
         while self._loader is not None:
-            place = self._delivery.wants(time.time())
+            place = self._delivery.wants(self._clock())
             if place is None:
                 await asyncio.sleep(0.1)  # The plan wakes on its own; nobody tells of room.
                 continue
@@ -177,7 +183,7 @@ class Worker:
             records, begins = await self._loader.read(place, offset, READ_RECORDS_MAX)
             if begins > offset and (lost := self._delivery.lose(place.partition, begins)):
                 log.error("parked records were deleted by retention", place=place, records=lost)
-            self._counts.skipped(self._delivery.load(records, time.time()))
+            self._counts.skipped(self._delivery.load(records, self._clock()))
             self._news.set()
 
     async def _park(self) -> None:
@@ -204,7 +210,7 @@ class Worker:
         began = time.monotonic()
         reply = await self._http.send(request)
         status = str(reply.status) if isinstance(reply, Response) else reply.reason
-        now = time.time()
+        now = self._clock()
         verdict = self._delivery.settle(batch, reply, now)
         self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
         self._counts.delivered(batch, verdict, now)
@@ -256,7 +262,7 @@ class Worker:
     async def _measure(self) -> None:
         standings = await self._reader.standings()
         committable = self._delivery.committable()
-        self._counts.measured(self._delivery, standings, committable, time.time())
+        self._counts.measured(self._delivery, standings, committable, self._clock())
         progress = (committable, self._delivery.deliveries)
         is_busy = (
             self._delivery.unsettled() > self._delivery.held() + self._delivery.parked_records()

@@ -153,7 +153,7 @@ class Delivery:
         self._in_flight.remove(batch)
         assert all(0 <= index < len(batch.encoded) for index in verdict.but)
         for identity, hold in verdict.holds.items():
-            self._clocks.hold(identity, now + hold.seconds, hold.reason)
+            self._clocks.hold(identity, hold.until(now), hold.reason)
         status = reply.status if isinstance(reply, Response) else None
         index = 0
         for lane, entries in batch.parts:
@@ -563,8 +563,8 @@ class Delivery:
             case Split(reason, detail) if company == 1:
                 self._bury(entry, reason, detail, now, status)
                 return ()
-            case Hold(seconds, reason):
-                self._clocks.hold(self._blamed(entry), now + seconds, reason)
+            case Hold() as hold:
+                self._clocks.hold(self._blamed(entry), hold.until(now), hold.reason)
             case Retry(reason) if company == 1:
                 if self._is_poison(entry):
                     self._bury(entry, reason, "it fails alone, others do not", now, status)

@@ -44,6 +44,13 @@ class Reject:
 class Hold:
     seconds: float
     reason: str
+    step_seconds: float | None = None  # Then it lasts until the clock's next multiple of it.
+
+    def until(self, now: float) -> float:
+        at = now + self.seconds
+        return (
+            at if self.step_seconds is None else (at // self.step_seconds + 1) * self.step_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)

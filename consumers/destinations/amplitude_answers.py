@@ -19,7 +19,7 @@ from consumers.delivery.outcomes import (
 )
 
 THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (upstreams.md §1.2).
-QUOTA_SECONDS = 3600.0  # The daily quota moves on by the hour (upstreams.md §1.2).
+QUOTA_STEP_SECONDS = 3600.0  # The daily quota moves on by the hour (upstreams.md §1.2).
 DETAIL_MAX = 1000
 
 
@@ -107,7 +107,7 @@ def _rejected(answer: Answer, detail: str, company: int) -> Mapping[int, Reject]
 
 def _holds(answer: Answer, wait: float | None) -> dict[Id, Hold]:
     throttled = Hold(wait or THROTTLED_SECONDS, "throttled")
-    over_quota = Hold(QUOTA_SECONDS, "daily_quota")
+    over_quota = Hold(0.0, "daily_quota", QUOTA_STEP_SECONDS)
     return {
         **{Id("user", user): throttled for user in answer.throttled_users},
         **{Id("device", device): throttled for device in answer.throttled_devices},

@@ -1,0 +1,138 @@
+"""A real Kafka, both strict simulators, and delivery between them."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from ampgate import topics
+from ampgate.simulators.app import simulator_app, simulator_server
+from consumers.destinations import destinations_of
+from consumers.http import Http
+from consumers.kafka import Letters
+from consumers.worker import Worker
+from schemas.config import Config
+from tests.conftest import Broker
+
+DEADLINE_SECONDS = 150.0  # A throttled user waits 30 s, and may have to wait again.
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    config: Config
+    urls: Mapping[str, str]
+
+    async def stats(self, kind: str) -> dict[str, Any]:
+        async with httpx.AsyncClient() as client:
+            stats: dict[str, Any] = (await client.get(f"{self.urls[kind]}/_stats")).json()
+        return stats
+
+    async def received(self, kind: str) -> list[dict[str, Any]]:
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.urls[kind]}/_received")
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    async def set_faults(self, kind: str, *rules: Mapping[str, object]) -> None:
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(
+                f"{self.urls[kind]}/_faults", json={"seed": 1, "rules": rules}
+            )
+        answer.raise_for_status()
+
+    async def until_accepted(self, kind: str, count: int) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (await self.stats(kind))["accepted"] < count:
+                pass  # Asking is waiting: each look is a request of its own.
+
+    async def produce(
+        self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]]
+    ) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.config.kafka.bootstrap_servers)
+        async with producer:
+            sent = [await producer.send(topic, key=key, value=value) for key, value in records]
+            await asyncio.gather(*sent)
+
+    async def dead_letters(self, count: int) -> list[Mapping[str, str]]:
+        return await self.letters(self.config.kafka.topics.dead_letters, count)
+
+    async def letters(self, topic: str, count: int) -> list[Mapping[str, str]]:
+        """So many different ones of a topic, each with its headers and its `value`."""
+        consumer = AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=self.config.kafka.bootstrap_servers,
+            auto_offset_reset="earliest",
+        )
+        found: dict[str, Mapping[str, str]] = {}
+        async with consumer, asyncio.timeout(DEADLINE_SECONDS):
+            while len(found) < count:
+                letter = await consumer.getone()
+                headers = {name: value.decode() for name, value in letter.headers}
+                value = (letter.value or b"").decode(errors="replace")
+                found[f"{headers['destination']} {headers['origin']}"] = headers | {"value": value}
+        return list(found.values())
+
+    @asynccontextmanager
+    async def delivering(self, clock: Callable[[], float] = time.time) -> AsyncIterator[None]:
+        """Workers for every destination, until the end of the block; then they drain."""
+        async with AsyncExitStack() as stack:
+            letters = Letters(self.config.kafka)
+            await letters.start()
+            stack.push_async_callback(letters.stop)
+            workers: list[Worker] = []
+            for destination in self.config.destinations:
+                http = await stack.enter_async_context(Http(destination.url, timeout_seconds=10))
+                parts = destinations_of(destination)
+                workers += [Worker(part, self.config, http, letters, clock) for part in parts]
+            running = [asyncio.create_task(worker.run()) for worker in workers]
+            try:
+                yield
+            finally:
+                for worker in workers:
+                    worker.stop()
+                await asyncio.gather(*running)
+
+
+@asynccontextmanager
+async def simulating(kind: str) -> AsyncIterator[str]:
+    """A simulator on a free port: its URL."""
+    app = simulator_app(kind)
+    server = simulator_server(app, host="127.0.0.1", port=0)
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        app.close()
+
+
+@asynccontextmanager
+async def opened_world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        destinations = [
+            {
+                "name": "amplitude-us",
+                "type": "amplitude",
+                "api_key": "k",
+                "base_url": amplitude,
+            },
+            {
+                "name": "aampe-us",
+                "type": "aampe",
+                "region": "us-east1",
+                "api_key": "k",
+                "base_url": aampe,
+            },
+        ]
+        reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": topic_prefix}
+        config = Config.model_validate({"kafka": reached, "destinations": destinations})
+        await topics.create(config.kafka, partitions=3)
+        yield World(config, {"amplitude": amplitude, "aampe": aampe})
