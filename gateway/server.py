@@ -20,6 +20,7 @@ def serve(config: Config) -> None:
         access_log=False,
         proxy_headers=False,  # Which proxies to believe is ours to say.
         server_header=False,
+        log_config=None,  # Its lines go where ours go.
         log_level="warning",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
