@@ -63,6 +63,18 @@ def running(
             process.stop()
 
 
+def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess[str]:
+    """A command of ours that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "ampgate", *arguments],
+        env=os.environ | {"AMPGATE_CONFIG": str(configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * DEADLINE_SECONDS,
+    )
+
+
 def until_answers(url: str, status: int) -> None:
     """Ask until the answer has that status."""
     deadline = time.monotonic() + DEADLINE_SECONDS
