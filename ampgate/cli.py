@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ampgate import dev as dev_machine
+from ampgate import logs
 from ampgate import topics as kafka_topics
 from ampgate.check import check as run_checks
 from ampgate.configuration import configuration
@@ -58,6 +60,7 @@ def dev(
 def edge() -> None:
     """Run the HTTP edge: requests in, records into Kafka."""
     config = configuration()
+    logs.configure("edge", logs.level_of(os.environ))
     from gateway.server import serve  # Each process loads its own side only.
 
     serve(config, configuration)
@@ -71,6 +74,7 @@ def deliver(
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
     config = configuration()
+    logs.configure("delivery", logs.level_of(os.environ))
     from consumers.server import serve  # As above.
 
     serve(config, destinations or ())

@@ -27,7 +27,14 @@ if sys.platform != "win32":
 from ampgate import leash
 from ampgate.kafka_jars import EmbeddedKafkaError, Progress, class_path, java_executable
 from ampgate.kafka_ports import free_ports, is_free, named_by
-from ampgate.kafka_settings import HOST, broker_settings, log4j_settings, write_properties
+from ampgate.kafka_settings import (
+    HOST,
+    broker_settings,
+    log4j_settings,
+    scram_options,
+    with_listener,
+    write_properties,
+)
 
 __all__ = ["EmbeddedKafka", "EmbeddedKafkaError", "Progress"]
 
@@ -48,18 +55,27 @@ class EmbeddedKafka:
         port: int | None = None,
         jars_dir: Path = JARS_DIR,
         settings: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
         heap_megabytes: int = 512,
         start_timeout_seconds: float = 90.0,
         stop_timeout_seconds: float = 6.0,
         progress: Progress = lambda _message: None,
     ) -> None:
-        """Node N listens on `port + N - 1`; without `port` on the last ones, else on free ones."""
+        """Node N listens on `port + N - 1`; without `port` on the last ones, else on free ones.
+
+        Further `listeners` (by name, their security protocol) get free ports at each start; `users`
+        (by name, their password) may log in to them with SCRAM, and exist from the first start on.
+        """
         assert 1 <= brokers <= BROKERS_MAX, f"1 to {BROKERS_MAX} brokers, not {brokers}"
         self.data_dir = data_dir.resolve()
         self.nodes = range(1, brokers + 1)
         self._port = port
         self._jars_dir = jars_dir.expanduser()
         self._settings = dict(settings or {})
+        self._listeners = dict(listeners or {})
+        self._listener_ports: dict[str, list[int]] = {}
+        self._users = dict(users or {})
         self._heap_megabytes = heap_megabytes
         self._start_timeout_seconds = start_timeout_seconds
         self._stop_timeout_seconds = stop_timeout_seconds
@@ -73,6 +89,10 @@ class EmbeddedKafka:
     def bootstrap_servers(self) -> str:
         assert self._ports, "Kafka was not started"
         return ",".join(f"{HOST}:{port}" for port in self._ports.values())
+
+    def servers_of(self, listener: str) -> str:
+        """The bootstrap servers of one of the further listeners."""
+        return ",".join(f"{HOST}:{port}" for port in self._listener_ports[listener])
 
     def __enter__(self) -> Self:
         self.start()
@@ -172,6 +192,7 @@ class EmbeddedKafka:
 
     def _write_configuration(self) -> None:
         controller_ports = dict(zip(self.nodes, free_ports(len(self.nodes)), strict=True))
+        self._listener_ports = {name: free_ports(len(self.nodes)) for name in self._listeners}
         for node in self.nodes:
             node_dir = self._node_dir(node)
             # Java unpacks native libraries there, and one that is killed leaves them behind.
@@ -183,12 +204,22 @@ class EmbeddedKafka:
                 controller_ports=controller_ports,
                 log_dir=node_dir / "log",
             )
+            for name, protocol in self._listeners.items():
+                port = self._listener_ports[name][node - 1]
+                settings = with_listener(settings, name, protocol, port)
             write_properties(node_dir / "server.properties", settings | self._settings)
             write_properties(node_dir / "log4j2.properties", log4j_settings(node_dir / "kafka.log"))
 
     def _format(self, cluster_id: str) -> None:
         """Make the storage of every new node one of this cluster."""
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c")
+        tool = (
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster_id,
+            *scram_options(self._users),
+            "-c",
+        )
         for node in self.nodes:
             if not (self._node_dir(node) / "log" / "meta.properties").exists():
                 self._progress(f"preparing the storage of node {node}")

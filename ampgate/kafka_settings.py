@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HOST = "127.0.0.1"
+SCRAM_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 def broker_settings(
@@ -50,6 +52,35 @@ def broker_settings(
         # A node that was killed may come back only after this: its old session has to end.
         "broker.session.timeout.ms": "4000",
     }
+
+
+def with_listener(
+    settings: Mapping[str, str], name: str, protocol: str, port: int
+) -> dict[str, str]:
+    """The settings with one more listener; users may log in to it if its protocol has logins."""
+    address = f"{name}://{HOST}:{port}"
+    more = {
+        "listeners": f"{settings['listeners']},{address}",
+        "advertised.listeners": f"{settings['advertised.listeners']},{address}",
+        "listener.security.protocol.map": (
+            f"{settings['listener.security.protocol.map']},{name}:{protocol}"
+        ),
+    }
+    if protocol.startswith("SASL"):
+        more["sasl.enabled.mechanisms"] = ",".join(SCRAM_MECHANISMS)
+        for mechanism in SCRAM_MECHANISMS:
+            login = f"listener.name.{name.lower()}.{mechanism.lower()}.sasl.jaas.config"
+            more[login] = SCRAM_LOGIN
+    return {**settings, **more}
+
+
+def scram_options(users: Mapping[str, str]) -> list[str]:
+    """What tells Kafka's storage tool of the users and their passwords."""
+    return [
+        f"--add-scram={mechanism}=[name={name},password={password}]"
+        for name, password in users.items()
+        for mechanism in SCRAM_MECHANISMS
+    ]
 
 
 def log4j_settings(log: Path) -> dict[str, str]:

@@ -26,6 +26,7 @@ from schemas.records import Record, Standing, TopicPartition
 RECORD_BYTES_MAX = 21_000_000  # The largest event Amplitude takes is 20 MB.
 POLL_MILLISECONDS = 200
 SKIP_MAX = 5000  # Records are read over, rather than sought past, up to here.
+RECONNECT_SECONDS = 1.0
 log = structlog.get_logger()
 
 
@@ -49,10 +50,24 @@ def ssl_context(kafka: Kafka) -> ssl.SSLContext:
     return context
 
 
+async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
+    """Start it, however long Kafka is away or refuses us: a restart would change nothing."""
+    said = ""
+    while True:
+        try:
+            await client.start()
+            return
+        except (KafkaError, OSError) as error:
+            if str(error) != said:
+                log.error("Kafka cannot be used, and is tried again", error=str(error))
+            said = str(error)
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
 async def is_co_partitioned(kafka: Kafka, topic: str) -> bool:
     """Whether the topic of the parked has the same partitions as this one."""
     client = AIOKafkaAdminClient(**client_arguments(kafka))
-    await client.start()
+    await started(client)
     try:
         found = await client.describe_topics([topic, kafka.topics.parked])
     finally:
@@ -95,7 +110,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
         self._consumer.subscribe(topics, listener=self)
-        await self._consumer.start()
+        await started(self._consumer)
 
     async def stop(self) -> None:
         await self._consumer.stop()
@@ -193,7 +208,7 @@ class Loader:
         self._next = -1
 
     async def start(self) -> None:
-        await self._consumer.start()
+        await started(self._consumer)
 
     async def stop(self) -> None:
         await self._consumer.stop()
@@ -236,7 +251,7 @@ class Letters:
         )
 
     async def start(self) -> None:
-        await self._producer.start()
+        await started(self._producer)
 
     async def stop(self) -> None:
         await self._producer.stop()

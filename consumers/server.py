@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
@@ -15,6 +16,8 @@ from consumers.http import Http
 from consumers.kafka import Letters
 from consumers.worker import Worker
 from schemas.config import Config, ConfigError
+
+COMMIT_GRACE_SECONDS = 2.0  # After the drain; past it, what was not committed is sent again.
 
 log = structlog.get_logger()
 
@@ -33,7 +36,6 @@ def serve(config: Config, only: Sequence[str] = ()) -> None:
 async def _serve(config: Config, only: Sequence[str]) -> None:
     async with AsyncExitStack() as stack:
         letters = Letters(config.kafka)
-        await letters.start()
         stack.push_async_callback(letters.stop)
         workers: list[Worker] = []
         for destination in config.destinations:
@@ -43,15 +45,17 @@ async def _serve(config: Config, only: Sequence[str]) -> None:
             await stack.enter_async_context(http)
             parts = destinations_of(destination)
             workers.extend(Worker(part, config, http, letters) for part in parts)
-        await _run(config, workers)
+        await _run(config, workers, letters)
 
 
-async def _run(config: Config, workers: Sequence[Worker]) -> None:
+async def _run(config: Config, workers: Sequence[Worker], letters: Letters) -> None:
+    """The admin's port answers from the beginning, also while Kafka is away."""
     admin = _Server(
         uvicorn.Config(
             admin_app(workers),
             host=config.delivery.admin_host,
             port=config.delivery.admin_port,
+            log_config=None,  # Its lines go where ours go.
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=1,
@@ -59,16 +63,23 @@ async def _run(config: Config, workers: Sequence[Worker]) -> None:
     )
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(admin.serve())
-        running = [tasks.create_task(worker.run()) for worker in workers]
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         waiting = tasks.create_task(stopped.wait())
-        await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        for worker in workers:
-            worker.stop()
-        await asyncio.gather(*running)
+        ending: list[asyncio.Task[Any]] = [serving, waiting]
+        running = [tasks.create_task(letters.start())]
+        await asyncio.wait([*ending, *running], return_when=asyncio.FIRST_COMPLETED)
+        if running[0].done():
+            running = [tasks.create_task(worker.run()) for worker in workers]
+            await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+            for worker in workers:
+                worker.stop()
+            if running:
+                grace = config.delivery.drain_timeout_seconds + COMMIT_GRACE_SECONDS
+                await asyncio.wait(running, timeout=grace)
+        for task in (*running, waiting):
+            task.cancel()
         admin.should_exit = True
 
 

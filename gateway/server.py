@@ -120,6 +120,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # Which proxies to believe is ours to say.
                 server_header=False,
                 log_level="error",
+                log_config=None,  # Its lines go where all lines go.
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,

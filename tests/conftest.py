@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, settings
-from testcontainers.community.kafka import KafkaContainer
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from ampgate.kafka import EmbeddedKafka
+from ampgate.kafka_jars import KAFKA_VERSION
+from ampgate.kafka_ports import free_ports
 
-KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"  # Kafka 4.1, as the embedded one; testcontainers' kind.
+KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"  # The same Kafka, wherever the tests run.
 
 # A busy machine is no defect: time is judged by `make bench` alone.
 settings.register_profile("ampgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,12 +37,36 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if named := os.environ.get("AMPGATE_KAFKA__BOOTSTRAP_SERVERS"):
         yield Broker(named)
     elif docker_answers():
-        container = KafkaContainer(KAFKA_IMAGE).with_kraft()
-        with container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as running:
-            yield Broker(running.get_bootstrap_server())
+        host, [port] = DockerClient().host(), free_ports(1)
+        with kafka_container(host, port):
+            yield Broker(f"{host}:{port}")
     else:
         with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as embedded:
             yield Broker(embedded.bootstrap_servers)
+
+
+def kafka_container(host: str, port: int) -> DockerContainer:
+    """Kafka, reached on the same port inside and outside, so that it can name it to its clients.
+
+    testcontainers' own KafkaContainer starts by scripts that only Confluent's images have.
+    """
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, port)
+    container.with_envs(
+        KAFKA_NODE_ID="1",
+        KAFKA_PROCESS_ROLES="broker,controller",
+        KAFKA_LISTENERS=f"CLIENTS://0.0.0.0:{port},CONTROLLERS://127.0.0.1:9093",
+        KAFKA_ADVERTISED_LISTENERS=f"CLIENTS://{host}:{port}",
+        KAFKA_LISTENER_SECURITY_PROTOCOL_MAP="CLIENTS:PLAINTEXT,CONTROLLERS:PLAINTEXT",
+        KAFKA_INTER_BROKER_LISTENER_NAME="CLIENTS",
+        KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLERS",
+        KAFKA_CONTROLLER_QUORUM_VOTERS="1@127.0.0.1:9093",
+        KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1",
+        KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
+        KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
+        KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
+        KAFKA_AUTO_CREATE_TOPICS_ENABLE="false",
+    )
+    return container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
 
 
 @pytest.fixture

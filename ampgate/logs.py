@@ -1,0 +1,116 @@
+"""How the edge and the delivery log: one line an entry, on standard error.
+
+JSON where machines collect it, words and colours on a terminal. What libraries log goes the same
+way, from warnings up: their debug lines may show records. No line shows local variables, which
+may hold keys.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+from schemas.config import ConfigError
+
+LEVEL_VARIABLE = "AMPGATE_LOG_LEVEL"
+LEVELS = ("debug", "info", "warning", "error")
+OURS = ("ampgate", "consumers", "gateway", "schemas")
+REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka says the same twice a second.
+KNOWN_MAX = 1_000
+
+
+def level_of(environment: Mapping[str, str]) -> str:
+    level = environment.get(LEVEL_VARIABLE, "info").lower()
+    if level not in LEVELS:
+        raise ConfigError(f"{LEVEL_VARIABLE}: {level!r} is none of {', '.join(LEVELS)}")
+    return level
+
+
+def configure(process: str, level: str) -> None:
+    """From now on, whatever is logged in this process, and in those it forks, comes out so."""
+
+    def name_process(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+        entry["process"] = process
+        return entry
+
+    facts: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", key="time", utc=True),
+        name_process,
+    ]
+    handler = StandardError()
+    handler.addFilter(Libraries())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(on_terminal=sys.stderr.isatty()),
+            ],
+            foreign_pre_chain=facts,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *facts,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def _rendering(*, on_terminal: bool) -> list[Processor]:
+    if on_terminal:
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(exception_formatter=plain, timestamp_key="time")]
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+class StandardError(logging.StreamHandler[TextIO]):
+    """Standard error as it is at that moment, not as it was when the process began."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        raise AttributeError("it is always standard error")
+
+
+class Libraries(logging.Filter):
+    """Of libraries, only warnings and errors, and each of them once a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] in OURS:
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        words = (record.name, record.getMessage())
+        now = time.monotonic()
+        if now - self._said.get(words, float("-inf")) < REPEATED_SECONDS:
+            return False
+        if len(self._said) >= KNOWN_MAX:
+            self._said.clear()
+        self._said[words] = now
+        return True

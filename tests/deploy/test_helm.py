@@ -1,0 +1,136 @@
+"""The Helm chart, as Helm renders it."""
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from schemas.config import parse
+from schemas.topics import Kind, Topics
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "deploy" / "helm" / "ampgate"
+KUBERNETES = "1.31.0"
+EVERYTHING = [
+    "delivery.keda.enabled=true",
+    "monitoring.serviceMonitor.enabled=true",
+    "monitoring.prometheusRule.enabled=true",
+]
+
+needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(*settings: str) -> list[dict[str, Any]]:
+    sets = [part for setting in settings for part in ("--set", setting)]
+    done = helm("template", "shop", str(CHART), "--kube-version", KUBERNETES, *sets)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [document for document in documents if document["kind"] == kind]
+
+
+@needs_helm
+def test_the_chart_passes_lint() -> None:
+    done = helm("lint", str(CHART), "--strict", "--kube-version", KUBERNETES)
+
+    assert done.returncode == 0, done.stdout
+
+
+@needs_helm
+def test_without_extras_it_needs_only_what_every_cluster_has() -> None:
+    kinds = sorted(document["kind"] for document in rendered())
+
+    assert kinds == [
+        "ConfigMap",
+        "Deployment",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "Service",
+        "Service",
+    ]
+
+
+@needs_helm
+def test_no_container_has_rights_it_does_not_need() -> None:
+    for deployment in of_kind(rendered(), "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"] + pod.get("initContainers", []):
+            rights = container["securityContext"]
+            assert rights["readOnlyRootFilesystem"] is True
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+@needs_helm
+def test_selectors_find_their_own_pods_and_no_others() -> None:
+    documents = rendered()
+    pods = {
+        deployment["metadata"]["name"]: deployment["spec"]["template"]["metadata"]["labels"]
+        for deployment in of_kind(documents, "Deployment")
+    }
+    for service in of_kind(documents, "Service"):
+        selector = service["spec"]["selector"].items()
+        found = [name for name, labels in pods.items() if selector <= labels.items()]
+        assert found == [service["metadata"]["name"]]
+
+
+@needs_helm
+def test_keda_watches_the_groups_and_topics_that_delivery_reads() -> None:
+    [scaled] = of_kind(rendered(*EVERYTHING, "kafka.topicPrefix=shop."), "ScaledObject")
+    topics = Topics("shop.")
+    watched = {
+        (trigger["metadata"]["consumerGroup"], trigger["metadata"]["topic"])
+        for trigger in scaled["spec"]["triggers"]
+    }
+
+    assert watched == {(topics.group_id("amplitude-us", kind), topics.of(kind)) for kind in Kind}
+
+
+@needs_helm
+def test_the_monitors_jobs_are_those_that_the_alerts_ask_for() -> None:
+    documents = rendered(*EVERYTHING)
+    [monitor] = of_kind(documents, "ServiceMonitor")
+    [rule] = of_kind(documents, "PrometheusRule")
+    label = monitor["spec"]["jobLabel"]
+    jobs = {service["metadata"]["labels"][label] for service in of_kind(documents, "Service")}
+
+    assert set(re.findall(r'job="([^"]+)"', json.dumps(rule).replace("\\", ""))) == jobs
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "setting",
+    ["edge.replica=2", "delivery.groups=null", "kafka.bootstrapServers=", "logLevel=loud"],
+)
+def test_a_wrong_value_is_refused(setting: str) -> None:
+    done = helm("template", "x", str(CHART), "--kube-version", KUBERNETES, "--set", setting)
+
+    assert done.returncode != 0
+    assert "values don't meet the specifications" in done.stderr + done.stdout
+
+
+def test_the_default_config_is_a_good_one(tmp_path: Path) -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for name in ("web_shop", "amplitude_us"):
+        (tmp_path / name).write_text("a-key")
+    text = values["config"].replace("/run/secrets/ampgate", tmp_path.as_posix())
+    config = parse(tomllib.loads(text), {}, "values.yaml")
+
+    delivered = [d["name"] for group in values["delivery"]["groups"] for d in group["destinations"]]
+    assert [destination.name for destination in config.destinations] == delivered

@@ -1,0 +1,88 @@
+"""The tables in docs/ that follow the code: `python -m tests.docs.tables` writes them anew.
+
+Of the configuration, the last column is written by hand, and kept; a new key's is empty until
+somebody does, which a test minds. The metrics say themselves what they mean.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.config import Config
+from tests.deploy.declared_metrics import declared
+
+DOCS = Path(__file__).parents[2] / "docs"
+TABLE = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+PLAIN_MAX = 99_999  # Up to a port's number; what is larger gets underscores, as TOML has them.
+SCHEMA = Config.model_json_schema()
+
+
+def configuration(section: str, meanings: Mapping[str, str]) -> list[list[str]]:
+    model = SCHEMA["$defs"][section]
+    rows = [["key", "type", "default", "meaning"]]
+    for key, shape in model["properties"].items():
+        default = "required" if key in model.get("required", ()) else default_of(shape)
+        rows.append([f"`{key}`", type_of(shape), default, meanings.get(f"`{key}`", "")])
+    return rows
+
+
+def metrics(prefix: str) -> list[list[str]]:
+    rows = [["metric", "type", "labels", "meaning"]]
+    for name, metric in sorted(declared().items()):
+        if name.startswith(f"ampgate_{prefix}"):
+            labels = ", ".join(f"`{label}`" for label in metric.labels)
+            rows.append([f"`{name}`", metric.type, labels or "none", metric.says])
+    return rows
+
+
+def type_of(shape: Mapping[str, Any]) -> str:
+    if "anyOf" in shape:
+        kinds = [type_of(kind) for kind in shape["anyOf"] if kind.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in shape:
+        return type_of(SCHEMA["$defs"][shape["$ref"].rpartition("/")[2]])
+    if "enum" in shape:
+        return ", ".join(f"`{value}`" for value in shape["enum"])
+    if "const" in shape:
+        return f"`{shape['const']}`"
+    if shape.get("type") == "array":
+        return f"list of {type_of(shape.get('items', {}))}s"
+    names = {"object": "table", "boolean": "true or false"}
+    kind = str(shape.get("type", "value"))
+    return names.get(kind, kind)
+
+
+def default_of(shape: Mapping[str, Any]) -> str:
+    default = shape.get("default")
+    if default is None:
+        return "none"
+    if isinstance(default, int) and not isinstance(default, bool) and default > PLAIN_MAX:
+        return f"`{default:_}`"
+    return f"`{json.dumps(default)}`"
+
+
+def written(document: str) -> str:
+    """The document with its tables as they ought to be."""
+    return TABLE.sub(_written_table, document)
+
+
+def _written_table(found: re.Match[str]) -> str:
+    opening, name, table, ending = found.groups()
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    meanings = {row[0]: row[-1] for row in cells if len(row) == 4}
+    rows = metrics(name) if name.islower() else configuration(name, meanings)
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([opening.rstrip("\n"), head, "|---" * 4 + "|", *body, ending])
+
+
+def main() -> None:
+    for file in sorted(DOCS.glob("*.md")):
+        document = file.read_text()
+        if written(document) != document:
+            file.write_text(written(document))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The edge and the delivery as an operator runs them: processes with a file and an environment."""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+DEADLINE_SECONDS = 30.0
+
+
+class Process:
+    """One command of ours; what it says on standard error is kept."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ampgate", *arguments],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | environment,
+        )
+        self.said = ""
+
+    def until_it_says(self, words: str) -> None:
+        assert self._process.stderr is not None
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stderr, selectors.EVENT_READ)
+            while words not in self.said:
+                assert selector.select(deadline - time.monotonic()), f"no {words!r}:\n{self.said}"
+                found = os.read(self._process.stderr.fileno(), 65_536)
+                assert found, f"it ended without {words!r}:\n{self.said}"
+                self.said += found.decode()
+
+    def stop(self) -> int:
+        """Its exit code after SIGTERM, or the one that it had before."""
+        self._process.send_signal(signal.SIGTERM)
+        _, rest = self._process.communicate(timeout=DEADLINE_SECONDS)
+        self.said += rest.decode()
+        return self._process.returncode
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+
+@contextmanager
+def running(
+    *arguments: str, configuration: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    environment = {"AMPGATE_CONFIG": str(configuration)} | dict(environment or {})
+    process = Process(list(arguments), environment)
+    try:
+        yield process
+    finally:
+        if process.alive:
+            process.stop()
+
+
+def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess[str]:
+    """A command of ours that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "ampgate", *arguments],
+        env=os.environ | {"AMPGATE_CONFIG": str(configuration)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * DEADLINE_SECONDS,
+    )
+
+
+def until_answers(url: str, status: int) -> None:
+    """Ask until the answer has that status."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    found: object = None
+    while found != status:
+        assert time.monotonic() < deadline, f"{url}: {found}"
+        try:
+            found = httpx.get(url, timeout=5).status_code
+        except httpx.TransportError as error:
+            found = error
+            time.sleep(0.05)

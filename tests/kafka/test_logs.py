@@ -1,0 +1,136 @@
+"""What the processes log: a JSON object a line, and never a secret, also when all goes wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ampgate.kafka_ports import free_ports
+from tests.kafka.processes import running, until_answers
+
+WRITE_KEY, API_KEY, PASSWORD = "write-key-8c1f", "api-key-77d0", "kafka-password-31ab"
+EVENT = {"event_type": "Sign Up", "user_id": "ann-3d2a@example.org"}
+SECRETS = (WRITE_KEY, API_KEY, PASSWORD, EVENT["user_id"])
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> tuple[Path, int, int]:
+    """A configuration whose Kafka does not exist, and the two ports of ours."""
+    kafka, edge, admin = free_ports(3)
+    file = tmp_path / "ampgate.toml"
+    file.write_text(
+        f"""
+        [kafka]
+        bootstrap_servers = "127.0.0.1:{kafka}"
+        security_protocol = "SASL_PLAINTEXT"
+        sasl_mechanism = "SCRAM-SHA-256"
+        sasl_plain_username = "ampgate"
+        sasl_plain_password = "{PASSWORD}"
+        [edge]
+        host = "127.0.0.1"
+        port = {edge}
+        ack_timeout_seconds = 0.5
+        [delivery]
+        admin_host = "127.0.0.1"
+        admin_port = {admin}
+        [[sources]]
+        name = "shop"
+        write_key = "{WRITE_KEY}"
+        [[destinations]]
+        name = "amplitude-us"
+        type = "amplitude"
+        api_key = "{API_KEY}"
+        """
+    )
+    return file, edge, admin
+
+
+def test_the_edge_logs_json_without_secrets_while_kafka_is_away(
+    nowhere: tuple[Path, int, int],
+) -> None:
+    file, port, _ = nowhere
+    url = f"http://127.0.0.1:{port}"
+    with running("edge", configuration=file, environment={"AMPGATE_LOG_LEVEL": "debug"}) as edge:
+        until_answers(f"{url}/healthz", 200)
+        bearer = {"authorization": f"Bearer {WRITE_KEY}"}
+        assert httpx.post(f"{url}/v1/events", json=EVENT, headers=bearer).status_code == 503
+        wrong = {"authorization": f"Bearer x{WRITE_KEY}x"}
+        assert httpx.post(f"{url}/v1/events", json=EVENT, headers=wrong).status_code == 401
+        edge.until_it_says("Kafka")
+        edge.stop()
+
+    check_lines(edge.said, "edge")
+
+
+def test_the_delivery_logs_json_without_secrets_while_kafka_is_away_and_does_not_end(
+    nowhere: tuple[Path, int, int],
+) -> None:
+    file, _, port = nowhere
+    debug = {"AMPGATE_LOG_LEVEL": "debug"}
+    with running("deliver", configuration=file, environment=debug) as delivery:
+        delivery.until_it_says("Kafka cannot be used")
+        until_answers(f"http://127.0.0.1:{port}/healthz", 200)
+        until_answers(f"http://127.0.0.1:{port}/metrics", 200)
+
+        assert delivery.stop() == 0
+
+    lines = check_lines(delivery.said, "delivery")
+    assert sum("cannot be used" in line["message"] for line in lines) == 1
+
+
+def test_on_a_terminal_the_lines_are_for_people(nowhere: tuple[Path, int, int]) -> None:
+    file, _, _ = nowhere
+    shown = on_terminal(["deliver"], file, until=b"Kafka cannot be used")
+
+    assert "{" not in shown.splitlines()[0]
+    assert "Kafka cannot be used" in shown
+
+
+def test_a_wrong_level_is_a_wrong_configuration(nowhere: tuple[Path, int, int]) -> None:
+    file, _, _ = nowhere
+    done = subprocess.run(
+        [sys.executable, "-m", "ampgate", "deliver"],
+        env=os.environ | {"AMPGATE_CONFIG": str(file), "AMPGATE_LOG_LEVEL": "loud"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "AMPGATE_LOG_LEVEL: 'loud'" in done.stderr
+
+
+def check_lines(said: str, process: str) -> list[dict[str, str]]:
+    lines = [json.loads(line) for line in said.splitlines()]
+    for line in lines:
+        assert line.keys() >= {"time", "level", "logger", "message", "process"}
+        assert line["process"] == process
+    for secret in SECRETS:
+        assert secret not in said
+    return lines
+
+
+def on_terminal(arguments: list[str], configuration: Path, until: bytes) -> str:
+    """What the command shows on a terminal of its own."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ampgate", *arguments],
+        env=os.environ | {"AMPGATE_CONFIG": str(configuration)},
+        stderr=theirs,
+    )
+    shown = b""
+    try:
+        while until not in shown:
+            shown += os.read(ours, 65_536)
+    finally:
+        process.terminate()
+        process.wait(30)
+        os.close(theirs)
+        os.close(ours)
+    return shown.decode()
