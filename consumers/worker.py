@@ -14,9 +14,10 @@ import structlog
 
 from consumers import metrics
 from consumers.delivery.delivery import Delivery
-from consumers.delivery.destination import Destination, Response
+from consumers.delivery.destination import Destination, Response, ambiguity
 from consumers.delivery.lanes import Batch, Letter
-from consumers.http import Http
+from consumers.delivery.pace import Wait
+from consumers.http import Sender
 from consumers.kafka import Letters, Loader, Reader, is_co_partitioned
 from schemas.config import Config
 from schemas.letters import timestamp
@@ -32,12 +33,18 @@ log = structlog.get_logger()
 
 class Worker:
     def __init__(
-        self, destination: Destination, config: Config, http: Http, letters: Letters
+        self,
+        destination: Destination,
+        config: Config,
+        http: Sender,
+        letters: Letters,
+        wait: Wait | None = None,
     ) -> None:
         self._destination = destination
         self._config = config
         self._http = http
         self._letters = letters
+        self._wait_asked = wait
         self._counts = metrics.Counts(destination.name, destination.kind)
         self._topic = config.kafka.topics.of(destination.kind)
         self._delivery = self._new_delivery(None)
@@ -94,6 +101,7 @@ class Worker:
             parked_topic=parked_topic,
             memory_max_bytes=self._config.delivery.max_memory_bytes,
             random=Random(),
+            wait=self._wait_asked,
         )
 
     def _new_reader(self, parked_topic: str | None) -> Reader:
@@ -207,6 +215,8 @@ class Worker:
         now = time.time()
         verdict = self._delivery.settle(batch, reply, now)
         self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
+        if reason := ambiguity(reply):
+            self._counts.ambiguous(reason, batch.records)
         self._counts.delivered(batch, verdict, now)
         self._say_paused()
         self._landed.set()
