@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from ampgate import regions
 from ampgate.topics import TopicPlan, TopicsError, admin_client, plan
 from schemas.config import Config
 
@@ -16,11 +17,15 @@ FOR_EVER = -1  # What Kafka calls a retention without end.
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fix` is empty when it is as it should be."""
+    """One thing that was looked at; `fix` is empty when it is as it should be.
+
+    `advice` goes with what may be meant so: a warning, no failure.
+    """
 
     subject: str
     says: str
     fix: str = ""
+    advice: str = ""
 
     @property
     def ok(self) -> bool:
@@ -58,6 +63,8 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield Finding("sources", f"{sources} configured", fix)
     fix = "" if destinations else "add a [[destinations]] section, else nothing is delivered"
     yield Finding("destinations", f"{destinations} configured", fix)
+    for concern in regions.concerns(config):
+        yield Finding(concern.subject, concern.says, advice=concern.advice)
 
 
 def check_topic(topic: TopicPlan, state: TopicState | None) -> Iterator[Finding]:

@@ -109,8 +109,9 @@ def check(as_json: Json = False) -> None:
     """Say what is in place, and how to fix what is not."""
     findings = asyncio.run(run_checks(configuration()))
     for finding in findings:
-        text = f"{'ok' if finding.ok else 'FAILED':<7} {finding.subject}: {finding.says}"
-        fix = "" if finding.ok else f"\n        {finding.fix}"
+        level = "FAILED" if not finding.ok else "warning" if finding.advice else "ok"
+        text = f"{level:<7} {finding.subject}: {finding.says}"
+        fix = f"\n        {words}" if (words := finding.fix or finding.advice) else ""
         typer.echo(json_line(finding, ok=finding.ok) if as_json else text + fix)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

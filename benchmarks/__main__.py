@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ampgate.kafka import EmbeddedKafka
-from benchmarks import delivery, edge
+from benchmarks import clients, delivery, edge
 from benchmarks.row import Row
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -31,7 +31,7 @@ def main() -> None:
     ):
         directory = Path(name)
         rows = []
-        for part in (edge, delivery):
+        for part in (edge, delivery, clients):
             console.print(f"measuring {part.__name__.rpartition('.')[2]}")
             rows.extend(part.measure(directory, kafka.bootstrap_servers))
     write(rows)

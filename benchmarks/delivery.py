@@ -18,7 +18,7 @@ from schemas.config import Kafka, load
 
 PARTITIONS = 12
 AMPLITUDE_EVENTS = 300_000
-AAMPE_EVENTS = 30_000
+AAMPE_EVENTS = 60_000
 POLL_SECONDS = 0.1
 SECONDS_MAX = 180.0
 LEADERS_SECONDS = 2.0  # A new topic's partitions take a moment to get theirs.

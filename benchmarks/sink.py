@@ -1,4 +1,7 @@
-"""An upstream that only counts: `python -m benchmarks.sink PORT STATUS`; `GET /` says how many."""
+"""An upstream that only counts: `python -m benchmarks.sink PORT STATUS [CERTIFICATE]`.
+
+`GET /` says how many. With a certificate, key and chain in one file, it speaks TLS.
+"""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -30,15 +33,16 @@ class Sink:
 
 
 def main() -> None:
-    port, status = map(int, sys.argv[1:])
+    port, status, *certificate = sys.argv[1:]
     uvicorn.run(
-        Sink(status),
+        Sink(int(status)),
         host="127.0.0.1",
-        port=port,
+        port=int(port),
         http="httptools",
         lifespan="off",
         access_log=False,
         log_level="warning",
+        ssl_certfile=certificate[0] if certificate else None,
     )
 
 

@@ -1,8 +1,10 @@
 """The delivery process: a worker for each destination and topic, and the admin's HTTP port."""
 
 import asyncio
+import gc
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
@@ -11,13 +13,15 @@ import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
-from consumers.http import Http
+from consumers.http import Sender, sender_to
 from consumers.kafka import Letters
 from consumers.worker import Worker
-from schemas.config import Config, ConfigError
+from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
 
 COMMIT_GRACE_SECONDS = 2.0  # After the drain; past it, what was not committed is sent again.
+GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
 
 log = structlog.get_logger()
 
@@ -28,6 +32,8 @@ def serve(config: Config, only: Sequence[str] = ()) -> None:
     for name in only:
         if name not in known:
             raise ConfigError(f"there is no destination {name!r}; there are {sorted(known)}")
+    # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
+    gc.set_threshold(GARBAGE_MIN, 20, 100)
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
         runner.run(_serve(config, only))
@@ -41,11 +47,23 @@ async def _serve(config: Config, only: Sequence[str]) -> None:
         for destination in config.destinations:
             if only and destination.name not in only:
                 continue
-            http = Http(destination.url, timeout_seconds=destination.timeout_seconds)
-            await stack.enter_async_context(http)
-            parts = destinations_of(destination)
-            workers.extend(Worker(part, config, http, letters) for part in parts)
+            http = await stack.enter_async_context(sender_to(destination))
+            workers.extend(workers_of(destination, config, http, letters))
         await _run(config, workers, letters)
+
+
+def workers_of(
+    destination: AmplitudeDestination | AampeDestination,
+    config: Config,
+    http: Sender,
+    letters: Letters,
+    clock: Callable[[], float] = time.time,
+) -> list[Worker]:
+    """One for each topic that the destination reads, each with its own lag, pace and breaker."""
+    # Aampe's 429 is meant for the key, whichever path it was said of.
+    wait = Wait() if isinstance(destination, AampeDestination) else None
+    parts = destinations_of(destination, config.destinations)
+    return [Worker(part, config, http, letters, wait, clock) for part in parts]
 
 
 async def _run(config: Config, workers: Sequence[Worker], letters: Letters) -> None:

@@ -14,9 +14,10 @@ import structlog
 
 from consumers import metrics
 from consumers.delivery.delivery import Delivery
-from consumers.delivery.destination import Destination, Response
+from consumers.delivery.destination import Destination, Response, ambiguity
 from consumers.delivery.lanes import Batch, Letter
-from consumers.http import Http
+from consumers.delivery.pace import Wait
+from consumers.http import Sender
 from consumers.kafka import Letters, Loader, Reader, is_co_partitioned
 from schemas.config import Config
 from schemas.letters import timestamp
@@ -35,8 +36,9 @@ class Worker:
         self,
         destination: Destination,
         config: Config,
-        http: Http,
+        http: Sender,
         letters: Letters,
+        wait: Wait | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._destination = destination
@@ -44,6 +46,7 @@ class Worker:
         self._http = http
         self._clock = clock
         self._letters = letters
+        self._wait_asked = wait
         self._counts = metrics.Counts(destination.name, destination.kind)
         self._topic = config.kafka.topics.of(destination.kind)
         self._delivery = self._new_delivery(None)
@@ -100,6 +103,7 @@ class Worker:
             parked_topic=parked_topic,
             memory_max_bytes=self._config.delivery.max_memory_bytes,
             random=Random(),
+            wait=self._wait_asked,
         )
 
     def _new_reader(self, parked_topic: str | None) -> Reader:
@@ -213,6 +217,8 @@ class Worker:
         now = self._clock()
         verdict = self._delivery.settle(batch, reply, now)
         self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
+        if reason := ambiguity(reply):
+            self._counts.ambiguous(reason, batch.records)
         self._counts.delivered(batch, verdict, now)
         self._say_paused()
         self._landed.set()

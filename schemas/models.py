@@ -102,6 +102,9 @@ class Context(Struct, kw_only=True):
     city: Annotated[str | None, Meta(description="Absent: from the ip.")] | UnsetType = UNSET
     dma: Annotated[str | None, Meta(description="Designated market area.")] | UnsetType = UNSET
     language: Annotated[str | None, Meta(description="Such as en-US.")] | UnsetType = UNSET
+    timezone: Annotated[str | None, Meta(description="IANA; only Aampe is told.")] | UnsetType = (
+        UNSET
+    )
 
 
 class Event(Context, kw_only=True):

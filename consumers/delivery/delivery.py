@@ -16,6 +16,7 @@ from consumers.delivery.lanes import Batch, Entry, Lane, Letter, sendable_ids
 from consumers.delivery.line import Line, Parts
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import (
+    THROTTLED,
     Delivered,
     Hold,
     Id,
@@ -28,7 +29,7 @@ from consumers.delivery.outcomes import (
     Split,
     Verdict,
 )
-from consumers.delivery.pace import TOO_MANY_REJECTS, Pace
+from consumers.delivery.pace import TOO_MANY_REJECTS, Pace, Wait
 from consumers.delivery.parking import ParkedPartition, unparked
 from consumers.delivery.rates import Meter
 from schemas.records import Record, TopicPartition
@@ -51,13 +52,14 @@ class Delivery:
         parked_topic: str | None,  # None: nothing can be parked, so all waits in memory.
         memory_max_bytes: int,
         random: Random,
+        wait: Wait | None = None,
     ) -> None:
         self._destination = destination
         self._limits = limits = destination.limits
         self._topic = topic
         self._parked_topic = parked_topic
         self._memory_max_bytes = memory_max_bytes
-        self._pace = Pace(limits, random)
+        self._pace = Pace(limits, random, wait)
         company = 1 if limits.one_per_key else limits.records
         self._meter = Meter(limits.rate, company) if limits.rate else None
         self._offsets: dict[TopicPartition, Offsets] = {}
@@ -372,7 +374,10 @@ class Delivery:
             for identity, until in self._meter.sent(ids, now):
                 self._clocks.hold(identity, until, "pace")
         batch = Batch(
-            tuple((lane, part) for lane, part in parts), encoded, sum(len(e.body) for e in encoded)
+            tuple((lane, part) for lane, part in parts),
+            encoded,
+            size=sum(len(e.body) for e in encoded),
+            sent_at=now,
         )
         self._in_flight.add(batch)
         return batch
@@ -461,7 +466,7 @@ class Delivery:
             case Retry() | Pause():
                 self._pace.failed(rest, now)
             case _:
-                self._pace.answered(now)
+                self._pace.answered(now - batch.sent_at, now)
                 self._deliveries += isinstance(rest, Delivered)
         if isinstance(rest, Split) and rest.is_size:
             self._pace.too_large(batch.size, now)
@@ -566,7 +571,7 @@ class Delivery:
             case Hold() as hold:
                 self._clocks.hold(self._blamed(entry), hold.until(now), hold.reason)
             case Retry(reason) if company == 1:
-                if self._is_poison(entry):
+                if reason != THROTTLED and self._is_poison(entry):
                     self._bury(entry, reason, "it fails alone, others do not", now, status)
                     return ()
                 # Let the others of its lane go by, and see whether they get through.

@@ -34,6 +34,7 @@ class Encoded:
     user_id: str | None = None
     device_id: str | None = None
     path: str = ""
+    left_out: int = 0  # Operations that the destination has no meaning for.
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,16 @@ def judge(destination: Destination, reply: Reply, batch: Sequence[Encoded]) -> V
             return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
         case Response():
             return destination.verdict(reply, batch)
+
+
+def ambiguity(reply: Reply) -> str | None:
+    """Why nobody knows whether the request was carried out; `None` when it is known."""
+    match reply:
+        case Unreachable("connect_failed"):
+            return None
+        case Unreachable(reason):
+            return reason
+        case Response(status=500 | 502 | 504 as status):
+            return f"status_{status}"
+        case Response():
+            return None

@@ -101,6 +101,7 @@ class Batch:
     parts: tuple[tuple[Lane, tuple[Entry, ...]], ...]
     encoded: tuple[Encoded, ...]
     size: int  # Bytes of all bodies.
+    sent_at: float
 
     @property
     def records(self) -> int:

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+THROTTLED = "throttled"  # A Retry's reason: the destination has enough of us, whatever we send.
+
 
 class Id(NamedTuple):
     """Whom a destination can ask to wait."""

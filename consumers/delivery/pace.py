@@ -5,6 +5,7 @@ from random import Random
 from consumers.delivery.destination import Limits
 from consumers.delivery.outcomes import Pause, Retry
 
+START = 32.0  # And one more with each answer, until the first sign that it is too much.
 FAILURES_TO_OPEN = 5  # In a row, nothing delivered between: the destination is away.
 BACKOFF_FIRST_SECONDS = 0.25
 BACKOFF_LAST_SECONDS = 20.0
@@ -14,25 +15,64 @@ CEILING_SECONDS = 600.0  # How long a size that was refused is not tried again.
 TOO_MANY_REJECTS = "too_many_rejects"
 REJECTS_MIN = 500  # Fewer say nothing about the rest.
 REJECTS_SEEN_MAX = 4000  # What was longer ago counts half, and half again.
+SLOW_CUT = 0.9
+SLOW_LIMIT_MIN = 8.0  # Slowness alone never asks for less.
+SLOW_FACTOR = 2.0
+SLOW_SECONDS = 0.1  # Less than this may be our own doing.
+LEAST_SECONDS = 30.0  # For so long, at least, the quickest answer is remembered.
+USUAL_WEIGHT = 0.1
+NEVER = float("-inf")
 _TIMEOUTS = ("timeout", "status_408", "status_504")
+
+
+class Wait:
+    """Until when a destination told us to wait; shared by what uses the same key."""
+
+    until = 0.0
+
+
+class Latency:
+    """Whether answers take longer than they need: then our requests queue at the far end."""
+
+    def __init__(self) -> None:
+        self._usual = 0.0
+        self._least = self._least_before = float("inf")
+        self._renewed_at = NEVER
+
+    def is_slow(self, seconds: float, now: float) -> bool:
+        """After one more answer, that took so long."""
+        if now > self._renewed_at + LEAST_SECONDS:
+            self._least_before, self._least = self._least, seconds
+            self._renewed_at = now
+        self._least = min(self._least, seconds)
+        self._usual += USUAL_WEIGHT * (seconds - self._usual)
+        least = min(self._least, self._least_before)
+        return self._usual > max(SLOW_FACTOR * least, least + SLOW_SECONDS)
 
 
 class Pace:
     """`in_flight_max`, `records_max` and `bytes_max` are what may go at this moment."""
 
-    def __init__(self, limits: Limits, random: Random) -> None:
+    def __init__(self, limits: Limits, random: Random, wait: Wait | None = None) -> None:
         self._limits = limits
         self._random = random
-        self._limit = float(limits.concurrency)
+        self._wait = wait or Wait()
+        # Where requests are alike, a slow answer says something.
+        self._latency = Latency() if limits.records == 1 else None
+        self._limit = min(START, float(limits.concurrency))
         self._failures = 0
-        self._cut_at = float("-inf")
+        self._cut_at = NEVER
+        self._open_until = 0.0
         self._bytes_ceiling = limits.bytes
         self._ceiling_until = 0.0
         self._rejected = self._judged = 0.0
         self.bytes_max = limits.bytes
         self.records_max = limits.records
-        self.paused_until = 0.0
         self.paused: str | None = None  # The reason, while nothing gets through.
+
+    @property
+    def paused_until(self) -> float:
+        return max(self._open_until, self._wait.until)
 
     @property
     def in_flight_max(self) -> int:
@@ -42,12 +82,14 @@ class Pace:
     def is_probing(self) -> bool:
         return self.paused is not None
 
-    def answered(self, now: float) -> None:
+    def answered(self, seconds: float, now: float) -> None:
         """The destination did its work, whatever it said of single records."""
+        if now < self._wait.until:
+            return  # It was sent before we were told to wait.
         self._failures = 0
         self.paused = None
-        self.paused_until = 0.0
-        self._limit = min(self._limits.concurrency, self._limit + 1.0 / self._limit)
+        self._open_until = 0.0
+        self._adapt(seconds, now)
         limits = self._limits
         if self.records_max < limits.records:
             self.records_max = min(limits.records, self.records_max + 1 + self.records_max // 16)
@@ -57,6 +99,15 @@ class Pace:
             grown = self.bytes_max + self.bytes_max // 32
             self.bytes_max = min(grown, max(self.bytes_max, self._bytes_ceiling * 15 // 16))
 
+    def _adapt(self, seconds: float, now: float) -> None:
+        """One more at once, or fewer where answers grow slow."""
+        if self._latency is None or not self._latency.is_slow(seconds, now):
+            more = 1.0 if self._cut_at == NEVER else 1.0 / self._limit
+            self._limit = min(self._limits.concurrency, self._limit + more)
+        elif now - self._cut_at > CUT_SECONDS and self._limit > SLOW_LIMIT_MIN:
+            self._cut_at = now
+            self._limit = max(SLOW_LIMIT_MIN, self._limit * SLOW_CUT)
+
     def too_large(self, size: int, now: float) -> None:
         """So many bytes of records were refused (413)."""
         if size <= self._bytes_ceiling:
@@ -65,7 +116,6 @@ class Pace:
             self.bytes_max = max(1, min(self.bytes_max, size // 2))
 
     def failed(self, outcome: Retry | Pause, now: float) -> None:
-        self._failures += 1
         if now - self._cut_at > CUT_SECONDS:
             self._cut_at = now
             self._limit = max(1.0, self._limit / 2)
@@ -74,14 +124,16 @@ class Pace:
         match outcome:
             case Pause(reason):
                 self.paused = reason
-                self.paused_until = now + self._random.uniform(0.5, 1.0) * PROBE_SECONDS
-            case Retry(reason, None):
-                if self._failures >= FAILURES_TO_OPEN:
-                    self.paused = reason
-                    self.paused_until = now + self.backoff(self._failures - FAILURES_TO_OPEN)
-            case Retry(reason, after_seconds):
+                self._open_until = now + self._random.uniform(0.5, 1.0) * PROBE_SECONDS
+            case Retry(reason, seconds) if (seconds or 0.0) >= BACKOFF_FIRST_SECONDS:
                 self.paused = reason
-                self.paused_until = max(self.paused_until, now + (after_seconds or 0.0))
+                self._wait.until = max(self._wait.until, now + (seconds or 0.0))
+            case Retry(reason):
+                self._failures += 1
+                # What was under way when the others failed tells us nothing new.
+                if self._failures >= FAILURES_TO_OPEN and now >= self._open_until:
+                    self.paused = reason
+                    self._open_until = now + self.backoff(self._failures - FAILURES_TO_OPEN)
 
     def judged(self, records: int, rejected: int) -> bool:
         """Whether so many are refused that something else than the records must be wrong."""

@@ -15,8 +15,14 @@ from consumers.destinations.filters import Filtered
 from schemas.config import AampeDestination, AmplitudeDestination
 
 
-def destinations_of(config: AmplitudeDestination | AampeDestination) -> Sequence[Destination]:
-    """What one configured destination amounts to: one for each topic that it reads."""
+def destinations_of(
+    config: AmplitudeDestination | AampeDestination,
+    among: Sequence[AmplitudeDestination | AampeDestination] = (),
+) -> Sequence[Destination]:
+    """What one configured destination amounts to: one for each topic that it reads.
+
+    `among` are all that are configured: what this one does not want, another may.
+    """
     found: Sequence[Destination]
     match config:
         case AmplitudeDestination(user_properties_via="batch"):
@@ -38,4 +44,5 @@ def destinations_of(config: AmplitudeDestination | AampeDestination) -> Sequence
             destination.limits = replace(destination.limits, concurrency=config.concurrency)
     if config.sources is None and not config.where:
         return found
-    return [Filtered(destination, config) for destination in found]
+    others = [other for other in among if other.type == config.type and other != config]
+    return [Filtered(destination, config, others) for destination in found]

@@ -1,36 +1,54 @@
-"""Which records a destination wants: by source, and by `where`."""
+"""Which records a destination wants: by source, and by `where` (product.md §6).
+
+A record that nobody could use is dead whatever its values, so a filter looks only at what the
+destination could send. Reasons: `other_source`; `other_region`, another destination of the type
+wants it; `no_region`, none does.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-import orjson
+import msgspec
+from msgspec import UNSET, Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Verdict
 from schemas.config import DestinationBase
 from schemas.records import Record, source_of
 
+Value: TypeAlias = str | int | float | bool
+OPERATED = ("user_properties", "group_properties")  # Here a value may stand below `$set`.
+
 
 class Filtered:
     """A destination that gets only what its `sources` and `where` let through."""
 
-    def __init__(self, destination: Destination, config: DestinationBase) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        config: DestinationBase,
+        others: Sequence[DestinationBase] = (),
+    ) -> None:
         self._destination = destination
-        self._sources = None if config.sources is None else frozenset(config.sources)
-        self._where = config.where
+        self._filter = Filter(config)
+        self._others = [Filter(other) for other in others]
         self.name = destination.name
         self.kind = destination.kind
         self.limits: Limits = destination.limits
         self.merge = destination.merge
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
+        source = source_of(record)
+        if not self._filter.takes_from(source):
+            return Skip("other_source")
         encoded = self._destination.encode(record)
         if not isinstance(encoded, Encoded):
             return encoded
-        if self._sources is not None and source_of(record) not in self._sources:
-            return Skip("other_source")
-        if self._where and not matches(orjson.loads(record.value or b"{}"), self._where):
-            return Skip("other_region")
-        return encoded
+        value = record.value or b""
+        if self._filter.matches(value):
+            return encoded
+        wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
+        return Skip("other_region" if wanted else "no_region")
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         return self._destination.request(batch)
@@ -39,16 +57,72 @@ class Filtered:
         return self._destination.verdict(response, batch)
 
 
-def matches(
-    value: Mapping[str, object], where: Mapping[str, tuple[str | int | float | bool, ...]]
-) -> bool:
-    """Whether all conditions hold; a field is top-level, `event_properties.x` or the like."""
-    return all(_field(value, path) in wanted for path, wanted in where.items())
+class Filter:
+    """The `sources` and the `where` of one destination: all conditions must hold."""
+
+    def __init__(self, config: DestinationBase) -> None:
+        self._sources = None if config.sources is None else frozenset(config.sources)
+        grouped: dict[str, dict[str, frozenset[tuple[bool, Value]]]] = {}
+        for path, values in config.where.items():
+            parent, dot, name = path.partition(".")
+            wanted = frozenset((isinstance(value, bool), value) for value in values)
+            grouped.setdefault(parent if dot else "", {})[name if dot else path] = wanted
+        self._top = _Conditions(grouped.pop("", {}))
+        self._below = {parent: _Conditions(conditions) for parent, conditions in grouped.items()}
+        self._parents = _reader(list(self._below))
+
+    def takes_from(self, source: str) -> bool:
+        return self._sources is None or source in self._sources
+
+    def matches(self, value: bytes) -> bool:
+        """Reads only the fields that are asked about; one that is absent matches nothing."""
+        try:
+            return self._top.hold(value) and self._hold_below(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False  # A field that cannot be read has none of the values.
+
+    def _hold_below(self, value: bytes) -> bool:
+        if not self._below:
+            return True
+        objects = msgspec.structs.astuple(self._parents.decode(value))
+        for raw, (parent, conditions) in zip(objects, self._below.items(), strict=True):
+            if not _is_object(raw):
+                return False
+            if not conditions.hold(raw, operated=parent in OPERATED):
+                return False
+        return True
 
 
-def _field(value: Mapping[str, object], path: str) -> object:
-    parent, dot, name = path.partition(".")
-    if not dot:
-        return value.get(path)
-    properties = value.get(parent)
-    return properties.get(name) if isinstance(properties, dict) else None
+class _Conditions:
+    """Of one object: for each field the values that are wanted."""
+
+    def __init__(self, wanted: Mapping[str, frozenset[tuple[bool, Value]]]) -> None:
+        self._wanted = tuple(wanted.values())
+        self._fields = _reader(list(wanted), each=object)
+        self._set = _reader(["$set"])
+
+    def hold(self, value: bytes | Raw, *, operated: bool = False) -> bool:
+        if not self._wanted:
+            return True
+        found = msgspec.structs.astuple(self._fields.decode(value))
+        if operated and UNSET in found:
+            (below,) = msgspec.structs.astuple(self._set.decode(value))
+            if _is_object(below):
+                later = msgspec.structs.astuple(self._fields.decode(below))
+                pairs = zip(found, later, strict=True)
+                found = tuple(two if one is UNSET else one for one, two in pairs)
+        return all(
+            isinstance(one, Value) and (isinstance(one, bool), one) in wanted
+            for one, wanted in zip(found, self._wanted, strict=True)
+        )
+
+
+def _reader(names: Sequence[str], each: object = Raw) -> msgspec.json.Decoder[Struct]:
+    """Reads these members and passes over the others: a tenth of the time of reading all."""
+    fields = [(f"f{index}", each, UNSET) for index in range(len(names))]
+    rename = {f"f{index}": name for index, name in enumerate(names)}
+    return msgspec.json.Decoder(msgspec.defstruct("Wanted", fields, rename=rename, gc=False))
+
+
+def _is_object(raw: object) -> bool:
+    return isinstance(raw, Raw) and bytes(memoryview(raw)[:1]) == b"{"

@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ampgate import topics
 from ampgate.simulators.app import simulator_app, simulator_server
-from consumers.destinations import destinations_of
-from consumers.http import Http
+from consumers.http import sender_to
 from consumers.kafka import Letters
+from consumers.server import workers_of
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker
@@ -87,9 +87,8 @@ class World:
             stack.push_async_callback(letters.stop)
             workers: list[Worker] = []
             for destination in self.config.destinations:
-                http = await stack.enter_async_context(Http(destination.url, timeout_seconds=10))
-                parts = destinations_of(destination)
-                workers += [Worker(part, self.config, http, letters, clock) for part in parts]
+                http = await stack.enter_async_context(sender_to(destination))
+                workers += workers_of(destination, self.config, http, letters, clock)
             running = [asyncio.create_task(worker.run()) for worker in workers]
             try:
                 yield

@@ -1,0 +1,78 @@
+"""The HTTP clients alone, one event a request: how `consumers.http` came to use which.
+
+Over TLS, as in production, and without. HTTP/2 is not among them: the sink has none, and against
+Go's server with TLS it did not help (pyreqwest 31 µs over HTTP/2, 32 over HTTP/1.1; our own 18).
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trustme
+import uvloop
+
+from ampgate.kafka_ports import free_ports
+from benchmarks.events import event
+from benchmarks.processes import process, rss_megabytes
+from benchmarks.row import Row, row
+from consumers.delivery.destination import Request, Response
+from consumers.http import Http, Sender
+from consumers.http1 import Http1
+
+REQUESTS = 8_000
+AT_ONCE = 64
+RUNS = 3
+TIMEOUT_SECONDS = 30.0
+CLIENTS: dict[str, Callable[[str], Sender]] = {
+    "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
+    "our own": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
+}
+REQUEST = Request("/v1/events", {"authorization": "Bearer bench"}, event(0)[1])
+
+
+def measure(directory: Path, _bootstrap_servers: str) -> list[Row]:
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(directory / "authority.pem"))
+    server.private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = str(directory / "authority.pem")
+    try:
+        return [*compared("http"), *compared("https", str(directory / "server.pem"))]
+    finally:
+        del os.environ["SSL_CERT_FILE"]
+        if before is not None:
+            os.environ["SSL_CERT_FILE"] = before
+
+
+def compared(scheme: str, *certificate: str) -> list[Row]:
+    """In turns, so that a busy minute hits both; the median of each."""
+    (port,) = free_ports(1)
+    url = f"{scheme}://127.0.0.1:{port}"
+    found: dict[str, list[Row]] = {name: [] for name in CLIENTS}
+    with process("benchmarks.sink", str(port), "202", *certificate, ready=url):
+        for _ in range(RUNS):
+            for name, client in CLIENTS.items():
+                label = f"HTTP client alone, {scheme}: {name}"
+                found[name].append(uvloop.run(cost(label, client(url))))
+    return [
+        sorted(rows, key=lambda one: one.microseconds_per_event)[RUNS // 2]
+        for rows in found.values()
+    ]
+
+
+async def cost(label: str, client: Sender) -> Row:
+    async def send(count: int) -> None:
+        for _ in range(count):
+            reply = await client.send(REQUEST)
+            assert isinstance(reply, Response), reply
+            assert reply.status == 202, reply
+
+    async with client:
+        await asyncio.gather(*[send(3) for _ in range(AT_ONCE)])
+        cpu, began = time.process_time(), time.monotonic()
+        await asyncio.gather(*[send(REQUESTS // AT_ONCE) for _ in range(AT_ONCE)])
+        cpu, seconds = time.process_time() - cpu, time.monotonic() - began
+    return row(label, cpu=cpu, events=REQUESTS, seconds=seconds, rss=rss_megabytes(os.getpid()))

@@ -1,0 +1,215 @@
+"""HTTP/1.1 over kept-alive connections: for destinations that take one event a request.
+
+Theory of operation: a connection carries one request at a time, and goes back to the idle ones
+when its answer is complete and nothing is left over. The most recently used goes first, so those
+that are not needed grow old and are closed. How many there are is the engine's limit of requests
+in flight. One timer looks at all deadlines: a timer for each request would cost more than it.
+
+Nothing is sent twice here. A connection that breaks under a request may have carried it out, even
+if no byte of an answer came; whether to send it again is the engine's to decide, and to count.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from consumers.delivery.destination import Reply, Request, Unreachable
+from consumers.http1_answer import Answer, InvalidAnswerError
+
+CONNECT_SECONDS = 10.0
+AGE_SECONDS = 300.0  # So that a changed address of the host is noticed.
+SWEEP_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+
+
+class Http1:
+    """Kept-alive connections to one destination."""
+
+    def __init__(
+        self, base_url: str, *, timeout_seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._authority = parts.netloc.rpartition("@")[2]
+        self._prefix = parts.path.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._sweep_seconds = min(SWEEP_SECONDS, timeout_seconds / 10)
+        self._tls = (tls or _tls_context()) if parts.scheme == "https" else None
+        self._heads: dict[str, tuple[Mapping[str, str], bytes]] = {}
+        self._open: set[_Connection] = set()
+        self._idle: list[_Connection] = []
+        self._all_closed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self._sweeper.cancel()
+        for connection in list(self._open):
+            connection.close("connection_broken")
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._open:
+                    self._all_closed.clear()
+                    await self._all_closed.wait()
+        except TimeoutError:
+            pass  # They end with the process.
+
+    async def send(self, request: Request) -> Reply:
+        deadline = self._loop.time() + self._timeout_seconds
+        connection = self._take() or await self._connect()
+        if isinstance(connection, Unreachable):
+            return connection
+        size = len(request.body)
+        message = b"%b%d\r\n\r\n%b" % (self._head(request), size, request.body)
+        try:
+            return await connection.exchange(message, deadline)
+        except asyncio.CancelledError:
+            connection.close("connection_broken")  # An answer to nobody must not meet a request.
+            raise
+
+    def _head(self, request: Request) -> bytes:
+        """All up to the body's length: the same bytes for each request of a path."""
+        known = self._heads.get(request.path)
+        if known is not None and known[0] is request.headers:
+            return known[1]
+        headers = {"host": self._authority, "user-agent": "ampgate", "accept": "*/*"}
+        lines = [f"{name}: {value}\r\n" for name, value in {**headers, **request.headers}.items()]
+        start = f"POST {self._prefix}{request.path} HTTP/1.1\r\n"
+        head = f"{start}{''.join(lines)}content-length: ".encode()
+        self._heads[request.path] = (request.headers, head)
+        return head
+
+    def _take(self) -> "_Connection | None":
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
+    async def _connect(self) -> "_Connection | Unreachable":
+        try:
+            async with asyncio.timeout(min(CONNECT_SECONDS, self._timeout_seconds)):
+                _, connection = await self._loop.create_connection(
+                    lambda: _Connection(self), self._host, self._port, ssl=self._tls
+                )
+        except (OSError, TimeoutError, UnicodeError):  # A TLS error is an OSError, too.
+            return Unreachable("connect_failed")
+        return connection
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._open):
+            connection.look_at_clock(now)
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+
+    # What the connections tell us.
+
+    def opened(self, connection: "_Connection") -> float:
+        self._open.add(connection)
+        return self._loop.time()
+
+    def free(self, connection: "_Connection") -> float:
+        self._idle.append(connection)
+        return self._loop.time()
+
+    def closed(self, connection: "_Connection") -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._open:
+            self._all_closed.set()
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time, and its answer."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, pool: Http1) -> None:
+        self._pool = pool
+        self._answer = Answer()
+        self._reply: asyncio.Future[Reply] | None = None
+        self._deadline = 0.0
+
+    @property
+    def is_usable(self) -> bool:
+        return not self._transport.is_closing()
+
+    def exchange(self, message: bytes, deadline: float) -> "asyncio.Future[Reply]":
+        assert self._reply is None, "a connection carries one request at a time"
+        self._answer.expect()
+        self._deadline = deadline
+        self._reply = reply = asyncio.get_running_loop().create_future()
+        if self._transport.is_closing():  # It was lost between opening and now.
+            reply.set_result(Unreachable("connect_failed"))
+        else:
+            self._transport.write(message)
+        return reply
+
+    def look_at_clock(self, now: float) -> None:
+        if self._reply is not None:
+            if now > self._deadline:
+                self.close("timeout")
+        elif now > self._idle_since + self._answer.idle_seconds or now > self._born + AGE_SECONDS:
+            self.close("connection_broken")
+
+    def close(self, reason: str) -> None:
+        """Whoever waits for an answer is told the reason."""
+        reply, self._reply = self._reply, None
+        if reply is not None and not reply.done():
+            reply.set_result(Unreachable(reason))
+        self._transport.abort()
+
+    # asyncio calls.
+
+    def connection_made(  # type: ignore[override]  # uvloop's transports are none by class.
+        self, transport: asyncio.Transport
+    ) -> None:
+        self._transport = transport
+        self._born = self._idle_since = self._pool.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._reply is None:
+            self.close("invalid_reply")  # An answer to nothing.
+            return
+        try:
+            self._answer.feed(data)
+        except InvalidAnswerError:
+            self.close("invalid_reply")
+            return
+        if self._answer.is_complete:
+            self._answered()
+
+    def eof_received(self) -> None:
+        self._answer.end()
+        if self._reply is not None and self._answer.is_complete:
+            self._answered()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.close("connection_broken")
+        self._pool.closed(self)
+
+    def _answered(self) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None and not reply.done():
+            reply.set_result(self._answer.response())
+        # What has not been sent by now would precede the next request.
+        if self._answer.is_last or self._transport.get_write_buffer_size():
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            self._idle_since = self._pool.free(self)
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

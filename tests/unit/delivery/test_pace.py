@@ -1,0 +1,157 @@
+"""How fast a destination is sent to, as it answers quickly, slowly, with 429 or not at all."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from pydantic import SecretStr
+
+from consumers.delivery.delivery import LONE_FAILURES_MAX, Delivery
+from consumers.delivery.destination import Limits, Reply, Response, Unreachable, ambiguity
+from consumers.delivery.outcomes import Pause, Retry
+from consumers.delivery.pace import (
+    BACKOFF_FIRST_SECONDS,
+    FAILURES_TO_OPEN,
+    SLOW_LIMIT_MIN,
+    Pace,
+    Wait,
+)
+from consumers.destinations.aampe import AampeEvents
+from schemas.config import AampeDestination
+from tests.simulation.world import Kept
+
+ALIKE = Limits(records=1, bytes=1000, linger_seconds=0.0, concurrency=64)
+AMID = 0.05  # Seconds an answer takes.
+THROTTLED = Retry("throttled", 5.0)
+
+
+def pace(wait: Wait | None = None) -> Pace:
+    """It has had answers enough to be at its limit of 64."""
+    found = Pace(ALIKE, Random(1), wait)
+    for _ in range(40):
+        found.answered(AMID, now=10.0)
+    return found
+
+
+def test_a_new_destination_gets_more_with_each_answer_up_to_its_limit() -> None:
+    new = Pace(ALIKE, Random(1))
+    before = new.in_flight_max
+    new.answered(AMID, now=10.0)
+    assert new.in_flight_max == before + 1 < 64
+    assert pace().in_flight_max == 64
+    assert Pace(replace(ALIKE, concurrency=8), Random(1)).in_flight_max == 8
+
+
+def test_a_late_answer_does_not_end_a_wait_that_was_asked_for() -> None:
+    asked = pace()
+    asked.failed(THROTTLED, now=100.0)
+    asked.answered(AMID, now=100.1)
+    assert (asked.paused, asked.paused_until) == ("throttled", 105.0)
+    asked.answered(AMID, now=105.2)
+    assert (asked.paused, asked.paused_until < 105.2) == (None, True)
+
+
+def test_nothing_shortens_a_wait_that_was_asked_for() -> None:
+    asked = pace()
+    asked.failed(THROTTLED, now=100.0)
+    for outcome in (Retry("throttled", 1.0), Retry("timeout"), Pause("status_401")):
+        asked.failed(outcome, now=100.5)
+        assert asked.paused_until >= 105.0
+
+
+def test_who_shares_a_key_shares_its_wait() -> None:
+    wait = Wait()
+    events, properties = pace(wait), pace(wait)
+    events.failed(THROTTLED, now=100.0)
+    assert properties.paused_until == 105.0
+
+
+def test_requests_that_fail_together_open_the_breaker_once() -> None:
+    hit = pace()
+    for _ in range(64):
+        hit.failed(Retry("connection_broken"), now=100.0)
+    assert hit.paused == "connection_broken"
+    assert hit.paused_until <= 100.0 + BACKOFF_FIRST_SECONDS
+    assert FAILURES_TO_OPEN < 64
+
+
+def test_a_throttled_destination_gets_half_as_much_and_a_little_more_with_each_answer() -> None:
+    throttled = pace()
+    throttled.failed(THROTTLED, now=100.0)
+    throttled.answered(AMID, now=106.0)
+    assert throttled.in_flight_max == 32
+    for _ in range(200):
+        throttled.answered(AMID, now=106.0)
+    assert 34 < throttled.in_flight_max < 64
+
+
+def test_answers_that_grow_slower_lower_the_concurrency_and_quick_ones_raise_it() -> None:
+    queueing = pace()
+    now = 100.0
+    for seconds in (0.05, 0.6):
+        for _ in range(600):
+            now += 0.02
+            queueing.answered(seconds, now)
+    assert SLOW_LIMIT_MIN <= queueing.in_flight_max < 32
+    for _ in range(6000):
+        now += 0.02
+        queueing.answered(0.05, now)
+    assert queueing.in_flight_max == 64
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.3, 5.0])
+def test_a_far_end_that_is_always_slow_is_not_throttled_for_it(seconds: float) -> None:
+    far = Pace(ALIKE, Random(1))
+    for number in range(1000):
+        far.answered(seconds * (1.0 + number % 10 / 20), now=100.0 + number / 10)
+    assert far.in_flight_max == 64
+
+
+@pytest.mark.parametrize(("status", "is_poison"), [(429, False), (503, True)])
+def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
+    status: int, is_poison: bool
+) -> None:
+    config = AampeDestination(type="aampe", name="a", api_key=SecretStr("k"), region="us-east1")
+    delivery = Delivery(
+        AampeEvents(config),
+        topic="events",
+        parked_topic=None,
+        memory_max_bytes=1_000_000,
+        random=Random(1),
+    )
+    told = 0
+    for number in range(4 * LONE_FAILURES_MAX):
+        delivery.accept([event(number)], now=100.0 * number)
+        for now in (100.0 * number, 100.0 * number + 50.0):
+            while batch := delivery.next_batch(now):
+                is_first = batch.parts[0][1][0].record.offset == 0
+                told += is_first
+                reply = Response(status, b"", 1.0) if is_first else Response(202, b"")
+                delivery.settle(batch, reply, now)
+    assert told > LONE_FAILURES_MAX
+    assert (delivery.next_dead_letter() is not None) == is_poison
+    assert delivery.unsettled() == 1
+
+
+def event(number: int) -> Kept:
+    value = b'{"event_type":"e","user_id":"u%d"}' % number
+    return Kept("events", 0, number, b"u%d" % number, value, f"i{number}")
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (Response(202, b""), None),
+        (Response(429, b""), None),
+        (Response(503, b""), None),
+        (Response(500, b""), "status_500"),
+        (Response(504, b""), "status_504"),
+        (Unreachable("connect_failed"), None),
+        (Unreachable("timeout"), "timeout"),
+        (Unreachable("connection_broken"), "connection_broken"),
+    ],
+)
+def test_a_reply_says_whether_the_request_may_have_been_carried_out(
+    reply: Reply, why: str | None
+) -> None:
+    assert ambiguity(reply) == why
