@@ -21,7 +21,7 @@ RECORDS = 600
 FAULTY_STEPS = 400
 HEALTHY_SECONDS = 7200.0
 HELD_SECONDS = 30.0
-QUOTA_SECONDS = 3600.0
+QUOTA_STEP_SECONDS = 3600.0
 ENVELOPE_BYTES = 300
 
 
@@ -383,7 +383,7 @@ class World:
             return
         body, until = orjson.loads(reply.body), self.now + HELD_SECONDS
         for user in body.get("exceeded_daily_quota_users", ()):
-            self.held["user_id", user] = self.now + QUOTA_SECONDS
+            self.held["user_id", user] = (self.now // QUOTA_STEP_SECONDS + 1) * QUOTA_STEP_SECONDS
         for user in body.get("throttled_users", ()):
             self.held["user_id", user] = max(until, self.held.get(("user_id", user), 0.0))
         for device in body.get("throttled_devices", ()):

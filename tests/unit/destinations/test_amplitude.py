@@ -18,7 +18,7 @@ CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key
 EVENTS = AmplitudeEvents(CONFIG)
 BATCH = [Encoded(b"{}", f"u{n}", f"u{n}", f"d{n}") for n in range(3)]
 THROTTLED = Hold(30.0, "throttled")
-QUOTA = Hold(3600.0, "daily_quota")
+QUOTA = Hold(0.0, "daily_quota", step_seconds=3600.0)
 
 
 @pytest.mark.parametrize(
