@@ -201,7 +201,7 @@ class Delivery:
             room = 1 if self._pace.is_probing else self._pace.records_max
             is_calm = not (self._clocks or self._parked_keys())
             parts, empty = self._line.draw(
-                now, room, self._pace.bytes_max, None if is_calm else self._must_wait
+                now, room, self._pace.bytes_max, self._must_wait, is_calm=is_calm
             )
             for lane in empty:
                 self._set_aside(lane, now)
@@ -391,7 +391,16 @@ class Delivery:
         if now >= self._relieved_at + RELIEF_SECONDS:
             self._relieved_at = now
             for lane in self._line:
-                self._set_aside(lane, now)
+                if lane.waiting and lane.idle:
+                    self._set_aside(lane, now)
+                    lane.release(self._has_to_wait)
+                    self._line.enter(lane)
+
+    def _has_to_wait(self, entry: Entry) -> bool:
+        """Also for no other reason than that older ones of its key are parked."""
+        parked = self._parked.get(entry.record.partition)
+        is_behind = parked is not None and entry.parked is None and entry.encoded.key in parked
+        return is_behind or self._is_held(entry)
 
     def _is_held(self, entry: Entry) -> bool:
         return self._clocks.of(entry.ids) is not None
@@ -491,7 +500,7 @@ class Delivery:
         lane.idle = True
         lane.due_at = now
         if isinstance(verdict.rest, Delivered) and not verdict.but:
-            lane.failures = lane.rounds = 0
+            lane.failures = lane.rounds = lane.sought = 0
             self._done(lane.offsets, entries)
         else:
             left: list[Entry] = []
@@ -501,6 +510,8 @@ class Delivery:
             stopped = {entry.encoded.key for entry in left if self._is_held(entry)}
             stopped.update(lane.waiting)
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
+            if isinstance(verdict.rest, Split):
+                lane.sought = (len(left) + 1) // 2
             again = [entry for entry in left if entry.encoded.key not in stopped]
             self._put_back(lane, again, verdict, now)
         if lane.waiting:
@@ -557,6 +568,8 @@ class Delivery:
         """Do what the outcome asks for; returns what must go out again, now or later."""
         is_final = isinstance(outcome, Reject) or (isinstance(outcome, Split) and company == 1)
         if entry.parts and not isinstance(outcome, Delivered | Skip):
+            if isinstance(outcome, Hold):
+                self._clocks.hold(self._blamed(entry), outcome.until(now), outcome.reason)
             return self._taken_apart(entry, status, now, is_suspect=is_final)
         match outcome:
             case Delivered() | Skip():

@@ -70,9 +70,12 @@ class Line:
         return self._limits.linger_seconds > 0.0 and queued >= self._limits.records
 
     def draw(
-        self, now: float, room: int, bytes_left: int, must_wait: MustWait | None
+        self, now: float, room: int, bytes_left: int, must_wait: MustWait, *, is_calm: bool
     ) -> tuple[Parts, list[Lane]]:
-        """The parts of a batch, and the lanes that were drawn empty without giving a part."""
+        """The parts of a batch, and the lanes that were drawn empty without giving a part.
+
+        While all is calm, only lanes where somebody waits are asked who must.
+        """
         parts: Parts = []
         drawn: list[Lane] = []
         keys: dict[str, Entry] = {}
@@ -82,7 +85,7 @@ class Line:
                 continue
             alone = bool(lane.groups)
             draft = _Draft(room, bytes_left, keys, bool(parts))
-            self._take(lane, draft, must_wait)
+            self._take(lane, draft, None if is_calm and not lane.waiting else must_wait)
             if draft.taken:
                 parts.append((lane, tuple(draft.taken)))
                 room -= len(draft.taken)
@@ -103,7 +106,7 @@ class Line:
             if must_wait is not None and must_wait(lane, entry):
                 lane.wait(lane.queue.popleft())
             elif self._limits.one_per_key and entry.encoded.key in draft.keys:
-                if not self._join(draft, entry):
+                if entry.encoded.key in lane.waiting or not self._join(draft, entry):
                     lane.wait(entry)
                 lane.queue.popleft()
             elif draft.fits(entry):
