@@ -2,6 +2,8 @@
 
 from collections import Counter as Tally
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import prometheus_client
@@ -79,7 +81,7 @@ LAG = Gauge(
 OLDEST_WAITING_SECONDS = Gauge(
     "ampgate_delivery_oldest_waiting_seconds",
     "Age of the oldest record read and not settled.",
-    ["destination", "kind"],
+    ["destination"],
 )
 END_TO_END_SECONDS = Histogram(
     "ampgate_delivery_end_to_end_seconds",
@@ -89,14 +91,14 @@ END_TO_END_SECONDS = Histogram(
 )
 WAITING = Gauge(
     "ampgate_delivery_waiting_records",
-    "Records that wait, by reason; the sum over the kinds and reasons is what waits.",
-    ["destination", "kind", "reason"],
+    "Records that wait, by reason; the sum over the reasons is what waits.",
+    ["destination", "reason"],
 )
 PAUSED = Gauge(
     "ampgate_delivery_paused", "1 while the destination takes nothing.", ["destination", "reason"]
 )
 CONCURRENCY_LIMIT = Gauge(
-    "ampgate_delivery_concurrency_limit", "Requests that may fly at once.", ["destination", "kind"]
+    "ampgate_delivery_concurrency_limit", "Requests that may fly at once.", ["destination"]
 )
 DEAD_LETTERS = Counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
@@ -142,11 +144,17 @@ class Counts:
             waited = max(0.0, now - oldest / 1000)
             END_TO_END_SECONDS.labels(self._destination).observe(waited)
 
-    def paused(self, before: str | None, now: str | None) -> None:
-        if before is not None:
-            PAUSED.labels(self._destination, before).set(0)
-        if now is not None:
-            PAUSED.labels(self._destination, now).set(1)
+    def paused(self, reason: str | None) -> None:
+        """Why this worker is paused now; its destination is while any of its workers is."""
+        _LEVELS.of(self._destination, self._kind).paused = reason
+        for each in _LEVELS.reasons(self._destination):
+            PAUSED.labels(self._destination, each).set(each in _LEVELS.paused(self._destination))
+
+    def given_away(self, places: Collection[TopicPartition]) -> None:
+        """Whoever has these partitions now tells their lag."""
+        for place in places:
+            with suppress(KeyError):
+                LAG.remove(self._destination, place.topic, str(place.partition))
 
     def measured(
         self,
@@ -155,17 +163,59 @@ class Counts:
         committable: Mapping[TopicPartition, int],
         now: float,
     ) -> None:
-        name, kind = self._destination, self._kind
-        unread = 0
+        name = self._destination
+        level = _LEVELS.of(name, self._kind)
         for place, standing in standings.items():
             lag = standing.end - committable.get(place, standing.position)
-            LAG.labels(name, place.topic, place.partition).set(lag)
-            unread += standing.end - standing.position
+            LAG.labels(name, place.topic, str(place.partition)).set(lag)
         held, parked = delivery.held(), delivery.parked_records()
-        WAITING.labels(name, kind, "unread").set(unread)
-        WAITING.labels(name, kind, "in_flight").set(delivery.unsettled() - held - parked)
-        WAITING.labels(name, kind, "held").set(held)
-        WAITING.labels(name, kind, "parked").set(parked)
-        CONCURRENCY_LIMIT.labels(name, kind).set(delivery.concurrency_limit)
         oldest = delivery.oldest()
-        OLDEST_WAITING_SECONDS.labels(name, kind).set(max(0.0, now - oldest) if oldest else 0.0)
+        level.waiting = {
+            "unread": sum(standing.end - standing.position for standing in standings.values()),
+            "in_flight": delivery.unsettled() - held - parked,
+            "held": held,
+            "parked": parked,
+        }
+        level.oldest_seconds = 0.0 if oldest is None else max(0.0, now - oldest)
+        level.concurrency = delivery.concurrency_limit
+        levels = _LEVELS.all_of(name)
+        for reason in level.waiting:
+            WAITING.labels(name, reason).set(sum(one.waiting.get(reason, 0) for one in levels))
+        OLDEST_WAITING_SECONDS.labels(name).set(max(one.oldest_seconds for one in levels))
+        CONCURRENCY_LIMIT.labels(name).set(sum(one.concurrency for one in levels))
+
+
+@dataclass(slots=True)
+class Level:
+    """How things stand with one worker."""
+
+    waiting: Mapping[str, int] = field(default_factory=dict)  # Records, by reason.
+    oldest_seconds: float = 0.0
+    concurrency: int = 0
+    paused: str | None = None
+
+
+class Levels:
+    """A destination has a worker for each kind, and no metric tells them apart."""
+
+    def __init__(self) -> None:
+        self._levels: dict[str, dict[Kind, Level]] = {}
+        self._reasons: dict[str, set[str]] = {}
+
+    def of(self, destination: str, kind: Kind) -> Level:
+        return self._levels.setdefault(destination, {}).setdefault(kind, Level())
+
+    def all_of(self, destination: str) -> Collection[Level]:
+        return self._levels[destination].values()
+
+    def paused(self, destination: str) -> set[str]:
+        return {level.paused for level in self.all_of(destination) if level.paused is not None}
+
+    def reasons(self, destination: str) -> set[str]:
+        """All for which it was ever paused: a gauge that is not set keeps its last value."""
+        reasons = self._reasons.setdefault(destination, set())
+        reasons |= self.paused(destination)
+        return reasons
+
+
+_LEVELS = Levels()

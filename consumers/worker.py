@@ -234,7 +234,7 @@ class Worker:
         paused = self._delivery.paused
         if paused == self._paused:
             return
-        self._counts.paused(self._paused, paused)
+        self._counts.paused(paused)
         name = self._destination.name
         if paused is not None:
             log.error("destination paused", destination=name, reason=paused)
@@ -282,4 +282,5 @@ class Worker:
             await self._drain(REVOKE_SECONDS)
         await self._commit()
         self._delivery.revoke(places)
+        self._counts.given_away(places)
         self._news.set()
