@@ -1,0 +1,72 @@
+"""The commands about records: where they are, which are dead, and how to send them again."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from ampgate import trace as tracing
+from ampgate.configuration import configuration
+from ampgate.moments import read_moment
+from ampgate.printing import Json, errors, json_line
+from ampgate.whereabouts import Whereabouts
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def moment(text: str) -> int:
+    """An option's value; a wrong one is wrong usage."""
+    try:
+        return read_moment(text, now_ms())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Since = Annotated[
+    int | None,
+    typer.Option(parser=moment, metavar="TIME", help="ISO 8601, or a time ago such as 2h."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(trace)
+
+
+def trace(
+    user: Annotated[str | None, typer.Option(help="A user_id, or a device_id without one.")] = None,
+    insert_id: Annotated[str | None, typer.Option(help="One event's.")] = None,
+    since: Since = None,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Also records that were written without a key.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where an event is, per destination: delivered, waiting, dead, skipped, unread."""
+    sought: tracing.Sought
+    match user, insert_id:
+        case str(name), None:
+            sought = tracing.ByUser(name)
+        case None, str(name):
+            sought = tracing.ByInsertId(name)
+        case _:
+            raise typer.BadParameter("either --user or --insert-id")
+    search = tracing.Search(sought, since, everywhere)
+    found = asyncio.run(tracing.trace(configuration(), search))
+    for one in found:
+        typer.echo(json_line(one) if as_json else _in_words(one))
+    if not found:
+        hint = (
+            "" if everywhere or user is None else " (--everywhere also finds those without a key)"
+        )
+        errors.print(f"ampgate: no such record is in Kafka{hint}", style="red")
+        raise typer.Exit(1)
+
+
+def _in_words(one: Whereabouts) -> str:
+    place = f"{one.topic}/{one.partition}/{one.offset}"
+    why = f" ({one.reason})" if one.reason else ""
+    until = f" until {one.until}" if one.until else ""
+    return f"{one.state + why + until:<12} {one.destination:<16} {place}  insert_id {one.insert_id}"
