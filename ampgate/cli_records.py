@@ -1,38 +1,21 @@
 """The commands about records: where they are, which are dead, and how to send them again."""
 
 import asyncio
-import time
 from typing import Annotated
 
 import typer
 
+from ampgate import cli_dead_letters
 from ampgate import trace as tracing
 from ampgate.configuration import configuration
-from ampgate.moments import read_moment
+from ampgate.options import Since
 from ampgate.printing import Json, errors, json_line
 from ampgate.whereabouts import Whereabouts
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def moment(text: str) -> int:
-    """An option's value; a wrong one is wrong usage."""
-    try:
-        return read_moment(text, now_ms())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-Since = Annotated[
-    int | None,
-    typer.Option(parser=moment, metavar="TIME", help="ISO 8601, or a time ago such as 2h."),
-]
-
-
 def register(app: typer.Typer) -> None:
     app.command()(trace)
+    app.add_typer(cli_dead_letters.app, name="dead-letters")
 
 
 def trace(

@@ -11,6 +11,7 @@ from aiokafka.partitioner import murmur2
 
 from ampgate.archive import Archive, Span, archive
 from ampgate.batches import Stored, Wanted
+from ampgate.parking import EDGE
 from ampgate.whereabouts import (
     Evidence,
     Progress,
@@ -25,8 +26,6 @@ from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
 from schemas.config import Config
 from schemas.topics import Kind
-
-EDGE = "edge"  # The destination of what the edge refused.
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
+from typer.testing import CliRunner, Result
 
-from ampgate import topics
+from ampgate import cli, topics
 from ampgate.archive import archive
 from ampgate.batches import Stored, Wanted
 from ampgate.simulators.app import simulator_app, simulator_server
@@ -87,6 +88,13 @@ class Operation:
         file = directory / "ampgate.toml"
         file.write_text("\n".join(lines))
         return file
+
+    async def run(self, directory: Path, *arguments: str, answer: str = "") -> Result:
+        """The command, with this configuration; `answer` is what its user types."""
+        environment = {"AMPGATE_CONFIG": str(self.write(directory))}
+        return await asyncio.to_thread(
+            CliRunner().invoke, cli.app, list(arguments), input=answer, env=environment
+        )
 
     @asynccontextmanager
     async def delivering(self, directory: Path) -> AsyncIterator[None]:
