@@ -7,6 +7,7 @@ import typer
 
 from ampgate import cli_dead_letters
 from ampgate import trace as tracing
+from ampgate.cli_replay import replay
 from ampgate.configuration import configuration
 from ampgate.options import Since
 from ampgate.printing import Json, errors, json_line
@@ -15,6 +16,7 @@ from ampgate.whereabouts import Whereabouts
 
 def register(app: typer.Typer) -> None:
     app.command()(trace)
+    app.command()(replay)
     app.add_typer(cli_dead_letters.app, name="dead-letters")
 
 

@@ -1,17 +1,16 @@
 """`ampgate trace`: where is my event, per destination? Answered from Kafka alone."""
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
 from aiokafka.partitioner import murmur2
 
 from ampgate.archive import Archive, Span, archive
 from ampgate.batches import Stored, Wanted
 from ampgate.parking import EDGE
+from ampgate.spellings import spellings
 from ampgate.whereabouts import (
     Evidence,
     Progress,
@@ -36,7 +35,7 @@ class ByUser:
 
     @property
     def needles(self) -> tuple[bytes, ...]:
-        return _spellings(self.user)
+        return spellings(self.user)
 
     def matches(self, record: Stored) -> bool:
         if record.key is not None:
@@ -51,7 +50,7 @@ class ByInsertId:
 
     @property
     def needles(self) -> tuple[bytes, ...]:
-        return _spellings(self.insert_id)
+        return spellings(self.insert_id)
 
     def matches(self, record: Stored) -> bool:
         return insert_id_as_sent(record) == self.insert_id
@@ -81,14 +80,6 @@ class _Commits:
 _ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
 
 
-def _spellings(text: str) -> tuple[bytes, ...]:
-    """The ways in which JSON encoders write it, without the quotes."""
-    plain = orjson.dumps(text)[1:-1]
-    ascii_only = json.dumps(text)[1:-1].encode()
-    spellings = (text.encode(), plain, plain.replace(b"/", b"\\/"), ascii_only)
-    return tuple(dict.fromkeys((*spellings, ascii_only.replace(b"/", b"\\/"))))
-
-
 def partition_of(key: str, partitions: int) -> int:
     """As Kafka's default partitioner has it (product.md §3)."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
@@ -116,19 +107,21 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
 async def _commits(config: Config, kafka: Archive, parts: Sequence[Destination]) -> _Commits:
     topics = config.kafka.topics
 
-    async def progress(group_id: str, topic: str) -> Mapping[int, Progress]:
-        found = await kafka.committed(group_id, topic)
-        return {n: progress_of(one.offset, one.metadata) for n, one in found.items()}
-
     names = [one.name for one in config.destinations]
-    own = [progress(topics.group_id(p.name, p.kind), topics.of(p.kind)) for p in parts]
-    parked = [progress(f"{topics.prefix}{name}.parked", topics.parked) for name in names]
+    own = [progress_in(kafka, topics.group_id(p.name, p.kind), topics.of(p.kind)) for p in parts]
+    parked = [progress_in(kafka, f"{topics.prefix}{name}.parked", topics.parked) for name in names]
     found = await asyncio.gather(*own, *parked)
     places = [(part.name, part.kind) for part in parts]
     return _Commits(
         dict(zip(places, found, strict=False)),
         dict(zip(names, found[len(parts) :], strict=True)),
     )
+
+
+async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
+    """How far a group is, by partition."""
+    found = await kafka.committed(group_id, topic)
+    return {number: progress_of(one.offset, one.metadata) for number, one in found.items()}
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
