@@ -1,21 +1,26 @@
 """The commands about records: where they are, which are dead, and how to send them again."""
 
 import asyncio
+from contextlib import aclosing, suppress
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ampgate import cli_dead_letters
+from ampgate import tail as tailing
 from ampgate import trace as tracing
 from ampgate.cli_replay import replay
 from ampgate.configuration import configuration
 from ampgate.options import Since
 from ampgate.printing import Json, errors, json_line
 from ampgate.whereabouts import Whereabouts
+from schemas.config import Kafka
 
 
 def register(app: typer.Typer) -> None:
     app.command()(trace)
+    app.command()(tail)
     app.command()(replay)
     app.add_typer(cli_dead_letters.app, name="dead-letters")
 
@@ -48,6 +53,52 @@ def trace(
         )
         errors.print(f"ampgate: no such record is in Kafka{hint}", style="red")
         raise typer.Exit(1)
+
+
+class Topic(StrEnum):
+    """The topics, without their prefix."""
+
+    EVENTS = "events"
+    USER_PROPERTIES = "user-properties"
+    GROUP_PROPERTIES = "group-properties"
+    DEAD_LETTERS = "dead-letters"
+    PARKED = "parked"
+
+
+INCOMING = [Topic.EVENTS, Topic.USER_PROPERTIES, Topic.GROUP_PROPERTIES]
+
+
+def tail(
+    user: Annotated[str | None, typer.Option(help="Only this user_id, or device_id.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Only events of this type.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only from this source.")] = None,
+    topic: Annotated[
+        list[Topic] | None, typer.Option(help="Only of this topic; can be repeated.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=1, help="End after so many.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show records as they come in, until Ctrl-C."""
+    kafka = configuration().kafka
+    names = [f"{kafka.topic_prefix}{one}" for one in topic or INCOMING]
+    chosen = tailing.Filter(user, event_type, source)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_tail(kafka, names, chosen, count, as_json=as_json))
+
+
+async def _tail(
+    kafka: Kafka, topics: list[str], chosen: tailing.Filter, count: int | None, *, as_json: bool
+) -> None:
+    shown = 0
+    async with aclosing(tailing.tail(kafka, topics, chosen)) as records:
+        async for record in records:
+            line = json_line(tailing.as_shown(record)) if as_json else tailing.in_words(record)
+            print(line, flush=True)  # Live, also into a pipe.
+            shown += 1
+            if shown == count:
+                return
 
 
 def _in_words(one: Whereabouts) -> str:
