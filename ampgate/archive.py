@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -24,6 +26,7 @@ ATTEMPTS_MAX = 20  # Answers without progress, in a row, before we give up on a 
 RETRY_SECONDS = 0.25
 READ_UNCOMMITTED = 0
 
+Answer = TypeVar("Answer")
 Each = Callable[[list[Stored]], Awaitable[None]]
 
 
@@ -43,6 +46,19 @@ class Committed:
 
     offset: int
     metadata: str
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again for a while: a young cluster first has to make the topic of all groups."""
+    attempts = 0
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            attempts += 1
+            if not error.retriable or attempts > ATTEMPTS_MAX:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 class Archive:
@@ -79,27 +95,14 @@ class Archive:
 
     async def committed(self, group_id: str, topic: str) -> Mapping[int, Committed]:
         """By partition; one that the group never committed is not among them."""
-        offsets = await self._offsets_of(group_id)
+        offsets: Mapping[TopicPartition, OffsetAndMetadata] = await patiently(
+            partial(self._admin.list_consumer_group_offsets, group_id)
+        )
         return {
             place.partition: Committed(found.offset, found.metadata or "")
             for place, found in offsets.items()
             if place.topic == topic and found.offset >= 0
         }
-
-    async def _offsets_of(self, group_id: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """Asked again for a while: a young cluster first makes the topic of all offsets."""
-        attempts = 0
-        while True:
-            try:
-                offsets: Mapping[
-                    TopicPartition, OffsetAndMetadata
-                ] = await self._admin.list_consumer_group_offsets(group_id)
-                return offsets
-            except KafkaError as error:
-                attempts += 1
-                if not error.retriable or attempts > ATTEMPTS_MAX:
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def search(self, spans: Iterable[Span], wanted: Wanted, each: Each) -> None:
         """Hand over what may be wanted, chunk by chunk; a partition's records come in order."""

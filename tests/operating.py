@@ -131,9 +131,9 @@ async def operation(
 
 
 @asynccontextmanager
-async def simulating(kind: str) -> AsyncIterator[str]:
+async def simulating(kind: str, accepted_keys: frozenset[str] | None = None) -> AsyncIterator[str]:
     """A simulator on a free port: its URL."""
-    app = simulator_app(kind)
+    app = simulator_app(kind, accepted_keys=accepted_keys)
     server = simulator_server(app, host="127.0.0.1", port=0)
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))
