@@ -1,8 +1,10 @@
 """Moments, as operators write them and as Kafka counts them: milliseconds since 1970. Pure."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = 253_402_300_799_999  # The end of the year 9999: the last that can be written.
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -19,10 +21,13 @@ def read_moment(text: str, now_ms: int) -> int:
         raise ValueError(f"{text}: neither ISO 8601 nor a time ago such as 2h") from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def write_moment(milliseconds: int) -> str:
-    """RFC 3339 in UTC, always as long, so that texts sort as times do."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """RFC 3339 in UTC, always as long, so that texts sort as times do.
+
+    A producer may have given a record any time; what no text can say is brought to the nearest.
+    """
+    moment = EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), LAST_MS))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

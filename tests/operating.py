@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -96,19 +97,26 @@ class Operation:
             CliRunner().invoke, cli.app, list(arguments), input=answer, env=environment
         )
 
+    async def start(self, directory: Path, *arguments: str) -> Process:
+        """The command, as a process of its own."""
+        environment = os.environ | {"AMPGATE_CONFIG": str(self.write(directory))}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ampgate", *arguments),
+            env=environment,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
     @asynccontextmanager
     async def delivering(self, directory: Path) -> AsyncIterator[None]:
         """The real delivery process, until the end of the block; then it drains."""
-        environment = os.environ | {"AMPGATE_CONFIG": str(self.write(directory))}
-        environment.pop("AMPGATE_KAFKA__BOOTSTRAP_SERVERS", None)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ampgate", "deliver"), env=environment
-        )
+        process = await self.start(directory, "deliver")
         try:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), DEADLINE_SECONDS) == 0
+            _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+            assert process.returncode == 0, said.decode()
 
 
 async def operation(

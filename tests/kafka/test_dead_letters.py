@@ -1,6 +1,7 @@
 """What is dead is counted, shown whole, and sent again once, to the destination where it died."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,3 +227,20 @@ async def test_what_the_edge_would_take_now_goes_where_it_was_meant_for_once(
         "letter": place,
     }
     assert [one.value for one in await here.stored(topics.user_properties)] == [update]
+
+
+async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_path: Path) -> None:
+    origins = [f"t/0/{n}" for n in range(40)]
+    await die(here, *(letter(origin) for origin in origins))
+
+    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "5")
+    while not await parked(here):
+        pass  # Asking is waiting.
+    replaying.send_signal(signal.SIGINT)
+    _, said = await replaying.communicate()
+    assert replaying.returncode == 1
+    assert b"interrupted" in said
+    assert 0 < len(await parked(here)) < len(origins)
+
+    assert (await here.run(tmp_path, "dead-letters", "replay")).exit_code == 0
+    assert [one.header("origin") for one in await parked(here)] == origins
