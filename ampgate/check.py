@@ -111,6 +111,6 @@ def _group_ids(config: Config) -> list[str]:
         for destination in config.destinations
         for group_id in (
             *(topics.group_id(part.name, part.kind) for part in destinations_of(destination)),
-            f"{topics.prefix}{destination.name}.parked",
+            topics.parked_group_id(destination.name),
         )
     ]

@@ -37,8 +37,11 @@ def list_(
 ) -> None:
     """Count them by destination and reason."""
     chosen = Filter(destination, reason, None, since, until)
-    for group in asyncio.run(dead_letters.list_groups(configuration(), chosen)):
+    groups = asyncio.run(dead_letters.list_groups(configuration(), chosen))
+    for group in groups:
         typer.echo(json_line(group) if as_json else _group_in_words(group))
+    if not groups:
+        errors.print("no dead letter matches")
 
 
 @app.command()

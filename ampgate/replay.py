@@ -162,7 +162,7 @@ async def prepare(
             topic = topics.of(one.kind)
             progress = await progress_in(kafka, topics.group_id(one.name, one.kind), topic)
             parts[topic] = Part(one, dedupes(destination, one.kind), progress)
-    parked = await progress_in(kafka, f"{topics.prefix}{destination.name}.parked", topics.parked)
+    parked = await progress_in(kafka, topics.parked_group_id(destination.name), topics.parked)
     waiting: set[str] = set()
     sent_before: set[str] = set()
 

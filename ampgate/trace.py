@@ -26,6 +26,8 @@ from consumers.destinations import destinations_of
 from schemas.config import Config
 from schemas.topics import Kind
 
+NEEDLES_MAX = 50  # More strings cost more to look for than what they spare us to decode.
+
 
 @dataclass(frozen=True, slots=True)
 class ByUser:
@@ -93,8 +95,7 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
         # Commits first: what they call settled has its letter by the time letters are read.
         commits = await _commits(config, kafka, parts)
         records = await _records(config, kafka, search)
-        origins = [f"{record.topic}/{record.partition}/".encode() for record in records]
-        wanted = Wanted((*set(origins), *search.sought.needles), search.since_ms)
+        wanted = Wanted((*_origins(records), *search.sought.needles), search.since_ms)
         letters = await _find_in(kafka, topics.dead_letters, wanted)
         parked = await _find_in(kafka, topics.parked, wanted)
     refused = [one for one in letters if one.header("destination") == EDGE]
@@ -109,7 +110,7 @@ async def _commits(config: Config, kafka: Archive, parts: Sequence[Destination])
 
     names = [one.name for one in config.destinations]
     own = [progress_in(kafka, topics.group_id(p.name, p.kind), topics.of(p.kind)) for p in parts]
-    parked = [progress_in(kafka, f"{topics.prefix}{name}.parked", topics.parked) for name in names]
+    parked = [progress_in(kafka, topics.parked_group_id(name), topics.parked) for name in names]
     found = await asyncio.gather(*own, *parked)
     places = [(part.name, part.kind) for part in parts]
     return _Commits(
@@ -158,6 +159,13 @@ async def _only(kafka: Archive, topic: str, partition: int, offset: int) -> list
     (whole,) = await kafka.spans(topic, partitions=[partition])
     inside = whole.start <= offset < whole.end
     return [Span(topic, partition, offset, offset + 1)] if inside else []
+
+
+def _origins(records: Sequence[Stored]) -> set[bytes]:
+    """What stands in all letters of these records: their origins, or what many have in common."""
+    if len(records) <= NEEDLES_MAX:
+        return {record.origin.encode() for record in records}
+    return {f"{record.topic}/{record.partition}/".encode() for record in records}
 
 
 async def _find_in(kafka: Archive, topic: str, wanted: Wanted) -> list[Stored]:

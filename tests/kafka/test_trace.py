@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.trace import ByInsertId, ByUser, Search, Sought, trace
+from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, Sought, trace
 from ampgate.whereabouts import State
 from schemas.topics import Kind
 from tests.conftest import Broker
@@ -119,7 +119,7 @@ async def test_a_parked_record_waits_until_its_group_has_settled_it(here: Operat
         (State.UNREAD, None, None),
     ]
 
-    await here.commit(f"{topics.prefix}{AMPLITUDE}.parked", after(parked))
+    await here.commit(topics.parked_group_id(AMPLITUDE), after(parked))
     assert (await states(here, ByInsertId("a")))[AMPLITUDE, "a"] == State.DELIVERED
 
 
@@ -171,3 +171,50 @@ async def test_what_the_edge_refused_is_dead_at_the_edge(here: Operation) -> Non
             "missing_event_type",
             place,
         )
+
+
+async def test_one_dead_record_of_many_is_found(here: Operation) -> None:
+    topics = here.config.kafka.topics
+    names = [str(number) for number in range(NEEDLES_MAX + 10)]
+    places = await here.produce(topics.events, [event("ann", insert_id=name) for name in names])
+    headers = {"destination": AAMPE, "reason": "invalid_field", "origin": places[7]}
+    await here.produce(topics.dead_letters, [replace(event("ann"), headers=headers)])
+
+    found = await trace(here.config, Search(ByUser("ann")))
+    assert [(one.insert_id, one.destination) for one in found if one.state == State.DEAD] == [
+        (names[7], AAMPE)
+    ]
+    assert len(found) == 2 * len(names)
+
+
+async def test_the_command_prints_what_was_promised(here: Operation, tmp_path: Path) -> None:
+    (place,) = await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a")])
+    topic, partition, offset = place.rsplit("/", 2)
+
+    ran = await here.run(tmp_path, "trace", "--insert-id", "a", "--json")
+    assert [json.loads(line) for line in ran.stdout.splitlines()] == [
+        {
+            "insert_id": "a",
+            "topic": topic,
+            "partition": int(partition),
+            "offset": int(offset),
+            "destination": destination,
+            "state": "unread",
+            "reason": None,
+            "until": None,
+        }
+        for destination in (AMPLITUDE, AAMPE)
+    ]
+    in_words = await here.run(tmp_path, "trace", "--user", "ann", "--since", "1h")
+    assert [line.split()[:3] for line in in_words.stdout.splitlines()] == [
+        ["unread", AMPLITUDE, place],
+        ["unread", AAMPE, place],
+    ]
+
+
+async def test_no_such_record_is_exit_1_and_no_question_exit_2(
+    here: Operation, tmp_path: Path
+) -> None:
+    assert (await here.run(tmp_path, "trace", "--user", "nobody")).exit_code == 1
+    for wrong in ([], ["--user", "a", "--insert-id", "b"], ["--user", "a", "--since", "soon"]):
+        assert (await here.run(tmp_path, "trace", *wrong)).exit_code == 2
