@@ -18,6 +18,7 @@ from ampgate.batches import Stored, Wanted, search
 from ampgate.configuration import client_arguments
 from ampgate.topics import TopicsError, admin_client
 from schemas.config import Kafka
+from schemas.topics import Kind, Topics
 
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
@@ -78,6 +79,16 @@ class Archive:
         if not found:
             raise TopicsError(f"the topic {topic} does not exist: run ampgate topics create")
         return len(found)
+
+    async def require_co_partitions(self, topics: Topics) -> None:
+        """A delivery looks for what is parked in the partition of its origin."""
+        wanted = await self.partitions(topics.parked)
+        for topic in (topics.of(kind) for kind in Kind):
+            if (count := await self.partitions(topic)) != wanted:
+                raise TopicsError(
+                    f"{topics.parked} has {wanted} partitions, {topic} has {count}: nothing can be"
+                    " parked, and so nothing replayed; ampgate check says how to fix it"
+                )
 
     async def spans(
         self, topic: str, *, since_ms: int | None = None, partitions: Iterable[int] | None = None

@@ -107,10 +107,7 @@ def _group_ids(config: Config) -> list[str]:
     """All groups that the deliveries join."""
     topics = config.kafka.topics
     return [
-        group_id
+        topics.group_id(part.name, part.kind)
         for destination in config.destinations
-        for group_id in (
-            *(topics.group_id(part.name, part.kind) for part in destinations_of(destination)),
-            topics.parked_group_id(destination.name),
-        )
+        for part in destinations_of(destination)
     ]

@@ -18,7 +18,7 @@ from ampgate.archive import patiently
 from ampgate.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
 from ampgate.finding import Finding
 from ampgate.topics import TopicPlan
-from schemas.topics import Topics
+from schemas.topics import Kind, Topics
 
 AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
 FOR_EVER = -1  # What Kafka calls a retention without end.
@@ -125,17 +125,19 @@ def _check_operations(topic: str, allowed: int, needed: Sequence[int]) -> Iterat
 def check_partitions(
     topics: Topics, states: Mapping[str, TopicState | Missing]
 ) -> Iterator[Finding]:
-    """A parked record wakes in the partition where its user's events are."""
-    events, parked = states.get(topics.events), states.get(topics.parked)
-    if not isinstance(events, TopicState) or not isinstance(parked, TopicState):
-        return
-    if parked.partitions < events.partitions:
-        fix = f"kafka-topics --alter --topic {topics.parked} --partitions {events.partitions}"
-    else:
-        fix = f"kafka-topics --alter --topic {topics.events} --partitions {parked.partitions}"
-    if parked.partitions != events.partitions:
-        says = f"has {parked.partitions} partitions, {topics.events} has {events.partitions}"
-        yield Finding(topics.parked, says, f"while nothing is parked: {fix}")
+    """What is parked waits in the partition of its origin, so all have as many."""
+    names = (*(topics.of(kind) for kind in Kind), topics.parked)
+    counts = {
+        name: state.partitions
+        for name in names
+        if isinstance(state := states.get(name), TopicState)
+    }
+    wanted = max(counts.values(), default=0)
+    for name, count in counts.items():
+        if count < wanted:
+            says = f"has {count} partitions, others have {wanted}: nothing can be parked"
+            fix = f"kafka-topics --alter --topic {name} --partitions {wanted}"
+            yield Finding(name, says, f"while little waits (users change partitions): {fix}")
 
 
 def check_group(group_id: str, allowed: int) -> Iterator[Finding]:

@@ -93,11 +93,10 @@ async def _plan(config: Config, chosen: Filter, *, force: bool) -> Plan:
 
 
 async def _replay(config: Config, chosen: Filter, *, force: bool, rate: float | None) -> Plan:
-    topic = config.kafka.topics.parked
     async with archive(config.kafka) as kafka:
         prepared = await dead_letters.prepare(config, kafka, chosen, force=force)
         plan = await prepared.plan(kafka)
-        run = Run(topic, await kafka.partitions(topic), now_ms())
+        run = Run(config.kafka.topics.parked, now_ms())
         with progress_bar("replaying", plan.total) as advance:
             async with writer(config.kafka, rate=rate, on_written=advance) as writing:
                 await prepared.send(kafka, run, writing)

@@ -76,15 +76,15 @@ class _Run:
 
     @property
     def name(self) -> str:
-        return self._as_run(0).at
+        return self._as_run().at
 
-    def _as_run(self, partitions: int) -> Run:
-        return Run(self._config.kafka.topics.parked, partitions, self._begun_ms)
+    def _as_run(self) -> Run:
+        return Run(self._config.kafka.topics.parked, self._begun_ms)
 
     async def __call__(
         self, *, rate: float | None, dry_run: bool, yes: bool, as_json: bool
     ) -> None:
-        kafka_config, topic = self._config.kafka, self._config.kafka.topics.parked
+        kafka_config = self._config.kafka
         async with AsyncExitStack() as stack:
             kafka = await stack.enter_async_context(archive(kafka_config))
             prepared = await replaying.prepare(
@@ -98,7 +98,6 @@ class _Run:
                 typer.confirm(
                     f"Send {plan.to_send} records to {plan.destination} again?", abort=True
                 )
-            run = self._as_run(await kafka.partitions(topic))
             advance = stack.enter_context(progress_bar("replaying", plan.to_send))
 
             def on_written(count: int) -> None:
@@ -108,7 +107,7 @@ class _Run:
             writing = await stack.enter_async_context(
                 writer(kafka_config, rate=rate, on_written=on_written)
             )
-            await prepared.send(kafka, run, writing)
+            await prepared.send(kafka, self._as_run(), writing)
         if not as_json:
             typer.echo(f"{self.written} records written; the delivery sends them now")
 

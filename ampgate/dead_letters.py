@@ -17,6 +17,7 @@ from ampgate.parking import EDGE, Outgoing, Run, letter_name, replayed_times
 from ampgate.writer import Writer
 from schemas.config import Config
 from schemas.events import Defect, read_event, read_group_identification, read_identification
+from schemas.letters import LetterHeaders
 from schemas.topics import Kind, Topics
 
 REPLAYS_MAX = 3
@@ -157,7 +158,8 @@ class Replay:
         if destination == EDGE:
             return Fate.REFUSED if admitted_as(letter.value) is None else Fate.SEND
         known = {one.name for one in self.config.destinations}
-        return Fate.SEND if destination in known and letter.header("origin") else Fate.UNKNOWN
+        origin = LetterHeaders.decoded(letter.headers).origin
+        return Fate.UNKNOWN if destination not in known or origin is None else Fate.SEND
 
     def outgoing(self, letter: Stored, run: Run) -> Outgoing:
         """What is written for it."""
@@ -198,6 +200,7 @@ class Replay:
 
 async def prepare(config: Config, kafka: Archive, chosen: Filter, *, force: bool) -> Replay:
     topics = config.kafka.topics
+    await kafka.require_co_partitions(topics)
     spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
     replayed = await _replayed(kafka, topics, spans, chosen)
     return Replay(config, chosen, spans, frozenset(replayed), force)

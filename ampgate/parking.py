@@ -4,22 +4,16 @@ Theory of operation: the other topics are shared by all destinations, so to appe
 would deliver it to every one of them. A parked record names its destination, and when to wake.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ampgate.batches import Stored
 from ampgate.moments import write_moment
-from schemas.records import Headers
+from schemas.letters import LetterHeaders, Origin, without_letter
+from schemas.records import Headers, TopicPartition
 
 EDGE = "edge"  # The destination, and the origin, of what the edge refused.
 REASON = "replay"
-# What a delivery or the edge says of a failure; the rest (`source`, `traceparent`) is the record's.
-ABOUT_FAILURE = frozenset(
-    {
-        *("destination", "reason", "detail", "status", "origin", "attempts", "first_failed_at"),
-        *("not_before", "replayed", "replayed_at", "letter"),
-    }
-)
+OURS = frozenset({"replayed", "replayed_at", "letter"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,6 @@ class Run:
     """One replay: all its records carry `replayed_at`, so they are known again."""
 
     parked_topic: str
-    partitions: int
     now_ms: int
 
     @property
@@ -47,47 +40,59 @@ class Run:
 
     def parked(self, record: Stored, destination: str) -> Outgoing:
         """A record of the log, for this destination once more."""
-        return self._park(record, record.partition, self._about(destination, record.origin, 0))
+        origin = Origin(TopicPartition(record.topic, record.partition), record.offset)
+        return self._park(record, destination, origin, self.now_ms / 1000, record.timestamp / 1000)
 
     def revived(self, letter: Stored) -> Outgoing:
         """A dead letter, back to the destination where it died."""
-        destination, origin = letter.header("destination"), letter.header("origin")
-        assert destination is not None, "the plan takes only letters of known destinations"
-        assert origin is not None, "as above"
-        about = {
-            **self._about(destination, origin, replayed_times(letter)),
-            "first_failed_at": letter.header("first_failed_at") or self.at,
-            "letter": letter_name(letter),
-        }
-        return self._park(letter, origin_partition(origin), about)
+        said = LetterHeaders.decoded(letter.headers)
+        assert said.origin is not None, "the plan takes only letters that name their origin"
+        return self._park(
+            letter,
+            said.destination,
+            said.origin,
+            said.first_failed_at,
+            said.accepted_at,
+            letter=letter_name(letter),
+        )
 
     def admitted(self, letter: Stored, topic: str) -> Outgoing:
         """What the edge had refused, into the topic that it was meant for."""
-        about = {
-            "replayed": str(replayed_times(letter) + 1),
-            "replayed_at": self.at,
-            "letter": letter_name(letter),
-        }
-        return Outgoing(topic, None, letter.key, letter.value, _headers(letter, about))
+        headers = self._with_ours(letter, without_letter(letter.headers), letter_name(letter))
+        return Outgoing(topic, None, letter.key, letter.value, headers)
 
-    def _about(self, destination: str, origin: str, replayed_before: int) -> Mapping[str, str]:
-        return {
-            "destination": destination,
-            "reason": REASON,
-            "origin": origin,
-            "attempts": "0",
-            "first_failed_at": self.at,
-            "not_before": self.at,
-            "replayed": str(replayed_before + 1),
-            "replayed_at": self.at,
-        }
+    def _park(
+        self,
+        record: Stored,
+        destination: str,
+        origin: Origin,
+        first_failed_at: float,
+        accepted_at: float | None,
+        letter: str | None = None,
+    ) -> Outgoing:
+        """In the partition where its destination looks for it: that of its origin."""
+        headers = LetterHeaders(
+            destination=destination,
+            reason=REASON,
+            detail="sent again by an operator",
+            origin=origin,
+            attempts=0,
+            first_failed_at=first_failed_at,
+            accepted_at=accepted_at,
+            not_before=self.now_ms / 1000,
+        ).encoded(record.headers)
+        partition = origin.place.partition
+        headers = self._with_ours(record, headers, letter)
+        return Outgoing(self.parked_topic, partition, record.key, record.value, headers)
 
-    def _park(self, record: Stored, home: int, about: Mapping[str, str]) -> Outgoing:
-        # Without a key it stays where it was, as its kin with keys do.
-        partition = home % self.partitions if record.key is None else None
-        return Outgoing(
-            self.parked_topic, partition, record.key, record.value, _headers(record, about)
-        )
+    def _with_ours(
+        self, record: Stored, headers: Headers, letter: str | None
+    ) -> list[tuple[str, bytes]]:
+        ours = {"replayed": str(replayed_times(record) + 1), "replayed_at": self.at}
+        if letter is not None:
+            ours["letter"] = letter
+        kept = [(name, value) for name, value in headers if name not in OURS]
+        return kept + [(name, text.encode()) for name, text in ours.items()]
 
 
 def replayed_times(record: Stored) -> int:
@@ -102,14 +107,3 @@ def letter_name(letter: Stored) -> str:
     if destination == EDGE:
         return letter.origin  # It never was anywhere else.
     return f"{origin} {destination} {replayed_times(letter)}"
-
-
-def origin_partition(origin: str) -> int:
-    """Of `topic/partition/offset`; 0 if it is not of that form."""
-    parts = origin.rsplit("/", 2)
-    return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
-
-
-def _headers(record: Stored, about: Mapping[str, str]) -> Headers:
-    kept = [(name, value) for name, value in record.headers if name not in ABOUT_FAILURE]
-    return kept + [(name, text.encode()) for name, text in about.items()]

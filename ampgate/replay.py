@@ -78,6 +78,7 @@ class Part:
     destination: Destination
     dedupes: bool
     progress: Mapping[int, Progress]
+    parked_progress: Mapping[int, Progress]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,14 @@ async def prepare(
     for one in destinations_of(destination):
         if one.kind in kinds:
             topic = topics.of(one.kind)
-            progress = await progress_in(kafka, topics.group_id(one.name, one.kind), topic)
-            parts[topic] = Part(one, dedupes(destination, one.kind), progress)
-    parked = await progress_in(kafka, topics.parked_group_id(destination.name), topics.parked)
+            group_id = topics.group_id(one.name, one.kind)
+            parts[topic] = Part(
+                one,
+                dedupes(destination, one.kind),
+                await progress_in(kafka, group_id, topic),
+                await progress_in(kafka, group_id, topics.parked),
+            )
+    await kafka.require_co_partitions(topics)
     waiting: set[str] = set()
     sent_before: set[str] = set()
 
@@ -173,7 +179,8 @@ async def prepare(
                 continue
             if resumed is not None and record.header("replayed_at") == resumed:
                 sent_before.add(origin)
-            progress = parked.get(record.partition)
+            part = parts.get(origin.rsplit("/", 2)[0])
+            progress = None if part is None else part.parked_progress.get(record.partition)
             if progress is None or not progress.is_settled(record.offset):
                 waiting.add(origin)
 

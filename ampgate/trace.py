@@ -75,7 +75,7 @@ class _Commits:
     """How far every destination is: by destination and topic, then by partition."""
 
     own: Mapping[tuple[str, Kind], Mapping[int, Progress]]
-    parked: Mapping[str, Mapping[int, Progress]]
+    parked: Mapping[tuple[str, Kind], Mapping[int, Progress]]
 
 
 # Dead letters or parked records, by the origin and the destination that their headers name.
@@ -106,16 +106,19 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
 
 
 async def _commits(config: Config, kafka: Archive, parts: Sequence[Destination]) -> _Commits:
+    """A part's group reads its topic, and what is parked of it."""
     topics = config.kafka.topics
-
-    names = [one.name for one in config.destinations]
-    own = [progress_in(kafka, topics.group_id(p.name, p.kind), topics.of(p.kind)) for p in parts]
-    parked = [progress_in(kafka, topics.parked_group_id(name), topics.parked) for name in names]
+    groups = [topics.group_id(part.name, part.kind) for part in parts]
+    own = [
+        progress_in(kafka, group_id, topics.of(part.kind))
+        for group_id, part in zip(groups, parts, strict=True)
+    ]
+    parked = [progress_in(kafka, group_id, topics.parked) for group_id in groups]
     found = await asyncio.gather(*own, *parked)
     places = [(part.name, part.kind) for part in parts]
     return _Commits(
-        dict(zip(places, found, strict=False)),
-        dict(zip(names, found[len(parts) :], strict=True)),
+        dict(zip(places, found[: len(parts)], strict=True)),
+        dict(zip(places, found[len(parts) :], strict=True)),
     )
 
 
@@ -196,7 +199,7 @@ def _locate_all(
                 commits.own[part.name, part.kind].get(record.partition),
                 letters.get(about, ()),
                 parked.get(about, ()),
-                commits.parked[part.name],
+                commits.parked[part.name, part.kind],
             )
             yield locate(record, part, evidence)
 

@@ -144,7 +144,9 @@ def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Jud
     for one in parked:
         progress = evidence.parked_progress.get(one.partition)
         if progress is None or not progress.is_settled(one.offset):
-            return State.WAITING, one.header("reason"), one.header("not_before")
+            asked = (one.header("reason"), one.header("not_before"))
+            held = progress.metadata.held if progress is not None else {}
+            return State.WAITING, *held.get(str(one.offset), asked)
     progress = evidence.progress
     if not parked and (progress is None or not progress.is_settled(record.offset)):
         return _on_its_way(record, destination, progress)

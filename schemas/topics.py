@@ -55,7 +55,3 @@ class Topics:
     def group_id(self, destination: str, kind: Kind) -> str:
         """The consumer group of a destination for one topic: `ampgate.<destination>.<topic>`."""
         return f"{self.prefix}{destination}.{self.of(kind).removeprefix(self.prefix)}"
-
-    def parked_group_id(self, destination: str) -> str:
-        """The consumer group of a destination for what is parked."""
-        return f"{self.prefix}{destination}.parked"

@@ -55,12 +55,11 @@ async def test_parked_records_need_as_many_partitions_as_events(here: Operation)
     async with admin_client(here.config.kafka) as admin:
         await admin.create_partitions({topics.events: NewPartitions(5)})
 
-    (finding,) = await first_wrong(here)
-    assert (finding.subject, finding.says) == (
-        topics.parked,
-        f"has 3 partitions, {topics.events} has 5",
-    )
-    assert finding.fix.endswith(f"kafka-topics --alter --topic {topics.parked} --partitions 5")
+    found = await first_wrong(here)
+    assert [(one.subject, one.fix.split(": ")[-1]) for one in found] == [
+        (topic, f"kafka-topics --alter --topic {topic} --partitions 5")
+        for topic in (topics.user_properties, topics.group_properties, topics.parked)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
         acls = CreateAcls(
             (TOPIC, topics.events, "User:ANONYMOUS"),
             (TOPIC, topics.dead_letters, "User:somebody-else"),
-            (GROUP, "ampgate.aampe-us.parked", "User:somebody-else"),
+            (GROUP, "ampgate.aampe-us.events", "User:somebody-else"),
         )
         answer = await client.send(client.get_random_node(), acls)
         await client.close()
@@ -186,5 +185,5 @@ async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
             (topics.events, "these credentials lack the permission Write"),
             (topics.events, "its settings may not be read with these credentials"),
             (topics.dead_letters, "may not be seen with these credentials"),
-            ("ampgate.aampe-us.parked", "these credentials may not join this group"),
+            ("ampgate.aampe-us.events", "these credentials may not join this group"),
         }

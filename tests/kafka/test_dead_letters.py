@@ -21,6 +21,7 @@ from tests.operating import Message, Operation, event, operation
 AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 NOW_MS = 1_767_225_600_000
 NOW = "2026-01-01T00:00:00.000Z"
+ACCEPTED, FAILED = "2025-12-31T23:59:58.000Z", "2025-12-31T23:59:59.000Z"
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def letter(origin: str, destination: str = AMPLITUDE, **headers: str) -> Message
         "detail": "time: negative",
         "origin": origin,
         "attempts": "1",
-        "first_failed_at": NOW,
+        "first_failed_at": FAILED,
+        "accepted_at": ACCEPTED,
     }
     return replace(event("ann", insert_id="a"), headers=about | headers)
 
@@ -48,11 +50,11 @@ async def die(world: Operation, *letters: Message) -> list[str]:
 async def replay(
     world: Operation, chosen: Filter | None = None, *, force: bool = False, at_ms: int = NOW_MS
 ) -> Plan:
-    config, topic = world.config, world.config.kafka.topics.parked
+    config = world.config
     async with archive(config.kafka) as kafka:
         prepared = await dead_letters.prepare(config, kafka, chosen or Filter(), force=force)
         plan = await prepared.plan(kafka)
-        run = Run(topic, await kafka.partitions(topic), at_ms)
+        run = Run(config.kafka.topics.parked, at_ms)
         async with writer(config.kafka, rate=None, on_written=lambda _: None) as writing:
             await prepared.send(kafka, run, writing)
     return plan
@@ -130,9 +132,11 @@ async def test_a_letter_goes_to_its_destination_alone(here: Operation) -> None:
         "source": "web-shop",
         "destination": AMPLITUDE,
         "reason": "replay",
+        "detail": "sent again by an operator",
         "origin": origin,
+        "accepted_at": ACCEPTED,
         "attempts": "0",
-        "first_failed_at": NOW,
+        "first_failed_at": FAILED,
         "not_before": NOW,
         "replayed": "1",
         "replayed_at": NOW,

@@ -119,7 +119,7 @@ async def test_a_parked_record_waits_until_its_group_has_settled_it(here: Operat
         (State.UNREAD, None, None),
     ]
 
-    await here.commit(topics.parked_group_id(AMPLITUDE), after(parked))
+    await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), after(parked))
     assert (await states(here, ByInsertId("a")))[AMPLITUDE, "a"] == State.DELIVERED
 
 

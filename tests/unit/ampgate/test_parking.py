@@ -5,10 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.batches import Stored
-from ampgate.parking import ABOUT_FAILURE, Run, letter_name, origin_partition, replayed_times
+from ampgate.parking import OURS, Run, letter_name, replayed_times
+from consumers.delivery.parking import unparked
 
-RUN = Run("ampgate.parked", 3, 1_767_225_600_000)
-HEADERS = st.lists(st.tuples(st.sampled_from([*ABOUT_FAILURE, "source", "x"]), st.binary()))
+RUN = Run("ampgate.parked", 1_767_225_600_000)
+ADDED = {
+    *OURS,
+    *(name for name, _ in RUN.parked(Stored("t", 0, 0, 0, None, b"", []), "us").headers),
+}
+HEADERS = st.lists(st.tuples(st.sampled_from([*sorted(ADDED), "source", "x"]), st.binary()))
 
 
 @given(key=st.none() | st.binary(), value=st.none() | st.binary(), headers=HEADERS)
@@ -20,17 +25,23 @@ def test_bytes_and_foreign_headers_are_kept_and_ours_stand_once(
 
     assert (parked.key, parked.value) == (key, value)
     names = [name for name, _ in parked.headers]
-    foreign = [header for header in headers if header[0] not in ABOUT_FAILURE]
+    foreign = [header for header in headers if header[0] not in ADDED]
     assert list(parked.headers[: len(foreign)]) == foreign
     assert sorted(names[len(foreign) :]) == sorted(set(names[len(foreign) :]))
-    assert dict(parked.headers)["origin"] == b"ampgate.events/7/5"
+    assert (parked.partition, dict(parked.headers)["origin"]) == (7, b"ampgate.events/7/5")
 
 
-def test_a_record_without_a_key_stays_in_its_partition() -> None:
-    keyless = Stored("ampgate.events", 2, 5, 0, None, b"{}", [])
-    keyed = Stored("ampgate.events", 2, 5, 0, b"ann", b"{}", [])
-    assert RUN.parked(keyless, "us").partition == 2
-    assert RUN.parked(keyed, "us").partition is None
+def test_the_delivery_reads_the_original_out_of_what_is_parked() -> None:
+    record = Stored("ampgate.events", 2, 5, 1234567, None, b"{}", [("source", b"web-shop")])
+    sent = RUN.parked(record, "us")
+    original, letter = unparked(
+        Stored("ampgate.parked", 2, 0, 9, sent.key, sent.value, sent.headers)
+    )
+    assert (original.topic, original.partition, original.offset) == ("ampgate.events", 2, 5)
+    assert (original.timestamp, original.value) == (1234567, b"{}")
+    assert (letter.destination, letter.not_before) == ("us", 1_767_225_600.0)
+    assert dict(original.headers)["source"] == b"web-shop"
+    assert dict(original.headers)["replayed"] == b"1"
 
 
 def letter(**headers: str) -> Stored:
@@ -48,8 +59,3 @@ def test_copies_of_a_letter_have_one_name_and_each_death_another() -> None:
 @pytest.mark.parametrize(("text", "times"), [("2", 2), ("", 0), ("x", 0), ("-1", 0)])
 def test_replays_are_counted_from_what_the_header_says(text: str, times: int) -> None:
     assert replayed_times(letter(replayed=text)) == times
-
-
-@pytest.mark.parametrize(("origin", "partition"), [("a/b/3/9", 3), ("edge", 0), ("t/x/1", 0)])
-def test_the_partition_of_an_origin(origin: str, partition: int) -> None:
-    assert origin_partition(origin) == partition
