@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka.partitioner import murmur2
 
@@ -190,6 +190,7 @@ def _locate_all(
     letters: _ByOrigin,
     parked: _ByOrigin,
 ) -> Iterator[Whereabouts]:
+    held: dict[tuple[str, str, int, bytes | None], Whereabouts] = {}
     for record in records:
         for part in parts:
             if config.kafka.topics.of(part.kind) != record.topic:
@@ -201,7 +202,15 @@ def _locate_all(
                 parked.get(about, ()),
                 commits.parked[part.name, part.kind],
             )
-            yield locate(record, part, evidence)
+            found = locate(record, part, evidence)
+            line = (part.name, record.topic, record.partition, record.key)
+            if found.state is State.WAITING:
+                # The commit tells of a user's first held record; the later ones wait behind it.
+                if found.until is not None:
+                    held[line] = found
+                elif line in held:
+                    found = replace(found, reason=held[line].reason, until=held[line].until)
+            yield found
 
 
 def _refused(letter: Stored) -> Whereabouts:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner, Result
@@ -151,6 +152,19 @@ async def simulating(kind: str, accepted_keys: frozenset[str] | None = None) -> 
         server.should_exit = True
         await serving
         app.close()
+
+
+async def set_faults(url: str, *rules: Mapping[str, object]) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{url}/_faults", json={"seed": 1, "rules": rules})
+    answer.raise_for_status()
+
+
+async def received(url: str) -> list[dict[str, object]]:
+    """What a simulator accepted, in order."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/_received")
+    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def event(user: str, **members: object) -> Message:

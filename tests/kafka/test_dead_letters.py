@@ -1,5 +1,6 @@
 """What is dead is counted, shown whole, and sent again once, to the destination where it died."""
 
+import asyncio
 import json
 import signal
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ampgate.trace import ByInsertId, Search, trace
 from ampgate.whereabouts import State
 from ampgate.writer import writer
 from tests.conftest import Broker
-from tests.operating import Message, Operation, event, operation
+from tests.operating import DEADLINE_SECONDS, Message, Operation, event, operation, simulating
 
 AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 NOW_MS = 1_767_225_600_000
@@ -248,3 +249,29 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
 
     assert (await here.run(tmp_path, "dead-letters", "replay")).exit_code == 0
     assert [one.header("origin") for one in await parked(here)] == origins
+
+
+async def test_what_dies_again_at_its_destination_says_so(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        broken = replace(event("ann"), value=b'{"event_type":"Bought","insert_id":"x"}')
+        await world.produce(world.config.kafka.topics.events, [broken])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while len(await world.stored(world.config.kafka.topics.dead_letters)) < 2:
+                pass  # Asking is waiting.
+            assert (await replay(world, Filter(destination=AAMPE))).to_send == {AAMPE: 1}
+            while len(await world.stored(world.config.kafka.topics.dead_letters)) < 3:
+                pass
+        groups = await dead_letters.list_groups(world.config, Filter())
+        found = await trace(world.config, Search(ByInsertId("x")))
+
+    assert {(one.destination, one.count, one.replayed, one.died_again) for one in groups} == {
+        (AMPLITUDE, 1, 0, 0),
+        (AAMPE, 2, 1, 1),
+    }
+    assert {(one.destination, one.state, one.reason) for one in found} == {
+        (AMPLITUDE, State.DEAD, "missing_id"),
+        (AAMPE, State.DEAD, "missing_id"),
+    }

@@ -1,5 +1,6 @@
 """A time span is sent to one destination again: planned, confirmed, in order, no group moved."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from ampgate.archive import archive
-from ampgate.trace import partition_of
+from ampgate.trace import ByUser, Search, partition_of, trace
+from ampgate.whereabouts import State
 from schemas.topics import Kind
 from tests.conftest import Broker
-from tests.operating import Message, Operation, event, operation
+from tests.operating import (
+    DEADLINE_SECONDS,
+    Message,
+    Operation,
+    event,
+    operation,
+    received,
+    simulating,
+)
 
 AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 OLD_MS = 1_577_836_800_000  # 2020-01-01.
@@ -182,3 +192,36 @@ async def test_wrong_usage_is_exit_2(
     here: Operation, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     assert (await here.run(tmp_path, "replay", *arguments)).exit_code == 2
+
+
+async def test_the_delivery_sends_it_again_to_that_destination_alone(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        topic = world.config.kafka.topics.events
+        await world.produce(topic, [event("ann", event_properties={"n": n}) for n in range(5)])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            await until_settled(world, "ann")
+            command = ("--destination", AAMPE, "--from", "1h", "--to", "2100-01-01", "--yes")
+            assert (await world.run(tmp_path, "replay", *command)).exit_code == 0
+            while len(twice := await received(aampe)) < 10:
+                pass  # Asking is waiting.
+            await until_settled(world, "ann")
+            once = await received(amplitude)
+
+    numbers = [dict_of(one["metadata"])["n"] for one in twice]
+    assert numbers == [0, 1, 2, 3, 4] * 2
+    assert len({json.dumps(one, sort_keys=True) for one in twice}) == 5
+    assert len(once) == 5
+
+
+def dict_of(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value
+
+
+async def until_settled(world: Operation, user: str) -> None:
+    settled = {State.DELIVERED, State.DEAD, State.SKIPPED}
+    while {one.state for one in await trace(world.config, Search(ByUser(user)))} - settled:
+        pass  # Asking is waiting: each look goes to Kafka.

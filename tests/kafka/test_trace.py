@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, Sought, trace
+from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, Sought, partition_of, trace
 from ampgate.whereabouts import State
 from schemas.topics import Kind
 from tests.conftest import Broker
@@ -19,6 +19,7 @@ from tests.operating import (
     after,
     event,
     operation,
+    set_faults,
     simulating,
 )
 
@@ -64,6 +65,28 @@ async def test_what_the_delivery_did_with_each_record_is_known(delivered: Operat
         (AAMPE, "x"): State.DEAD,
     }
     assert tablet == {(AMPLITUDE, "s"): State.DELIVERED, (AAMPE, "s"): State.SKIPPED}
+
+
+async def test_what_was_delivered_past_a_throttled_user_is_delivered(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    neighbours = [name for name in map("user-{}".format, range(20)) if partition_of(name, 3) == 0]
+    held, other, *_ = neighbours
+    throttle = {"match": {"id": held}, "effect": {"kind": "throttle", "seconds": 30}}
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        await set_faults(amplitude, throttle)
+        events = [event(held, insert_id="h1"), event(held, insert_id="h2"), event(other)]
+        *_, last = await world.produce(world.config.kafka.topics.events, events)
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while (await states(world, ByUser(other)))[AMPLITUDE, last] != State.DELIVERED:
+                pass  # Asking is waiting.
+            found = await trace(world.config, Search(ByUser(held)))
+
+    first, second = [one for one in found if one.destination == AMPLITUDE]
+    assert (first.state, first.reason) == (State.WAITING, "throttled")
+    assert first.until is not None
+    assert replace(second, insert_id="h1", offset=first.offset) == first
 
 
 async def test_what_no_destination_ever_read_is_unread(here: Operation) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from ampgate.check_destinations import (
@@ -17,7 +16,7 @@ from consumers.delivery.destination import Encoded, Response, Unreachable
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
 from schemas.config import AampeDestination, AmplitudeDestination
-from tests.operating import HERE, simulating
+from tests.operating import HERE, received, simulating
 
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "right"}
 AAMPE = {"name": "aampe", "type": "aampe", "region": "us-east1", "api_key": "right"}
@@ -71,12 +70,7 @@ async def test_the_probe_stores_nothing(kind: str, key: str) -> None:
         model = AmplitudeDestination if kind == "amplitude" else AampeDestination
         (finding,) = await check_destination(model.model_validate(given))
         assert finding.ok == (key == "right"), finding
-        assert await received(url) == ""
-
-
-async def received(url: str) -> str:
-    async with httpx.AsyncClient() as client:
-        return (await client.get(f"{url}/_received")).text
+        assert await received(url) == []
 
 
 async def test_a_destination_that_is_away_is_said_so() -> None:
