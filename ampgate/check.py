@@ -6,36 +6,6 @@ from collections.abc import Iterator
 from aiokafka.client import AIOKafkaClient
 
 from ampgate import regions
-from ampgate.topics import TopicPlan, TopicsError, admin_client, plan
-from schemas.config import Config
-
-AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
-FOR_EVER = -1  # What Kafka calls a retention without end.
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `fix` is empty when it is as it should be.
-
-    `advice` goes with what may be meant so: a warning, no failure.
-    """
-
-    subject: str
-    says: str
-    fix: str = ""
-    advice: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.fix
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic as Kafka describes it."""
-
-    replication: int
-    settings: Mapping[str, str]
 from ampgate.check_destinations import check_destination
 from ampgate.check_topics import (
     READ,
