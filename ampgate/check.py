@@ -1,60 +1,36 @@
 """`ampgate check`: is everything in place to run? Whatever fails comes with its fix."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+from collections.abc import Iterator
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 
 from ampgate import regions
-from ampgate.topics import TopicPlan, TopicsError, admin_client, plan
+from ampgate.check_destinations import check_destination
+from ampgate.check_topics import (
+    READ,
+    WRITE,
+    Missing,
+    check_group,
+    check_partitions,
+    check_topic,
+    describe_topics,
+    group_operations,
+)
+from ampgate.configuration import client_arguments
+from ampgate.finding import Finding
+from ampgate.topics import TopicsError, admin_client, plan
+from consumers.destinations import destinations_of
 from schemas.config import Config
 
-AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
-FOR_EVER = -1  # What Kafka calls a retention without end.
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `fix` is empty when it is as it should be.
-
-    `advice` goes with what may be meant so: a warning, no failure.
-    """
-
-    subject: str
-    says: str
-    fix: str = ""
-    advice: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.fix
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic as Kafka describes it."""
-
-    replication: int
-    settings: Mapping[str, str]
+__all__ = ["Finding", "check"]
 
 
 async def check(config: Config) -> list[Finding]:
     """Everything that can be known without changing anything."""
-    findings = list(check_config(config))
-    try:
-        async with admin_client(config.kafka) as client:
-            brokers = len((await client.describe_cluster())["brokers"])
-            planned = plan(config.kafka, brokers=brokers)
-            states = await _describe(client, [topic.name for topic in planned])
-    except TopicsError as error:
-        fix = "start Kafka, or correct kafka.bootstrap_servers and the credentials"
-        return [*findings, Finding("kafka", str(error), fix)]
-    findings.append(Finding("kafka", f"{config.kafka.bootstrap_servers}, {brokers} brokers"))
-    for topic in planned:
-        findings += check_topic(topic, states.get(topic.name))
-    return findings
+    probes = [check_destination(destination) for destination in config.destinations]
+    kafka, *destinations = await asyncio.gather(check_kafka(config), *probes)
+    return [*check_config(config), *kafka, *(one for found in destinations for one in found)]
 
 
 def check_config(config: Config) -> Iterator[Finding]:
@@ -67,46 +43,41 @@ def check_config(config: Config) -> Iterator[Finding]:
         yield Finding(concern.subject, concern.says, advice=concern.advice)
 
 
-def check_topic(topic: TopicPlan, state: TopicState | None) -> Iterator[Finding]:
-    """Compare a topic with its plan; more than planned is fine."""
-    if state is None:
-        yield Finding(topic.name, "does not exist", "run: ampgate topics create")
-        return
-    wrong = False
-    if state.replication < topic.replication:
-        wrong = True
-        yield Finding(
-            topic.name,
-            f"has {state.replication} replicas",
-            f"reassign its partitions to {topic.replication} replicas: kafka-reassign-partitions",
-        )
-    for name in AT_LEAST:
-        actual, wanted = int(state.settings.get(name, "0")), int(topic.settings[name])
-        if actual < wanted and actual != FOR_EVER:
-            wrong = True
-            yield Finding(
-                topic.name,
-                f"{name} is {actual}",
-                f"kafka-configs --alter --topic {topic.name} --add-config {name}={wanted}",
-            )
-    if not wrong:
-        yield Finding(topic.name, f"{state.replication} replicas")
+async def check_kafka(config: Config) -> list[Finding]:
+    try:
+        return await _look_at_kafka(config)
+    except TopicsError as error:
+        fix = "start Kafka, or correct kafka.bootstrap_servers and the credentials"
+        return [Finding("kafka", str(error), fix)]
 
 
-async def _describe(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, TopicState]:
-    """The state of those topics that exist."""
-    # Of all topics: to name one that is missing would make some clusters create it.
-    described: list[dict[str, Any]] = await client.describe_topics()
-    found = {topic["topic"]: topic for topic in described if topic["topic"] in names}
-    settings: dict[str, dict[str, str]] = {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
-    for answer in await client.describe_configs(resources) if resources else []:
-        for _code, _message, _type, name, entries in answer.resources:
-            settings[name] = {entry[0]: entry[1] for entry in entries}
-    return {
-        name: TopicState(
-            min(len(partition["replicas"]) for partition in topic["partitions"]),
-            settings.get(name, {}),
-        )
-        for name, topic in found.items()
-    }
+async def _look_at_kafka(config: Config) -> list[Finding]:
+    topics, groups = config.kafka.topics, _group_ids(config)
+    async with admin_client(config.kafka) as admin:
+        client = AIOKafkaClient(**client_arguments(config.kafka))
+        try:
+            await client.bootstrap()
+            brokers = len((await admin.describe_cluster())["brokers"])
+            planned = plan(config.kafka, brokers=brokers)
+            states = await describe_topics(client, admin, [topic.name for topic in planned])
+            operations = await group_operations(client, admin, groups)
+        finally:
+            await client.close()
+    findings = [Finding("kafka", f"{config.kafka.bootstrap_servers}, {brokers} brokers")]
+    for topic in planned:
+        needed = [WRITE] if topic.name == topics.probe else [READ, WRITE]
+        findings += check_topic(topic, states.get(topic.name, Missing(is_forbidden=False)), needed)
+    findings += check_partitions(topics, states)
+    for group_id in groups:
+        findings += check_group(group_id, operations.get(group_id, 0))
+    return findings
+
+
+def _group_ids(config: Config) -> list[str]:
+    """All groups that the deliveries join."""
+    topics = config.kafka.topics
+    return [
+        topics.group_id(part.name, part.kind)
+        for destination in config.destinations
+        for part in destinations_of(destination)
+    ]

@@ -1,24 +1,23 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."""
 
 import asyncio
-import dataclasses
 import logging
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ampgate import cli_records, logs
 from ampgate import dev as dev_machine
-from ampgate import logs
 from ampgate import topics as kafka_topics
 from ampgate.check import check as run_checks
 from ampgate.configuration import configuration
+from ampgate.printing import Json, errors, json_line
 from ampgate.send import send_file
 from schemas.config import ConfigError
 
@@ -31,10 +30,7 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
-
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a line.")]
+cli_records.register(app)
 
 
 class Upstream(StrEnum):
@@ -151,10 +147,6 @@ def send(
         errors.print(f"ampgate: {error}", style="red", markup=False)
     if error is not None or summary.rejected:
         raise typer.Exit(1)
-
-
-def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
-    return orjson.dumps(dataclasses.asdict(record) | more).decode()
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
 READ_RECORDS_MAX = 4000
 PARK_RECORDS_MAX = 500  # Written and awaited together.
 NOTED_HOLDS_MAX = 20  # A commit's note must stay below 4 kB.
+NOTED_RANGES_MAX = 40
 log = structlog.get_logger()
 
 
@@ -163,6 +164,8 @@ class Worker:
                     await self._news.wait()
             except TimeoutError:
                 pass
+        else:
+            await asyncio.sleep(0)  # The other tasks have their turn, whatever is due.
         self._news.clear()
 
     async def _read(self) -> None:
@@ -262,7 +265,11 @@ class Worker:
             if len(held) == NOTED_HOLDS_MAX:
                 break
             held[str(offset)] = [reason, timestamp(until)]
-        note = {"read": self._delivery.read_to(place), "held": held}
+        note = {
+            "read": self._delivery.read_to(place),
+            "held": held,
+            "unsettled": self._delivery.unsettled_ranges(place, NOTED_RANGES_MAX),
+        }
         return orjson.dumps(note).decode()
 
     async def _measure(self) -> None:

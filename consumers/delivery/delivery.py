@@ -299,6 +299,11 @@ class Delivery:
                     if clock is not None:
                         yield entries[0].offset, clock.reason, clock.until
 
+    def unsettled_ranges(self, place: TopicPartition, limit: int) -> list[list[int]]:
+        """Of a partition: the first and last offsets of what is not settled yet."""
+        offsets = self._offsets.get(place)
+        return [] if offsets is None else offsets.unsettled_ranges(limit)
+
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""
         times = [parked.next_at for parked in self._parked.values()]
@@ -383,6 +388,8 @@ class Delivery:
         return batch
 
     def _wake(self, now: float) -> None:
+        for parked in self._parked.values():
+            parked.wake(now)  # Else `wakes_at` would name the same past moment for ever.
         if self._clocks.wake(now):
             for lane in self._line:
                 if lane.waiting and lane.idle:

@@ -46,6 +46,25 @@ class Offsets:
     def unsettled(self) -> int:
         return len(self._read) - len(self._settled)
 
+    def unsettled_ranges(self, limit: int) -> list[list[int]]:
+        """Where the unsettled are, first and last; past the limit the last one covers all."""
+        if not self._settled:
+            return [[self._read[0], self.read_to - 1]] if self._read else []
+        ranges: list[list[int]] = []
+        is_open = False
+        for offset in self._read:
+            if offset in self._settled:
+                is_open = False
+            elif is_open:
+                ranges[-1][1] = offset
+            elif len(ranges) == limit:
+                ranges[-1][1] = self.read_to - 1
+                break
+            else:
+                ranges.append([offset, offset])
+                is_open = True
+        return ranges
+
     @property
     def span(self) -> int:
         """How many records a crash now would send again."""

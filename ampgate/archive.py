@@ -1,0 +1,193 @@
+"""Reads what Kafka has stored, at once and as fast as it can be searched; joins no group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.structs import OffsetAndMetadata
+
+from ampgate.batches import Stored, Wanted, search
+from ampgate.configuration import client_arguments
+from ampgate.topics import TopicsError, admin_client
+from schemas.config import Kafka
+from schemas.topics import Kind, Topics
+
+FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
+FETCHES_AT_ONCE = 4
+FETCH_WAIT_MS = 500
+ATTEMPTS_MAX = 20  # Answers without progress, in a row, before we give up on a partition.
+RETRY_SECONDS = 0.25
+READ_UNCOMMITTED = 0
+
+Answer = TypeVar("Answer")
+Each = Callable[[list[Stored]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of one partition: from `start`, up to `end` without it."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """How far a group has settled one partition, and what it said beside that."""
+
+    offset: int
+    metadata: str
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again for a while: a young cluster first has to make the topic of all groups."""
+    attempts = 0
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            attempts += 1
+            if not error.retriable or attempts > ATTEMPTS_MAX:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+class Archive:
+    """All that our topics hold, and how far the groups are."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, client: AIOKafkaClient, admin: AIOKafkaAdminClient
+    ) -> None:
+        self._consumer = consumer
+        self._client = client
+        self._admin = admin
+        self._cluster = client.cluster
+
+    async def partitions(self, topic: str) -> int:
+        self._cluster = await self._client.fetch_all_metadata()
+        found = self._cluster.partitions_for_topic(topic)
+        if not found:
+            raise TopicsError(f"the topic {topic} does not exist: run ampgate topics create")
+        return len(found)
+
+    async def require_co_partitions(self, topics: Topics) -> None:
+        """A delivery looks for what is parked in the partition of its origin."""
+        wanted = await self.partitions(topics.parked)
+        for topic in (topics.of(kind) for kind in Kind):
+            if (count := await self.partitions(topic)) != wanted:
+                raise TopicsError(
+                    f"{topics.parked} has {wanted} partitions, {topic} has {count}: nothing can be"
+                    " parked, and so nothing replayed; ampgate check says how to fix it"
+                )
+
+    async def spans(
+        self, topic: str, *, since_ms: int | None = None, partitions: Iterable[int] | None = None
+    ) -> list[Span]:
+        """What a topic holds right now, from the first record at or after `since_ms`."""
+        numbers = range(await self.partitions(topic)) if partitions is None else partitions
+        places = [TopicPartition(topic, number) for number in numbers]
+        starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(places)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(places)
+        if since_ms is not None:
+            timed = await self._consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+            for place, found in timed.items():
+                starts[place] = ends[place] if found is None else found.offset
+        return [Span(topic, p.partition, starts[p], ends[p]) for p in places]
+
+    async def committed(self, group_id: str, topic: str) -> Mapping[int, Committed]:
+        """By partition; one that the group never committed is not among them."""
+        offsets: Mapping[TopicPartition, OffsetAndMetadata] = await patiently(
+            partial(self._admin.list_consumer_group_offsets, group_id)
+        )
+        return {
+            place.partition: Committed(found.offset, found.metadata or "")
+            for place, found in offsets.items()
+            if place.topic == topic and found.offset >= 0
+        }
+
+    async def search(self, spans: Iterable[Span], wanted: Wanted, each: Each) -> None:
+        """Hand over what may be wanted, chunk by chunk; a partition's records come in order."""
+        room = asyncio.Semaphore(FETCHES_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for span in spans:
+                    tasks.create_task(self._search_span(span, wanted, each, room))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # One is enough to say what is wrong.
+
+    async def find(self, spans: Iterable[Span], wanted: Wanted) -> list[Stored]:
+        """As `search`, all at once; for what is known to be few."""
+        found: list[Stored] = []
+
+        async def collect(records: list[Stored]) -> None:
+            found.extend(records)
+
+        await self.search(spans, wanted, collect)
+        return sorted(found, key=lambda record: (record.topic, record.partition, record.offset))
+
+    async def _search_span(
+        self, span: Span, wanted: Wanted, each: Each, room: asyncio.Semaphore
+    ) -> None:
+        position, attempts = span.start, 0
+        while position < span.end:
+            async with room:
+                answer = await self._fetch(span, position)
+                # In a thread: unpacking frees the interpreter, so that the next answer comes in.
+                found, reached = await asyncio.to_thread(
+                    search, answer, span.topic, span.partition, position, wanted
+                )
+            attempts = 0 if reached > position else attempts + 1
+            if attempts > ATTEMPTS_MAX:
+                raise TopicsError(f"{span.topic}/{span.partition}/{position} cannot be read")
+            position = reached
+            if wanted_here := [record for record in found if record.offset < span.end]:
+                await each(wanted_here)
+
+    async def _fetch(self, span: Span, position: int) -> bytes:
+        """What Kafka answers; nothing if it cannot just now."""
+        place = TopicPartition(span.topic, span.partition)
+        leader = self._cluster.leader_for_partition(place)
+        if leader is None or leader == -1:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._cluster = await self._client.fetch_all_metadata()
+            return b""
+        asked = [(span.topic, [(span.partition, position, FETCH_BYTES)])]
+        request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, asked)
+        response = await self._client.send(leader, request)
+        _, error_code, *_, records = response.topics[0][1][0]
+        error = for_code(error_code)
+        if error is OffsetOutOfRangeError:
+            raise TopicsError(f"{span.topic}: its oldest records just expired; try again")
+        if error is not NoError:
+            if not error.retriable:
+                raise error(f"{span.topic}/{span.partition}")
+            await asyncio.sleep(RETRY_SECONDS)
+            self._cluster = await self._client.fetch_all_metadata()
+            return b""
+        return bytes(records or b"")
+
+
+@asynccontextmanager
+async def archive(kafka: Kafka) -> AsyncIterator[Archive]:
+    """Every failure of Kafka's comes out as `TopicsError`."""
+    arguments = client_arguments(kafka)
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(admin_client(kafka))
+        client = AIOKafkaClient(**arguments)
+        stack.push_async_callback(client.close)
+        await client.bootstrap()
+        # It waits so long whenever it hears of a topic for the first time.
+        consumer = AIOKafkaConsumer(**arguments, retry_backoff_ms=10)
+        stack.push_async_callback(consumer.stop)
+        await consumer.start()
+        yield Archive(consumer, client, admin)

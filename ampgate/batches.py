@@ -1,0 +1,137 @@
+"""Looks for bytes in what Kafka answers to a fetch, before any record is decoded. Pure.
+
+Theory of operation: an answer is a row of batches, each with a header of its own. Decoding a record
+costs microseconds; unpacking a batch and searching its bytes costs a hundredth of that a record. So
+only a batch in which one of the wanted strings occurs is decoded at all.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.record.memory_records import MemoryRecords
+
+from schemas.records import Headers
+
+# The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,
+# leader epoch, magic, checksum, attributes, last offset delta, base and greatest timestamp, the
+# producer's id and epoch, base sequence, count of records.
+HEADER = struct.Struct(">qiibIhiqqqhii")
+LENGTH_END = 12  # The length counts what comes after it.
+CODECS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+CODEC_MASK = 0x07
+CONTROL_MASK = 0x20
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as Kafka has it: a `schemas.records.Record`."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def origin(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    def header(self, name: str) -> str | None:
+        """The last of that name, as text."""
+        for found, value in reversed(self.headers):
+            if found == name:
+                return value.decode(errors="replace")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records are looked for: all of some time, or those with one of the strings in them."""
+
+    needles: Sequence[bytes] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch, whole, with what its header says."""
+
+    content: memoryview
+    next_offset: int
+    codec: int
+    is_control: bool
+    greatest_timestamp: int
+
+    def may_hold(self, wanted: Wanted) -> bool:
+        """False only if none of its records can be wanted."""
+        if self.is_control:
+            return False
+        if wanted.since_ms is not None and self.greatest_timestamp < wanted.since_ms:
+            return False
+        if not wanted.needles:
+            return True
+        packed = bytes(self.content[HEADER.size :])
+        records = CODECS[self.codec](packed) if self.codec else packed
+        return any(needle in records for needle in wanted.needles)
+
+
+def batches(answer: bytes) -> Iterator[Batch]:
+    """All batches of an answer but the last one if it is cut off, as Kafka may do."""
+    view = memoryview(answer)
+    position = 0
+    while position + HEADER.size <= len(view):
+        base, length, _, magic, _, attributes, last, _, greatest, *_ = HEADER.unpack_from(
+            view, position
+        )
+        assert magic == 2, f"a batch of format {magic}: no Kafka since 4.0 stores it"
+        end = position + LENGTH_END + length
+        if end > len(view):
+            return
+        yield Batch(
+            view[position:end],
+            base + last + 1,
+            attributes & CODEC_MASK,
+            bool(attributes & CONTROL_MASK),
+            greatest,
+        )
+        position = end
+
+
+def search(
+    answer: bytes, topic: str, partition: int, start: int, wanted: Wanted
+) -> tuple[list[Stored], int]:
+    """The records that may be wanted, from `start` on, and where to read on.
+
+    A record whose batch holds one of the strings may come along without having it itself.
+    """
+    found: list[Stored] = []
+    next_offset = start
+    for batch in batches(answer):
+        next_offset = batch.next_offset
+        if batch.may_hold(wanted):
+            found += [
+                record
+                for record in _records(batch, topic, partition)
+                if record.offset >= start and _is_in_time(record.timestamp, wanted)
+            ]
+    return found, next_offset
+
+
+def _records(batch: Batch, topic: str, partition: int) -> Iterator[Stored]:
+    decoded = MemoryRecords(bytes(batch.content)).next_batch()
+    assert decoded is not None, "the batch is whole"
+    for one in decoded:
+        # Kafka allows a header without a value; all ours have one.
+        headers = [(name, value or b"") for name, value in one.headers]
+        yield Stored(topic, partition, one.offset, one.timestamp, one.key, one.value, headers)
+
+
+def _is_in_time(timestamp: int, wanted: Wanted) -> bool:
+    if wanted.since_ms is not None and timestamp < wanted.since_ms:
+        return False
+    return wanted.until_ms is None or timestamp < wanted.until_ms

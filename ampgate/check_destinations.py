@@ -1,0 +1,109 @@
+"""What `ampgate check` asks the destinations: a request that changes nothing, but shows the key."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
+
+from ampgate.finding import Finding
+from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable, judge
+from consumers.delivery.outcomes import Pause, Retry
+from consumers.destinations import destinations_of
+from schemas.config import AampeDestination, AmplitudeDestination
+
+PROBE_SECONDS = 10.0
+CLOCK_SECONDS_MAX = 60.0  # More, and `time` and the dedupe windows are no longer what we think.
+KEY_FIX = "correct its api_key; a key is good in its own project and region only"
+ADDRESS_FIX = "correct its region or base_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What came back, and what the other side's clock said."""
+
+    reply: Reply
+    detail: str
+    date: datetime | None
+
+
+async def check_destination(config: AmplitudeDestination | AampeDestination) -> list[Finding]:
+    """Whether it takes our key, and agrees with our clock."""
+    part, batch = destinations_of(config)[0], _harmless(config)
+    probed = await _send(config.url, part, batch)
+    now = datetime.now(UTC)
+    return [*judge_key(config.name, part, batch, probed), *judge_clock(config.name, probed, now)]
+
+
+def _harmless(config: AmplitudeDestination | AampeDestination) -> Sequence[Encoded]:
+    """What passes the check of the key and stores nothing."""
+    match config:
+        case AmplitudeDestination():
+            return ()  # No events: 200, or a 400 that blames only them (upstreams.md §1.1).
+        case AampeDestination():
+            # No contact and no event: 422, after the key was looked at (upstreams.md §2.3).
+            return (Encoded(b"{}", "", path="/v1/events"),)
+
+
+def judge_key(
+    name: str, part: Destination, batch: Sequence[Encoded], probed: Probed
+) -> Iterator[Finding]:
+    reply = probed.reply
+    if isinstance(reply, Unreachable):
+        yield Finding(name, f"cannot be reached: {probed.detail}", ADDRESS_FIX)
+        return
+    match judge(part, reply, batch).rest:
+        case Pause("invalid_api_key" | "status_401" | "status_403" as reason):
+            yield Finding(name, f"refuses the key ({reason})", KEY_FIX)
+        case Pause(reason):
+            yield Finding(name, f"does not serve its API there ({reason})", ADDRESS_FIX)
+        case Retry(reason):
+            yield Finding(name, f"is in trouble ({reason})", "come again later: nothing is lost")
+        case _:
+            yield Finding(name, "accepts the key")
+
+
+def judge_clock(name: str, probed: Probed, now: datetime) -> Iterator[Finding]:
+    """A destination that does not tell the time proves nothing."""
+    if probed.date is None:
+        return
+    ahead = (now - probed.date).total_seconds()
+    if abs(ahead) > CLOCK_SECONDS_MAX:
+        direction = "ahead of" if ahead > 0 else "behind"
+        says = f"this machine's clock is {abs(ahead):.0f} s {direction} the destination's"
+        yield Finding(name, says, "synchronise this machine's clock: NTP")
+
+
+async def _send(url: str, part: Destination, batch: Sequence[Encoded]) -> Probed:
+    request = part.request(batch)
+    timeout = timedelta(seconds=PROBE_SECONDS)
+    builder = ClientBuilder().timeout(timeout).follow_redirects(False).user_agent("ampgate")
+    async with builder.build() as client:
+        try:
+            response = await (
+                client.post(url + request.path)
+                .headers(dict(request.headers))
+                .body_bytes(request.body)
+                .build()
+                .send()
+            )
+            body = bytes(await response.bytes())
+        except PyreqwestError as error:
+            return Probed(Unreachable("unreachable"), _cause(error), None)
+    return Probed(Response(response.status, body), "", _date(response.headers.get("date")))
+
+
+def _cause(error: PyreqwestError) -> str:
+    """The innermost words, such as "Connection refused"."""
+    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
+    return causes[-1]["message"] if causes else str(error)
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,198 @@
+"""What `ampgate check` looks at in Kafka: the topics, and what we may do with them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    NoError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+
+from ampgate.archive import patiently
+from ampgate.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
+from ampgate.finding import Finding
+from ampgate.topics import TopicPlan
+from schemas.topics import Kind, Topics
+
+AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
+FOR_EVER = -1  # What Kafka calls a retention without end.
+
+# Kafka's AclOperation, as a bit of `authorized_operations` each (KIP-430).
+READ, WRITE = 3, 4
+PRINCIPAL = "--allow-principal User:…"
+OPERATION_NAMES = {READ: "Read", WRITE: "Write"}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as Kafka describes it."""
+
+    partitions: int
+    replication: int
+    in_sync: int
+    operations: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A topic that Kafka does not show, and whether that is for want of a permission."""
+
+    is_forbidden: bool
+
+
+def check_topic(
+    topic: TopicPlan, state: TopicState | Missing, needed: Sequence[int]
+) -> Iterator[Finding]:
+    """Compare a topic with its plan; more than planned is fine."""
+    match state:
+        case Missing(is_forbidden=True):
+            fix = f"kafka-acls --add --topic {topic.name} --operation Describe {PRINCIPAL}"
+            yield Finding(topic.name, "may not be seen with these credentials", fix)
+            return
+        case Missing():
+            yield Finding(topic.name, "does not exist", "run: ampgate topics create")
+            return
+        case TopicState():
+            pass
+    found = [
+        *_check_replicas(topic, state),
+        *_check_settings(topic, state),
+        *_check_operations(topic.name, state.operations, needed),
+    ]
+    says = f"{state.partitions} partitions, {state.replication} replicas"
+    yield from found or [Finding(topic.name, says)]
+
+
+def _check_replicas(topic: TopicPlan, state: TopicState) -> Iterator[Finding]:
+    if state.replication < topic.replication:
+        yield Finding(
+            topic.name,
+            f"has {state.replication} replicas",
+            f"reassign its partitions to {topic.replication} replicas: kafka-reassign-partitions",
+        )
+    needed = int(state.settings.get("min.insync.replicas", "1"))
+    if state.in_sync < needed:
+        yield Finding(
+            topic.name,
+            f"a partition has {state.in_sync} replicas in sync of the {needed} that a write needs",
+            "bring the missing brokers back: until then nothing can be stored there",
+        )
+
+
+def _check_settings(topic: TopicPlan, state: TopicState) -> Iterator[Finding]:
+    if not state.settings:
+        fix = f"kafka-acls --add --topic {topic.name} --operation DescribeConfigs {PRINCIPAL}"
+        yield Finding(topic.name, "its settings may not be read with these credentials", fix)
+        return
+    for name in AT_LEAST:
+        actual, wanted = int(state.settings.get(name, "0")), int(topic.settings[name])
+        if actual < wanted and actual != FOR_EVER:
+            yield Finding(topic.name, f"{name} is {actual}", _alter(topic.name, name, str(wanted)))
+    if "compact" in state.settings.get("cleanup.policy", "delete"):
+        yield Finding(
+            topic.name,
+            "is compacted: of each user only the last record stays",
+            _alter(topic.name, "cleanup.policy", "delete"),
+        )
+    size = int(state.settings.get("retention.bytes", FOR_EVER))
+    if size != FOR_EVER:
+        yield Finding(
+            topic.name,
+            f"retention.bytes is {size}: in an outage, waiting records may go before their time",
+            _alter(topic.name, "retention.bytes", str(FOR_EVER)),
+        )
+
+
+def _alter(topic: str, name: str, value: str) -> str:
+    return f"kafka-configs --alter --topic {topic} --add-config {name}={value}"
+
+
+def _check_operations(topic: str, allowed: int, needed: Sequence[int]) -> Iterator[Finding]:
+    for operation in needed:
+        if not allowed >> operation & 1:
+            name = OPERATION_NAMES[operation]
+            fix = f"kafka-acls --add --topic {topic} --operation {name} {PRINCIPAL}"
+            yield Finding(topic, f"these credentials lack the permission {name}", fix)
+
+
+def check_partitions(
+    topics: Topics, states: Mapping[str, TopicState | Missing]
+) -> Iterator[Finding]:
+    """What is parked waits in the partition of its origin, so all have as many."""
+    names = (*(topics.of(kind) for kind in Kind), topics.parked)
+    counts = {
+        name: state.partitions
+        for name in names
+        if isinstance(state := states.get(name), TopicState)
+    }
+    wanted = max(counts.values(), default=0)
+    for name, count in counts.items():
+        if count < wanted:
+            says = f"has {count} partitions, others have {wanted}: nothing can be parked"
+            fix = f"kafka-topics --alter --topic {name} --partitions {wanted}"
+            yield Finding(name, says, f"while little waits (users change partitions): {fix}")
+
+
+def check_group(group_id: str, allowed: int) -> Iterator[Finding]:
+    if not allowed >> READ & 1:
+        fix = f"kafka-acls --add --group {group_id} --operation Read {PRINCIPAL}"
+        yield Finding(group_id, "these credentials may not join this group", fix)
+
+
+async def describe_topics(
+    client: AIOKafkaClient, admin: AIOKafkaAdminClient, names: list[str]
+) -> dict[str, TopicState | Missing]:
+    node = client.get_random_node()
+    response = await client.send(node, AuthorizedMetadataRequest(names))
+    states: dict[str, TopicState | Missing] = {}
+    found = [topic for topic in response.topics if for_code(topic[0]) is NoError]
+    settings = await _settings(admin, [topic[1] for topic in found])
+    for code, name, *_ in response.topics:
+        states[name] = Missing(for_code(code) is TopicAuthorizationFailedError)
+    for _code, name, _internal, partitions, operations in found:
+        states[name] = TopicState(
+            len(partitions),
+            min(len(replicas) for *_, replicas, _isr, _offline in partitions),
+            min(len(isr) for *_, isr, _offline in partitions),
+            operations,
+            settings.get(name, {}),
+        )
+    return states
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources) if resources else []:
+        for _code, _message, _type, name, entries in answer.resources:
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+async def group_operations(
+    client: AIOKafkaClient, admin: AIOKafkaAdminClient, group_ids: list[str]
+) -> dict[str, int]:
+    """What we may do with each consumer group, whether it exists yet or not."""
+
+    async def ask(group_id: str) -> int:
+        node = await admin.find_coordinator(group_id)
+        answer = await client.send(node, AuthorizedGroupsRequest([group_id]))
+        code, *_, operations = answer.groups[0]
+        if for_code(code) is not NoError:
+            raise for_code(code)(group_id)
+        return int(operations)
+
+    found: dict[str, int] = {}
+    for group_id in group_ids:
+        try:
+            found[group_id] = await patiently(partial(ask, group_id))
+        except GroupAuthorizationFailedError:
+            found[group_id] = 0
+    return found

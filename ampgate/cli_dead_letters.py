@@ -1,0 +1,155 @@
+"""The commands `ampgate dead-letters list|show|replay`."""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated
+
+import orjson
+import typer
+
+from ampgate import dead_letters
+from ampgate.archive import archive
+from ampgate.batches import Stored
+from ampgate.configuration import configuration
+from ampgate.dead_letters import Filter, Group, Plan
+from ampgate.moments import write_moment
+from ampgate.options import Rate, Since, Until, now_ms
+from ampgate.parking import Run, replayed_times
+from ampgate.printing import Json, errors, json_line, printable, progress_bar
+from ampgate.writer import writer
+from schemas.config import Config
+
+app = typer.Typer(help="What could not be delivered, and why.", no_args_is_help=True)
+
+Destination = Annotated[str | None, typer.Option(help="Of this destination; `edge` for its own.")]
+Reason = Annotated[str | None, typer.Option(help="Of this reason.")]
+
+
+@app.command("list")
+def list_(
+    destination: Destination = None,
+    reason: Reason = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: Json = False,
+) -> None:
+    """Count them by destination and reason."""
+    chosen = Filter(destination, reason, None, since, until)
+    groups = asyncio.run(dead_letters.list_groups(configuration(), chosen))
+    for group in groups:
+        typer.echo(json_line(group) if as_json else _group_in_words(group))
+    if not groups:
+        errors.print("no dead letter matches")
+
+
+@app.command()
+def show(
+    origin: Annotated[str, typer.Argument(help="topic/partition/offset, as `list` names it.")],
+    as_json: Json = False,
+) -> None:
+    """Print all letters of one record, whole."""
+    letters = asyncio.run(dead_letters.show(configuration(), origin))
+    for letter in letters:
+        facts = _facts(letter)
+        typer.echo(orjson.dumps(facts).decode() if as_json else _facts_in_words(facts))
+    if not letters:
+        errors.print(f"ampgate: no dead letter is of {origin}", style="red", markup=False)
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    destination: Destination = None,
+    reason: Reason = None,
+    origin: Annotated[str | None, typer.Option(help="The letters of this record.")] = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    rate: Rate = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also those that died again after several replays.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Send them again, each to the destination where it died; run it again to go on."""
+    chosen = Filter(destination, reason, origin, since, until)
+    act = _plan if dry_run else partial(_replay, rate=rate)
+    try:
+        plan = asyncio.run(act(configuration(), chosen, force=force))
+    except KeyboardInterrupt:
+        errors.print("ampgate: interrupted; the same command goes on with the rest", style="red")
+        raise typer.Exit(1) from None
+    sent = "to send" if dry_run else "sent"
+    typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan, sent))
+    if plan.failed:
+        raise typer.Exit(1)
+
+
+async def _plan(config: Config, chosen: Filter, *, force: bool) -> Plan:
+    async with archive(config.kafka) as kafka:
+        return await (await dead_letters.prepare(config, kafka, chosen, force=force)).plan(kafka)
+
+
+async def _replay(config: Config, chosen: Filter, *, force: bool, rate: float | None) -> Plan:
+    async with archive(config.kafka) as kafka:
+        prepared = await dead_letters.prepare(config, kafka, chosen, force=force)
+        plan = await prepared.plan(kafka)
+        run = Run(config.kafka.topics.parked, now_ms())
+        with progress_bar("replaying", plan.total) as advance:
+            async with writer(config.kafka, rate=rate, on_written=advance) as writing:
+                await prepared.send(kafka, run, writing)
+    return plan
+
+
+def _group_in_words(group: Group) -> str:
+    more = [
+        f"{count} {what}"
+        for count, what in ((group.replayed, "replayed"), (group.died_again, "died again"))
+        if count
+    ]
+    return (
+        f"{group.count:>8} {group.destination:<16} {group.reason:<20}"
+        f" {group.first} … {group.last}  such as {group.sample_origin}"
+        + (f"  ({', '.join(more)})" if more else "")
+    )
+
+
+def _facts(letter: Stored) -> dict[str, object]:
+    """All of it; bytes that are no UTF-8 in Base64, said so."""
+    value = letter.value
+    text: str | None
+    try:
+        text, encoding = value.decode() if value is not None else None, "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(value or b"").decode(), "base64"
+    return {
+        "letter": letter.origin,
+        "time": write_moment(letter.timestamp),
+        "key": None if letter.key is None else letter.key.decode(errors="replace"),
+        "died_again": replayed_times(letter) > 0,
+        "headers": {name: value.decode(errors="replace") for name, value in letter.headers},
+        "value": text,
+        "encoding": encoding,
+    }
+
+
+def _facts_in_words(facts: Mapping[str, object]) -> str:
+    headers = facts["headers"]
+    assert isinstance(headers, dict)
+    again = " (died again after a replay)" if facts["died_again"] else ""
+    lines = [
+        f"dead letter {facts['letter']}{again}",
+        *(f"  {name + ':':<17}{value}" for name, value in headers.items()),
+        f"  {'written:':<17}{facts['time']}",
+        f"  {'key:':<17}{facts['key']}",
+        f"{facts['value']}",
+    ]
+    return "\n".join(printable(line) for line in lines) + "\n"
+
+
+def _plan_in_words(plan: Plan, sent: str) -> str:
+    lines = [f"{n:>8} {sent} to {destination}" for destination, n in plan.to_send.items()]
+    lines += [f"{count:>8} left: {why}" for why, count in plan.left.items()]
+    return "\n".join(lines) or "no dead letter matches"

@@ -1,0 +1,108 @@
+"""The commands about records: where they are, which are dead, and how to send them again."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ampgate import cli_dead_letters
+from ampgate import tail as tailing
+from ampgate import trace as tracing
+from ampgate.cli_replay import replay
+from ampgate.configuration import configuration
+from ampgate.options import Since
+from ampgate.printing import Json, errors, json_line
+from ampgate.whereabouts import Whereabouts
+from schemas.config import Kafka
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(trace)
+    app.command()(tail)
+    app.command()(replay)
+    app.add_typer(cli_dead_letters.app, name="dead-letters")
+
+
+def trace(
+    user: Annotated[str | None, typer.Option(help="A user_id, or a device_id without one.")] = None,
+    insert_id: Annotated[str | None, typer.Option(help="One event's.")] = None,
+    since: Since = None,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Also records that were written without a key.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where an event is, per destination: delivered, waiting, dead, skipped, unread."""
+    sought: tracing.Sought
+    match user, insert_id:
+        case str(name), None:
+            sought = tracing.ByUser(name)
+        case None, str(name):
+            sought = tracing.ByInsertId(name)
+        case _:
+            raise typer.BadParameter("either --user or --insert-id")
+    search = tracing.Search(sought, since, everywhere)
+    found = asyncio.run(tracing.trace(configuration(), search))
+    for one in found:
+        typer.echo(json_line(one) if as_json else _in_words(one))
+    if not found:
+        hint = (
+            "" if everywhere or user is None else " (--everywhere also finds those without a key)"
+        )
+        errors.print(f"ampgate: no such record is in Kafka{hint}", style="red")
+        raise typer.Exit(1)
+
+
+class Topic(StrEnum):
+    """The topics, without their prefix."""
+
+    EVENTS = "events"
+    USER_PROPERTIES = "user-properties"
+    GROUP_PROPERTIES = "group-properties"
+    DEAD_LETTERS = "dead-letters"
+    PARKED = "parked"
+
+
+INCOMING = [Topic.EVENTS, Topic.USER_PROPERTIES, Topic.GROUP_PROPERTIES]
+
+
+def tail(
+    user: Annotated[str | None, typer.Option(help="Only this user_id, or device_id.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Only events of this type.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only from this source.")] = None,
+    topic: Annotated[
+        list[Topic] | None, typer.Option(help="Only of this topic; can be repeated.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=1, help="End after so many.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show records as they come in, until Ctrl-C."""
+    kafka = configuration().kafka
+    names = [f"{kafka.topic_prefix}{one}" for one in topic or INCOMING]
+    chosen = tailing.Filter(user, event_type, source)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_tail(kafka, names, chosen, count, as_json=as_json))
+
+
+async def _tail(
+    kafka: Kafka, topics: list[str], chosen: tailing.Filter, count: int | None, *, as_json: bool
+) -> None:
+    shown = 0
+    async with aclosing(tailing.tail(kafka, topics, chosen)) as records:
+        async for record in records:
+            line = json_line(tailing.as_shown(record)) if as_json else tailing.in_words(record)
+            print(line, flush=True)  # Live, also into a pipe.
+            shown += 1
+            if shown == count:
+                return
+
+
+def _in_words(one: Whereabouts) -> str:
+    place = f"{one.topic}/{one.partition}/{one.offset}"
+    why = f" ({one.reason})" if one.reason else ""
+    until = f" until {one.until}" if one.until else ""
+    return f"{one.state + why + until:<12} {one.destination:<16} {place}  insert_id {one.insert_id}"

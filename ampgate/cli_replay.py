@@ -1,0 +1,139 @@
+"""The command `ampgate replay`."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+import typer
+
+from ampgate import replay as replaying
+from ampgate.archive import archive
+from ampgate.configuration import configuration
+from ampgate.options import Rate, moment, now_ms
+from ampgate.parking import Run
+from ampgate.printing import Json, errors, json_line, progress_bar
+from ampgate.replay import Chosen, Plan
+from ampgate.writer import writer
+from schemas.config import AampeDestination, AmplitudeDestination, Config
+
+
+def replay(
+    destination: Annotated[str, typer.Option(help="The one that gets them again.")],
+    from_: Annotated[
+        int, typer.Option("--from", parser=moment, metavar="TIME", help="ISO 8601, or as 2h ago.")
+    ],
+    to: Annotated[
+        int, typer.Option("--to", parser=moment, metavar="TIME", help="Before then; as --from.")
+    ],
+    user: Annotated[str | None, typer.Option(help="Only this user_id, or device_id.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Only events of this type.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    rate: Rate = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Send one destination the records of some time again; says first what would count twice."""
+    config = configuration()
+    named = {one.name: one for one in config.destinations}
+    if destination not in named:
+        raise typer.BadParameter(f"no destination is called {destination}")
+    if from_ >= to:
+        raise typer.BadParameter("--from is not before --to")
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("--json cannot ask: add --yes or --dry-run")
+    chosen = Chosen(from_, to, user, event_type)
+    run = _Run(config, named[destination], chosen, resume, now_ms())
+    try:
+        asyncio.run(run(rate=rate, dry_run=dry_run, yes=yes, as_json=as_json))
+    except KeyboardInterrupt:
+        errors.print(
+            f"ampgate: interrupted after {run.written} records; go on with --resume {run.name}",
+            style="red",
+        )
+        raise typer.Exit(1) from None
+
+
+class _Run:
+    """One replay, from plan to end; it remembers how far it came."""
+
+    def __init__(
+        self,
+        config: Config,
+        destination: AmplitudeDestination | AampeDestination,
+        chosen: Chosen,
+        resumed: str | None,
+        begun_ms: int,
+    ) -> None:
+        self._config = config
+        self._destination = destination
+        self._chosen = chosen
+        self._resumed = resumed
+        self._begun_ms = moment(resumed) if resumed is not None else begun_ms
+        self.written = 0
+
+    @property
+    def name(self) -> str:
+        return self._as_run().at
+
+    def _as_run(self) -> Run:
+        return Run(self._config.kafka.topics.parked, self._begun_ms)
+
+    async def __call__(
+        self, *, rate: float | None, dry_run: bool, yes: bool, as_json: bool
+    ) -> None:
+        kafka_config = self._config.kafka
+        async with AsyncExitStack() as stack:
+            kafka = await stack.enter_async_context(archive(kafka_config))
+            prepared = await replaying.prepare(
+                self._config, self._destination, kafka, self._chosen, self._resumed
+            )
+            plan = await prepared.plan(kafka, now_ms())
+            typer.echo(json_line(plan, run=self.name) if as_json else in_words(plan))
+            if dry_run or not plan.to_send:
+                return
+            if not yes:
+                typer.confirm(
+                    f"Send {plan.to_send} records to {plan.destination} again?", abort=True
+                )
+            advance = stack.enter_context(progress_bar("replaying", plan.to_send))
+
+            def on_written(count: int) -> None:
+                self.written += count
+                advance(count)
+
+            writing = await stack.enter_async_context(
+                writer(kafka_config, rate=rate, on_written=on_written)
+            )
+            await prepared.send(kafka, self._as_run(), writing)
+        if not as_json:
+            typer.echo(f"{self.written} records written; the delivery sends them now")
+
+
+def in_words(plan: Plan) -> str:
+    lines = [
+        f"{plan.matching:>8} records match",
+        *(
+            f"{count:>8} {what}"
+            for count, what in (
+                (plan.not_yet_delivered, "are left: they still wait for their delivery"),
+                (plan.not_taken, "are left: the destination does not take them"),
+                (plan.sent_before, "are left: the interrupted run has sent them"),
+            )
+            if count
+        ),
+        f"{plan.to_send:>8} to send to {plan.destination}",
+    ]
+    if plan.outside_dedupe_window:
+        lines.append(
+            f"{plan.outside_dedupe_window:>8} of these are older than Amplitude's dedupe window of"
+            " 7 days: they would COUNT TWICE"
+        )
+    if plan.never_deduped:
+        lines.append(
+            f"{plan.never_deduped:>8} of these go where nothing is deduped (Aampe, /identify):"
+            " they would COUNT TWICE"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,28 @@
+"""Options that several commands take."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from ampgate.moments import read_moment
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def moment(text: str) -> int:
+    """An option's value; a wrong one is wrong usage."""
+    try:
+        return read_moment(text, now_ms())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+WORDS = "ISO 8601, or a time ago such as 2h."
+Since = Annotated[
+    int | None, typer.Option(parser=moment, metavar="TIME", help=f"From then: {WORDS}")
+]
+Until = Annotated[int | None, typer.Option(parser=moment, metavar="TIME", help=f"Before: {WORDS}")]
+Rate = Annotated[float | None, typer.Option(min=0.001, help="Records a second, at most.")]

@@ -1,0 +1,109 @@
+"""How a record is sent again to one destination alone: through the parked topic. Pure.
+
+Theory of operation: the other topics are shared by all destinations, so to append a record there
+would deliver it to every one of them. A parked record names its destination, and when to wake.
+"""
+
+from dataclasses import dataclass
+
+from ampgate.batches import Stored
+from ampgate.moments import write_moment
+from schemas.letters import LetterHeaders, Origin, without_letter
+from schemas.records import Headers, TopicPartition
+
+EDGE = "edge"  # The destination, and the origin, of what the edge refused.
+REASON = "replay"
+OURS = frozenset({"replayed", "replayed_at", "letter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way into a topic; without `partition`, its key decides."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One replay: all its records carry `replayed_at`, so they are known again."""
+
+    parked_topic: str
+    now_ms: int
+
+    @property
+    def at(self) -> str:
+        return write_moment(self.now_ms)
+
+    def parked(self, record: Stored, destination: str) -> Outgoing:
+        """A record of the log, for this destination once more."""
+        origin = Origin(TopicPartition(record.topic, record.partition), record.offset)
+        return self._park(record, destination, origin, self.now_ms / 1000, record.timestamp / 1000)
+
+    def revived(self, letter: Stored) -> Outgoing:
+        """A dead letter, back to the destination where it died."""
+        said = LetterHeaders.decoded(letter.headers)
+        assert said.origin is not None, "the plan takes only letters that name their origin"
+        return self._park(
+            letter,
+            said.destination,
+            said.origin,
+            said.first_failed_at,
+            said.accepted_at,
+            letter=letter_name(letter),
+        )
+
+    def admitted(self, letter: Stored, topic: str) -> Outgoing:
+        """What the edge had refused, into the topic that it was meant for."""
+        headers = self._with_ours(letter, without_letter(letter.headers), letter_name(letter))
+        return Outgoing(topic, None, letter.key, letter.value, headers)
+
+    def _park(
+        self,
+        record: Stored,
+        destination: str,
+        origin: Origin,
+        first_failed_at: float,
+        accepted_at: float | None,
+        letter: str | None = None,
+    ) -> Outgoing:
+        """In the partition where its destination looks for it: that of its origin."""
+        headers = LetterHeaders(
+            destination=destination,
+            reason=REASON,
+            detail="sent again by an operator",
+            origin=origin,
+            attempts=0,
+            first_failed_at=first_failed_at,
+            accepted_at=accepted_at,
+            not_before=self.now_ms / 1000,
+        ).encoded(record.headers)
+        partition = origin.place.partition
+        headers = self._with_ours(record, headers, letter)
+        return Outgoing(self.parked_topic, partition, record.key, record.value, headers)
+
+    def _with_ours(
+        self, record: Stored, headers: Headers, letter: str | None
+    ) -> list[tuple[str, bytes]]:
+        ours = {"replayed": str(replayed_times(record) + 1), "replayed_at": self.at}
+        if letter is not None:
+            ours["letter"] = letter
+        kept = [(name, value) for name, value in headers if name not in OURS]
+        return kept + [(name, text.encode()) for name, text in ours.items()]
+
+
+def replayed_times(record: Stored) -> int:
+    """How often it has been replayed before."""
+    text = record.header("replayed") or ""
+    return int(text) if text.isdecimal() else 0
+
+
+def letter_name(letter: Stored) -> str:
+    """The same for copies of a letter, another one each time that the record dies."""
+    origin, destination = letter.header("origin"), letter.header("destination")
+    if destination == EDGE:
+        return letter.origin  # It never was anywhere else.
+    return f"{origin} {destination} {replayed_times(letter)}"

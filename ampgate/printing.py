@@ -1,0 +1,35 @@
+"""How the commands print: records for machines to stdout, words for people beside it."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a line.")]
+
+
+def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
+    return orjson.dumps(dataclasses.asdict(record) | more).decode()
+
+
+def printable(text: str) -> str:
+    """What others wrote, for a terminal: it must not move the cursor or change colours."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar beside the output, if someone looks; yields what to call with each advance."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=errors, disable=not errors.is_terminal, transient=True
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

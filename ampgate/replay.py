@@ -1,0 +1,192 @@
+"""`ampgate replay`: send what a destination was given in some time once more, to it alone.
+
+Theory of operation: the plan reads the log as it is, and counts; sending reads the same spans again
+and decides alike, record by record. What is written goes through the parked topic, so no consumer
+group is moved, and a record's key keeps its order. All of it carries the run's `replayed_at`: an
+interrupted run can be resumed without sending anything twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ampgate.archive import Archive, Span
+from ampgate.batches import Stored, Wanted
+from ampgate.parking import Outgoing, Run
+from ampgate.spellings import spellings
+from ampgate.trace import progress_in
+from ampgate.whereabouts import Progress, identity_of
+from ampgate.writer import Writer
+from consumers.delivery.destination import Destination, Encoded
+from consumers.destinations import destinations_of
+from schemas.config import AampeDestination, AmplitudeDestination, Config
+from schemas.topics import Kind
+
+DEDUPE_MS = 7 * 86_400_000  # Amplitude's window (upstreams.md §1.5).
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which records, by the time of their record in Kafka: from `from_ms` to before `to_ms`."""
+
+    from_ms: int
+    to_ms: int
+    user: str | None = None
+    event_type: str | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        text = self.user if self.user is not None else self.event_type
+        return Wanted(() if text is None else spellings(text), self.from_ms, self.to_ms)
+
+    def matches(self, record: Stored) -> bool:
+        identity = identity_of(record.value)
+        if self.event_type is not None and identity.event_type != self.event_type:
+            return False
+        if self.user is None or record.key == self.user.encode():
+            return True
+        return record.key is None and self.user in (identity.user_id, identity.device_id)
+
+
+class Fate(StrEnum):
+    """What the replay does with a record that matches."""
+
+    SEND = "send"
+    NOT_ITS = "skipped: the destination does not take it"
+    NOT_YET_DELIVERED = "left: it waits for its delivery"
+    SENT_BEFORE = "left: sent before the interruption"
+
+
+@dataclass(slots=True)
+class Plan:
+    """How many records match, and what becomes of them; counted before anything is written."""
+
+    destination: str
+    matching: int = 0
+    to_send: int = 0
+    outside_dedupe_window: int = 0
+    never_deduped: int = 0
+    not_taken: int = 0
+    not_yet_delivered: int = 0
+    sent_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A topic of the destination: what it takes, and how far it is."""
+
+    destination: Destination
+    dedupes: bool
+    progress: Mapping[int, Progress]
+    parked_progress: Mapping[int, Progress]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    parts: Mapping[str, Part]
+    spans: Sequence[Span]
+    chosen: Chosen
+    name: str
+    waiting: frozenset[str]
+    sent_before: frozenset[str]
+
+    def fate(self, record: Stored) -> Fate:
+        part = self.parts[record.topic]
+        progress = part.progress.get(record.partition)
+        if record.origin in self.sent_before:
+            return Fate.SENT_BEFORE
+        if progress is None or not progress.is_settled(record.offset):
+            return Fate.NOT_YET_DELIVERED
+        if record.origin in self.waiting:
+            return Fate.NOT_YET_DELIVERED
+        if not isinstance(part.destination.encode(record), Encoded):
+            return Fate.NOT_ITS
+        return Fate.SEND
+
+    async def plan(self, kafka: Archive, now_ms: int) -> Plan:
+        plan = Plan(self.name)
+
+        async def count(records: list[Stored]) -> None:
+            for record in filter(self.chosen.matches, records):
+                plan.matching += 1
+                match self.fate(record):
+                    case Fate.SEND:
+                        plan.to_send += 1
+                        if not self.parts[record.topic].dedupes:
+                            plan.never_deduped += 1
+                        elif record.timestamp < now_ms - DEDUPE_MS:
+                            plan.outside_dedupe_window += 1
+                    case Fate.NOT_ITS:
+                        plan.not_taken += 1
+                    case Fate.NOT_YET_DELIVERED:
+                        plan.not_yet_delivered += 1
+                    case Fate.SENT_BEFORE:
+                        plan.sent_before += 1
+
+        await kafka.search(self.spans, self.chosen.wanted, count)
+        return plan
+
+    async def send(self, kafka: Archive, run: Run, writer: Writer) -> None:
+        async def write(records: list[Stored]) -> None:
+            outgoing: list[Outgoing] = [
+                run.parked(record, self.name)
+                for record in filter(self.chosen.matches, records)
+                if self.fate(record) is Fate.SEND
+            ]
+            await writer.write(outgoing)
+
+        await kafka.search(self.spans, self.chosen.wanted, write)
+
+
+def dedupes(destination: AmplitudeDestination | AampeDestination, kind: Kind) -> bool:
+    """Whether it knows a record again: not at `/identify` (upstreams.md §1.3), not Aampe (§2.3)."""
+    match destination:
+        case AmplitudeDestination(user_properties_via=via):
+            return kind is Kind.EVENT or via == "batch"
+        case AampeDestination():
+            return False
+
+
+async def prepare(
+    config: Config,
+    destination: AmplitudeDestination | AampeDestination,
+    kafka: Archive,
+    chosen: Chosen,
+    resumed: str | None,
+) -> Replay:
+    """Look where the destination is; `resumed` names the run that was interrupted."""
+    topics = config.kafka.topics
+    kinds = [Kind.EVENT] if chosen.event_type is not None else list(Kind)
+    parts: dict[str, Part] = {}
+    for one in destinations_of(destination):
+        if one.kind in kinds:
+            topic = topics.of(one.kind)
+            group_id = topics.group_id(one.name, one.kind)
+            parts[topic] = Part(
+                one,
+                dedupes(destination, one.kind),
+                await progress_in(kafka, group_id, topic),
+                await progress_in(kafka, group_id, topics.parked),
+            )
+    await kafka.require_co_partitions(topics)
+    waiting: set[str] = set()
+    sent_before: set[str] = set()
+
+    async def note(records: list[Stored]) -> None:
+        for record in records:
+            origin = record.header("origin")
+            if origin is None or record.header("destination") != destination.name:
+                continue
+            if resumed is not None and record.header("replayed_at") == resumed:
+                sent_before.add(origin)
+            part = parts.get(origin.rsplit("/", 2)[0])
+            progress = None if part is None else part.parked_progress.get(record.partition)
+            if progress is None or not progress.is_settled(record.offset):
+                waiting.add(origin)
+
+    needle = Wanted([destination.name.encode()])
+    await kafka.search(await kafka.spans(topics.parked), needle, note)
+    spans = [span for topic in parts for span in await kafka.spans(topic, since_ms=chosen.from_ms)]
+    return Replay(
+        parts, spans, chosen, destination.name, frozenset(waiting), frozenset(sent_before)
+    )

@@ -1,0 +1,113 @@
+"""`ampgate tail`: records as they come in; joins no group, so nobody's work is taken away."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from ampgate.archive import archive
+from ampgate.batches import Stored
+from ampgate.configuration import client_arguments
+from ampgate.moments import write_moment
+from ampgate.printing import printable
+from ampgate.topics import TopicsError
+from ampgate.whereabouts import identity_of
+from schemas.config import Kafka
+from schemas.records import source_of
+
+POLL_MS = 1000
+VALUE_CHARACTERS_MAX = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records are shown; what is absent, any."""
+
+    user: str | None = None
+    event_type: str | None = None
+    source: str | None = None
+
+    def matches(self, record: Stored) -> bool:
+        if self.source not in (None, source_of(record)):
+            return False
+        identity = identity_of(record.value)
+        if self.event_type not in (None, identity.event_type):
+            return False
+        if self.user is None:
+            return True
+        key = (record.key or b"").decode(errors="replace")
+        return self.user in (key, identity.user_id, identity.device_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A record for machines: its value as JSON, or as text if it is none."""
+
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    key: str | None
+    source: str
+    value: object
+
+
+async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGenerator[Stored]:
+    """What is stored from now on, for ever."""
+    async with archive(kafka) as stored:
+        spans = [span for topic in topics for span in await stored.spans(topic)]
+    consumer = AIOKafkaConsumer(**client_arguments(kafka), enable_auto_commit=False)
+    consumer.assign([TopicPartition(span.topic, span.partition) for span in spans])
+    await consumer.start()
+    try:
+        for span in spans:
+            consumer.seek(TopicPartition(span.topic, span.partition), span.end)
+        while True:
+            fetched = await consumer.getmany(timeout_ms=POLL_MS)
+            for one in (one for records in fetched.values() for one in records):
+                headers = [(name, value or b"") for name, value in one.headers]
+                record = Stored(
+                    *(one.topic, one.partition, one.offset, one.timestamp),
+                    *(one.key, one.value, headers),
+                )
+                if chosen.matches(record):
+                    yield record
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+def as_shown(record: Stored) -> Shown:
+    return Shown(
+        record.topic,
+        record.partition,
+        record.offset,
+        write_moment(record.timestamp),
+        None if record.key is None else record.key.decode(errors="replace"),
+        source_of(record),
+        _readable(record.value),
+    )
+
+
+def _readable(value: bytes | None) -> object:
+    if value is None:
+        return None
+    try:
+        found: object = msgspec.json.decode(value)
+        orjson.dumps(found)  # It must be writable too: an integer may be larger than JSON's.
+        return found
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+        return value.decode(errors="replace")
+
+
+def in_words(record: Stored) -> str:
+    shown, identity = as_shown(record), identity_of(record.value)
+    user = identity.user_id or identity.device_id or shown.key or ""
+    value = (record.value or b"").decode(errors="replace")[:VALUE_CHARACTERS_MAX]
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    what = identity.event_type or ""
+    return printable(f"{shown.time} {place}  {shown.source}  {user}  {what}  {value}")

@@ -1,0 +1,226 @@
+"""`ampgate trace`: where is my event, per destination? Answered from Kafka alone."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aiokafka.partitioner import murmur2
+
+from ampgate.archive import Archive, Span, archive
+from ampgate.batches import Stored, Wanted
+from ampgate.parking import EDGE
+from ampgate.spellings import spellings
+from ampgate.whereabouts import (
+    Evidence,
+    Progress,
+    State,
+    Whereabouts,
+    identity_of,
+    insert_id_as_sent,
+    locate,
+    progress_of,
+)
+from consumers.delivery.destination import Destination
+from consumers.destinations import destinations_of
+from schemas.config import Config
+from schemas.topics import Kind
+
+NEEDLES_MAX = 50  # More strings cost more to look for than what they spare us to decode.
+
+
+@dataclass(frozen=True, slots=True)
+class ByUser:
+    """All records of a user or device: those with its key, or with its id in the value."""
+
+    user: str
+
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        return spellings(self.user)
+
+    def matches(self, record: Stored) -> bool:
+        if record.key is not None:
+            return record.key == self.user.encode()
+        identity = identity_of(record.value)
+        return self.user in (identity.user_id, identity.device_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ByInsertId:
+    insert_id: str
+
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        return spellings(self.insert_id)
+
+    def matches(self, record: Stored) -> bool:
+        return insert_id_as_sent(record) == self.insert_id
+
+
+Sought = ByUser | ByInsertId
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for, from when on; `everywhere` for records that lack their key."""
+
+    sought: Sought
+    since_ms: int | None = None
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Commits:
+    """How far every destination is: by destination and topic, then by partition."""
+
+    own: Mapping[tuple[str, Kind], Mapping[int, Progress]]
+    parked: Mapping[tuple[str, Kind], Mapping[int, Progress]]
+
+
+# Dead letters or parked records, by the origin and the destination that their headers name.
+_ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """As Kafka's default partitioner has it (product.md §3)."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+async def trace(config: Config, search: Search) -> list[Whereabouts]:
+    """Every record that is meant, for every destination that reads its topic."""
+    parts = [part for one in config.destinations for part in destinations_of(one)]
+    topics = config.kafka.topics
+    async with archive(config.kafka) as kafka:
+        # Commits first: what they call settled has its letter by the time letters are read.
+        commits = await _commits(config, kafka, parts)
+        records = await _records(config, kafka, search)
+        wanted = Wanted((*_origins(records), *search.sought.needles), search.since_ms)
+        letters = await _find_in(kafka, topics.dead_letters, wanted)
+        parked = await _find_in(kafka, topics.parked, wanted)
+    refused = [one for one in letters if one.header("destination") == EDGE]
+    return [
+        *_locate_all(config, parts, records, commits, _by_origin(letters), _by_origin(parked)),
+        *(_refused(letter) for letter in refused if search.sought.matches(letter)),
+    ]
+
+
+async def _commits(config: Config, kafka: Archive, parts: Sequence[Destination]) -> _Commits:
+    """A part's group reads its topic, and what is parked of it."""
+    topics = config.kafka.topics
+    groups = [topics.group_id(part.name, part.kind) for part in parts]
+    own = [
+        progress_in(kafka, group_id, topics.of(part.kind))
+        for group_id, part in zip(groups, parts, strict=True)
+    ]
+    parked = [progress_in(kafka, group_id, topics.parked) for group_id in groups]
+    found = await asyncio.gather(*own, *parked)
+    places = [(part.name, part.kind) for part in parts]
+    return _Commits(
+        dict(zip(places, found[: len(parts)], strict=True)),
+        dict(zip(places, found[len(parts) :], strict=True)),
+    )
+
+
+async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
+    """How far a group is, by partition."""
+    found = await kafka.committed(group_id, topic)
+    return {number: progress_of(one.offset, one.metadata) for number, one in found.items()}
+
+
+async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
+    """What is looked for, wherever it may be."""
+    topics = config.kafka.topics
+    wanted = Wanted(search.sought.needles, search.since_ms)
+    spans: list[Span] = []
+    for topic in (topics.of(kind) for kind in Kind):
+        partitions: list[int] | None = None
+        match search.sought:
+            case ByUser(user) if not search.everywhere:
+                partitions = [partition_of(user, await kafka.partitions(topic))]
+            case ByInsertId(insert_id) if place := _made_up(insert_id, topic):
+                wanted = Wanted()  # It says where it is, and need not be written there.
+                spans = await _only(kafka, topic, *place)
+                break
+        spans += await kafka.spans(topic, since_ms=search.since_ms, partitions=partitions)
+    return [one for one in await kafka.find(spans, wanted) if search.sought.matches(one)]
+
+
+def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
+    """The partition and offset that it names, if delivery made it up of this topic's record."""
+    match insert_id.rsplit("/", 2):
+        case [name, partition, offset] if name == topic:
+            if partition.isdecimal() and offset.isdecimal():
+                return int(partition), int(offset)
+    return None
+
+
+async def _only(kafka: Archive, topic: str, partition: int, offset: int) -> list[Span]:
+    """The one record, if there is such a one."""
+    if partition >= await kafka.partitions(topic):
+        return []
+    (whole,) = await kafka.spans(topic, partitions=[partition])
+    inside = whole.start <= offset < whole.end
+    return [Span(topic, partition, offset, offset + 1)] if inside else []
+
+
+def _origins(records: Sequence[Stored]) -> set[bytes]:
+    """What stands in all letters of these records: their origins, or what many have in common."""
+    if len(records) <= NEEDLES_MAX:
+        return {record.origin.encode() for record in records}
+    return {f"{record.topic}/{record.partition}/".encode() for record in records}
+
+
+async def _find_in(kafka: Archive, topic: str, wanted: Wanted) -> list[Stored]:
+    return await kafka.find(await kafka.spans(topic, since_ms=wanted.since_ms), wanted)
+
+
+def _by_origin(records: Sequence[Stored]) -> _ByOrigin:
+    found: defaultdict[tuple[str | None, str | None], list[Stored]] = defaultdict(list)
+    for record in records:
+        found[record.header("origin"), record.header("destination")].append(record)
+    return found
+
+
+def _locate_all(
+    config: Config,
+    parts: Sequence[Destination],
+    records: Sequence[Stored],
+    commits: _Commits,
+    letters: _ByOrigin,
+    parked: _ByOrigin,
+) -> Iterator[Whereabouts]:
+    held: dict[tuple[str, str, int, bytes | None], Whereabouts] = {}
+    for record in records:
+        for part in parts:
+            if config.kafka.topics.of(part.kind) != record.topic:
+                continue
+            about = (record.origin, part.name)
+            evidence = Evidence(
+                commits.own[part.name, part.kind].get(record.partition),
+                letters.get(about, ()),
+                parked.get(about, ()),
+                commits.parked[part.name, part.kind],
+            )
+            found = locate(record, part, evidence)
+            line = (part.name, record.topic, record.partition, record.key)
+            if found.state is State.WAITING:
+                # The commit tells of a user's first held record; the later ones wait behind it.
+                if found.until is not None:
+                    held[line] = found
+                elif line in held:
+                    found = replace(found, reason=held[line].reason, until=held[line].until)
+            yield found
+
+
+def _refused(letter: Stored) -> Whereabouts:
+    """What the edge refused is in no topic but the dead letters'."""
+    return Whereabouts(
+        insert_id_as_sent(letter),
+        letter.topic,
+        letter.partition,
+        letter.offset,
+        EDGE,
+        State.DEAD,
+        letter.header("reason"),
+    )

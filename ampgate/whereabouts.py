@@ -1,0 +1,177 @@
+"""Where a record is for one destination, judged from what Kafka has. Pure.
+
+Theory of operation: a delivery commits the lowest offset that it has not settled, and writes a dead
+letter or a parked record before it settles what that stands for. So, if the commits were read
+before the letters, an offset below the commit is settled and its letter, if it has one, is known.
+The commit's metadata may say more: `{"read": 120, "held": {"97": ["throttled", "2026-…Z"]},
+"unsettled": [[97, 97], [110, 119]]}`, where `read` is the next offset to be read, `held` says why
+and until when some wait, and `unsettled` lists, if they are few enough, all that wait below `read`.
+
+A replay parks a record anew, with `replayed_at` in its headers, which a later dead letter copies:
+of all that happened to a record, what belongs to its last replay counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from ampgate.batches import Stored
+from consumers.delivery.destination import Destination, Encoded
+from consumers.delivery.outcomes import Reject, Skip
+from consumers.destinations.records import insert_id_of
+from schemas.records import Record
+
+
+class State(StrEnum):
+    DELIVERED = "delivered"
+    WAITING = "waiting"
+    DEAD = "dead"
+    SKIPPED = "skipped"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """One record and destination, as product.md §7 has it."""
+
+    insert_id: str
+    topic: str
+    partition: int
+    offset: int
+    destination: str
+    state: State
+    reason: str | None = None
+    until: str | None = None
+
+
+class Identity(msgspec.Struct):
+    """Whose a record is, as far as it says so; of any type, since it may be unusable."""
+
+    insert_id: object = None
+    user_id: object = None
+    device_id: object = None
+    event_type: object = None
+
+
+class Metadata(msgspec.Struct):
+    """What a delivery commits beside an offset."""
+
+    read: int | None = None
+    held: dict[str, tuple[str, str]] = {}
+    unsettled: list[tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a group is in one partition."""
+
+    committed: int
+    metadata: Metadata
+
+    def is_settled(self, offset: int) -> bool:
+        if offset < self.committed:
+            return True
+        ranges = self.metadata.unsettled
+        if ranges is None or not self.has_read(offset):
+            return False
+        return not any(first <= offset <= last for first, last in ranges)
+
+    def has_read(self, offset: int) -> bool:
+        return offset < (self.metadata.read or self.committed)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that Kafka says about one record and destination; the progress is of its partition."""
+
+    progress: Progress | None
+    letters: Sequence[Stored]
+    parked: Sequence[Stored]
+    parked_progress: Mapping[int, Progress]
+
+
+_identity = msgspec.json.Decoder(Identity)
+_metadata = msgspec.json.Decoder(Metadata)
+
+
+def progress_of(committed: int, metadata: str) -> Progress:
+    """Metadata that is not ours (an offset reset by another tool) says nothing."""
+    try:
+        return Progress(committed, _metadata.decode(metadata))
+    except msgspec.DecodeError:
+        return Progress(committed, Metadata())
+
+
+def identity_of(value: bytes | None) -> Identity:
+    try:
+        return _identity.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Identity()
+
+
+def insert_id_as_sent(record: Record) -> str:
+    """The one that destinations see: the record's own, else the one that delivery makes up."""
+    own = identity_of(record.value).insert_id
+    return own if isinstance(own, str) else insert_id_of(record)
+
+
+def locate(record: Stored, destination: Destination, evidence: Evidence) -> Whereabouts:
+    state, reason, until = _judge(record, destination, evidence)
+    return Whereabouts(
+        insert_id_as_sent(record),
+        record.topic,
+        record.partition,
+        record.offset,
+        destination.name,
+        state,
+        reason,
+        until,
+    )
+
+
+_Judgement = tuple[State, str | None, str | None]
+
+
+def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Judgement:
+    traces = [*evidence.letters, *evidence.parked]
+    last_replay = max((_replay_of(one) for one in traces), default="")
+    for letter in evidence.letters:
+        if _replay_of(letter) == last_replay:
+            return State.DEAD, letter.header("reason"), None
+    parked = [one for one in evidence.parked if _replay_of(one) == last_replay]
+    for one in parked:
+        progress = evidence.parked_progress.get(one.partition)
+        if progress is None or not progress.is_settled(one.offset):
+            asked = (one.header("reason"), one.header("not_before"))
+            held = progress.metadata.held if progress is not None else {}
+            return State.WAITING, *held.get(str(one.offset), asked)
+    progress = evidence.progress
+    if not parked and (progress is None or not progress.is_settled(record.offset)):
+        return _on_its_way(record, destination, progress)
+    return _settled(record, destination)
+
+
+def _replay_of(record: Stored) -> str:
+    return record.header("replayed_at") or ""
+
+
+def _on_its_way(record: Stored, destination: Destination, progress: Progress | None) -> _Judgement:
+    if progress is None or not progress.has_read(record.offset):
+        return State.UNREAD, None, None
+    skip = destination.encode(record)
+    if isinstance(skip, Skip):
+        return State.SKIPPED, skip.reason, None  # At once when it was read.
+    reason, until = progress.metadata.held.get(str(record.offset), ("in_flight", None))
+    return State.WAITING, reason, until
+
+
+def _settled(record: Stored, destination: Destination) -> _Judgement:
+    match destination.encode(record):
+        case Encoded():
+            return State.DELIVERED, None, None
+        case Skip(reason):
+            return State.SKIPPED, reason, None
+        case Reject(reason):
+            return State.DEAD, reason, None  # Its dead letter has expired.

@@ -1,0 +1,189 @@
+"""What is wrong with a real Kafka is found, each with its fix."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+
+from ampgate.check import check
+from ampgate.finding import Finding
+from ampgate.kafka import EmbeddedKafka
+from ampgate.topics import admin_client
+from schemas.topics import Topics
+from tests.conftest import Broker
+from tests.operating import Operation, operation, simulating
+
+READ, ALLOW, LITERAL, TOPIC, GROUP = 3, 3, 3, 2, 3
+
+
+@pytest.fixture
+async def here(kafka: Broker, topic_prefix: str) -> AsyncIterator[Operation]:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        yield await operation(kafka, topic_prefix, amplitude, aampe)
+
+
+async def wrong(world: Operation) -> list[Finding]:
+    found = [finding for finding in await check(world.config) if not finding.ok]
+    assert found[0].subject == "sources"  # This world has none.
+    return found[1:]
+
+
+async def first_wrong(world: Operation) -> list[Finding]:
+    """As `wrong`, once there is something: a broker hears of changes a moment later."""
+    while not (found := await wrong(world)):
+        pass  # Asking is waiting.
+    return found
+
+
+async def alter(world: Operation, topic: str, **settings: str) -> None:
+    async with admin_client(world.config.kafka) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+
+
+async def test_all_is_well_when_the_topics_were_created(here: Operation) -> None:
+    assert await wrong(here) == []
+
+
+async def test_parked_records_need_as_many_partitions_as_events(here: Operation) -> None:
+    topics = here.config.kafka.topics
+    async with admin_client(here.config.kafka) as admin:
+        await admin.create_partitions({topics.events: NewPartitions(5)})
+
+    found = await first_wrong(here)
+    assert [(one.subject, one.fix.split(": ")[-1]) for one in found] == [
+        (topic, f"kafka-topics --alter --topic {topic} --partitions 5")
+        for topic in (topics.user_properties, topics.group_properties, topics.parked)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "fixed"),
+    [
+        ("retention.ms", "3600000", "604800000"),
+        ("max.message.bytes", "1000000", "22020096"),
+        ("cleanup.policy", "compact", "delete"),
+        ("retention.bytes", "1000000", "-1"),
+    ],
+)
+async def test_settings_that_lose_records_are_found(
+    here: Operation, setting: str, value: str, fixed: str
+) -> None:
+    topic = here.config.kafka.topics.events
+    kept = {"retention.ms": "604800000", "max.message.bytes": "22020096"}
+    await alter(here, topic, **kept | {setting: value, "min.insync.replicas": "1"})
+
+    (finding,) = await first_wrong(here)
+    assert finding.subject == topic
+    assert finding.fix == f"kafka-configs --alter --topic {topic} --add-config {setting}={fixed}"
+
+
+async def test_writes_that_cannot_be_acknowledged_are_found(here: Operation) -> None:
+    topic = here.config.kafka.topics.events
+    kept = {"retention.ms": "604800000", "max.message.bytes": "22020096"}
+    await alter(here, topic, **kept, **{"min.insync.replicas": "2"})
+
+    (finding,) = await first_wrong(here)
+    assert finding.says == "a partition has 1 replicas in sync of the 2 that a write needs"
+
+
+async def test_a_missing_topic_is_not_created_by_looking(here: Operation) -> None:
+    topic = here.config.kafka.topics.parked
+    async with admin_client(here.config.kafka) as admin:
+        await admin.delete_topics([topic])
+    for _ in range(2):
+        (finding,) = await first_wrong(here)
+        assert (finding.subject, finding.says) == (topic, "does not exist")
+
+
+async def test_the_command_fails_while_anything_is_wrong(here: Operation, tmp_path: Path) -> None:
+    ran = await here.run(tmp_path, "check", "--json")
+    assert ran.exit_code == 1
+    assert '"subject":"sources","says":"0 configured"' in ran.stdout
+
+
+class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  aiokafka's way.
+    API_KEY = 30
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
+    )
+
+
+class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  As above.
+    API_KEY = 30
+    API_VERSION = 1
+    RESPONSE_TYPE = CreateAclsResponse_v1
+    SCHEMA = Schema(
+        (
+            "creations",
+            Array(
+                ("resource_type", Int8),
+                ("resource_name", String("utf-8")),
+                ("pattern_type", Int8),
+                ("principal", String("utf-8")),
+                ("host", String("utf-8")),
+                ("operation", Int8),
+                ("permission_type", Int8),
+            ),
+        )
+    )
+
+
+class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # As above.
+    API_KEY = 30
+
+    def __init__(self, *acls: tuple[int, str, str]) -> None:
+        self._acls = acls
+
+    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> Any:  # noqa: ANN401  As above.
+        return request_struct_class(
+            [
+                (resource, name, LITERAL, principal, "*", READ, ALLOW)
+                for resource, name, principal in self._acls
+            ]
+        )
+
+
+@pytest.fixture
+def guarded_kafka(tmp_path: Path) -> Iterator[Broker]:
+    """A Kafka that knows permissions; what none names is free for all."""
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with EmbeddedKafka(tmp_path / "kafka", settings=settings) as embedded:
+        yield Broker(embedded.bootstrap_servers)
+
+
+async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(guarded_kafka, "ampgate.", amplitude, aampe)
+        topics = Topics("ampgate.")
+        assert await wrong(world) == []
+        client = AIOKafkaClient(bootstrap_servers=guarded_kafka.bootstrap_servers)
+        await client.bootstrap()
+        acls = CreateAcls(
+            (TOPIC, topics.events, "User:ANONYMOUS"),
+            (TOPIC, topics.dead_letters, "User:somebody-else"),
+            (GROUP, "ampgate.aampe-us.events", "User:somebody-else"),
+        )
+        answer = await client.send(client.get_random_node(), acls)
+        await client.close()
+        assert {code for code, _ in answer.results} == {0}
+
+        said: set[tuple[str, str]] = set()
+        while len(said) < 4:  # As above.
+            said = {(finding.subject, finding.says) for finding in await wrong(world)}
+        assert said == {
+            (topics.events, "these credentials lack the permission Write"),
+            (topics.events, "its settings may not be read with these credentials"),
+            (topics.dead_letters, "may not be seen with these credentials"),
+            ("ampgate.aampe-us.events", "these credentials may not join this group"),
+        }

@@ -1,0 +1,178 @@
+"""What the tests of the operator's commands start from: topics, records, groups, a delivery."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from typer.testing import CliRunner, Result
+
+from ampgate import cli, topics
+from ampgate.archive import archive
+from ampgate.batches import Stored, Wanted
+from ampgate.simulators.app import simulator_app, simulator_server
+from schemas.config import Config
+from tests.conftest import Broker
+
+DEADLINE_SECONDS = 60.0
+HERE = "http://127.0.0.1:9"  # Nobody listens there.
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    value: bytes | None
+    key: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    partition: int | None = None
+    timestamp_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A Kafka with topics of its own, one Amplitude and one Aampe destination."""
+
+    config: Config
+
+    async def produce(self, topic: str, messages: Sequence[Message]) -> list[str]:
+        """Store them; where each is: `topic/partition/offset`."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.config.kafka.bootstrap_servers)
+        async with producer:
+            places = [
+                await producer.send_and_wait(
+                    topic,
+                    value=message.value,
+                    key=message.key,
+                    partition=message.partition,
+                    timestamp_ms=message.timestamp_ms,
+                    headers=[(k, v.encode()) for k, v in (message.headers or {}).items()],
+                )
+                for message in messages
+            ]
+        return [f"{place.topic}/{place.partition}/{place.offset}" for place in places]
+
+    async def commit(self, group_id: str, place: str, metadata: str = "") -> None:
+        """As a consumer of the group would that has settled all before `place`."""
+        topic, partition, offset = place.rsplit("/", 2)
+        at = TopicPartition(topic, int(partition))
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.config.kafka.bootstrap_servers,
+            group_id=group_id,
+            enable_auto_commit=False,
+        )
+        consumer.assign([at])
+        async with consumer:
+            await consumer.commit({at: OffsetAndMetadata(int(offset), metadata)})
+
+    async def stored(self, topic: str) -> list[Stored]:
+        async with archive(self.config.kafka) as kafka:
+            return await kafka.find(await kafka.spans(topic), Wanted())
+
+    def write(self, directory: Path) -> Path:
+        """The configuration as the file that a process would read."""
+        lines = [f"[kafka]\nbootstrap_servers = {self.config.kafka.bootstrap_servers!r}"]
+        lines.append(f"topic_prefix = {self.config.kafka.topic_prefix!r}")
+        lines.append('[delivery]\nadmin_host = "127.0.0.1"\nadmin_port = 0')
+        for destination in self.config.destinations:
+            lines.append("[[destinations]]")
+            given = destination.model_dump(mode="json", exclude_unset=True)
+            given["api_key"] = destination.api_key.get_secret_value()
+            lines += [f"{name} = {json.dumps(value)}" for name, value in given.items()]
+        file = directory / "ampgate.toml"
+        file.write_text("\n".join(lines))
+        return file
+
+    async def run(self, directory: Path, *arguments: str, answer: str = "") -> Result:
+        """The command, with this configuration; `answer` is what its user types."""
+        environment = {"AMPGATE_CONFIG": str(self.write(directory))}
+        return await asyncio.to_thread(
+            CliRunner().invoke, cli.app, list(arguments), input=answer, env=environment
+        )
+
+    async def start(self, directory: Path, *arguments: str) -> Process:
+        """The command, as a process of its own."""
+        environment = os.environ | {"AMPGATE_CONFIG": str(self.write(directory))}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ampgate", *arguments),
+            env=environment,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
+    @asynccontextmanager
+    async def delivering(self, directory: Path) -> AsyncIterator[None]:
+        """The real delivery process, until the end of the block; then it drains."""
+        process = await self.start(directory, "deliver")
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+            assert process.returncode == 0, said.decode()
+
+
+async def operation(
+    kafka: Broker, prefix: str, amplitude: str = HERE, aampe: str = HERE
+) -> Operation:
+    reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": prefix}
+    destinations = [
+        {"name": "amplitude-us", "type": "amplitude", "api_key": "k", "base_url": amplitude},
+        {
+            "name": "aampe-us",
+            "type": "aampe",
+            "region": "us-east1",
+            "api_key": "k",
+            "base_url": aampe,
+        },
+    ]
+    config = Config.model_validate({"kafka": reached, "destinations": destinations})
+    await topics.create(config.kafka, partitions=3)
+    return Operation(config)
+
+
+@asynccontextmanager
+async def simulating(kind: str, accepted_keys: frozenset[str] | None = None) -> AsyncIterator[str]:
+    """A simulator on a free port: its URL."""
+    app = simulator_app(kind, accepted_keys=accepted_keys)
+    server = simulator_server(app, host="127.0.0.1", port=0)
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        app.close()
+
+
+async def set_faults(url: str, *rules: Mapping[str, object]) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{url}/_faults", json={"seed": 1, "rules": rules})
+    answer.raise_for_status()
+
+
+async def received(url: str) -> list[dict[str, object]]:
+    """What a simulator accepted, in order."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/_received")
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def event(user: str, **members: object) -> Message:
+    value = {"event_type": "Bought", "user_id": user, **members}
+    return Message(json.dumps(value).encode(), user.encode())
+
+
+def after(place: str) -> str:
+    """The next place of the same partition."""
+    partition, offset = place.rsplit("/", 1)
+    return f"{partition}/{int(offset) + 1}"

@@ -1,0 +1,83 @@
+"""Searching the bytes of batches finds what decoding all of them would find."""
+
+from collections.abc import Sequence
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ampgate.batches import Wanted, search
+
+NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
+Values = Sequence[bytes]
+
+
+def batch(values: Values, codec: int = NONE, first: int = 0) -> bytes:
+    """As Kafka stores it: with the offset of its first record; record N is of the time N."""
+    builder = DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 1_000_000)
+    for index, value in enumerate(values):
+        builder.append(index, first + index, b"key", value, [("source", b"kafka")])
+    return first.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
+def offsets(answer: bytes, wanted: Wanted, start: int = 0) -> tuple[list[int], int]:
+    found, reached = search(answer, "events", 3, start, wanted)
+    return [record.offset for record in found], reached
+
+
+@given(
+    batches=st.lists(st.lists(st.binary(max_size=20), min_size=1, max_size=5), max_size=5),
+    codec=st.sampled_from([NONE, GZIP, SNAPPY, LZ4, ZSTD]),
+    needle=st.binary(min_size=1, max_size=2),
+)
+def test_no_record_with_the_string_is_missed(
+    batches: list[Values], codec: int, needle: bytes
+) -> None:
+    values = [value for one in batches for value in one]
+    answer, first = b"", 0
+    for one in batches:
+        answer += batch(one, codec, first)
+        first += len(one)
+
+    found, reached = search(answer, "events", 3, 0, Wanted((needle,)))
+    with_it = {offset for offset, value in enumerate(values) if needle in value}
+    assert with_it <= {record.offset for record in found}
+    assert all(values[record.offset] == record.value for record in found)
+    assert reached == len(values)
+
+
+def test_a_batch_without_the_string_is_not_decoded() -> None:
+    answer = batch([b"a", b"b"], LZ4) + batch([b"wanted", b"d"], LZ4, 2)
+    assert offsets(answer, Wanted((b"wanted",))) == ([2, 3], 4)
+
+
+def test_a_batch_that_is_cut_off_is_left_for_the_next_answer() -> None:
+    answer = batch([b"a"]) + batch([b"b"], first=1)
+    assert offsets(answer[:-1], Wanted()) == ([0], 1)
+    assert offsets(answer[:70], Wanted(), start=0) == ([], 0)
+
+
+def test_reading_begins_inside_a_batch() -> None:
+    assert offsets(batch([b"a", b"b", b"c"], GZIP), Wanted(), start=1) == ([1, 2], 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(since_ms=1), [1, 2]),
+        (Wanted(until_ms=1), [0]),
+        (Wanted(since_ms=1, until_ms=2), [1]),
+        (Wanted(since_ms=9), []),
+    ],
+)
+def test_only_records_of_that_time_are_found(wanted: Wanted, expected: list[int]) -> None:
+    assert offsets(batch([b"a", b"b", b"c"]), wanted) == (expected, 3)
+
+
+def test_key_headers_and_absent_values_come_along() -> None:
+    builder = DefaultRecordBatchBuilder(2, NONE, False, -1, -1, -1, 1000)
+    builder.append(0, 5, None, None, [("a", b"1"), ("a", b"2"), ("b", None)])
+    (record,), _ = search(bytes(builder.build()), "events", 3, 0, Wanted())
+    assert (record.key, record.value, record.origin) == (None, None, "events/3/0")
+    assert (record.header("a"), record.header("b"), record.header("c")) == ("2", "", None)

@@ -1,0 +1,98 @@
+"""What Kafka has, and what that says of a record."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from ampgate.batches import Stored
+from ampgate.whereabouts import Evidence, State, locate, progress_of
+from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.amplitude import AmplitudeEvents
+from schemas.config import AampeDestination, AmplitudeDestination
+
+AMPLITUDE = AmplitudeEvents(
+    AmplitudeDestination.model_validate({"name": "us", "type": "amplitude", "api_key": "k"})
+)
+AAMPE = AampeEvents(
+    AampeDestination.model_validate(
+        {"name": "aampe", "type": "aampe", "region": "us-east1", "api_key": "k"}
+    )
+)
+RECORD = Stored("ampgate.events", 0, 100, 1, None, b'{"event_type":"x","device_id":"d"}', [])
+
+
+def about(offset: int, **headers: str) -> Stored:
+    """A dead letter or a parked record of `RECORD`."""
+    return Stored("t", 0, offset, 1, None, b"", [(k, v.encode()) for k, v in headers.items()])
+
+
+def evidence(
+    committed: int | None = None,
+    metadata: object = None,
+    letters: Sequence[Stored] = (),
+    parked: Sequence[Stored] = (),
+    parked_committed: int | None = None,
+) -> Evidence:
+    progress = None if committed is None else progress_of(committed, json.dumps(metadata))
+    parked_progress = {} if parked_committed is None else {0: progress_of(parked_committed, "")}
+    return Evidence(progress, letters, parked, parked_progress)
+
+
+@pytest.mark.parametrize(
+    ("expected", "known"),
+    [
+        (State.UNREAD, evidence()),
+        (State.UNREAD, evidence(100)),
+        (State.DELIVERED, evidence(101)),
+        (State.UNREAD, evidence(50, {"read": 100})),
+        (State.WAITING, evidence(50, {"read": 101})),
+        (State.WAITING, evidence(50, {"read": 101, "unsettled": [[50, 60], [99, 100]]})),
+        (State.DELIVERED, evidence(50, {"read": 101, "unsettled": [[50, 60]]})),
+        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [[50, 60]]})),
+        (State.UNREAD, evidence(100, "words of another tool")),
+        (State.DEAD, evidence(50, letters=[about(1)])),
+        (State.WAITING, evidence(101, parked=[about(7)])),
+        (State.WAITING, evidence(101, parked=[about(7)], parked_committed=7)),
+        (State.DELIVERED, evidence(101, parked=[about(7)], parked_committed=8)),
+        (State.DELIVERED, evidence(50, parked=[about(7)], parked_committed=8)),
+        (State.DEAD, evidence(101, letters=[about(1)], parked=[about(7)], parked_committed=8)),
+    ],
+)
+def test_the_commits_and_letters_tell_the_state(expected: State, known: Evidence) -> None:
+    assert locate(RECORD, AMPLITUDE, known).state == expected
+
+
+def test_of_several_replays_the_last_one_counts() -> None:
+    first, second = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
+    died = [about(1), about(2, replayed_at=first)]
+    replayed = [about(7, replayed_at=first), about(9, replayed_at=second)]
+
+    known = evidence(101, letters=died, parked=replayed, parked_committed=9)
+    assert locate(RECORD, AMPLITUDE, known).state == State.WAITING
+    known = evidence(101, letters=died, parked=replayed, parked_committed=10)
+    assert locate(RECORD, AMPLITUDE, known).state == State.DELIVERED
+    died.append(about(3, replayed_at=second, reason="invalid_field"))
+    known = evidence(101, letters=died, parked=replayed, parked_committed=10)
+    assert locate(RECORD, AMPLITUDE, known).reason == "invalid_field"
+
+
+@pytest.mark.parametrize(
+    ("expected", "known"),
+    [
+        (State.UNREAD, evidence(100)),
+        (State.SKIPPED, evidence(101)),
+        (State.SKIPPED, evidence(50, {"read": 101})),
+    ],
+)
+def test_what_a_destination_has_no_use_for_is_skipped_once_read(
+    expected: State, known: Evidence
+) -> None:
+    assert locate(RECORD, AAMPE, known).state == expected
+
+
+def test_an_unusable_record_is_dead_though_its_letter_has_expired() -> None:
+    found = locate(
+        Stored("ampgate.events", 0, 100, 1, None, b"not json", []), AMPLITUDE, evidence(101)
+    )
+    assert (found.state, found.reason) == (State.DEAD, "not_json")
