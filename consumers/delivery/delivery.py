@@ -12,7 +12,7 @@ from typing import assert_never
 
 from consumers.delivery.clocks import Clocks
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, judge
-from consumers.delivery.lanes import Batch, Entry, Lane, Letter, sendable_ids
+from consumers.delivery.lanes import Batch, Entry, Lane, Letter
 from consumers.delivery.line import Line, Parts
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import (
@@ -375,8 +375,7 @@ class Delivery:
             for one in entry.parts or (entry,):
                 one.attempts += 1
         if self._meter is not None:
-            ids = [identity for one in encoded for identity in sendable_ids(one)]
-            for identity, until in self._meter.sent(ids, now):
+            for identity, until in self._meter.sent(encoded, now):
                 self._clocks.hold(identity, until, "pace")
         batch = Batch(
             tuple((lane, part) for lane, part in parts),

@@ -4,10 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from msgspec import Struct
+
 from consumers.delivery.outcomes import Reject, Retry, Skip, Verdict
-from consumers.delivery.rates import Rate
 from schemas.records import Record
 from schemas.topics import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `records` of one id in any `seconds`, of which `burst` may come at once."""
+
+    records: int
+    seconds: float
+    burst: int
+
+    @property
+    def interval(self) -> float:
+        """Seconds a record: a burst and a window of these are `records` together."""
+        return self.seconds / (self.records - self.burst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +40,7 @@ class Limits:
     rejects_max: float = 0.5  # A larger share of refused records is not the records' fault.
 
 
-@dataclass(slots=True)
-class Encoded:
+class Encoded(Struct):
     """A record as the destination wants it, encoded once, and whose it is."""
 
     body: bytes

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from consumers.delivery.destination import Encoded
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import Id
@@ -16,8 +18,7 @@ from consumers.delivery.parking import ParkedPartition
 from schemas.records import Record, TopicPartition
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False):
     record: Record
     offsets: Offsets  # Where it settles,
     offset: int  # and as what.

@@ -1,26 +1,13 @@
 """Rates that a destination allows each user or device, kept without being told off first."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from consumers.delivery.destination import Encoded, Rate
 from consumers.delivery.outcomes import Id
 
 KNOWN_MAX = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `records` of one id in any `seconds`, of which `burst` may come at once."""
-
-    records: int
-    seconds: float
-    burst: int
-
-    @property
-    def interval(self) -> float:
-        """Seconds a record: a burst and a window of these are `records` together."""
-        return self.seconds / (self.records - self.burst)
 
 
 class Meter:
@@ -37,12 +24,19 @@ class Meter:
         self._seldom = 1 if company > 1 else 0
         self._due: dict[Id, float] = {}
 
-    def sent(self, ids: Iterable[Id], now: float) -> Iterator[tuple[Id, float]]:
+    def sent(self, batch: Sequence[Encoded], now: float) -> Iterator[tuple[Id, float]]:
         """These go out now; yields the ids that have to wait from here on, and until when."""
         if len(self._due) > KNOWN_MAX:
             self._due = {identity: due for identity, due in self._due.items() if due > now}
-        for identity, count in Counter(ids).items():
-            if count > self._seldom:
+        yield from self._counted("user", Counter([one.user_id for one in batch]), now)
+        yield from self._counted("device", Counter([one.device_id for one in batch]), now)
+
+    def _counted(
+        self, kind: Literal["user", "device"], counts: Counter[str | None], now: float
+    ) -> Iterator[tuple[Id, float]]:
+        for name, count in counts.items():
+            if name is not None and count > self._seldom:
+                identity = Id(kind, name)
                 due = max(self._due.get(identity, now), now) + count * self._interval
                 self._due[identity] = due
                 if due - now > self._slack:

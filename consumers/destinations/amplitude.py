@@ -9,9 +9,8 @@ import msgspec
 import orjson
 from isal import igzip
 
-from consumers.delivery.destination import Encoded, Limits, Merge, Request, Response
+from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Split, Verdict
-from consumers.delivery.rates import Rate
 from consumers.destinations.amplitude_answers import DETAIL_MAX, blame, common_verdict
 from consumers.destinations.records import completed, read_record
 from schemas.config import AmplitudeDestination

@@ -7,9 +7,8 @@ There is no dedupe, and two identifications of one user in one request are throt
 from collections.abc import Sequence
 from urllib.parse import quote_plus
 
-from consumers.delivery.destination import Encoded, Limits, Merge, Request, Response
+from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
 from consumers.delivery.outcomes import Hold, Pause, Reject, Skip, Split, Verdict
-from consumers.delivery.rates import Rate
 from consumers.destinations.amplitude_answers import (
     DETAIL_MAX,
     THROTTLED_SECONDS,
