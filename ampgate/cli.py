@@ -73,7 +73,7 @@ def deliver(
     logs.configure("delivery", logs.level_of(os.environ))
     from consumers.server import serve  # As above.
 
-    serve(config, destinations or ())
+    serve(config, destinations or (), configuration)
 
 
 @app.command()

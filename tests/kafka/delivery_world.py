@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ampgate import topics
 from ampgate.simulators.app import simulator_app, simulator_server
+from consumers.deliveries import workers_of
 from consumers.http import sender_to
 from consumers.kafka import Letters
-from consumers.server import workers_of
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker
@@ -135,3 +135,13 @@ async def opened_world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]
         config = Config.model_validate({"kafka": reached, "destinations": destinations})
         await topics.create(config.kafka, partitions=3)
         yield World(config, {"amplitude": amplitude, "aampe": aampe})
+
+
+def event(user: int, number: int) -> tuple[bytes, bytes]:
+    """A record as a service would produce it: no insert_id, no time."""
+    value = {
+        "event_type": "Bought",
+        "user_id": f"user-{user}",
+        "event_properties": {"n": number},
+    }
+    return f"user-{user}".encode(), json.dumps(value).encode()

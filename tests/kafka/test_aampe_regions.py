@@ -29,9 +29,9 @@ from prometheus_client import REGISTRY
 
 from ampgate import leash, topics
 from ampgate.kafka_ports import free_ports
+from consumers.deliveries import workers_of
 from consumers.http import sender_to
 from consumers.kafka import Letters
-from consumers.server import workers_of
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker

@@ -1,29 +1,18 @@
 """Delivery from a real Kafka to both strict simulators."""
 
-import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
 from tests.conftest import Broker
-from tests.kafka.delivery_world import World, opened_world
+from tests.kafka.delivery_world import World, event, opened_world
 
 
 @pytest.fixture
 async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
     async with opened_world(kafka, topic_prefix) as opened:
         yield opened
-
-
-def event(user: int, number: int) -> tuple[bytes, bytes]:
-    """A record as a service would produce it: no insert_id, no time."""
-    value = {
-        "event_type": "Bought",
-        "user_id": f"user-{user}",
-        "event_properties": {"n": number},
-    }
-    return f"user-{user}".encode(), json.dumps(value).encode()
 
 
 def in_order(numbers: Mapping[str, Sequence[int]]) -> bool:

@@ -1,0 +1,103 @@
+"""The destinations that are delivered to: which ones changes with the configuration."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from consumers.delivery.pace import Wait
+from consumers.destinations import destinations_of
+from consumers.http import Sender, sender_to
+from consumers.kafka import Letters
+from consumers.worker import Worker
+from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+
+COMMIT_GRACE_SECONDS = 2.0  # After the drain; past it, what was not committed is sent again.
+Configured = AmplitudeDestination | AampeDestination
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Running:
+    """One configured destination, delivered to."""
+
+    configured: Configured
+    workers: list[Worker] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Deliveries:
+    def __init__(self, letters: Letters, only: Collection[str]) -> None:
+        self._letters = letters
+        self._only = only
+        self._running: dict[str, Running] = {}
+
+    @property
+    def workers(self) -> list[Worker]:
+        return [worker for running in self._running.values() for worker in running.workers]
+
+    def check(self, config: Config) -> None:
+        """`ConfigError` when `config` cannot be applied."""
+        wanted(config, self._only)
+
+    async def apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
+        """Deliver to what it names; who is not concerned by the change does not notice it."""
+        named = wanted(config, self._only)
+        gone = [
+            running
+            for name, running in self._running.items()
+            if named.get(name) != running.configured
+        ]
+        await self._stop(gone, config)
+        for name, configured in named.items():
+            if name not in self._running:
+                running = self._running[name] = Running(configured)
+                running.task = tasks.create_task(self._deliver(running, config))
+
+    async def stop(self, config: Config) -> None:
+        """Let what flies land, commit, and end."""
+        await self._stop(list(self._running.values()), config)
+
+    async def _stop(self, leaving: Collection[Running], config: Config) -> None:
+        for running in leaving:
+            for worker in running.workers:
+                worker.stop()
+        ending = [running.task for running in leaving if running.task is not None]
+        if ending:
+            grace = config.delivery.drain_timeout_seconds + COMMIT_GRACE_SECONDS
+            _, late = await asyncio.wait(ending, timeout=grace)
+            for task in late:
+                task.cancel()
+        for running in leaving:
+            del self._running[running.configured.name]
+
+    async def _deliver(self, running: Running, config: Config) -> None:
+        async with sender_to(running.configured) as http, asyncio.TaskGroup() as tasks:
+            running.workers = workers_of(running.configured, config, http, self._letters)
+            for worker in running.workers:
+                tasks.create_task(worker.run())
+
+
+def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
+    """By name; `ConfigError` when one was asked for that there is not."""
+    known = {destination.name: destination for destination in config.destinations}
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"there is no destination {name!r}; there are {sorted(known)}")
+    return {name: one for name, one in known.items() if not only or name in only}
+
+
+def workers_of(
+    configured: Configured,
+    config: Config,
+    http: Sender,
+    letters: Letters,
+    clock: Callable[[], float] = time.time,
+) -> list[Worker]:
+    """One for each topic that the destination reads, each with its own lag, pace and breaker."""
+    # Aampe's 429 is meant for the key, whichever path it was said of.
+    wait = Wait() if isinstance(configured, AampeDestination) else None
+    parts = destinations_of(configured, config.destinations)
+    return [Worker(part, config, http, letters, wait, clock) for part in parts]

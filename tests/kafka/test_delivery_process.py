@@ -1,0 +1,88 @@
+"""The delivery as a process: what a signal changes."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker
+from tests.kafka.delivery_world import World, event, opened_world
+
+DEADLINE_SECONDS = 60.0
+
+
+@pytest.fixture
+async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
+    async with opened_world(kafka, topic_prefix) as opened:
+        yield opened
+
+
+def toml(world: World, *destinations: str) -> str:
+    kafka = world.config.kafka
+    head = f'kafka = {{ bootstrap_servers = "{kafka.bootstrap_servers}", '
+    head += f'topic_prefix = "{kafka.topic_prefix}" }}\ndelivery = {{ admin_port = 0 }}\n'
+    sections = {
+        "amplitude": 'type = "amplitude"\nname = "amplitude-us"',
+        "aampe": 'type = "aampe"\nname = "aampe-us"\nregion = "us-east1"',
+    }
+    return head + "".join(
+        f'[[destinations]]\n{sections[kind]}\napi_key = "k"\nbase_url = "{world.urls[kind]}"\n'
+        for kind in destinations
+    )
+
+
+@asynccontextmanager
+async def delivering(file: Path) -> AsyncIterator[Process]:
+    environment = os.environ | {"AMPGATE_CONFIG": str(file)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ampgate", "deliver", env=environment, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def said(process: Process, words: str) -> str:
+    """The first line from here on that says these words."""
+    assert process.stderr is not None
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for line in process.stderr:
+            if words in line.decode():
+                return line.decode()
+    raise AssertionError(f"it ended before it said {words!r}")
+
+
+async def test_sighup_applies_destinations_and_a_bad_file_changes_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "ampgate.toml"
+    file.write_text(toml(world, "amplitude"))
+    topic = world.config.kafka.topics.events
+    await world.produce(topic, [event(1, n) for n in range(10)])
+    async with delivering(file) as process:
+        await world.until_accepted("amplitude", 10)
+        file.write_text("[[destinations]]\nname = 1")
+        process.send_signal(signal.SIGHUP)
+        assert "destinations.0" in await said(process, "is not used")
+        file.write_text(toml(world, "amplitude", "aampe"))
+        process.send_signal(signal.SIGHUP)
+        await world.until_accepted("aampe", 10)
+        file.write_text(toml(world, "aampe"))
+        process.send_signal(signal.SIGHUP)
+        await said(process, "was read again")
+        await said(process, "was read again")
+        await world.produce(topic, [event(1, n) for n in range(10, 20)])
+        await world.until_accepted("aampe", 20)
+        process.terminate()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await process.wait() == 0
+    assert (await world.stats("amplitude"))["accepted"] == 10
