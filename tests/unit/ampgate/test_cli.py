@@ -84,4 +84,4 @@ def test_dev_names_the_port_that_is_taken(
         monkeypatch.setenv("AMPGATE_CONFIG", "")  # So that what `dev` sets is undone.
         code = run(monkeypatch, "dev", "--data-dir", str(tmp_path), "--amplitude-port", str(port))
     assert code == 1
-    assert f"port {port} (for the Amplitude simulator)" in capsys.readouterr().err
+    assert f"{port} (for the Amplitude simulator)" in capsys.readouterr().err
