@@ -97,11 +97,14 @@ def _body_fields(request: Request) -> dict[str, bytes]:
 
 
 def _pairs(form: bytes) -> dict[str, bytes]:
+    """The fields' own bytes, whether percent-encoded or not."""
     try:
-        pairs = parse_qsl(form, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        pairs = parse_qsl(
+            form.decode("latin-1"), True, encoding="latin-1", max_num_fields=FIELDS_MAX
+        )
     except ValueError:
         return {}
-    return {name.decode("utf-8", "replace"): value for name, value in pairs}
+    return {name: value.encode("latin-1") for name, value in pairs}
 
 
 def _json(body: bytes) -> dict[str, bytes]:

@@ -134,6 +134,15 @@ def test_identify_takes_forms_and_json(body: str, content_type: bytes) -> None:
     assert USERS.success(asked, batch, 1).body == b"success"
 
 
+def test_a_form_may_have_its_text_as_it_is() -> None:
+    user = {"user_id": "Grüße 🚀", "user_properties": {"ключ": "✓"}}
+    text = json.dumps(user, ensure_ascii=False)
+    for identification in (text, urlencode({"": text})[1:]):
+        form = f"api_key=k&identification={identification}".encode()
+        opened = USERS.open(request(form, b"application/x-www-form-urlencoded"))
+        assert [json.loads(value) for value in opened.values] == [user]
+
+
 def test_identify_takes_query_parameters() -> None:
     query = urlencode({"api_key": "k", "identification": json.dumps(USER)}).encode()
     opened = USERS.open(Request("/identify", query, {}, b""))

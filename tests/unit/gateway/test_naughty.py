@@ -158,3 +158,10 @@ def test_whatever_the_bytes_every_dialect_has_an_answer(
 ) -> None:
     for headers in (BEARER, basic("k"), {}, {b"content-type": b"multipart/form-data; boundary=B"}):
         assert call(path, body, headers, query).status in (200, 202, 400, 401, 422)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_query_that_is_no_ascii_takes_back_no_answer(path: str) -> None:
+    body = {"event_type": "a", "user_id": "user-1"}
+    query = b"\x80=\xff&receipts=true&writeKey=k"
+    assert call(path, body, BEARER, query).status in (200, 202, 400, 401, 422)
