@@ -7,12 +7,13 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
 from gateway.answers import error_body
 from gateway.bodies import Receive
 from gateway.ingest import Ingest, Send, Store
 from gateway.log import Log
-from gateway.openapi import ingest_paths
+from gateway.openapi import document
 from gateway.sources import NewRate, own_rate
 from schemas.config import Config
 
@@ -69,9 +70,7 @@ def create_app(
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = generated()
-        document["paths"] = ingest_paths() | document["paths"]
-        return document
+        return document(generated())
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way.
     return Application(app, ingest, config.edge.path_prefix)
@@ -92,7 +91,7 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
         return {"status": "alive"}
 
     @app.head("/readyz", include_in_schema=False)
-    @app.get("/readyz", tags=["operations"], responses={503: {"description": "Kafka is away"}})
+    @app.get("/readyz", tags=["operations"], responses={503: {"model": dict[str, str]}})
     async def readyz(response: Response) -> dict[str, str]:
         """Whether Kafka takes writes: one is really done."""
         if await log.probe():
@@ -100,7 +99,7 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
         response.status_code = 503
         return {"status": "Kafka takes no writes"}
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus metrics, of all workers."""
         return Response(ingest.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

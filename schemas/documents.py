@@ -22,31 +22,42 @@ SCHEMA_FILES = {
     Kind.USER_PROPERTIES: "user-properties.schema.json",
     Kind.GROUP_PROPERTIES: "group-properties.schema.json",
 }
+MODELS: Mapping[Kind, type[Struct]] = {
+    Kind.EVENT: Event,
+    Kind.USER_PROPERTIES: Identification,
+    Kind.GROUP_PROPERTIES: GroupIdentification,
+}
 _USER_KEY = "user_id, else device_id"
 _GROUP_KEY = "group_type:group_value"
 
 Tree = dict[str, Any]
 
+# Over several fields, what a type cannot say.
+RULES: Mapping[Kind, Tree] = {
+    Kind.EVENT: {"anyOf": [*HAS_ID, HAS_GROUP]},
+    Kind.USER_PROPERTIES: {
+        "allOf": [
+            {"anyOf": HAS_ID},
+            {"anyOf": [{"required": ["user_properties"]}, {"required": ["groups"]}]},
+        ]
+    },
+    Kind.GROUP_PROPERTIES: {},
+}
+
 
 def documents() -> Mapping[str, str]:
     """Every document: its file's name and its text."""
-    trees = {
-        SCHEMA_FILES[Kind.EVENT]: _schema(Event, anyOf=[*HAS_ID, HAS_GROUP]),
-        SCHEMA_FILES[Kind.USER_PROPERTIES]: _schema(
-            Identification,
-            allOf=[
-                {"anyOf": HAS_ID},
-                {"anyOf": [{"required": ["user_properties"]}, {"required": ["groups"]}]},
-            ],
-        ),
-        SCHEMA_FILES[Kind.GROUP_PROPERTIES]: _schema(GroupIdentification),
+    trees: dict[str, Tree] = {
+        SCHEMA_FILES[kind]: _schema(model, RULES[kind]) for kind, model in MODELS.items()
+    }
+    trees |= {
         "config.schema.json": _config_schema(),
         "asyncapi.json": _asyncapi(Topics("ampgate.")),
     }
     return {name: _text(tree) for name, tree in trees.items()}
 
 
-def _schema(model: type[Struct], **rules: Any) -> Tree:  # noqa: ANN401  Any JSON.
+def _schema(model: type[Struct], rules: Tree) -> Tree:
     """The model's schema, with the rules over several fields that a type cannot say."""
     definitions: Tree = msgspec.json.schema(model)["$defs"]
     own = definitions.pop(model.__name__)

@@ -64,7 +64,7 @@ class Segment:
     methods = POST
 
     def __init__(self, call: str) -> None:
-        self._call = call
+        self.call = call
 
     def open(self, request: Request) -> Opened:
         try:
@@ -76,7 +76,7 @@ class Segment:
         key = _key(request, tree)
         if key is None:
             raise RefusedError(self.failure(401, "there is no write key"))
-        if self._call != "batch":
+        if self.call != "batch":
             return Opened(key, [request.body.strip()])
         if not isinstance(tree.get("batch"), list):
             raise RefusedError(self.failure(400, "batch is not an array"))
@@ -131,7 +131,7 @@ class Segment:
         for field, raw in (("properties", parts.properties), ("traits", parts.traits)):
             if raw is not ABSENT and not is_object(raw) and bytes(raw) != b"null":
                 return Defect("invalid_type", field, f"{field} is not an object")
-        kind = members.get("type") if self._call == "batch" else self._call
+        kind = members.get("type") if self.call == "batch" else self.call
         return Call(str(kind), members, _members(parts.properties), _members(parts.traits), time)
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

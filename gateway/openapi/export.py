@@ -1,0 +1,15 @@
+"""The OpenAPI document as the file that is in the repository."""
+
+import json
+from pathlib import Path
+
+from gateway.app import create_app
+from schemas.config import Config
+from schemas.documents import DIRECTORY
+
+FILE: Path = DIRECTORY / "openapi.json"
+
+
+def text() -> str:
+    tree = create_app(Config()).operations.openapi()
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
