@@ -38,7 +38,12 @@ RULES: Mapping[Kind, Tree] = {
     Kind.USER_PROPERTIES: {
         "allOf": [
             {"anyOf": HAS_ID},
-            {"anyOf": [{"required": ["user_properties"]}, {"required": ["groups"]}]},
+            {
+                "anyOf": [
+                    {"type": "object", "required": [field]}
+                    for field in ("user_properties", "groups")
+                ]
+            },
         ]
     },
     Kind.GROUP_PROPERTIES: {},

@@ -58,10 +58,11 @@ GroupProperties: TypeAlias = Annotated[
 
 # What identifies someone, or the group of a `$groupidentify` event that has no one.
 HAS_ID: Final[list[Object]] = [
-    {"required": ["user_id"], "properties": {"user_id": {"type": "string"}}},
-    {"required": ["device_id"], "properties": {"device_id": {"type": "string"}}},
+    {"type": "object", "required": [field], "properties": {field: {"type": "string"}}}
+    for field in ("user_id", "device_id")
 ]
 HAS_GROUP: Final[Object] = {
+    "type": "object",
     "required": ["groups"],
     "properties": {
         "event_type": {"const": "$groupidentify"},

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schemas.models import Event
+from schemas.models import Event, Id
 
 Key = Annotated[str, Meta(min_length=1, description="The source's write key.")]
 Text = Annotated[str, Meta(min_length=1)]
+Word = Annotated[str, Meta(pattern=r"\S")]
 Object = dict[str, Any]
 Seconds = Annotated[float, Meta(ge=0, lt=10_000_000_000, description="Since 1970-01-01 UTC.")]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -82,8 +83,8 @@ class SegmentBatch(Struct, rename="camel", kw_only=True):
 
 
 class AampeEvent(Struct):
-    contact_id: Text
-    event_name: Text
+    contact_id: Id
+    event_name: Word
     timestamp: Seconds
     timezone: str | UnsetType | None = UNSET
     event_id: str | UnsetType | None = UNSET
@@ -91,7 +92,7 @@ class AampeEvent(Struct):
 
 
 class AampeProperties(Struct):
-    contact_id: Text
+    contact_id: Id
     timestamp: Seconds
     user_properties: Object
     event_name: str | UnsetType | None = UNSET
