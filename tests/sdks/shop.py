@@ -1,0 +1,109 @@
+"""An edge for SDKs to send to: what it stored, how it answered, and how to keep it from storing."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Broker
+from tests.kafka.edge_process import EdgeProcess, create_topics, running
+from tests.kafka.test_edge import stored
+
+DEADLINE_SECONDS = 60.0
+INFLIGHT_BYTES = 100_000
+SOURCES = """
+max_inflight_bytes = {inflight}
+
+[[sources]]
+name = "web"
+write_key = "web-key"
+allowed_origins = {origins}
+max_batch_records = 50
+
+[[sources]]
+name = "slow"
+write_key = "slow-key"
+allowed_origins = {origins}
+events_per_second = 2
+"""
+_REQUESTS = re.compile(r'^ampgate_edge_requests_total\{.*status="(\d+)"\} (\S+)$', re.MULTILINE)
+_INFLIGHT = re.compile(r"^ampgate_edge_inflight_bytes (\S+)$", re.MULTILINE)
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    edge: EdgeProcess
+    kafka: Broker
+    prefix: str
+
+    @property
+    def url(self) -> str:
+        return self.edge.url
+
+    async def events(self) -> list[Event]:
+        return await self._values("events")
+
+    async def dead_letters(self) -> list[Event]:
+        return await self._values("dead-letters")
+
+    async def _values(self, topic: str) -> list[Event]:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            records = await stored(self.kafka, self.prefix + topic)
+        return [json.loads(record.value) for record in records]
+
+    async def answers(self) -> dict[int, int]:
+        """How many requests were answered with which status."""
+        counts: dict[int, int] = {}
+        for status, count in _REQUESTS.findall(await self._metrics()):
+            counts[int(status)] = counts.get(int(status), 0) + round(float(count))
+        return counts
+
+    async def has_answered(self, status: int, times: int = 1) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                if (await self.answers()).get(status, 0) >= times:
+                    return
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def full(self) -> AsyncIterator[None]:
+        """A request that does not end takes all room: every other one is answered with 503."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.edge.port)
+        body = b'{"events":[]}'
+        head = b"POST /v1/events HTTP/1.1\r\nhost: e\r\nauthorization: Bearer secret\r\n"
+        writer.write(head + b"content-length: %d\r\n\r\n" % INFLIGHT_BYTES)
+        writer.write(body + b" " * (INFLIGHT_BYTES - len(body) - 1))
+        try:
+            await self._has_in_flight(INFLIGHT_BYTES - 1)
+            yield
+            writer.write(b" ")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 422")
+        finally:
+            writer.close()
+
+    async def _has_in_flight(self, size: int) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                found = _INFLIGHT.search(await self._metrics())
+                if found and float(found[1]) >= size:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def _metrics(self) -> str:
+        async with self.edge.client() as client:
+            return (await client.get("/metrics")).text
+
+
+@asynccontextmanager
+async def open_shop(
+    kafka: Broker, prefix: str, port: int, directory: Path, origins: Iterable[str] = ()
+) -> AsyncIterator[Shop]:
+    await create_topics(kafka.bootstrap_servers, prefix)
+    more = SOURCES.format(inflight=INFLIGHT_BYTES, origins=json.dumps(list(origins)))
+    async with running(directory, kafka.bootstrap_servers, prefix, port, more=more) as edge:
+        yield Shop(edge, kafka, prefix)
