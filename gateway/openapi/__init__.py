@@ -64,10 +64,15 @@ def _security_schemes() -> Tree:
             "scheme": "basic",
             "description": "The source's write key as the user name, without a password.",
         },
-        "writeKeyInQuery": {
-            "type": "apiKey",
-            "in": "query",
-            "name": "writeKey",
-            "description": "The source's write key, for beacons, which can set no header.",
-        },
+        "keyInQuery": _in_query("write_key"),
+        "segmentKeyInQuery": _in_query("writeKey"),
+    }
+
+
+def _in_query(name: str) -> Tree:
+    return {
+        "type": "apiKey",
+        "in": "query",
+        "name": name,
+        "description": "The source's write key, for beacons, which can set no header.",
     }

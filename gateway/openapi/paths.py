@@ -74,10 +74,12 @@ def operation(path: str, endpoint: Endpoint, method: str) -> Tree:
 
 def _security(path: str, endpoint: Endpoint) -> list[Tree]:
     match endpoint:
-        case Native() | Aampe():
+        case Native():
+            return [{"bearer": []}, {"keyInQuery": []}]
+        case Aampe():
             return [{"bearer": []}]
         case Segment():
-            beacon: list[Tree] = [{"writeKeyInQuery": []}] if "beacon" in path else []
+            beacon: list[Tree] = [{"segmentKeyInQuery": []}] if "beacon" in path else []
             return [{"basic": []}, *beacon, {}]  # It may be in the body, too.
         case _:
             return []  # It is in the body, or the path.

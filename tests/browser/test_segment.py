@@ -81,8 +81,12 @@ async def test_every_call_arrives(web: WebShop) -> None:
     assert (
         page["event_properties"].items()
         >= {
-            "name": "Home", "category": "Shop", "n": 1,
-            "url": f"{web.origin}/", "title": "Shop", "path": "/",
+            "name": "Home",
+            "category": "Shop",
+            "n": 1,
+            "url": f"{web.origin}/",
+            "title": "Shop",
+            "path": "/",
         }.items()
     )
     assert screen["event_properties"].items() >= {"name": "Start", "n": 2}.items()
