@@ -94,13 +94,6 @@ def send_three(client: Any) -> None:  # noqa: ANN401
     client.group_identify("org", "Acme", Identify().set("seats", 3), USER)
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python SDK asks the environment for a proxy; the edge is here."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-
-
 @pytest.fixture(scope="session")
 def node() -> str:
     """A node with the SDK of package-lock.json installed."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,21 @@ from tests.sdks.npm import node_with
 
 NODE_DIR = Path(__file__).parent / "segment_node"
 DEADLINE_SECONDS = 60
-SENT = ["$identify", "Order Placed", "Viewed Home Page", "$identify", "$groupidentify"]
+SENT = [
+    *("$identify", "Order Placed", "Viewed Home Page", "Viewed Start Screen"),
+    *("$identify", "$groupidentify"),
+]
+CALLS = ["identify", "track", "page", "screen", "group", "alias"]
 PROPERTIES = {"total": 12.5, "note": "Grüße 🚀"}
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDKs ask the environment for a proxy; the edge is here."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
 
 
 def send_all(client: Any) -> None:  # noqa: ANN401
     client.identify("user-1", {"plan": "gold"})
     client.track("user-1", "Order Placed", PROPERTIES)
     client.page("user-1", name="Home")
+    client.screen("user-1", name="Start")
     client.group("user-1", "acme", {"seats": 3})
+    client.alias("user-0", "user-1")
     client.flush()
     client.join()
 
@@ -48,15 +48,18 @@ async def assert_all_are_there(kafka: Broker, prefix: str) -> None:
     """Once each, in order, whole, with ids that a repetition would keep."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         records = await stored(kafka, f"{prefix}events")
-        assert await stored(kafka, f"{prefix}dead-letters") == []
+        (alias,) = await stored(kafka, f"{prefix}dead-letters")
     events = [json.loads(record.value) for record in records]
     assert [event["event_type"] for event in events] == SENT
     assert {record.key for record in records} == {b"user-1"}
     assert len({event["insert_id"] for event in events}) == len(SENT)
-    user, order, page, member, group = events
+    assert dict(alias.headers)["reason"] == b"alias_not_supported"
+    assert json.loads(alias.value)["previousId"] == "user-0"
+    user, order, page, screen, member, group = events
     assert user["user_properties"] == {"$set": {"plan": "gold"}}
     assert order["event_properties"] == PROPERTIES
     assert page["event_properties"] == {"name": "Home"}
+    assert screen["event_properties"] == {"name": "Start"}
     assert member["groups"] == group["groups"] == {"group": "acme"}
     assert group["group_properties"] == {"$set": {"seats": 3}}
 
@@ -89,8 +92,15 @@ def node() -> str:
     return node_with(NODE_DIR)
 
 
-async def node_sdk(node: str, **what: str | None) -> list[str]:
-    """The errors that the SDK told of."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Node's SDK told: of each call, and by its `error` event."""
+
+    errors: list[str]
+    calls: list[dict[str, Any]]
+
+
+async def node_sdk(node: str, **what: object) -> Told:
     process = await asyncio.create_subprocess_exec(
         node,
         "send.mjs",
@@ -107,8 +117,7 @@ async def node_sdk(node: str, **what: str | None) -> list[str]:
             process.kill()
             await process.wait()
     assert process.returncode == 0, errors.decode()
-    told: list[str] = json.loads(out)
-    return told
+    return Told(**json.loads(out))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +133,10 @@ async def test_node_delivers(
     path: str | None,
 ) -> None:
     host = str(edge.base_url).rstrip("/") + host_path
-    assert await node_sdk(node, host=host, path=path, key="secret") == []
+    told = await node_sdk(node, host=host, path=path, key="secret", maxRetries=0)
+    assert told.errors == []
+    assert sorted(call["type"] for call in told.calls) == sorted(CALLS)
+    assert not any(call["failed"] for call in told.calls)
     await assert_all_are_there(kafka, topic_prefix)
 
 
@@ -132,6 +144,7 @@ async def test_node_with_a_wrong_key_says_so(
     edge: httpx.AsyncClient, kafka: Broker, topic_prefix: str, node: str
 ) -> None:
     host = str(edge.base_url)
-    errors = await node_sdk(node, host=host, path="/segment/v1/batch", key="wrong")
-    assert set(errors) == {"delivery_failure"}
+    told = await node_sdk(node, host=host, path="/segment/v1/batch", key="wrong", maxRetries=3)
+    assert set(told.errors) == {"delivery_failure"}
+    assert [call["failed"] for call in told.calls] == [True] * len(CALLS)
     assert await stored(kafka, f"{topic_prefix}events") == []

@@ -1,16 +1,23 @@
-// Sends with Segment's Node SDK, and prints the errors that it tells of.
+// Sends with Segment's Node SDK, and prints what became of each call, and the errors it tells of.
 import { Analytics } from "@segment/analytics-node";
 
-const { host, path, key } = JSON.parse(process.argv[2]);
-const analytics = new Analytics({ writeKey: key, host, path, maxRetries: 0 });
-const errors = [];
-analytics.on("error", (error) => errors.push(error.code));
+const { host, path, key, maxRetries } = JSON.parse(process.argv[2]);
+const analytics = new Analytics({ writeKey: key, host, path, maxRetries });
+const told = { errors: [], calls: [] };
+analytics.on("error", (error) => told.errors.push(error.code));
 
+const report = (error, context) => {
+  const { type, messageId } = context.event;
+  told.calls.push({ type, messageId, failed: error !== undefined });
+};
 const userId = "user-1";
-analytics.identify({ userId, traits: { plan: "gold" } });
-analytics.track({ userId, event: "Order Placed", properties: { total: 12.5, note: "Grüße 🚀" } });
-analytics.page({ userId, name: "Home" });
-analytics.group({ userId, groupId: "acme", traits: { seats: 3 } });
+const properties = { total: 12.5, note: "Grüße 🚀" };
+analytics.identify({ userId, traits: { plan: "gold" } }, report);
+analytics.track({ userId, event: "Order Placed", properties }, report);
+analytics.page({ userId, name: "Home" }, report);
+analytics.screen({ userId, name: "Start" }, report);
+analytics.group({ userId, groupId: "acme", traits: { seats: 3 } }, report);
+analytics.alias({ userId, previousId: "user-0" }, report);
 
-await analytics.closeAndFlush({ timeout: 10_000 });
-console.log(JSON.stringify(errors));
+await analytics.closeAndFlush({ timeout: 30_000 });
+console.log(JSON.stringify(told));
