@@ -17,6 +17,7 @@ DEADLINE_SECONDS = 60.0
 INFLIGHT_BYTES = 100_000
 SOURCES = """
 max_inflight_bytes = {inflight}
+body_timeout_seconds = 60
 
 [[sources]]
 name = "web"

@@ -1,8 +1,8 @@
 // Sends with Segment's Node SDK, and prints what became of each call, and the errors it tells of.
 import { Analytics } from "@segment/analytics-node";
 
-const { host, path, key, maxRetries } = JSON.parse(process.argv[2]);
-const analytics = new Analytics({ writeKey: key, host, path, maxRetries });
+const { key, ...settings } = JSON.parse(process.argv[2]);
+const analytics = new Analytics({ writeKey: key, ...settings });
 const told = { errors: [], calls: [] };
 analytics.on("error", (error) => told.errors.push(error.code));
 

@@ -1,0 +1,127 @@
+"""What an edge cannot store right now, every SDK sends again by itself: no event is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from amplitude import BaseEvent  # type: ignore[import-untyped]  # It ships no types.
+from rudderstack.analytics import Client as RudderClient  # type: ignore[import-untyped]  # Untyped.
+from segment.analytics.client import Client  # type: ignore[import-untyped]  # It ships no types.
+
+from tests.sdks import test_amplitude_sdks as amplitude
+from tests.sdks import test_segment_sdks as segment
+from tests.sdks.npm import node_with
+from tests.sdks.shop import Shop
+
+Send = Callable[[str, str], Awaitable[list[str]]]
+
+
+async def amplitude_python(url: str, key: str) -> list[str]:
+    async with amplitude.python_sdk(f"{url}/2/httpapi", key, 3) as sdk:
+        amplitude.send_three(sdk.client)
+        results = await sdk.reported(3)
+    assert [result.code for result in results] == [200] * 3
+    return amplitude.SENT
+
+
+async def amplitude_node(url: str, key: str) -> list[str]:
+    node = node_with(amplitude.NODE_DIR)
+    results = await amplitude.node_sdk(node, url=f"{url}/2/httpapi", key=key, useBatch=False)
+    assert [result.code for result in results] == [200] * 3
+    return amplitude.SENT
+
+
+async def segment_python(url: str, key: str) -> list[str]:
+    return await python_calls(Client, url, key)
+
+
+async def rudder_python(url: str, key: str) -> list[str]:
+    return await python_calls(RudderClient, url, key)
+
+
+async def python_calls(sdk: type, url: str, key: str) -> list[str]:
+    errors: list[Exception] = []
+
+    def on_error(error: Exception, _calls: object) -> None:
+        errors.append(error)
+
+    client = sdk(key, host=f"{url}/segment", on_error=on_error, upload_size=3)
+    await asyncio.to_thread(segment.send_all, client)
+    assert errors == []
+    return segment.SENT
+
+
+async def segment_node(url: str, key: str) -> list[str]:
+    node = node_with(segment.NODE_DIR)
+    settings = {"path": "/segment/v1/batch", "maxEventsInBatch": 3}
+    told = await segment.node_sdk(node, host=url, key=key, **settings)
+    assert (told.errors, any(call["failed"] for call in told.calls)) == ([], False)
+    return segment.SENT
+
+
+SEGMENT: list[Send] = [segment_python, rudder_python, segment_node]
+ALL: list[Send] = [amplitude_python, amplitude_node, *SEGMENT]
+
+
+async def assert_all_are_there_once(shop: Shop, types: list[str]) -> None:
+    events = await shop.events()
+    assert sorted(event["event_type"] for event in events) == sorted(types)
+    assert len({event["insert_id"] for event in events}) == len(events)
+
+
+@pytest.mark.parametrize("send", ALL)
+async def test_what_finds_no_room_is_sent_again(shop: Shop, send: Send) -> None:
+    async with shop.full():
+        sending = asyncio.ensure_future(send(shop.url, "web-key"))
+        await shop.has_answered(503)
+        assert await shop.events() == []
+    await assert_all_are_there_once(shop, await sending)
+
+
+@pytest.mark.parametrize("send", SEGMENT)
+async def test_over_the_rate_is_sent_again(shop: Shop, send: Send) -> None:
+    await assert_all_are_there_once(shop, await send(shop.url, "slow-key"))
+    assert (await shop.answers())[429] >= 1
+
+
+async def test_amplitude_waits_as_long_as_it_does_for_amplitude(shop: Shop) -> None:
+    """Half a minute: whoever is named as throttled is held for so long (upstreams.md §3.3)."""
+    before = [{"event_type": f"Order {number}", "user_id": "user-0"} for number in range(20)]
+    async with shop.edge.client() as client:
+        upload = {"api_key": "slow-key", "events": before}
+        assert (await client.post("/2/httpapi", json=upload)).status_code == 200
+    async with amplitude.python_sdk(f"{shop.url}/2/httpapi", "slow-key", 3) as sdk:
+        amplitude.send_three(sdk.client)
+        await shop.has_answered(429)
+        results = await sdk.reported(3)
+    assert [result.code for result in results] == [200] * 3
+    sent = [event["event_type"] for event in before] + amplitude.SENT
+    await assert_all_are_there_once(shop, sent)
+
+
+async def test_amplitude_sends_in_halves_what_is_too_much_at_once(shop: Shop) -> None:
+    types = [f"Order {number}" for number in range(60)]  # Its source takes 50 at a time.
+    async with amplitude.python_sdk(f"{shop.url}/batch", "web-key", len(types)) as sdk:
+        for event_type in types:
+            sdk.client.track(BaseEvent(event_type, user_id="user-1"))
+        results = await sdk.reported(len(types))
+    assert {result.code for result in results} == {200}
+    assert (await shop.answers())[413] >= 1
+    await assert_all_are_there_once(shop, types)
+
+
+@pytest.mark.parametrize("sdk", [Client, RudderClient])
+async def test_segment_reports_what_is_too_much_at_once(shop: Shop, sdk: type) -> None:
+    told: list[tuple[Any, int]] = []
+
+    def on_error(error: Any, calls: list[object]) -> None:  # noqa: ANN401
+        told.append((error.status, len(calls)))
+
+    client: Any = sdk("web-key", host=f"{shop.url}/segment", on_error=on_error, upload_interval=1)
+    for number in range(60):
+        client.track("user-1", f"Order {number}")
+    await asyncio.to_thread(client.flush)
+    await asyncio.to_thread(client.join)
+    assert told == [(413, 60)]
+    assert await shop.events() == []
