@@ -17,6 +17,7 @@ from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
     Config,
     EventOptions,
     Identify,
+    Revenue,
 )
 
 from tests.conftest import Broker
@@ -28,6 +29,7 @@ NODE_DIR = Path(__file__).parent / "node"
 DEADLINE_SECONDS = 60
 PATHS = ("/2/httpapi", "/batch")
 USER = EventOptions(user_id="user-1")
+REVENUE = {"$productId": "socks", "$price": 3.5, "$quantity": 2, "$revenueType": "purchase"}
 SENT = ["Order Placed", "$identify", "$groupidentify"]
 
 
@@ -147,6 +149,14 @@ def assert_the_three(events: list[dict[str, Any]], results: list[Result], librar
     assert group["group_properties"] == {"$set": {"seats": 3}}
 
 
+def assert_the_others(events: list[dict[str, Any]]) -> None:
+    member, revenue = events
+    assert (member["event_type"], member["groups"]) == ("$identify", {"org": ["Acme", "Beta"]})
+    assert member["user_properties"] == {"$set": {"org": ["Acme", "Beta"]}}
+    assert revenue["event_type"] == "revenue_amount"
+    assert revenue["event_properties"].items() >= REVENUE.items()
+
+
 async def requests(edge: httpx.AsyncClient) -> dict[str, float]:
     """How many requests the edge answered with which status."""
     start = 'ampgate_edge_requests_total{dialect="amplitude",status="'
@@ -167,6 +177,18 @@ async def test_python_delivers(
         results = await sdk.reported(3)
     assert_the_three(await events_in(kafka, topic_prefix), results, "amplitude-python/")
     assert await requests(edge) == {"200": 1}
+
+
+async def test_python_sets_groups_and_counts_revenue(
+    edge: httpx.AsyncClient, kafka: Broker, topic_prefix: str
+) -> None:
+    async with python_sdk(str(edge.base_url.join(PATHS[0])), "secret", 2) as sdk:
+        sdk.client.set_group("org", ["Acme", "Beta"], USER)
+        revenue = Revenue(price=3.5, quantity=2, product_id="socks", revenue_type="purchase")
+        sdk.client.revenue(revenue, USER)
+        results = await sdk.reported(2)
+    assert [result.code for result in results] == [200, 200]
+    assert_the_others(await events_in(kafka, topic_prefix))
 
 
 async def test_python_identifies_a_group_without_a_user(
@@ -234,6 +256,15 @@ async def test_node_delivers(
     results = await node_sdk(node, url=url, key="secret", useBatch=path == "/batch")
     assert_the_three(await events_in(kafka, topic_prefix), results, "amplitude-node-ts/")
     assert await requests(edge) == {"200": 1}
+
+
+async def test_node_sets_groups_and_counts_revenue(
+    edge: httpx.AsyncClient, kafka: Broker, topic_prefix: str, node: str
+) -> None:
+    url = str(edge.base_url.join(PATHS[0]))
+    results = await node_sdk(node, url=url, key="secret", useBatch=False, others=True)
+    assert [result.code for result in results] == [200, 200]
+    assert_the_others(await events_in(kafka, topic_prefix))
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,7 +1,7 @@
 // Sends with Amplitude's Node SDK, and prints what the SDK says became of each event.
 import * as amplitude from "@amplitude/analytics-node";
 
-const { url, key, useBatch, shortId } = JSON.parse(process.argv[2]);
+const { url, key, useBatch, shortId, others } = JSON.parse(process.argv[2]);
 const user = { user_id: "user-1" };
 
 await amplitude.init(key, {
@@ -11,11 +11,21 @@ await amplitude.init(key, {
   logLevel: amplitude.Types.LogLevel.None,
 }).promise;
 
-const sent = [
+const revenue = new amplitude.Revenue()
+  .setProductId("socks")
+  .setPrice(3.5)
+  .setQuantity(2)
+  .setRevenueType("purchase");
+const calls = () => [
   amplitude.track("Order Placed", { total: 12.5, note: "Grüße 🚀" }, user),
   amplitude.identify(new amplitude.Identify().set("plan", "gold"), user),
   amplitude.groupIdentify("org", "Acme", new amplitude.Identify().set("seats", 3), user),
 ];
+const otherCalls = () => [
+  amplitude.setGroup("org", ["Acme", "Beta"], user),
+  amplitude.revenue(revenue, user),
+];
+const sent = others ? otherCalls() : calls();
 if (shortId) {
   sent.splice(1, 0, amplitude.track("Too Short", {}, { user_id: "abc" }));
 }
