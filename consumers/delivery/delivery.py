@@ -306,8 +306,7 @@ class Delivery:
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""
-        times = [parked.next_at for parked in self._parked.values()]
-        times.append(self._clocks.next_at)
+        times = [self._clocks.next_at]  # What is parked is not planned, but asked for by `wants`.
         if self._line and len(self._in_flight) < self._pace.in_flight_max:
             times.append(max(self._pace.paused_until, self._line.due_at()))
         return min((at for at in times if at is not None), default=None)
@@ -516,9 +515,9 @@ class Delivery:
             stopped = {entry.encoded.key for entry in left if self._is_held(entry)}
             stopped.update(lane.waiting)
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
-            if isinstance(verdict.rest, Split):
-                lane.sought = (len(left) + 1) // 2
             again = [entry for entry in left if entry.encoded.key not in stopped]
+            if isinstance(verdict.rest, Split) and len(again) < len(left):
+                lane.sought = (len(left) + 1) // 2  # Halves would be forgotten while they wait.
             self._put_back(lane, again, verdict, now)
         if lane.waiting:
             lane.release(self._is_held)
