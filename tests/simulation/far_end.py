@@ -4,7 +4,7 @@ What the model allows is what is documented; what it stores is checked here as i
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from random import Random
 
@@ -43,6 +43,7 @@ class FarEnd:
     faults: Faults
     origins: dict[str, Origin]
     dead: Mapping[str, str]
+    lost: Set[str]
     proxy_bytes: int | None
     is_lying: bool = False  # It said less than it knew, so that nobody can obey it.
     down_until: float = 0.0
@@ -175,7 +176,7 @@ class FarEnd:
                 self.repeated.add(origin.key)
             return
         last = self.last.get(origin.key, -1)
-        if name in self.replayed or name in self.dead:
+        if name in self.replayed or name in self.dead or name in self.lost:
             # It was on its way when it was given up, or somebody insists: it is late, not early.
             self.repeated.add(origin.key)
         else:

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from schemas.records import Headers, TopicPartition
 
@@ -68,7 +69,7 @@ class Log:
         return ((place, log) for place, log in self.places.items() if place.topic == topic)
 
     def partition_of(self, key: str) -> int:
-        return sum(key.encode()) % self.partitions
+        return crc32(key.encode()) % self.partitions
 
     def park(
         self, number: int, key: bytes | None, value: bytes | None, name: str | None, headers: Headers

@@ -11,17 +11,17 @@ from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Limits, Reply, Request, Response
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.outcomes import Verdict
-from consumers.kafka import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import check_holds, check_request, check_whereabouts
 from tests.simulation.log import PARKED, TOPIC, Log
-from tests.simulation.subjects import NAME, Subject, Wire
+from tests.simulation.subjects import Subject, Wire
 
 FETCH_MAX = 60
 PARK_MAX = 50
+PLANS_MAX = 1000
 HELD_SECONDS = 30.0
-QUOTA_SECONDS = 3600.0
+QUOTA_STEP_SECONDS = 3600.0
 
 
 class Surroundings(Protocol):
@@ -40,7 +40,7 @@ class Surroundings(Protocol):
     def later(self, seconds: float, action: Callable[[], None]) -> None: ...
     def fly(self, request: Request, settle: Callable[[Reply], None]) -> None: ...
     def buried(self, letter: Letter) -> None: ...
-    def name_of(self, letter: Letter) -> str: ...
+    def has_parked(self, process: "Process", letter: Letter) -> None: ...
 
 
 class Process:
@@ -86,8 +86,7 @@ class Process:
             self._load(wanted)
         while letter := delivery.next_dead_letter():
             self._bury(letter)
-        while not self.is_draining and (batch := delivery.next_batch(now)):
-            self._send(batch)
+        self._plan()
         self._park()
 
     @property
@@ -103,6 +102,18 @@ class Process:
         for place, offsets in self.delivery._offsets.items():
             if place.topic == TOPIC:
                 assert offsets.span <= span_max, "a crash would repeat too many records"
+
+    def _plan(self) -> None:
+        """As long as it asks for more at once, which must come to an end."""
+        if self.is_draining:
+            return
+        for _ in range(PLANS_MAX):
+            while batch := self.delivery.next_batch(self.world.now):
+                self._send(batch)
+            wakes_at = self.delivery.wakes_at()
+            if wakes_at is None or wakes_at > self.world.now:
+                return
+        raise AssertionError(f"it plans nothing, and wants to be asked again: {wakes_at}")
 
     def _read(self, place: TopicPartition) -> None:
         delivery, log, now = self.delivery, self.world.log[place], self.world.now
@@ -194,7 +205,7 @@ class Process:
                 for one in body.get(f"throttled_{ending}", ()):
                     self.held[kind, one] = max(until, self.held.get((kind, one), 0.0))
                 for one in body.get(f"exceeded_daily_quota_{ending}", ()):
-                    self.held[kind, one] = now + QUOTA_SECONDS
+                    self.held[kind, one] = (now // QUOTA_STEP_SECONDS + 1) * QUOTA_STEP_SECONDS
         if all(lane.offsets.is_ours for lane, _ in batch.parts):
             for index in indexes:
                 for name in wires[index].names:
@@ -235,10 +246,7 @@ class Process:
         def appended() -> None:
             there = letters if self.is_alive else letters[: world.random.randint(0, len(letters))]
             for letter in there:
-                record = letter.entry.record
-                headers = letter_headers(letter, NAME)
-                name = world.name_of(letter)
-                world.log.park(record.partition, record.key, record.value, name, headers)
+                world.has_parked(self, letter)
             world.later(world.random.choice([0.0, 5.0]) if late else 0.0, acknowledged)
 
         world.later(world.random.choice([0.0, 3.0]) if late else 0.0, appended)

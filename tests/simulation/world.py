@@ -9,6 +9,7 @@ from random import Random
 from consumers.delivery.destination import Limits, Reply, Request, Unreachable
 from consumers.delivery.lanes import Letter
 from consumers.delivery.rates import Rate
+from consumers.kafka import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin
@@ -17,7 +18,7 @@ from tests.simulation.log import PARKED, TOPIC, Log
 from tests.simulation.outcome import check_dead_letter, check_outcome, why_it_is_pending
 from tests.simulation.population import OUTCAST, Population
 from tests.simulation.process import Process
-from tests.simulation.subjects import FLIGHT_SECONDS_MAX, SUBJECTS
+from tests.simulation.subjects import FLIGHT_SECONDS_MAX, NAME, SUBJECTS
 
 RECORDS = 600
 FAULTY_STEPS = 400
@@ -50,7 +51,8 @@ class World:
         self.checked = dict.fromkeys(self.log.places, 0)
         self.population = self._population()
         proxy = 3_000 if self.population.is_huge_refused else None
-        self.far_end = FarEnd(self.subject, random, self.faults, self.origins, self.dead, proxy)
+        known = self.origins, self.dead, self.lost
+        self.far_end = FarEnd(self.subject, random, self.faults, *known, proxy)
         self.far_end.is_lying = random.random() < 0.2
         is_bad_deploy = random.random() < 0.1
         self.records = 1500 if is_bad_deploy else RECORDS
@@ -138,6 +140,13 @@ class World:
 
         self.later(there, arrived)
 
+    def has_parked(self, process: Process, letter: Letter) -> None:
+        """Somebody else may have sent it by now, and will see it here once more."""
+        record, name = letter.entry.record, self.name_of(letter)
+        self.log.park(record.partition, record.key, record.value, name, letter_headers(letter, NAME))
+        if not self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition)):
+            self.far_end.may_repeat[name] += 1
+
     def name_of(self, letter: Letter) -> str:
         record = letter.entry.record
         assert record.topic == TOPIC, "a letter tells where the original was"
@@ -190,7 +199,8 @@ class World:
     def _tick(self) -> None:
         """The shell looks every second; while there is nothing new, that changes nothing."""
         wakes = [process.delivery.wakes_at() for process in self.processes]
-        times = [at for at in wakes if at is not None]
+        wakes += [one.next_at for p in self.processes for one in p.delivery._parked.values()]
+        times = [at for at in wakes if at is not None and at > self.now]
         is_idle = all(process.is_idle for process in self.processes)
         at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)
         if self.agenda:
