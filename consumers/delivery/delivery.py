@@ -345,6 +345,8 @@ class Delivery:
         entry = Entry(original, offsets, record.offset, body, parked=parked)
         entry.attempts, entry.status = letter.attempts, letter.status
         entry.first_failed_at = letter.first_failed_at or None
+        if parked.keys[key].suspect[0] == entry.offset:
+            _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
         match encoded:
             case Encoded():
                 self._line.add(entry, place, now)
@@ -441,11 +443,13 @@ class Delivery:
             if lane.is_parked:
                 self._bytes -= _size(entries)
                 parked.unload(key, [entry.offset for entry in entries], until, reason)
+                first = entries[0]
+                parked.keys[key].suspect = first.offset, first.lone_failures, first.failed_after
             else:
                 for entry in entries:
                     parked.park(key, entry.offset, until, reason)
-                    first = entry.first_failed_at or now
-                    self._leaving.append(Letter(entry, reason, "", first, until))
+                    failed_at = entry.first_failed_at or now
+                    self._leaving.append(Letter(entry, reason, "", failed_at, until))
 
     def _is_pressed(self, lane: Lane) -> bool:
         """Whether what waits in this lane stands in the way of others."""
@@ -487,8 +491,8 @@ class Delivery:
         return verdict
 
     def _is_amid(self, batch: Batch) -> bool:
-        """Whether others got through since the same lanes last failed like this."""
-        return len(batch.encoded) > 1 and all(
+        """Whether others got through since one of its lanes last failed like this."""
+        return len(batch.encoded) > 1 and any(
             lane.failures > 0 and lane.failed_after < self._deliveries for lane, _ in batch.parts
         )
 
@@ -530,7 +534,7 @@ class Delivery:
                 lane.failures += 1
                 lane.failed_after = self._deliveries
                 lane.put_back_halved(again)
-            case Retry() | Pause() if again:
+            case Retry() | Pause() if again or isinstance(verdict.rest, Pause):
                 lane.failures += 1
                 lane.failed_after = self._deliveries
                 if isinstance(verdict.rest, Retry):
@@ -571,11 +575,12 @@ class Delivery:
         now: float,
     ) -> Sequence[Entry]:
         """Do what the outcome asks for; returns what must go out again, now or later."""
-        is_final = isinstance(outcome, Reject) or (isinstance(outcome, Split) and company == 1)
+        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)
         if entry.parts and not isinstance(outcome, Delivered | Skip):
             if isinstance(outcome, Hold):
                 self._clocks.hold(self._blamed(entry), outcome.until(now), outcome.reason)
-            return self._taken_apart(entry, status, now, is_suspect=is_final)
+            is_suspect = is_alone or isinstance(outcome, Reject)
+            return self._taken_apart(entry, status, now, is_suspect=is_suspect)
         match outcome:
             case Delivered() | Skip():
                 self._done(lane.offsets, (entry,))

@@ -101,13 +101,14 @@ class Line:
 
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
         left = lane.groups.popleft() if lane.groups else len(lane.queue)
-        left = min(left, lane.sought or left)
-        while left and len(draft.taken) < draft.room:
+        room = min(draft.room, lane.sought or draft.room)
+        while left and len(draft.taken) < room:
             entry = lane.queue[0]
             if must_wait is not None and must_wait(lane, entry):
                 lane.wait(lane.queue.popleft())
             elif self._limits.one_per_key and entry.encoded.key in draft.keys:
-                if entry.encoded.key in lane.waiting or not self._join(draft, entry):
+                is_alone = lane.sought or entry.encoded.key in lane.waiting
+                if is_alone or not self._join(draft, entry):
                     lane.wait(entry)
                 lane.queue.popleft()
             elif draft.fits(entry):
