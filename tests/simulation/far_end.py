@@ -181,5 +181,5 @@ class FarEnd:
             self.repeated.add(origin.key)
         else:
             assert last < origin.n, f"{origin.key}: {name} was stored after i{last}"
+            self.last[origin.key] = origin.n
         self.stored[name] = None
-        self.last[origin.key] = max(last, origin.n)

@@ -38,7 +38,9 @@ class Surroundings(Protocol):
     parks: bool
 
     def later(self, seconds: float, action: Callable[[], None]) -> None: ...
-    def fly(self, request: Request, settle: Callable[[Reply], None]) -> None: ...
+    def fly(
+        self, process: "Process", request: Request, settle: Callable[[Reply], None]
+    ) -> None: ...
     def buried(self, letter: Letter) -> None: ...
     def has_parked(self, process: "Process", letter: Letter) -> None: ...
 
@@ -162,7 +164,7 @@ class Process:
                 verdict = self.delivery.settle(batch, reply, world.now)
                 self._remember(batch, wires, reply, verdict)
 
-        world.fly(request, settle)
+        world.fly(self, request, settle)
 
     def _check_rate(self, wires: Sequence[Wire]) -> None:
         """Of those ids that count, as it is promised (rates.py)."""

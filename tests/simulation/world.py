@@ -121,7 +121,9 @@ class World:
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         heappush(self.agenda, (self.now + seconds, next(self.ids), action))
 
-    def fly(self, request: Request, settle: Callable[[Reply], None]) -> None:
+    def fly(
+        self, process: Process, request: Request, settle: Callable[[Reply], None]
+    ) -> None:
         """There and back; either may take so long that replies land in another order."""
         self.requests += 1
         there, back = (min(self.random.expovariate(4.0), FLIGHT_SECONDS_MAX) for _ in range(2))
@@ -130,8 +132,11 @@ class World:
             there = self.random.uniform(0.0, 2 * TIMEOUT_SECONDS)
             self.disturbances.is_disturbed = True
             self.later(TIMEOUT_SECONDS, lambda: settle(Unreachable("read_timeout")))
-            for wire in self.subject.carried(request.body):
-                self.far_end.may_repeat.update(wire.names)
+        for wire in self.subject.carried(request.body):
+            for name in wire.names:
+                place = TopicPartition(TOPIC, self.origins[name].partition)
+                if is_given_up or not self.disturbances.may_commit(process, place):
+                    self.far_end.may_repeat[name] += 1
 
         def arrived() -> None:
             reply = self.far_end.answer(request, self.now)
@@ -184,7 +189,8 @@ class World:
         random = self.random
         owners = random.choice([1, 5, 50])
         # At most one, and only where others can go by: else a curse looks like an outage.
-        others_go_by = owners == 50 and (self.parks or self.limits.span_max > 2 * RECORDS)
+        is_roomy = self.limits.span_max > 2 * RECORDS and self.memory > 1_000_000
+        others_go_by = owners == 50 and (self.parks or is_roomy)
         outcast = None
         if others_go_by and random.random() < 0.6:
             kind = "cursed" if self.subject.is_aampe else random.choice(["cursed", "firewalled"])
