@@ -1,0 +1,298 @@
+"""Engines that are broken on purpose: each must be noticed by some world, or the worlds are blind.
+
+A mutant is a replacement in the source of one module, made as it is imported. So it runs in a
+process of its own: `python -m tests.simulation --mutant NAME`.
+"""
+
+import importlib.abc
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import CodeType, ModuleType
+
+KILLED, SURVIVED = 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    module: str  # Of consumers.
+    old: str
+    new: str
+    kind: str | None = None  # Of destination, where only one kind can show it.
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    name: str
+    seed: int | None  # `None`: it survived.
+    worlds: int
+    promise: str
+
+
+MUTANTS: Sequence[Mutant] = (
+    Mutant(
+        "commits past the lowest unsettled",
+        "delivery.offsets",
+        "                assert offset not in settled",
+        "                self.committable = max(self.committable, offset + 1)\n"
+        "                assert offset not in settled",
+    ),
+    Mutant(
+        "one key in two batches",
+        "delivery.line",
+        "                lane.idle = False\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "what goes again goes to the back",
+        "delivery.lanes",
+        "        self.queue.extendleft(reversed(entries))\n        if self.groups and entries:",
+        "        self.queue.extend(entries)\n        if self.groups and entries:",
+    ),
+    Mutant(
+        "holds are ignored",
+        "delivery.delivery",
+        "        if key in lane.waiting or self._clocks.of(entry.ids):",
+        "        if key in lane.waiting:",
+    ),
+    Mutant(
+        "a hold is not taken to heart",
+        "delivery.delivery",
+        "            self._clocks.hold(identity, hold.until(now), hold.reason)\n        status",
+        "            pass\n        status",
+    ),
+    Mutant(
+        "the device's clock is ignored",
+        "delivery.lanes",
+        '        ids.append(Id("device", encoded.device_id))',
+        "        pass",
+        "events",
+    ),
+    Mutant(
+        "resent counts as delivered",
+        "delivery.delivery",
+        "            case Resend():\n                return (entry,)",
+        "            case Resend():\n                self._done(lane.offsets, (entry,))\n"
+        "                return ()",
+    ),
+    Mutant(
+        "dead before the dead letter topic has it",
+        "delivery.delivery",
+        "        entry.status = status\n        self._dead.append(",
+        "        entry.status = status\n        entry.offsets.settle((entry.offset,))\n"
+        "        self._dead.append(",
+    ),
+    Mutant(
+        "parked before the topic has it",
+        "delivery.delivery",
+        "                    self._leaving.append(",
+        "                    entry.offsets.settle((entry.offset,))\n"
+        "                    entry.offsets = Offsets(0)\n"
+        "                    entry.offsets.is_ours = False\n"
+        "                    self._leaving.append(",
+    ),
+    Mutant(
+        "a lone split goes again for ever",
+        "delivery.delivery",
+        "            case Split(reason, detail) if company == 1:",
+        "            case Split(reason, detail) if company == 0:",
+    ),
+    Mutant(
+        "revoked entries settle",
+        "delivery.delivery",
+        "            if lane.offsets.is_ours:\n                outcomes",
+        "            if True:\n                outcomes",
+    ),
+    Mutant(
+        "the limit of records is ignored",
+        "delivery.line",
+        "        while left and len(draft.taken) < room:",
+        "        while left:",
+    ),
+    Mutant(
+        "the limit of bytes is ignored",
+        "delivery.line",
+        "        return len(entry.encoded.body) + 1 <= self.bytes_left",
+        "        return True",
+    ),
+    Mutant(
+        "the limit of memory is ignored",
+        "delivery.delivery",
+        "        self._bytes -= _size(entries)\n        if entries",
+        "        if entries",
+    ),
+    Mutant(
+        "the span is ignored",
+        "delivery.delivery",
+        "            if place.topic == self._topic and offsets.span >= span_max",
+        "            if place.topic == self._topic and offsets.span < 0 * span_max",
+    ),
+    Mutant(
+        "parked keys are forgotten after a crash",
+        "delivery.delivery",
+        "            if letter.destination != self._destination.name or original",
+        "            if True or letter.destination != self._destination.name or original",
+    ),
+    Mutant(
+        "others' parked records are taken for ours",
+        "delivery.delivery",
+        "            if letter.destination != self._destination.name or original.topic != self._topic:",
+        "            if False:",
+    ),
+    Mutant(
+        "later records overtake parked ones",
+        "delivery.delivery",
+        "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",
+        "is_overtaking(key, entry.offset) if lane.is_parked else False\n\n",
+    ),
+    Mutant(
+        "what was parked and not committed is sent twice",
+        "delivery.parking",
+        "        return offset in self._seen",
+        "        return False",
+        "aampe-events",
+    ),
+    Mutant(
+        "different users are merged",
+        "delivery.line",
+        "        if self._merge is None or later.encoded.key not in draft.own:",
+        "        first = draft.taken[0] if draft.taken else first\n"
+        "        if self._merge is None or not draft.own:",
+        "groupidentify",
+    ),
+    Mutant(
+        "two of one user in a request",
+        "delivery.line",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif False:",
+        "identify",
+    ),
+    Mutant(
+        "merged past one that could not be",
+        "delivery.line",
+        "lane.sought or entry.encoded.key in lane.waiting",
+        "lane.sought",
+        "identify",
+    ),
+    Mutant(
+        "sums are lost in a merge",
+        "destinations.property_merge",
+        "    total = terms[0] + terms[1]",
+        "    total = terms[1]",
+        "identify",
+    ),
+    Mutant(
+        "a merged record's hold is forgotten",
+        "delivery.delivery",
+        "            if isinstance(outcome, Hold):\n",
+        "            if False:\n",
+        "identify",
+    ),
+    Mutant(
+        "a Retry-After is ignored",
+        "delivery.pace",
+        "                self._wait.until = max(self._wait.until, now + (seconds or 0.0))",
+        "                pass",
+    ),
+    Mutant(
+        "a success ends the wait that was asked for",
+        "delivery.pace",
+        "            return  # It was sent before we were told to wait.",
+        "            self._wait.until = 0.0",
+    ),
+    Mutant(
+        "a 401 is the record's fault",
+        "destinations.amplitude_answers",
+        '            return Verdict(Pause(f"status_{status}"))\n        case status if 300',
+        '            return Verdict(Reject(f"status_{status}"))\n        case status if 300',
+    ),
+    Mutant(
+        "rates are not kept",
+        "delivery.rates",
+        "                if due - now > self._slack:",
+        "                if False:",
+    ),
+    Mutant(
+        "too many rejects are nobody's concern",
+        "delivery.pace",
+        "        is_enough = self._rejected >= REJECTS_MIN",
+        "        is_enough = False",
+    ),
+    Mutant(
+        "halves are forgotten while they wait",
+        "delivery.delivery",
+        "                lane.sought = (len(left) + 1) // 2",
+        "                pass",
+    ),
+    Mutant(
+        "what was merged is never suspected",
+        "delivery.delivery",
+        "        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)",
+        "        is_alone = company == 1 and isinstance(outcome, Split)",
+        "groupidentify",
+    ),
+    Mutant(
+        "planning wakes for what it cannot plan",
+        "delivery.delivery",
+        "        times = [self._clocks.next_at]",
+        "        times = [self._clocks.next_at, *(p.next_at for p in self._parked.values())]",
+    ),
+    Mutant(
+        "lost to retention and still waited for",
+        "delivery.parking",
+        "                lost.append(parked.unloaded.popleft())",
+        "                break",
+    ),
+)
+
+
+class _Mutating(importlib.abc.MetaPathFinder):
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != f"consumers.{self._mutant.module}":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        assert spec is not None
+        assert spec.origin is not None
+        return importlib.util.spec_from_file_location(
+            fullname, spec.origin, loader=_Loader(fullname, spec.origin, self._mutant)
+        )
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, mutant: Mutant) -> None:
+        super().__init__(fullname, path)
+        self._mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path).decode()
+        return compile(mutated(source, self._mutant), self.path, "exec")
+
+
+def mutated(source: str, mutant: Mutant) -> str:
+    assert source.count(mutant.old) == 1, f"{mutant.name!r} no longer fits the engine"
+    return source.replace(mutant.old, mutant.new)
+
+
+def install(mutant: Mutant) -> None:
+    """From here on, whoever imports the module gets the mutant."""
+    assert f"consumers.{mutant.module}" not in sys.modules, "it is too late for a mutation"
+    sys.meta_path.insert(0, _Mutating(mutant))
+
+
+def hunt(mutant: Mutant, worlds: int) -> Death:
+    """Which of the first seeds notices it?"""
+    command = [sys.executable, "-m", "tests.simulation.hunt", mutant.name, str(worlds)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.stdout, told.stderr[-1000:]
+    seed, _, promise = told.stdout.strip().partition(" ")
+    found = None if seed == "-" else int(seed)
+    return Death(mutant.name, found, worlds, promise)
