@@ -110,7 +110,7 @@ class Disturbances:
             self._start()
         for process in self.processes:
             process.is_draining = True
-        self._rebalance_by = self._world.now + REVOKE_SECONDS
+        self._rebalance_by = self._world.now + self._random.choice([0.0, REVOKE_SECONDS])
 
     def _rebalance(self, deadline: float) -> None:
         if any(process.flying for process in self.processes) and self._world.now < deadline:
@@ -135,13 +135,16 @@ class Disturbances:
             process.assign(number)
 
     def _expect_repeats(self, process: Process) -> None:
-        """What it has not committed comes again."""
+        """What it has not committed comes again, and only what it had sent comes twice."""
+        flying = (entry for batch in process.flying for _, part in batch.parts for entry in part)
+        sent = {self._world.name_of(one) for entry in flying for one in entry.parts or (entry,)}
         for number, owner in self._owners.items():
             if owner is process:
                 for topic in (TOPIC, PARKED):
                     log = self._world.log[TopicPartition(topic, number)]
-                    names = [one.name for one in log.between(log.committed, log.end) if one.name]
-                    self._world.far_end.may_repeat.update(names)
+                    for record in log.between(log.committed, log.end):
+                        if record.name in self._world.far_end.stored or record.name in sent:
+                            self._world.far_end.may_repeat[record.name] += 1
 
     def _delete(self) -> None:
         """Retention was set too short."""
@@ -165,7 +168,8 @@ class Disturbances:
             for _, log in world.log.of(PARKED)
             for record in log.between(log.committed, log.end)
         }
-        known = [name for name in known if name not in waiting]
+        outcasts = world.outcasts  # They would be alone, which looks like an outage.
+        known = [name for name in known if name not in waiting and name not in outcasts]
         if not known:
             return
         name = self._random.choice(known)

@@ -41,7 +41,7 @@ class Faults:
         for rare in ("crash", "rebalance", "throttle", "quota", "outage", "wrong_key", "replay"):
             setattr(faults, rare, getattr(faults, rare) / 20)
         faults.expelled /= 50
-        faults.retention = random.choice([0.0, 0.0, 0.0, 0.005])
+        faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])
         faults.overtime /= 5
         # Where most requests fail, no sender can tell the innocent from the cursed.
         if faults.lost_request + faults.unwell > 0.3:

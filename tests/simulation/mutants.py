@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 
-KILLED, SURVIVED = 1, 0
-
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -23,6 +21,7 @@ class Mutant:
     old: str
     new: str
     kind: str | None = None  # Of destination, where only one kind can show it.
+    also: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,20 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "different users are merged",
         "delivery.line",
-        "        if self._merge is None or later.encoded.key not in draft.own:",
-        "        first = draft.taken[0] if draft.taken else first\n"
-        "        if self._merge is None or not draft.own:",
-        "groupidentify",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif self._limits.one_per_key and draft.own:",
+        "identify",
+        also=(
+            (
+                "        first = draft.keys[later.encoded.key]",
+                "        later.encoded.key = next(iter(draft.own))\n"
+                "        first = draft.keys[later.encoded.key]",
+            ),
+            (
+                "        merged = self._merge(first.encoded, later.encoded)",
+                "        merged = self._merge(first.encoded, later.encoded) or first.encoded",
+            ),
+        ),
     ),
     Mutant(
         "two of one user in a request",
@@ -278,8 +287,10 @@ class _Loader(SourceFileLoader):
 
 
 def mutated(source: str, mutant: Mutant) -> str:
-    assert source.count(mutant.old) == 1, f"{mutant.name!r} no longer fits the engine"
-    return source.replace(mutant.old, mutant.new)
+    for old, new in ((mutant.old, mutant.new), *mutant.also):
+        assert source.count(old) == 1, f"{mutant.name!r} no longer fits the engine"
+        source = source.replace(old, new)
+    return source
 
 
 def install(mutant: Mutant) -> None:

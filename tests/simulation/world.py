@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 
 from consumers.delivery.destination import Limits, Reply, Request, Unreachable
-from consumers.delivery.lanes import Letter
+from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.rates import Rate
 from consumers.kafka import letter_headers
 from schemas.records import TopicPartition
@@ -37,6 +37,7 @@ class World:
         self.now = 1_000_000.0
         self.born = self.healed = self.now
         self.requests = self.steps = 0
+        self.company = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
         self.destination = self.subject.make()
         self.limits = self.destination.limits = self._limits()
@@ -75,7 +76,7 @@ class World:
         return self.disturbances.processes
 
     def run(self) -> None:
-        for _ in range(FAULTY_STEPS):
+        for _ in range(FAULTY_STEPS * (3 if self.is_bad_deploy else 1)):
             self.step()
         self.faults.heal()
         self.healed = self.now
@@ -101,9 +102,12 @@ class World:
         if self.random.random() < 0.3:
             self.commit()
         if self.agenda:
-            when, _, action = heappop(self.agenda)
-            self.now = max(self.now, when)
-            action()
+            self.now = max(self.now, self.agenda[0][0])
+            due = []
+            while self.agenda and self.agenda[0][0] <= self.now:
+                due.append(heappop(self.agenda)[2])
+            for action in due:
+                action()
         self.steps += 1
         if self.steps % CHECK_EVERY == 0:
             for process in self.processes:
@@ -126,6 +130,7 @@ class World:
     ) -> None:
         """There and back; either may take so long that replies land in another order."""
         self.requests += 1
+        self.company = max(self.company, len(self.subject.carried(request.body)))
         there, back = (min(self.random.expovariate(4.0), FLIGHT_SECONDS_MAX) for _ in range(2))
         is_given_up = self.random.random() < self.faults.overtime
         if is_given_up:
@@ -147,20 +152,20 @@ class World:
 
     def has_parked(self, process: Process, letter: Letter) -> None:
         """Somebody else may have sent it by now, and will see it here once more."""
-        record, name = letter.entry.record, self.name_of(letter)
+        record, name = letter.entry.record, self.name_of(letter.entry)
         self.log.park(record.partition, record.key, record.value, name, letter_headers(letter, NAME))
         if not self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition)):
             self.far_end.may_repeat[name] += 1
 
-    def name_of(self, letter: Letter) -> str:
-        record = letter.entry.record
+    def name_of(self, entry: Entry) -> str:
+        record = entry.record
         assert record.topic == TOPIC, "a letter tells where the original was"
         found = self.log[TopicPartition(TOPIC, record.partition)].since(record.offset, 1)
         assert found[0].offset == record.offset
         return found[0].name or ""
 
     def buried(self, letter: Letter) -> None:
-        name = self.name_of(letter)
+        name = self.name_of(letter.entry)
         self.dead[name] = letter.reason
         check_dead_letter(self, name, letter)
 
