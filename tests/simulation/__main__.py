@@ -9,9 +9,11 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from random import SystemRandom
 
-from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.hunt import hunt
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeds import Report, try_world
 
 
@@ -29,7 +31,7 @@ def main() -> int:
         SystemRandom().randrange(2**32) for _ in range(arguments.worlds)
     ]
     began = time.perf_counter()
-    with ProcessPoolExecutor(arguments.jobs) as pool:
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         kinds = [arguments.kind] * len(seeds)
         reports = list(pool.map(try_world, seeds, kinds, chunksize=min(20, len(seeds) // 8 + 1)))
     tell(reports, time.perf_counter() - began)

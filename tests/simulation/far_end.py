@@ -4,7 +4,7 @@ What the model allows is what is documented; what it stores is checked here as i
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -43,7 +43,7 @@ class FarEnd:
     faults: Faults
     origins: dict[str, Origin]
     dead: Mapping[str, str]
-    lost: Set[str]
+    lost: Collection[str]
     proxy_bytes: int | None
     is_lying: bool = False  # It said less than it knew, so that nobody can obey it.
     down_until: float = 0.0
@@ -84,7 +84,9 @@ class FarEnd:
             self.locked_until = now + choice([5.0, 300.0])
         if now < self.down_until or chance() < faults.unwell or "cursed" in kinds:
             body = choice([b"", b"<html>Bad Gateway</html>"])
-            return Response(choice([500, 502, 503, 504, 529]), body, choice([None, None, 2.0, 40.0]))
+            return Response(
+                choice([500, 502, 503, 504, 529]), body, choice([None, None, 2.0, 40.0])
+            )
         if now < self.locked_until:
             invalid_key = Response(400, b'{"code":400,"error":"Invalid API key: key"}')
             if self.subject.is_form:

@@ -1,5 +1,6 @@
 """What must be true of the engine at every step, and of every request."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from consumers.delivery.delivery import Delivery
@@ -54,3 +55,28 @@ def check_holds(wires: Sequence[Wire], held: Mapping[tuple[str, str], float], no
         for kind, one in ids:
             until = held.get((kind, one), 0.0) if one is not None else 0.0
             assert until <= now, f"{kind} {one} is held and was sent"
+
+
+class SentRates:
+    """How often each id was sent of late, whatever became of it (rates.py)."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, deque[tuple[float, int]]] = {}
+
+    def check(self, wires: Sequence[Wire], limits: Limits, now: float) -> None:
+        """Those that count: with company, once in a request does not."""
+        rate = limits.rate
+        if rate is None:
+            return
+        is_alone = limits.records == 1 or limits.one_per_key
+        ids = [one for w in wires for one in (f"u {w.user_id}", f"d {w.device_id}")]
+        for one in dict.fromkeys(ids):
+            count = ids.count(one)
+            if one.endswith(" None") or (count == 1 and not is_alone):
+                continue
+            window = self._sent.setdefault(one, deque())
+            while window and window[0][0] <= now - rate.seconds + 1e-6:
+                window.popleft()
+            window.append((now, count))
+            total = sum(sent for _, sent in window)
+            assert total <= rate.records, f"{one} came {total} times in {rate.seconds} s"

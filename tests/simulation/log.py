@@ -72,7 +72,12 @@ class Log:
         return crc32(key.encode()) % self.partitions
 
     def park(
-        self, number: int, key: bytes | None, value: bytes | None, name: str | None, headers: Headers
+        self,
+        number: int,
+        key: bytes | None,
+        value: bytes | None,
+        name: str | None,
+        headers: Headers,
     ) -> None:
         place = TopicPartition(PARKED, number)
         log = self.places[place]

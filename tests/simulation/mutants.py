@@ -1,17 +1,11 @@
 """Engines that are broken on purpose: each must be noticed by some world, or the worlds are blind.
 
 A mutant is a replacement in the source of one module, made as it is imported. So it runs in a
-process of its own: `python -m tests.simulation --mutant NAME`.
+process of its own: `python -m tests.simulation.hunt NAME WORLDS`.
 """
 
-import importlib.abc
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from types import CodeType, ModuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +16,6 @@ class Mutant:
     new: str
     kind: str | None = None  # Of destination, where only one kind can show it.
     also: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    name: str
-    seed: int | None  # `None`: it survived.
-    worlds: int
-    promise: str
 
 
 MUTANTS: Sequence[Mutant] = (
@@ -164,8 +150,7 @@ MUTANTS: Sequence[Mutant] = (
         also=(
             (
                 "        first = draft.keys[later.encoded.key]",
-                "        later.encoded.key = next(iter(draft.own))\n"
-                "        first = draft.keys[later.encoded.key]",
+                "        later.encoded.key = key = next(iter(draft.own)); first = draft.keys[key]",
             ),
             (
                 "        merged = self._merge(first.encoded, later.encoded)",
@@ -257,53 +242,3 @@ MUTANTS: Sequence[Mutant] = (
         "                break",
     ),
 )
-
-
-class _Mutating(importlib.abc.MetaPathFinder):
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != f"consumers.{self._mutant.module}":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        assert spec is not None
-        assert spec.origin is not None
-        return importlib.util.spec_from_file_location(
-            fullname, spec.origin, loader=_Loader(fullname, spec.origin, self._mutant)
-        )
-
-
-class _Loader(SourceFileLoader):
-    def __init__(self, fullname: str, path: str, mutant: Mutant) -> None:
-        super().__init__(fullname, path)
-        self._mutant = mutant
-
-    def get_code(self, fullname: str) -> CodeType:
-        source = self.get_data(self.path).decode()
-        return compile(mutated(source, self._mutant), self.path, "exec")
-
-
-def mutated(source: str, mutant: Mutant) -> str:
-    for old, new in ((mutant.old, mutant.new), *mutant.also):
-        assert source.count(old) == 1, f"{mutant.name!r} no longer fits the engine"
-        source = source.replace(old, new)
-    return source
-
-
-def install(mutant: Mutant) -> None:
-    """From here on, whoever imports the module gets the mutant."""
-    assert f"consumers.{mutant.module}" not in sys.modules, "it is too late for a mutation"
-    sys.meta_path.insert(0, _Mutating(mutant))
-
-
-def hunt(mutant: Mutant, worlds: int) -> Death:
-    """Which of the first seeds notices it?"""
-    command = [sys.executable, "-m", "tests.simulation.hunt", mutant.name, str(worlds)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.stdout, told.stderr[-1000:]
-    seed, _, promise = told.stdout.strip().partition(" ")
-    found = None if seed == "-" else int(seed)
-    return Death(mutant.name, found, worlds, promise)

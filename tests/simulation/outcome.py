@@ -102,7 +102,6 @@ def _owner(subject: Subject, key: str) -> dict[str, str]:
 
 def _check_bad_deploy(world: "World") -> None:
     good = [name for name in world.dead if world.origins[name].kind == "good"]
-    lives = world.disturbances.lives
-    company = world.limits.concurrency * world.company
-    bound = lives * (REJECTS_MIN + company) + (world.healed - world.born) / 7.0
+    in_flight = world.limits.concurrency * world.company
+    bound = REJECTS_MIN + in_flight + (world.healed - world.born) / 7.0  # Probes.
     assert len(good) <= bound, f"{len(good)} good records died of a bad deploy"

@@ -1,6 +1,5 @@
-"""One delivery process: the engine with a shell around it, as the worker is, but of virtual time."""
+"""One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
@@ -13,7 +12,12 @@ from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.outcomes import Verdict
 from schemas.records import TopicPartition
 from tests.simulation.faults import Faults
-from tests.simulation.invariants import check_holds, check_request, check_whereabouts
+from tests.simulation.invariants import (
+    SentRates,
+    check_holds,
+    check_request,
+    check_whereabouts,
+)
 from tests.simulation.log import PARKED, TOPIC, Log
 from tests.simulation.subjects import Subject, Wire
 
@@ -63,7 +67,7 @@ class Process:
         self.dying: dict[Letter, None] = {}
         self.parking: list[Letter] = []
         self.held: dict[tuple[str, str], float] = {}  # What the far end has told us.
-        self.sent: dict[str, deque[tuple[float, int]]] = {}  # By id, for the rates.
+        self.rates = SentRates()
         self.quiet_until = 0.0
 
     def assign(self, number: int) -> None:
@@ -155,7 +159,7 @@ class Process:
         assert len(self.flying) <= world.limits.concurrency, "too many requests in flight"
         check_request(batch, wires, world.limits, is_form=world.subject.is_form)
         check_holds(wires, self.held, world.now)
-        self._check_rate(wires)
+        self.rates.check(wires, world.limits, world.now)
         assert self.quiet_until <= world.now, "a Retry-After was not waited for"
 
         def settle(reply: Reply) -> None:
@@ -165,24 +169,6 @@ class Process:
                 self._remember(batch, wires, reply, verdict)
 
         world.fly(self, request, settle)
-
-    def _check_rate(self, wires: Sequence[Wire]) -> None:
-        """Of those ids that count, as it is promised (rates.py)."""
-        rate, now = self.world.limits.rate, self.world.now
-        if rate is None:
-            return
-        is_alone = self.world.limits.records == 1 or self.world.limits.one_per_key
-        ids = [one for w in wires for one in (f"u {w.user_id}", f"d {w.device_id}")]
-        for one in dict.fromkeys(ids):
-            count = ids.count(one)
-            if one.endswith(" None") or (count == 1 and not is_alone):
-                continue
-            window = self.sent.setdefault(one, deque())
-            while window and window[0][0] <= now - rate.seconds + 1e-6:
-                window.popleft()
-            window.append((now, count))
-            total = sum(sent for _, sent in window)
-            assert total <= rate.records, f"{one} came {total} times in {rate.seconds} s"
 
     def _remember(
         self, batch: Batch, wires: Sequence[Wire], reply: Reply, verdict: Verdict

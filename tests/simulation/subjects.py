@@ -1,5 +1,6 @@
 """Each destination: what its records look like, and what its requests carry of them."""
 
+import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -7,7 +8,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
-from isal import igzip
 from pydantic import SecretStr
 
 from ampgate.simulators.aampe import Aampe, AampeOptions
@@ -15,7 +15,7 @@ from ampgate.simulators.amplitude import Amplitude
 from ampgate.simulators.amplitude_project import AmplitudeOptions
 from ampgate.simulators.model import Model
 from ampgate.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
-from consumers.delivery.destination import Destination, Request
+from consumers.delivery.destination import Destination
 from consumers.destinations.aampe import AampeEvents, AampeProperties
 from consumers.destinations.amplitude import (
     AmplitudeEvents,
@@ -114,7 +114,7 @@ _OPERATIONS = {
 
 
 def _of_batch(body: bytes) -> Sequence[Wire]:
-    plain = igzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
     events: list[dict[str, str]] = orjson.loads(plain)["events"]
     return [_wire((event["insert_id"],), event) for event in events]
 

@@ -58,6 +58,8 @@ class World:
         is_bad_deploy = random.random() < 0.1
         self.records = 1500 if is_bad_deploy else RECORDS
         if is_bad_deploy:
+            # A crash forgets what was refused: what dies then says nothing.
+            self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
             self.far_end.deployed_until = self.now + random.choice([20.0, 1e9])
         self.is_bad_deploy = is_bad_deploy
         for n in range(self.records):
@@ -125,9 +127,7 @@ class World:
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         heappush(self.agenda, (self.now + seconds, next(self.ids), action))
 
-    def fly(
-        self, process: Process, request: Request, settle: Callable[[Reply], None]
-    ) -> None:
+    def fly(self, process: Process, request: Request, settle: Callable[[Reply], None]) -> None:
         """There and back; either may take so long that replies land in another order."""
         self.requests += 1
         self.company = max(self.company, len(self.subject.carried(request.body)))
@@ -153,7 +153,9 @@ class World:
     def has_parked(self, process: Process, letter: Letter) -> None:
         """Somebody else may have sent it by now, and will see it here once more."""
         record, name = letter.entry.record, self.name_of(letter.entry)
-        self.log.park(record.partition, record.key, record.value, name, letter_headers(letter, NAME))
+        self.log.park(
+            record.partition, record.key, record.value, name, letter_headers(letter, NAME)
+        )
         if not self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition)):
             self.far_end.may_repeat[name] += 1
 
@@ -172,7 +174,7 @@ class World:
     # How the world comes to be.
 
     def _limits(self) -> Limits:
-        """Those of the destination, or tiny ones: what is rare at full size happens all the time."""
+        """The destination's, or tiny ones: what is rare at full size happens all the time."""
         random, limits = self.random, self.destination.limits
         records = 1 if self.subject.is_aampe else random.choice([1, 20, limits.records])
         company = 1 if limits.one_per_key else records
