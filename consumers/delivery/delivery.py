@@ -306,8 +306,7 @@ class Delivery:
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""
-        times = [parked.next_at for parked in self._parked.values()]
-        times.append(self._clocks.next_at)
+        times = [self._clocks.next_at]  # What is parked is not planned, but asked for by `wants`.
         if self._line and len(self._in_flight) < self._pace.in_flight_max:
             times.append(max(self._pace.paused_until, self._line.due_at()))
         return min((at for at in times if at is not None), default=None)
@@ -346,6 +345,8 @@ class Delivery:
         entry = Entry(original, offsets, record.offset, body, parked=parked)
         entry.attempts, entry.status = letter.attempts, letter.status
         entry.first_failed_at = letter.first_failed_at or None
+        if parked.keys[key].suspect[0] == entry.offset:
+            _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
         match encoded:
             case Encoded():
                 self._line.add(entry, place, now)
@@ -442,11 +443,13 @@ class Delivery:
             if lane.is_parked:
                 self._bytes -= _size(entries)
                 parked.unload(key, [entry.offset for entry in entries], until, reason)
+                first = entries[0]
+                parked.keys[key].suspect = first.offset, first.lone_failures, first.failed_after
             else:
                 for entry in entries:
                     parked.park(key, entry.offset, until, reason)
-                    first = entry.first_failed_at or now
-                    self._leaving.append(Letter(entry, reason, "", first, until))
+                    failed_at = entry.first_failed_at or now
+                    self._leaving.append(Letter(entry, reason, "", failed_at, until))
 
     def _is_pressed(self, lane: Lane) -> bool:
         """Whether what waits in this lane stands in the way of others."""
@@ -488,8 +491,8 @@ class Delivery:
         return verdict
 
     def _is_amid(self, batch: Batch) -> bool:
-        """Whether others got through since the same lanes last failed like this."""
-        return len(batch.encoded) > 1 and all(
+        """Whether others got through since one of its lanes last failed like this."""
+        return len(batch.encoded) > 1 and any(
             lane.failures > 0 and lane.failed_after < self._deliveries for lane, _ in batch.parts
         )
 
@@ -516,9 +519,9 @@ class Delivery:
             stopped = {entry.encoded.key for entry in left if self._is_held(entry)}
             stopped.update(lane.waiting)
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
-            if isinstance(verdict.rest, Split):
-                lane.sought = (len(left) + 1) // 2
             again = [entry for entry in left if entry.encoded.key not in stopped]
+            if isinstance(verdict.rest, Split) and len(again) < len(left):
+                lane.sought = (len(left) + 1) // 2  # Halves would be forgotten while they wait.
             self._put_back(lane, again, verdict, now)
         if lane.waiting:
             lane.release(self._is_held)
@@ -531,7 +534,7 @@ class Delivery:
                 lane.failures += 1
                 lane.failed_after = self._deliveries
                 lane.put_back_halved(again)
-            case Retry() | Pause() if again:
+            case Retry() | Pause() if again or isinstance(verdict.rest, Pause):
                 lane.failures += 1
                 lane.failed_after = self._deliveries
                 if isinstance(verdict.rest, Retry):
@@ -572,11 +575,12 @@ class Delivery:
         now: float,
     ) -> Sequence[Entry]:
         """Do what the outcome asks for; returns what must go out again, now or later."""
-        is_final = isinstance(outcome, Reject) or (isinstance(outcome, Split) and company == 1)
+        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)
         if entry.parts and not isinstance(outcome, Delivered | Skip):
             if isinstance(outcome, Hold):
                 self._clocks.hold(self._blamed(entry), outcome.until(now), outcome.reason)
-            return self._taken_apart(entry, status, now, is_suspect=is_final)
+            is_suspect = is_alone or isinstance(outcome, Reject)
+            return self._taken_apart(entry, status, now, is_suspect=is_suspect)
         match outcome:
             case Delivered() | Skip():
                 self._done(lane.offsets, (entry,))

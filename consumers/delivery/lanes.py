@@ -60,7 +60,7 @@ class Lane:
     due_at: float = 0.0
     failures: int = 0  # In a row.
     failed_after: int = 0  # How many batches had been delivered when it last failed.
-    sought: int = 0  # What waited goes in groups of so many: a culprit is sought in them.
+    sought: int = 0  # A culprit is sought among so many at once, until something is delivered.
     rounds: int = 0  # In a row that ended with part of a batch going again.
     idle: bool = True  # No batch of it is in flight.
 
@@ -71,11 +71,9 @@ class Lane:
             self.groups.appendleft(len(entries))
 
     def put_back_halved(self, entries: list[Entry]) -> None:
-        self.put_back_in_two(entries, (len(entries) + 1) // 2)
-
-    def put_back_in_two(self, entries: list[Entry], first: int) -> None:
+        half = (len(entries) + 1) // 2
         self.queue.extendleft(reversed(entries))
-        self.groups.extendleft(size for size in (len(entries) - first, first) if size)
+        self.groups.extendleft(size for size in (len(entries) - half, half) if size)
 
     def wait(self, entry: Entry) -> None:
         self.waiting.setdefault(entry.encoded.key, deque()).append(entry)
@@ -95,10 +93,7 @@ class Lane:
         for key, entries in list(self.waiting.items()):
             if not is_held(entries[0]):
                 del self.waiting[key]
-                if self.sought:
-                    self.put_back_in_two(list(entries), min(self.sought, len(entries)))
-                else:
-                    self.put_back(list(entries))
+                self.put_back(list(entries))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,9 +81,9 @@ class Line:
         keys: dict[str, Entry] = {}
         for lane in self._ready:
             in_backoff = lane.due_at > now + self._limits.linger_seconds
-            if in_backoff or (parts and lane.groups):
+            if in_backoff or (parts and (lane.groups or lane.sought)):
                 continue
-            alone = bool(lane.groups)
+            alone = bool(lane.groups or lane.sought)
             draft = _Draft(room, bytes_left, keys, bool(parts))
             self._take(lane, draft, None if is_calm and not lane.waiting else must_wait)
             if draft.taken:
@@ -101,12 +101,14 @@ class Line:
 
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
         left = lane.groups.popleft() if lane.groups else len(lane.queue)
-        while left and len(draft.taken) < draft.room:
+        room = min(draft.room, lane.sought or draft.room)
+        while left and len(draft.taken) < room:
             entry = lane.queue[0]
             if must_wait is not None and must_wait(lane, entry):
                 lane.wait(lane.queue.popleft())
             elif self._limits.one_per_key and entry.encoded.key in draft.keys:
-                if entry.encoded.key in lane.waiting or not self._join(draft, entry):
+                is_alone = lane.sought or entry.encoded.key in lane.waiting
+                if is_alone or not self._join(draft, entry):
                     lane.wait(entry)
                 lane.queue.popleft()
             elif draft.fits(entry):

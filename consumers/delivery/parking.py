@@ -35,6 +35,8 @@ class ParkedKey:
     unloaded: deque[int] = field(default_factory=deque)  # Offsets, ascending.
     loaded: int = 0  # Entries of it in memory.
     last_loaded: int = -1
+    # The first of those unloaded last: how often it failed alone, and after how many deliveries.
+    suspect: tuple[int, int, int] = (-1, 0, -1)
 
     def is_next(self, offset: int) -> bool:
         """Whether this one may be lined up now without overtaking another."""

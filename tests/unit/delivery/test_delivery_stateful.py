@@ -15,7 +15,7 @@ from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude import AmplitudeEvents
 from schemas.config import AmplitudeDestination
 from schemas.records import TopicPartition
-from tests.simulation.world import Kept
+from tests.simulation.log import Kept
 
 LIMITS = Limits(records=4, bytes=1000, linger_seconds=0.5, concurrency=3, lanes=2)
 PLACES = [TopicPartition("events", n) for n in range(2)]

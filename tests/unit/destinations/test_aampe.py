@@ -15,7 +15,7 @@ from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered, Outcome, Pause, Reject, Retry, Skip
 from consumers.destinations.aampe import AampeEvents, AampeProperties
 from schemas.config import AampeDestination
-from tests.simulation.world import Kept
+from tests.simulation.log import Kept
 
 SECRET = SecretStr("key")
 CONFIG = AampeDestination(type="aampe", name="a", api_key=SECRET, region="us-east1")

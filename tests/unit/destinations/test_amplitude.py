@@ -12,7 +12,7 @@ from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend
 from consumers.destinations.amplitude import AmplitudeEvents
 from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from schemas.config import AmplitudeDestination
-from tests.simulation.world import Kept
+from tests.simulation.log import Kept
 
 CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key"), gzip=False)
 EVENTS = AmplitudeEvents(CONFIG)

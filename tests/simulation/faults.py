@@ -1,0 +1,54 @@
+"""What may go wrong in a world, and how often."""
+
+from dataclasses import dataclass, fields
+from random import Random
+
+
+@dataclass
+class Faults:
+    """Swarm testing: each seed has some faults off and the others at odds of their own."""
+
+    # Of the network.
+    lost_request: float = 0.0
+    lost_reply: float = 0.0
+    overtime: float = 0.0  # The client gives up, and the request arrives all the same.
+    # Of the far end, for a request.
+    unwell: float = 0.0
+    throttle_all: float = 0.0  # A 429 that names nobody.
+    names_first: float = 0.0  # Of all culprits the answer names the first one only.
+    names_strangers: float = 0.0
+    shrink: float = 0.0
+    page: float = 0.0  # A 400 with a load balancer's page.
+    # For one of its records.
+    throttle: float = 0.0
+    quota: float = 0.0
+    # Phases, which last for some seconds.
+    outage: float = 0.0
+    wrong_key: float = 0.0
+    # Of Kafka and of our processes.
+    late_parking: float = 0.0
+    late_dead_letter: float = 0.0
+    crash: float = 0.0
+    rebalance: float = 0.0
+    expelled: float = 0.0  # It has lost its partitions, and does not know it yet.
+    retention: float = 0.0  # Parked records are deleted.
+    replay: float = 0.0  # An operator parks what was delivered or dead, to be sent again.
+    others: float = 0.0  # Somebody else's parked records.
+
+    @classmethod
+    def swarm(cls, random: Random) -> "Faults":
+        faults = cls(**{one.name: random.choice([0, 0, 0.02, 0.1, 0.3]) for one in fields(cls)})
+        for rare in ("crash", "rebalance", "throttle", "quota", "outage", "wrong_key", "replay"):
+            setattr(faults, rare, getattr(faults, rare) / 20)
+        faults.expelled /= 50
+        faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])
+        faults.overtime /= 5
+        # Where most requests fail, no sender can tell the innocent from the cursed.
+        if faults.lost_request + faults.unwell > 0.3:
+            faults.lost_reply = faults.overtime = 0.0
+            faults.unwell = min(faults.unwell, 0.1)
+        return faults
+
+    def heal(self) -> None:
+        for one in fields(self):
+            setattr(self, one.name, 0.0)

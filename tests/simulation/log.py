@@ -1,0 +1,86 @@
+"""Kafka as the engine sees it: partitions with gaps, what is committed, what retention took."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from schemas.records import Headers, TopicPartition
+
+TOPIC, PARKED = "records", "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record as the log keeps it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    name: str | None  # Of the original; `None` is somebody else's.
+    timestamp: int = 0
+    headers: Headers = ()
+
+
+@dataclass
+class Partition:
+    records: list[Kept] = field(default_factory=list)
+    end: int = 0
+    begin: int = 0  # Retention has deleted what was before.
+    committed: int = 0
+
+    def append(self, record: Kept) -> None:
+        assert record.offset >= self.end
+        self.records.append(record)
+        self.end = record.offset + 1
+
+    def since(self, offset: int, count: int) -> Sequence[Kept]:
+        first = self._index(max(offset, self.begin))
+        return self.records[first : first + count]
+
+    def between(self, first: int, before: int) -> Sequence[Kept]:
+        return self.records[self._index(first) : self._index(before)]
+
+    @property
+    def is_drained(self) -> bool:
+        last = self.records[-1].offset if self.records else -1
+        return self.committed > last or self.begin > last
+
+    def _index(self, offset: int) -> int:
+        return bisect_left(self.records, offset, key=lambda record: record.offset)
+
+
+class Log:
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+        self.places = {
+            TopicPartition(topic, number): Partition()
+            for topic in (PARKED, TOPIC)
+            for number in range(partitions)
+        }
+        self.parked_names: set[str] = set()  # Of all that ever was in the topic of the parked.
+
+    def __getitem__(self, place: TopicPartition) -> Partition:
+        return self.places[place]
+
+    def of(self, topic: str) -> Iterable[tuple[TopicPartition, Partition]]:
+        return ((place, log) for place, log in self.places.items() if place.topic == topic)
+
+    def partition_of(self, key: str) -> int:
+        return crc32(key.encode()) % self.partitions
+
+    def park(
+        self,
+        number: int,
+        key: bytes | None,
+        value: bytes | None,
+        name: str | None,
+        headers: Headers,
+    ) -> None:
+        place = TopicPartition(PARKED, number)
+        log = self.places[place]
+        log.append(Kept(*place, log.end, key, value, name, headers=headers))
+        if name is not None:
+            self.parked_names.add(name)

@@ -1,0 +1,244 @@
+"""Engines that are broken on purpose: each must be noticed by some world, or the worlds are blind.
+
+A mutant is a replacement in the source of one module, made as it is imported. So it runs in a
+process of its own: `python -m tests.simulation.hunt NAME WORLDS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    module: str  # Of consumers.
+    old: str
+    new: str
+    kind: str | None = None  # Of destination, where only one kind can show it.
+    also: Sequence[tuple[str, str]] = ()
+
+
+MUTANTS: Sequence[Mutant] = (
+    Mutant(
+        "commits past the lowest unsettled",
+        "delivery.offsets",
+        "                assert offset not in settled",
+        "                self.committable = max(self.committable, offset + 1)\n"
+        "                assert offset not in settled",
+    ),
+    Mutant(
+        "one key in two batches",
+        "delivery.line",
+        "                lane.idle = False\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "what goes again goes to the back",
+        "delivery.lanes",
+        "        self.queue.extendleft(reversed(entries))\n        if self.groups and entries:",
+        "        self.queue.extend(entries)\n        if self.groups and entries:",
+    ),
+    Mutant(
+        "holds are ignored",
+        "delivery.delivery",
+        "        if key in lane.waiting or self._clocks.of(entry.ids):",
+        "        if key in lane.waiting:",
+    ),
+    Mutant(
+        "a hold is not taken to heart",
+        "delivery.delivery",
+        "            self._clocks.hold(identity, hold.until(now), hold.reason)\n        status",
+        "            pass\n        status",
+    ),
+    Mutant(
+        "the device's clock is ignored",
+        "delivery.lanes",
+        '        ids.append(Id("device", encoded.device_id))',
+        "        pass",
+        "events",
+    ),
+    Mutant(
+        "resent counts as delivered",
+        "delivery.delivery",
+        "            case Resend():\n                return (entry,)",
+        "            case Resend():\n                self._done(lane.offsets, (entry,))\n"
+        "                return ()",
+    ),
+    Mutant(
+        "dead before the dead letter topic has it",
+        "delivery.delivery",
+        "        entry.status = status\n        self._dead.append(",
+        "        entry.status = status\n        entry.offsets.settle((entry.offset,))\n"
+        "        self._dead.append(",
+    ),
+    Mutant(
+        "parked before the topic has it",
+        "delivery.delivery",
+        "                    self._leaving.append(",
+        "                    entry.offsets.settle((entry.offset,))\n"
+        "                    entry.offsets = Offsets(0)\n"
+        "                    entry.offsets.is_ours = False\n"
+        "                    self._leaving.append(",
+    ),
+    Mutant(
+        "a lone split goes again for ever",
+        "delivery.delivery",
+        "            case Split(reason, detail) if company == 1:",
+        "            case Split(reason, detail) if company == 0:",
+    ),
+    Mutant(
+        "revoked entries settle",
+        "delivery.delivery",
+        "            if lane.offsets.is_ours:\n                outcomes",
+        "            if True:\n                outcomes",
+    ),
+    Mutant(
+        "the limit of records is ignored",
+        "delivery.line",
+        "        while left and len(draft.taken) < room:",
+        "        while left:",
+    ),
+    Mutant(
+        "the limit of bytes is ignored",
+        "delivery.line",
+        "        return len(entry.encoded.body) + 1 <= self.bytes_left",
+        "        return True",
+    ),
+    Mutant(
+        "the limit of memory is ignored",
+        "delivery.delivery",
+        "        self._bytes -= _size(entries)\n        if entries",
+        "        if entries",
+    ),
+    Mutant(
+        "the span is ignored",
+        "delivery.delivery",
+        "            if place.topic == self._topic and offsets.span >= span_max",
+        "            if place.topic == self._topic and offsets.span < 0 * span_max",
+    ),
+    Mutant(
+        "parked keys are forgotten after a crash",
+        "delivery.delivery",
+        "            if letter.destination != self._destination.name or original",
+        "            if True or letter.destination != self._destination.name or original",
+    ),
+    Mutant(
+        "others' parked records are taken for ours",
+        "delivery.delivery",
+        "            if letter.destination != self._destination.name or original.topic != self._topic:",
+        "            if False:",
+    ),
+    Mutant(
+        "later records overtake parked ones",
+        "delivery.delivery",
+        "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",
+        "is_overtaking(key, entry.offset) if lane.is_parked else False\n\n",
+    ),
+    Mutant(
+        "what was parked and not committed is sent twice",
+        "delivery.parking",
+        "        return offset in self._seen",
+        "        return False",
+        "aampe-events",
+    ),
+    Mutant(
+        "different users are merged",
+        "delivery.line",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif self._limits.one_per_key and draft.own:",
+        "identify",
+        also=(
+            (
+                "        first = draft.keys[later.encoded.key]",
+                "        later.encoded.key = key = next(iter(draft.own)); first = draft.keys[key]",
+            ),
+            (
+                "        merged = self._merge(first.encoded, later.encoded)",
+                "        merged = self._merge(first.encoded, later.encoded) or first.encoded",
+            ),
+        ),
+    ),
+    Mutant(
+        "two of one user in a request",
+        "delivery.line",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif False:",
+        "identify",
+    ),
+    Mutant(
+        "merged past one that could not be",
+        "delivery.line",
+        "lane.sought or entry.encoded.key in lane.waiting",
+        "lane.sought",
+        "identify",
+    ),
+    Mutant(
+        "sums are lost in a merge",
+        "destinations.property_merge",
+        "    total = terms[0] + terms[1]",
+        "    total = terms[1]",
+        "identify",
+    ),
+    Mutant(
+        "a merged record's hold is forgotten",
+        "delivery.delivery",
+        "            if isinstance(outcome, Hold):\n",
+        "            if False:\n",
+        "identify",
+    ),
+    Mutant(
+        "a Retry-After is ignored",
+        "delivery.pace",
+        "                self._wait.until = max(self._wait.until, now + (seconds or 0.0))",
+        "                pass",
+    ),
+    Mutant(
+        "a success ends the wait that was asked for",
+        "delivery.pace",
+        "            return  # It was sent before we were told to wait.",
+        "            self._wait.until = 0.0",
+    ),
+    Mutant(
+        "a 401 is the record's fault",
+        "destinations.amplitude_answers",
+        '            return Verdict(Pause(f"status_{status}"))\n        case status if 300',
+        '            return Verdict(Reject(f"status_{status}"))\n        case status if 300',
+    ),
+    Mutant(
+        "rates are not kept",
+        "delivery.rates",
+        "                if due - now > self._slack:",
+        "                if False:",
+    ),
+    Mutant(
+        "too many rejects are nobody's concern",
+        "delivery.pace",
+        "        is_enough = self._rejected >= REJECTS_MIN",
+        "        is_enough = False",
+    ),
+    Mutant(
+        "halves are forgotten while they wait",
+        "delivery.delivery",
+        "                lane.sought = (len(left) + 1) // 2",
+        "                pass",
+    ),
+    Mutant(
+        "what was merged is never suspected",
+        "delivery.delivery",
+        "        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)",
+        "        is_alone = company == 1 and isinstance(outcome, Split)",
+        "groupidentify",
+    ),
+    Mutant(
+        "planning wakes for what it cannot plan",
+        "delivery.delivery",
+        "        times = [self._clocks.next_at]",
+        "        times = [self._clocks.next_at, *(p.next_at for p in self._parked.values())]",
+    ),
+    Mutant(
+        "lost to retention and still waited for",
+        "delivery.parking",
+        "                lost.append(parked.unloaded.popleft())",
+        "                break",
+    ),
+)

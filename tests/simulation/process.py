@@ -1,0 +1,240 @@
+"""One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+import orjson
+
+from consumers.delivery.delivery import Delivery
+from consumers.delivery.destination import Destination, Limits, Reply, Request, Response
+from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.outcomes import Verdict
+from schemas.records import TopicPartition
+from tests.simulation.faults import Faults
+from tests.simulation.invariants import (
+    SentRates,
+    check_holds,
+    check_request,
+    check_whereabouts,
+)
+from tests.simulation.log import PARKED, TOPIC, Log
+from tests.simulation.subjects import Subject, Wire
+
+FETCH_MAX = 60
+PARK_MAX = 50
+PLANS_MAX = 1000
+HELD_SECONDS = 30.0
+QUOTA_STEP_SECONDS = 3600.0
+
+
+class Surroundings(Protocol):
+    """What a process needs to know of its world."""
+
+    now: float
+    random: Random
+    faults: Faults
+    log: Log
+    subject: Subject
+    destination: Destination
+    limits: Limits
+    memory: int
+    parks: bool
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None: ...
+    def fly(
+        self, process: "Process", request: Request, settle: Callable[[Reply], None]
+    ) -> None: ...
+    def buried(self, letter: Letter) -> None: ...
+    def has_parked(self, process: "Process", letter: Letter) -> None: ...
+
+
+class Process:
+    def __init__(self, world: Surroundings) -> None:
+        self.world = world
+        self.delivery = Delivery(
+            world.destination,
+            topic=TOPIC,
+            parked_topic=PARKED if world.parks else None,
+            memory_max_bytes=world.memory,
+            random=Random(world.random.random()),
+        )
+        self.is_alive = True
+        self.is_draining = False
+        self.positions: dict[TopicPartition, int] = {}
+        self.scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
+        self.flying: dict[Batch, None] = {}
+        self.dying: dict[Letter, None] = {}
+        self.parking: list[Letter] = []
+        self.held: dict[tuple[str, str], float] = {}  # What the far end has told us.
+        self.rates = SentRates()
+        self.quiet_until = 0.0
+
+    def assign(self, number: int) -> None:
+        log = self.world.log
+        for topic in (PARKED, TOPIC):
+            place = TopicPartition(topic, number)
+            self.positions[place] = log[place].committed
+        self.scanning[number] = log[TopicPartition(PARKED, number)].end
+
+    def revoke(self) -> None:
+        self.delivery.revoke(list(self.positions))
+        self.positions.clear()
+        self.scanning.clear()
+
+    def step(self) -> None:
+        delivery, now = self.delivery, self.world.now
+        for place in list(self.positions):
+            self._read(place)
+        for _ in range(10):
+            if (wanted := delivery.wants(now)) is None:
+                break
+            self._load(wanted)
+        while letter := delivery.next_dead_letter():
+            self._bury(letter)
+        self._plan()
+        self._park()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has read all that there is."""
+        log = self.world.log
+        return all(log[place].end <= at for place, at in self.positions.items())
+
+    def check(self) -> None:
+        letters = [*self.dying, *self.parking]
+        check_whereabouts(self.delivery, self.flying, letters)
+        span_max = self.world.limits.span_max + FETCH_MAX
+        for place, offsets in self.delivery._offsets.items():
+            if place.topic == TOPIC:
+                assert offsets.span <= span_max, "a crash would repeat too many records"
+
+    def _plan(self) -> None:
+        """As long as it asks for more at once, which must come to an end."""
+        if self.is_draining:
+            return
+        for _ in range(PLANS_MAX):
+            while batch := self.delivery.next_batch(self.world.now):
+                self._send(batch)
+            wakes_at = self.delivery.wakes_at()
+            if wakes_at is None or wakes_at > self.world.now:
+                return
+        raise AssertionError(f"it plans nothing, and wants to be asked again: {wakes_at}")
+
+    def _read(self, place: TopicPartition) -> None:
+        delivery, log, now = self.delivery, self.world.log[place], self.world.now
+        if place.topic == TOPIC and (
+            place.partition in self.scanning or not delivery.has_room or place in delivery.full()
+        ):
+            return
+        if self.positions[place] >= log.end and place.partition not in self.scanning:
+            return
+        fetched = log.since(self.positions[place], self.world.random.randint(0, FETCH_MAX))
+        if place.topic == PARKED:
+            delivery.scan(fetched, now)
+        else:
+            delivery.accept(fetched, now)
+        if fetched:
+            self.positions[place] = fetched[-1].offset + 1
+        if place.topic == PARKED:
+            end = self.scanning.get(place.partition)
+            if end is not None and max(self.positions[place], log.begin) >= end:
+                del self.scanning[place.partition]
+                delivery.scanned(place.partition)
+
+    def _load(self, place: TopicPartition) -> None:
+        offset = self.delivery.wanted_from(place.partition)
+        log = self.world.log[place]
+        records = log.since(offset, self.world.random.randint(1, FETCH_MAX))
+        begins = max(offset, records[0].offset) if records else log.begin
+        if begins > offset:
+            self.delivery.lose(place.partition, begins)
+        self.delivery.load(records, self.world.now)
+
+    def _send(self, batch: Batch) -> None:
+        world = self.world
+        request = world.destination.request(batch.encoded)
+        wires = world.subject.carried(request.body)
+        self.flying[batch] = None
+        assert len(self.flying) <= world.limits.concurrency, "too many requests in flight"
+        check_request(batch, wires, world.limits, is_form=world.subject.is_form)
+        check_holds(wires, self.held, world.now)
+        self.rates.check(wires, world.limits, world.now)
+        assert self.quiet_until <= world.now, "a Retry-After was not waited for"
+
+        def settle(reply: Reply) -> None:
+            if self.is_alive:
+                del self.flying[batch]
+                verdict = self.delivery.settle(batch, reply, world.now)
+                self._remember(batch, wires, reply, verdict)
+
+        world.fly(self, request, settle)
+
+    def _remember(
+        self, batch: Batch, wires: Sequence[Wire], reply: Reply, verdict: Verdict
+    ) -> None:
+        """Whom the reply asked to wait."""
+        if not isinstance(reply, Response):
+            return
+        now, after = self.world.now, reply.retry_after_seconds
+        is_named = bool(verdict.holds or verdict.but) or self.world.subject.is_form
+        if after and (reply.status >= 500 or (reply.status == 429 and not is_named)):
+            self.quiet_until = max(self.quiet_until, now + after)
+        if reply.status != 429:
+            return
+        until = now + (after or HELD_SECONDS)
+        indexes: Sequence[int] = ()
+        if self.world.subject.is_form:
+            indexes = range(len(wires))
+        elif not self.world.subject.is_aampe and reply.body:
+            body = orjson.loads(reply.body)
+            indexes = body.get("throttled_events", ())
+            for kind, ending in (("user", "users"), ("device", "devices")):
+                for one in body.get(f"throttled_{ending}", ()):
+                    self.held[kind, one] = max(until, self.held.get((kind, one), 0.0))
+                for one in body.get(f"exceeded_daily_quota_{ending}", ()):
+                    self.held[kind, one] = (now // QUOTA_STEP_SECONDS + 1) * QUOTA_STEP_SECONDS
+        if all(lane.offsets.is_ours for lane, _ in batch.parts):
+            for index in indexes:
+                for name in wires[index].names:
+                    self.held["name", name] = until
+
+    def _bury(self, letter: Letter) -> None:
+        self.dying[letter] = None
+        late = self.world.random.random() < self.world.faults.late_dead_letter
+
+        def acknowledged() -> None:
+            if self.is_alive:
+                del self.dying[letter]
+                self.delivery.dead_lettered(letter)
+
+        def appended() -> None:
+            if self.is_alive or self.world.random.random() < 0.5:
+                self.world.buried(letter)
+                self.world.later(5.0 if late else 0.0, acknowledged)
+
+        self.world.later(self.world.random.choice([0.0, 3.0]) if late else 0.0, appended)
+
+    def _park(self) -> None:
+        """Written one after the other, as one process does; each is there once it is said so."""
+        if self.parking:
+            return
+        while len(self.parking) < PARK_MAX and (letter := self.delivery.next_parking()):
+            self.parking.append(letter)
+        if not self.parking:
+            return
+        letters, world = list(self.parking), self.world
+        late = world.random.random() < world.faults.late_parking
+
+        def acknowledged() -> None:
+            if self.is_alive:
+                self.parking.clear()
+                self.delivery.parked(letters)
+
+        def appended() -> None:
+            there = letters if self.is_alive else letters[: world.random.randint(0, len(letters))]
+            for letter in there:
+                world.has_parked(self, letter)
+            world.later(world.random.choice([0.0, 5.0]) if late else 0.0, acknowledged)
+
+        world.later(world.random.choice([0.0, 3.0]) if late else 0.0, appended)
