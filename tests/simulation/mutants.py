@@ -125,7 +125,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "others' parked records are taken for ours",
         "delivery.delivery",
-        "            if letter.destination != self._destination.name or original.topic != self._topic:",
+        "            if letter.destination != self._destination.name or original.topic != self._topic:",  # noqa: E501
         "            if False:",
     ),
     Mutant(
