@@ -125,8 +125,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "others' parked records are taken for ours",
         "delivery.delivery",
-        "            if letter.destination != self._destination.name or original.topic != self._topic:",
-        "            if False:",
+        "            if letter.destination != self._destination.name or original.topic !=",
+        "            if False and original.topic !=",
     ),
     Mutant(
         "later records overtake parked ones",

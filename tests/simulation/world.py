@@ -6,9 +6,8 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
-from consumers.delivery.destination import Limits, Reply, Request, Unreachable
+from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.rates import Rate
 from consumers.kafka import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
