@@ -21,11 +21,11 @@ def check_whereabouts(
     for batch in flying:
         for _, part in batch.parts:
             drawn += part
-    for letter in (*letters, *delivery._dead, *delivery._leaving):
+    for letter in (*letters, *delivery._stock.dead, *delivery._stock.leaving):
         drawn.append(letter.entry)
     everything = [one for entry in drawn for one in entry.parts or (entry,)]
     size = sum(len(entry.encoded.body) for entry in everything)
-    assert delivery._bytes == size, f"{delivery._bytes} bytes are counted, {size} are there"
+    assert delivery._stock.bytes == size, f"{size} bytes are there, not as counted"
     ours = [one for one in everything if one.offsets.is_ours]
     places = {(id(one.offsets), one.offset) for one in ours}
     assert len(places) == len(ours), "a record is in two places"

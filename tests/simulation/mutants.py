@@ -40,14 +40,15 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "holds are ignored",
-        "delivery.delivery",
-        "        if key in lane.waiting or self._clocks.of(entry.ids):",
+        "delivery.waits",
+        "        if key in lane.waiting or self.clocks.of(entry.ids):",
         "        if key in lane.waiting:",
     ),
     Mutant(
         "a hold is not taken to heart",
-        "delivery.delivery",
-        "            self._clocks.hold(identity, hold.until(now), hold.reason)\n        status",
+        "delivery.settling",
+        "            self._waits.clocks.hold(identity, hold.until(now), hold.reason)\n"
+        "        status",
         "            pass\n        status",
     ),
     Mutant(
@@ -59,36 +60,36 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "resent counts as delivered",
-        "delivery.delivery",
+        "delivery.settling",
         "            case Resend():\n                return (entry,)",
-        "            case Resend():\n                self._done(lane.offsets, (entry,))\n"
+        "            case Resend():\n                self._stock.done(lane.offsets, (entry,))\n"
         "                return ()",
     ),
     Mutant(
         "dead before the dead letter topic has it",
-        "delivery.delivery",
-        "        entry.status = status\n        self._dead.append(",
+        "delivery.stock",
+        "        entry.status = status\n        self.dead.append(",
         "        entry.status = status\n        entry.offsets.settle((entry.offset,))\n"
-        "        self._dead.append(",
+        "        self.dead.append(",
     ),
     Mutant(
         "parked before the topic has it",
-        "delivery.delivery",
-        "                    self._leaving.append(",
+        "delivery.waits",
+        "                    self._stock.park(",
         "                    entry.offsets.settle((entry.offset,))\n"
         "                    entry.offsets = Offsets(0)\n"
         "                    entry.offsets.is_ours = False\n"
-        "                    self._leaving.append(",
+        "                    self._stock.park(",
     ),
     Mutant(
         "a lone split goes again for ever",
-        "delivery.delivery",
+        "delivery.settling",
         "            case Split(reason, detail) if company == 1:",
         "            case Split(reason, detail) if company == 0:",
     ),
     Mutant(
         "revoked entries settle",
-        "delivery.delivery",
+        "delivery.settling",
         "            if lane.offsets.is_ours:\n                outcomes",
         "            if True:\n                outcomes",
     ),
@@ -106,31 +107,31 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "the limit of memory is ignored",
-        "delivery.delivery",
-        "        self._bytes -= _size(entries)\n        if entries",
+        "delivery.stock",
+        "        self.bytes -= size_of(entries)\n        if entries",
         "        if entries",
     ),
     Mutant(
         "the span is ignored",
-        "delivery.delivery",
-        "            if place.topic == self._topic and offsets.span >= span_max",
-        "            if place.topic == self._topic and offsets.span < 0 * span_max",
+        "delivery.stock",
+        "            if place.topic == topic and offsets.span >= span_max",
+        "            if place.topic == topic and offsets.span < 0 * span_max",
     ),
     Mutant(
         "parked keys are forgotten after a crash",
-        "delivery.delivery",
+        "delivery.intake",
         "            if letter.destination != self._destination.name or original",
         "            if True or letter.destination != self._destination.name or original",
     ),
     Mutant(
         "others' parked records are taken for ours",
-        "delivery.delivery",
-        "            if letter.destination != self._destination.name or original.topic != self._topic:",  # noqa: E501
-        "            if False:",
+        "delivery.intake",
+        "            if letter.destination != self._destination.name or original.topic !=",
+        "            if False and original.topic !=",
     ),
     Mutant(
         "later records overtake parked ones",
-        "delivery.delivery",
+        "delivery.waits",
         "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",
         "is_overtaking(key, entry.offset) if lane.is_parked else False\n\n",
     ),
@@ -181,7 +182,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "a merged record's hold is forgotten",
-        "delivery.delivery",
+        "delivery.settling",
         "            if isinstance(outcome, Hold):\n",
         "            if False:\n",
         "identify",
@@ -218,13 +219,13 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "halves are forgotten while they wait",
-        "delivery.delivery",
+        "delivery.settling",
         "                lane.sought = (len(left) + 1) // 2",
         "                pass",
     ),
     Mutant(
         "what was merged is never suspected",
-        "delivery.delivery",
+        "delivery.settling",
         "        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)",
         "        is_alone = company == 1 and isinstance(outcome, Split)",
         "groupidentify",
@@ -232,8 +233,9 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "planning wakes for what it cannot plan",
         "delivery.delivery",
-        "        times = [self._clocks.next_at]",
-        "        times = [self._clocks.next_at, *(p.next_at for p in self._parked.values())]",
+        "        times = [self._waits.clocks.next_at]",
+        "        times = [self._waits.clocks.next_at]\n"
+        "        times += [parked.next_at for parked in self._waits.parked.values()]",
     ),
     Mutant(
         "lost to retention and still waited for",

@@ -44,9 +44,9 @@ def why_it_is_pending(world: "World") -> str:
             f"parked {delivery.parked_records()}, in flight {delivery.in_flight}, "
             f"paused {delivery.paused}, room {delivery.has_room}, full {delivery.full()}, "
             f"wants {delivery.wants(world.now)}, scanning {process.scanning}, "
-            f"wakes at {delivery.wakes_at()}, now {world.now}, bytes {delivery._bytes}"
+            f"wakes at {delivery.wakes_at()}, now {world.now}, bytes {delivery._stock.bytes}"
         )
-        for parked in delivery._parked.values():
+        for parked in delivery._waits.parked.values():
             lines += [f"  {key}: {one}" for key, one in list(parked.keys.items())[:5]]
     return "\n".join(lines)
 

@@ -105,7 +105,7 @@ class Process:
         letters = [*self.dying, *self.parking]
         check_whereabouts(self.delivery, self.flying, letters)
         span_max = self.world.limits.span_max + FETCH_MAX
-        for place, offsets in self.delivery._offsets.items():
+        for place, offsets in self.delivery._stock.offsets.items():
             if place.topic == TOPIC:
                 assert offsets.span <= span_max, "a crash would repeat too many records"
 

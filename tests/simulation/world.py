@@ -211,7 +211,7 @@ class World:
     def _tick(self) -> None:
         """The shell looks every second; while there is nothing new, that changes nothing."""
         wakes = [process.delivery.wakes_at() for process in self.processes]
-        wakes += [one.next_at for p in self.processes for one in p.delivery._parked.values()]
+        wakes += [one.next_at for p in self.processes for one in p.delivery._waits.parked.values()]
         times = [at for at in wakes if at is not None and at > self.now]
         is_idle = all(process.is_idle for process in self.processes)
         at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)

@@ -137,7 +137,7 @@ class Promises(RuleBasedStateMachine):
     def nothing_is_counted_twice(self) -> None:
         assert self.delivery.unsettled() == len(self.unsettled)
         if not self.unsettled and not self.in_flight:
-            assert self.delivery._bytes == 0
+            assert self.delivery._stock.bytes == 0
 
     @invariant()
     def one_batch_a_key(self) -> None:

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from pydantic import SecretStr
 
-from consumers.delivery.delivery import LONE_FAILURES_MAX, Delivery
+from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable, ambiguity
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.delivery.pace import (
@@ -16,6 +16,7 @@ from consumers.delivery.pace import (
     Pace,
     Wait,
 )
+from consumers.delivery.settling import LONE_FAILURES_MAX
 from consumers.destinations.aampe import AampeEvents
 from schemas.config import AampeDestination
 from tests.simulation.log import Kept

@@ -1,0 +1,115 @@
+"""Records come in: from their topic, and from that of the parked."""
+
+from collections.abc import Sequence
+
+from consumers.delivery.destination import Destination, Encoded
+from consumers.delivery.lanes import Entry
+from consumers.delivery.line import Line
+from consumers.delivery.offsets import Offsets
+from consumers.delivery.outcomes import Reject, Skip
+from consumers.delivery.parking import unparked
+from consumers.delivery.stock import Stock
+from consumers.delivery.waits import Waits
+from schemas.records import Record, TopicPartition
+
+
+class Intake:
+    def __init__(
+        self, destination: Destination, topic: str, line: Line, stock: Stock, waits: Waits
+    ) -> None:
+        self._destination = destination
+        self._topic = topic
+        self._line = line
+        self._stock = stock
+        self._waits = waits
+
+    def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
+        """Take records that were read; returns why some need no delivery."""
+        skipped: list[Skip] = []
+        place, offsets = None, Offsets(0)
+        for record in records:
+            if place is None or place != (record.topic, record.partition):
+                place = TopicPartition(record.topic, record.partition)
+                offsets = self._stock.offsets_of(place, record)
+            offset = record.offset
+            offsets.read(offset)
+            if self._waits.parked and self._waits.parked_of(place.partition).was_parked(offset):
+                offsets.settle((offset,))
+                continue
+            match self._destination.encode(record):
+                case Encoded() as encoded:
+                    self._line.add(Entry(record, offsets, offset, encoded), place, now)
+                    self._stock.bytes += len(encoded.body)
+                case Reject(reason, detail):
+                    entry = Entry(record, offsets, offset, Encoded(b"", ""))
+                    self._stock.bury(entry, reason, detail, now)
+                case Skip() as skip:
+                    skipped.append(skip)
+                    offsets.settle((offset,))
+        return skipped
+
+    def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
+        """Take records that were read from the topic of the parked for the first time."""
+        skipped: list[Skip] = []
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            offsets = self._stock.offsets_of(place, record)
+            offsets.read(record.offset)
+            original, letter = unparked(record)
+            if letter.destination != self._destination.name or original.topic != self._topic:
+                offsets.settle((record.offset,))
+                continue
+            parked = self._waits.parked_of(place.partition)
+            key = self._key_of(original)
+            is_here = original.partition == place.partition
+            parked.arrived(
+                key,
+                record.offset,
+                original.offset if is_here else None,
+                letter.not_before or now,
+                letter.reason,
+            )
+            if self._stock.has_room and parked.loads(key, record.offset, now):
+                skipped += self._load(record, key, now)
+        return skipped
+
+    def load(self, records: Sequence[Record], now: float) -> list[Skip]:
+        """Take parked records that were read again, from where `wants` says."""
+        skipped: list[Skip] = []
+        for record in records:
+            parked = self._waits.parked.get(record.partition)
+            if parked is None or not self._stock.has_room:
+                break
+            key = self._key_of(unparked(record)[0])
+            if parked.loads(key, record.offset, now):
+                skipped += self._load(record, key, now)
+        return skipped
+
+    def _load(self, record: Record, key: str, now: float) -> list[Skip]:
+        place = TopicPartition(record.topic, record.partition)
+        offsets, parked = self._stock.offsets[place], self._waits.parked[place.partition]
+        original, letter = unparked(record)
+        encoded = self._destination.encode(original)
+        body = encoded if isinstance(encoded, Encoded) else Encoded(b"", key)
+        entry = Entry(original, offsets, record.offset, body, parked=parked)
+        entry.attempts, entry.status = letter.attempts, letter.status
+        entry.first_failed_at = letter.first_failed_at or None
+        if parked.keys[key].suspect[0] == entry.offset:
+            _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
+        match encoded:
+            case Encoded():
+                self._line.add(entry, place, now)
+                self._stock.bytes += len(body.body)
+            case Reject(reason, detail):
+                self._stock.bury(entry, reason, detail, now)
+            case Skip() as skip:
+                self._stock.done(offsets, (entry,))
+                return [skip]
+        return []
+
+    def _key_of(self, original: Record) -> str:
+        """A parked record's key; a producer may have left it to us to fill it in."""
+        if original.key is not None:
+            return original.key.decode(errors="replace")
+        encoded = self._destination.encode(original)
+        return encoded.key if isinstance(encoded, Encoded) else ""

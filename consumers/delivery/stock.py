@@ -1,0 +1,100 @@
+"""The stock: every record that was read and has not left, and the letters that take some elsewhere.
+
+It knows what each partition may commit, and how many bytes are in memory.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.offsets import Offsets
+from schemas.records import Record, TopicPartition
+
+LETTERS_MAX = 10_000
+
+
+class Stock:
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self.bytes = 0
+        self.offsets: dict[TopicPartition, Offsets] = {}
+        self.dead: deque[Letter] = deque()
+        self.leaving: deque[Letter] = deque()  # On their way to be parked.
+
+    @property
+    def has_room(self) -> bool:
+        letters = len(self.dead) + len(self.leaving)
+        return self.bytes < self._bytes_max and letters < LETTERS_MAX
+
+    @property
+    def bytes_max(self) -> int:
+        return self._bytes_max
+
+    def offsets_of(self, place: TopicPartition, record: Record) -> Offsets:
+        offsets = self.offsets.get(place)
+        if offsets is None:
+            offsets = self.offsets[place] = Offsets(record.offset)
+        offsets.stamp(record.offset, record.timestamp)
+        return offsets
+
+    def full(self, topic: str, span_max: int) -> set[TopicPartition]:
+        return {
+            place
+            for place, offsets in self.offsets.items()
+            if place.topic == topic and offsets.span >= span_max
+        }
+
+    def unsettled(self) -> int:
+        """Records that were read and are not settled, whether in memory or parked."""
+        return sum(offsets.unsettled for offsets in self.offsets.values())
+
+    def oldest(self) -> float | None:
+        """When the oldest record was accepted that is not settled, in seconds."""
+        stamps = [stamp for offsets in self.offsets.values() if (stamp := offsets.oldest)]
+        return min(stamps) / 1000 if stamps else None
+
+    def bury(
+        self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
+    ) -> None:
+        entry.status = status
+        self.dead.append(Letter(entry, reason, detail, entry.first_failed_at or now))
+
+    def park(self, entry: Entry, reason: str, until: float, now: float) -> None:
+        first_failed_at = entry.first_failed_at or now
+        self.leaving.append(Letter(entry, reason, "", first_failed_at, until))
+
+    def depart(self, entry: Entry) -> None:
+        """Another topic has it."""
+        if entry.offsets.is_ours:
+            self.done(entry.offsets, (entry,))
+        else:
+            self.bytes -= len(entry.encoded.body)
+
+    def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
+        if any(entry.parts for entry in entries):
+            entries = [one for entry in entries for one in entry.parts or (entry,)]
+        offsets.settle([entry.offset for entry in entries])
+        self.bytes -= size_of(entries)
+        if entries and entries[0].parked is not None:
+            for entry in entries:
+                if entry.parked is not None:
+                    entry.parked.settled(entry.encoded.key)
+
+    def revoke(self, places: Iterable[TopicPartition], lined_up: Iterable[Entry]) -> None:
+        """These partitions are another consumer's now: forget their records."""
+        for place in places:
+            if offsets := self.offsets.pop(place, None):
+                offsets.is_ours = False
+        self.bytes -= size_of(lined_up)
+        for letters in (self.dead, self.leaving):
+            for letter in list(letters):
+                if not letter.entry.offsets.is_ours:
+                    letters.remove(letter)
+                    self.bytes -= len(letter.entry.encoded.body)
+
+
+def size_of(entries: Iterable[Entry]) -> int:
+    """The bytes in memory: of merged ones, those that they were merged of."""
+    return sum(
+        len(entry.encoded.body) if not entry.parts else size_of(entry.parts) for entry in entries
+    )

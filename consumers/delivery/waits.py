@@ -1,0 +1,163 @@
+"""Who has to wait: in memory on a clock, or in Kafka among the parked."""
+
+from collections.abc import Iterable
+
+from consumers.delivery.clocks import Clocks
+from consumers.delivery.destination import Limits
+from consumers.delivery.lanes import Entry, Lane
+from consumers.delivery.line import Line
+from consumers.delivery.pace import Pace
+from consumers.delivery.parking import ParkedPartition
+from consumers.delivery.stock import Stock, size_of
+from schemas.records import TopicPartition
+
+PARK_AFTER_SECONDS = 60.0  # A longer wait is spent in Kafka, not in memory.
+RELIEF_SECONDS = 0.25  # How often memory is looked through for what could wait in Kafka.
+ATTEMPTS_MAX = 10  # Of a record that stands in the way while the destination seems away.
+
+
+class Waits:
+    def __init__(
+        self, limits: Limits, parked_topic: str | None, line: Line, stock: Stock, pace: Pace
+    ) -> None:
+        self._limits = limits
+        self._parked_topic = parked_topic
+        self._line = line
+        self._stock = stock
+        self._pace = pace
+        self._relieved_at = 0.0
+        self.clocks = Clocks()
+        self.parked: dict[int, ParkedPartition] = {}
+
+    @property
+    def is_calm(self) -> bool:
+        """Nobody has to wait for anything."""
+        return not self.clocks and not any(parked.keys for parked in self.parked.values())
+
+    def must_wait(self, lane: Lane, entry: Entry) -> bool:
+        key = entry.encoded.key
+        if key in lane.waiting or self.clocks.of(entry.ids):
+            return True
+        parked = self.parked.get(lane.place.partition)
+        if parked is None:
+            return False
+        return parked.is_overtaking(key, entry.offset) if lane.is_parked else key in parked
+
+    def is_held(self, entry: Entry) -> bool:
+        return self.clocks.of(entry.ids) is not None
+
+    def wake(self, now: float) -> None:
+        """Put in line again whose time has come, and out of memory who would wait too long."""
+        for parked in self.parked.values():
+            parked.wake(now)  # Else `wakes_at` would name the same past moment for ever.
+        if self.clocks.wake(now):
+            for lane in self._line:
+                if lane.waiting and lane.idle:
+                    lane.release(self.is_held)
+                    self._line.enter(lane)
+        if now >= self._relieved_at + RELIEF_SECONDS:
+            self._relieved_at = now
+            for lane in self._line:
+                if lane.waiting and lane.idle:
+                    self.set_aside(lane, now)
+                    lane.release(self._has_to_wait)
+                    self._line.enter(lane)
+
+    def _has_to_wait(self, entry: Entry) -> bool:
+        """Also for no other reason than that older ones of its key are parked."""
+        parked = self.parked.get(entry.record.partition)
+        is_behind = parked is not None and entry.parked is None and entry.encoded.key in parked
+        return is_behind or self.is_held(entry)
+
+    def set_aside(self, lane: Lane, now: float) -> None:
+        """What would wait too long, or takes too much room, waits in Kafka from here on."""
+        if self._parked_topic is None or not (lane.waiting and lane.idle):
+            return
+        is_pressed = self._is_pressed(lane)
+        if not (lane.waits_are_new or is_pressed):
+            return
+        lane.waits_are_new = False
+        parked = self.parked_of(lane.place.partition)
+        for key, entries in list(lane.waiting.items()):
+            clock = self.clocks.of(entries[0].ids)
+            # In an outage everybody waits; only who fails and fails again may be another case.
+            is_in_the_way = is_pressed and (
+                self._pace.paused is None or entries[0].attempts >= ATTEMPTS_MAX
+            )
+            is_long = clock is not None and (
+                is_in_the_way or clock.until > now + PARK_AFTER_SECONDS
+            )
+            follows = (
+                parked.is_overtaking(key, entries[0].offset) if lane.is_parked else key in parked
+            )
+            if not (is_long or follows):
+                continue
+            known = parked.keys.get(key)
+            until, reason = clock or (
+                (known.due_at, known.reason) if known is not None else (now, "parked")
+            )
+            del lane.waiting[key]
+            if lane.is_parked:
+                self._stock.bytes -= size_of(entries)
+                parked.unload(key, [entry.offset for entry in entries], until, reason)
+                first = entries[0]
+                parked.keys[key].suspect = first.offset, first.lone_failures, first.failed_after
+            else:
+                for entry in entries:
+                    parked.park(key, entry.offset, until, reason)
+                    self._stock.park(entry, reason, until, now)
+
+    def _is_pressed(self, lane: Lane) -> bool:
+        """Whether what waits in this lane stands in the way of others."""
+        if not lane.is_parked and lane.offsets.span >= self._limits.span_max:
+            return True
+        if self._stock.has_room:
+            return False
+        held = sum(size_of(entries) for lane in self._line for entries in lane.waiting.values())
+        return held > self._stock.bytes_max // 2
+
+    def parked_of(self, partition: int) -> ParkedPartition:
+        parked = self.parked.get(partition)
+        if parked is None:
+            parked = self.parked[partition] = ParkedPartition()
+        return parked
+
+    def wants(self, now: float) -> TopicPartition | None:
+        """A partition of which parked records are to be read again, from `wanted_from`."""
+        if self._parked_topic is None or not self._stock.has_room:
+            return None
+        for partition, parked in self.parked.items():
+            parked.wake(now)
+            if parked.wanted() is not None:
+                return TopicPartition(self._parked_topic, partition)
+        return None
+
+    def wanted_from(self, partition: int) -> int:
+        """The lowest offset that is wanted of a partition that `wants` named."""
+        offset = self.parked[partition].wanted()
+        assert offset is not None
+        return offset
+
+    def lose(self, partition: int, before: int) -> int:
+        """Kafka has deleted the parked records below this offset: how many waited there?"""
+        if self._parked_topic is None or partition not in self.parked:
+            return 0
+        lost = self.parked[partition].lose(before)
+        self._stock.offsets[TopicPartition(self._parked_topic, partition)].settle(lost)
+        return len(lost)
+
+    def held(self) -> int:
+        """Records in memory whose user, device or key has to wait."""
+        return sum(len(waits) for lane in self._line for waits in lane.waiting.values())
+
+    def parked_records(self) -> int:
+        return sum(len(k.unloaded) for p in self.parked.values() for k in p.keys.values())
+
+    def holds(self, place: TopicPartition) -> Iterable[tuple[int, str, float]]:
+        """Of a partition's held records: offset, reason, and until when."""
+        for lane in self._line:
+            if lane.place == place:
+                for entries in lane.waiting.values():
+                    clock = self.clocks.of(entries[0].ids)
+                    if clock is not None:
+                        yield entries[0].offset, clock.reason, clock.until
