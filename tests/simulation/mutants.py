@@ -234,6 +234,7 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.delivery",
         "        times = [self._clocks.next_at]",
         "        times = [self._clocks.next_at, *(p.next_at for p in self._parked.values())]",
+        also=(("            parked.wake(now)  # Else", "            pass  # Else"),),
     ),
     Mutant(
         "lost to retention and still waited for",
