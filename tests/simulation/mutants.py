@@ -231,13 +231,6 @@ MUTANTS: Sequence[Mutant] = (
         "groupidentify",
     ),
     Mutant(
-        "planning wakes for what it cannot plan",
-        "delivery.delivery",
-        "        times = [self._waits.clocks.next_at]",
-        "        times = [self._waits.clocks.next_at]\n"
-        "        times += [parked.next_at for parked in self._waits.parked.values()]",
-    ),
-    Mutant(
         "lost to retention and still waited for",
         "delivery.parking",
         "                lost.append(parked.unloaded.popleft())",

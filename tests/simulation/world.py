@@ -88,7 +88,7 @@ class World:
         while not self._is_drained(targets):
             is_late = self.now > deadline or self.steps > steps_max
             assert not is_late, f"no liveness after healing: {why_it_is_pending(self)}"
-            if not self.outcasts <= self.dead.keys() and self.random.random() < 0.2:
+            if self.outcasts and self.random.random() < 0.2:
                 # Traffic goes on. Without it an outcast is alone, and looks like an outage.
                 self.population.write_good(self.records + next(self.ids))
             self.step()
