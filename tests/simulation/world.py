@@ -155,7 +155,9 @@ class World:
         self.log.park(
             record.partition, record.key, record.value, name, letter_headers(letter, NAME)
         )
-        if not self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition)):
+        may_commit = self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition))
+        # It may also have lost the partition in between, and have it again.
+        if not (may_commit and letter.entry.offsets.is_ours):
             self.far_end.may_repeat[name] += 1
 
     def name_of(self, entry: Entry) -> str:
