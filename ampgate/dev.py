@@ -123,6 +123,7 @@ def run(options: Options, console: Console) -> None:
     """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
     with interruptible(), ExitStack() as stack:
         try:
+            options.data_dir.mkdir(parents=True, exist_ok=True)
             with console.status("starting") as status:
                 bootstrap_servers = os.environ.get(KAFKA_VARIABLE)
                 if bootstrap_servers is None:
@@ -142,7 +143,7 @@ def run(options: Options, console: Console) -> None:
             supervise(children(options), config, options, console)
         except KeyboardInterrupt:
             console.print("stopping")
-        except (EmbeddedKafkaError, topics.TopicsError) as error:
+        except (EmbeddedKafkaError, topics.TopicsError, OSError) as error:
             raise DevError(str(error)) from error
 
 
