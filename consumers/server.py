@@ -30,12 +30,12 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
     gc.set_threshold(GARBAGE_MIN, 20, 100)
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
-    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
-        try:
+    try:
+        with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
             runner.run(_serve(config, only, load))
-        except SystemExit as ended:  # uvicorn's, with its own exit code.
-            where = f"{config.delivery.admin_host}:{config.delivery.admin_port}"
-            raise ConfigError(f"delivery: cannot listen on {where}") from ended
+    except SystemExit as ended:  # uvicorn's, with its own exit code.
+        where = f"{config.delivery.admin_host}:{config.delivery.admin_port}"
+        raise ConfigError(f"delivery: cannot listen on {where}") from ended
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load | None) -> None:
