@@ -43,9 +43,13 @@ def dev(
     data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its records.")] = Path(
         ".ampgate"
     ),
-    kafka_port: Annotated[int, typer.Option(help="The embedded Kafka's.")] = 9092,
-    amplitude_port: Annotated[int, typer.Option(help="The Amplitude simulator's.")] = 9101,
-    aampe_port: Annotated[int, typer.Option(help="The Aampe simulator's.")] = 9102,
+    kafka_port: Annotated[int, typer.Option(help="The embedded Kafka's.", min=1, max=65535)] = 9092,
+    amplitude_port: Annotated[
+        int, typer.Option(help="The Amplitude simulator's.", min=1, max=65535)
+    ] = 9101,
+    aampe_port: Annotated[
+        int, typer.Option(help="The Aampe simulator's.", min=1, max=65535)
+    ] = 9102,
 ) -> None:
     """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
     options = dev_machine.Options(data_dir, kafka_port, amplitude_port, aampe_port)

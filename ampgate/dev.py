@@ -123,6 +123,7 @@ def run(options: Options, console: Console) -> None:
     """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
     with interruptible(), ExitStack() as stack:
         try:
+            options.data_dir.mkdir(parents=True, exist_ok=True)
             with console.status("starting") as status:
                 bootstrap_servers = os.environ.get(KAFKA_VARIABLE)
                 if bootstrap_servers is None:
@@ -142,7 +143,7 @@ def run(options: Options, console: Console) -> None:
             supervise(children(options), config, options, console)
         except KeyboardInterrupt:
             console.print("stopping")
-        except (EmbeddedKafkaError, topics.TopicsError) as error:
+        except (EmbeddedKafkaError, topics.TopicsError, OSError) as error:
             raise DevError(str(error)) from error
 
 
@@ -168,7 +169,6 @@ def interruptible() -> Iterator[None]:
 def configure(options: Options, bootstrap_servers: str) -> Config:
     """Write the configuration, for our children to read as we do."""
     path = (options.data_dir / "ampgate.toml").resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         CONFIGURATION.format(
             bootstrap_servers=bootstrap_servers,
@@ -237,18 +237,19 @@ def is_ready(edge: str) -> bool:
 def announce(edge: str, config: Config, options: Options, console: Console) -> None:
     delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
     console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
+    # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
     for name, url in (
         ("edge", edge),
         ("documentation", f"{edge}/docs"),
+        ("console", f"{edge}/console?delivery={delivery}"),
         ("delivery metrics", f"{delivery}/metrics"),
         ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
         ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
         ("Kafka", config.kafka.bootstrap_servers),
     ):
-        console.print(f"  {name:<20}{url}", highlight=False)
+        console.print(f"  {name:<20}{url}", highlight=False, soft_wrap=True)
     event = """{"event_type": "Sign Up", "user_id": "ann@example.org"}"""
     console.print("Send an event:")
-    # Not wrapped, whatever the terminal's width: it is there to be copied.
     console.print(
         f"  curl {edge}/v1/events -H 'Authorization: Bearer {KEY}' -d '{event}'",
         markup=False,

@@ -16,7 +16,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a l
 
 
 def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
-    return orjson.dumps(dataclasses.asdict(record) | more).decode()
+    # Counts are often by an enum's members.
+    return orjson.dumps(dataclasses.asdict(record) | more, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def printable(text: str) -> str:

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from ampgate.archive import Archive, Span
 from ampgate.batches import Stored, Wanted
+from ampgate.commits import progress_in
 from ampgate.parking import Outgoing, Run
 from ampgate.spellings import spellings
-from ampgate.trace import progress_in
 from ampgate.whereabouts import Progress, identity_of
 from ampgate.writer import Writer
 from consumers.delivery.destination import Destination, Encoded

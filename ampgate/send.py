@@ -268,11 +268,11 @@ def poster(client: Client, url: str, key: str) -> Post:
     path = f"{url.rstrip('/')}/v1/events"
 
     async def post(body: bytes) -> Answer:
-        request = client.post(path).bearer_auth(key).body_bytes(body)
         try:
+            request = client.post(path).bearer_auth(key).body_bytes(body)
             response = await request.header("content-type", "application/x-ndjson").build().send()
             content = bytes(await response.bytes())
-        except BuilderError as error:
+        except (BuilderError, ValueError) as error:
             raise SendError(f"{url}: {error}") from error
         except PyreqwestError as error:
             return Answer(NO_ANSWER, str(error).encode())

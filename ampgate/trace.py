@@ -1,25 +1,23 @@
 """`ampgate trace`: where is my event, per destination? Answered from Kafka alone."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiokafka.partitioner import murmur2
 
 from ampgate.archive import Archive, Span, archive
 from ampgate.batches import Stored, Wanted
+from ampgate.commits import Commits, commits_of, held_ahead
 from ampgate.parking import EDGE
 from ampgate.spellings import spellings
 from ampgate.whereabouts import (
     Evidence,
-    Progress,
     State,
     Whereabouts,
     identity_of,
     insert_id_as_sent,
     locate,
-    progress_of,
 )
 from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
@@ -70,14 +68,6 @@ class Search:
     everywhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Commits:
-    """How far every destination is: by destination and topic, then by partition."""
-
-    own: Mapping[tuple[str, Kind], Mapping[int, Progress]]
-    parked: Mapping[tuple[str, Kind], Mapping[int, Progress]]
-
-
 # Dead letters or parked records, by the origin and the destination that their headers name.
 _ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
 
@@ -93,39 +83,20 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
         # Commits first: what they call settled has its letter by the time letters are read.
-        commits = await _commits(config, kafka, parts)
+        commits = await commits_of(config, kafka, parts)
         records = await _records(config, kafka, search)
-        wanted = Wanted((*_origins(records), *search.sought.needles), search.since_ms)
+        ahead = await held_ahead(config, kafka, commits, records)
+        wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
         letters = await _find_in(kafka, topics.dead_letters, wanted)
         parked = await _find_in(kafka, topics.parked, wanted)
     refused = [one for one in letters if one.header("destination") == EDGE]
+    located = _locate_all(
+        *(config, parts, [*ahead, *records], commits, _by_origin(letters), _by_origin(parked))
+    )
     return [
-        *_locate_all(config, parts, records, commits, _by_origin(letters), _by_origin(parked)),
+        *_only_of(records, located),
         *(_refused(letter) for letter in refused if search.sought.matches(letter)),
     ]
-
-
-async def _commits(config: Config, kafka: Archive, parts: Sequence[Destination]) -> _Commits:
-    """A part's group reads its topic, and what is parked of it."""
-    topics = config.kafka.topics
-    groups = [topics.group_id(part.name, part.kind) for part in parts]
-    own = [
-        progress_in(kafka, group_id, topics.of(part.kind))
-        for group_id, part in zip(groups, parts, strict=True)
-    ]
-    parked = [progress_in(kafka, group_id, topics.parked) for group_id in groups]
-    found = await asyncio.gather(*own, *parked)
-    places = [(part.name, part.kind) for part in parts]
-    return _Commits(
-        dict(zip(places, found[: len(parts)], strict=True)),
-        dict(zip(places, found[len(parts) :], strict=True)),
-    )
-
-
-async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
-    """How far a group is, by partition."""
-    found = await kafka.committed(group_id, topic)
-    return {number: progress_of(one.offset, one.metadata) for number, one in found.items()}
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
@@ -186,7 +157,7 @@ def _locate_all(
     config: Config,
     parts: Sequence[Destination],
     records: Sequence[Stored],
-    commits: _Commits,
+    commits: Commits,
     letters: _ByOrigin,
     parked: _ByOrigin,
 ) -> Iterator[Whereabouts]:
@@ -206,11 +177,17 @@ def _locate_all(
             line = (part.name, record.topic, record.partition, record.key)
             if found.state is State.WAITING:
                 # The commit tells of a user's first held record; the later ones wait behind it.
-                if found.until is not None:
+                ahead = held.get(line)
+                if ahead is not None and (found.until or "") < (ahead.until or ""):
+                    found = replace(found, reason=ahead.reason, until=ahead.until)
+                elif found.until is not None:
                     held[line] = found
-                elif line in held:
-                    found = replace(found, reason=held[line].reason, until=held[line].until)
             yield found
+
+
+def _only_of(records: Sequence[Stored], located: Iterable[Whereabouts]) -> Iterator[Whereabouts]:
+    meant = {(record.topic, record.partition, record.offset) for record in records}
+    return (one for one in located if (one.topic, one.partition, one.offset) in meant)
 
 
 def _refused(letter: Stored) -> Whereabouts:

@@ -59,7 +59,7 @@ class Metadata(msgspec.Struct):
     """What a delivery commits beside an offset."""
 
     read: int | None = None
-    held: dict[str, tuple[str, str]] = {}
+    held: dict[int, tuple[str, str]] = {}
     unsettled: list[tuple[int, int]] | None = None
 
 
@@ -146,7 +146,7 @@ def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Jud
         if progress is None or not progress.is_settled(one.offset):
             asked = (one.header("reason"), one.header("not_before"))
             held = progress.metadata.held if progress is not None else {}
-            return State.WAITING, *held.get(str(one.offset), asked)
+            return State.WAITING, *held.get(one.offset, asked)
     progress = evidence.progress
     if not parked and (progress is None or not progress.is_settled(record.offset)):
         return _on_its_way(record, destination, progress)
@@ -163,7 +163,7 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     skip = destination.encode(record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # At once when it was read.
-    reason, until = progress.metadata.held.get(str(record.offset), ("in_flight", None))
+    reason, until = progress.metadata.held.get(record.offset, ("in_flight", None))
     return State.WAITING, reason, until
 
 

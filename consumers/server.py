@@ -3,12 +3,12 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, wanted
@@ -16,6 +16,7 @@ from consumers.kafka import Letters
 from schemas.config import Config, ConfigError
 
 GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
+CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.
 Load = Callable[[], Config]
 log = structlog.get_logger()
 
@@ -29,8 +30,12 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
     gc.set_threshold(GARBAGE_MIN, 20, 100)
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
-    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
-        runner.run(_serve(config, only, load))
+    try:
+        with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+            runner.run(_serve(config, only, load))
+    except SystemExit as ended:  # uvicorn's, with its own exit code.
+        where = f"{config.delivery.admin_host}:{config.delivery.admin_port}"
+        raise ConfigError(f"delivery: cannot listen on {where}") from ended
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load | None) -> None:
@@ -115,6 +120,16 @@ class _Server(uvicorn.Server):
 
 def admin_app(deliveries: Deliveries) -> FastAPI:
     app = FastAPI(title="ampgate delivery", openapi_url=None)
+
+    @app.middleware("http")
+    async def readable(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """The edge's console, a page of another origin, may read what it shows."""
+        answer = await call_next(request)
+        if request.url.path in CONSOLE_PATHS:
+            answer.headers["access-control-allow-origin"] = "*"
+        return answer
 
     @app.get("/healthz")
     async def healthz(response: Response) -> dict[str, object]:

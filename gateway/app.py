@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
+from gateway import console
 from gateway.answers import error_body
 from gateway.bodies import Receive
 from gateway.ingest import Ingest, Send, Store
@@ -103,3 +104,8 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
     async def metrics() -> Response:
         """Prometheus metrics, of all workers."""
         return Response(ingest.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/console", include_in_schema=False)
+    async def show_console(delivery: str | None = None) -> Response:
+        """The metrics, for people; `delivery` is the URL of a delivery's admin port."""
+        return Response(console.PAGE, headers=console.headers(delivery), media_type="text/html")

@@ -39,6 +39,7 @@ from ampgate.simulators.faults import Faults
 from ampgate.simulators.model import Answer, Model, Request, json_answer
 from ampgate.simulators.simulator import Simulator
 from ampgate.simulators.spool import Spool
+from schemas.config import ConfigError
 
 RESET_EXTENSION = "ampgate.reset"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -178,7 +179,12 @@ def serve(
 ) -> None:
     """Runs until SIGINT or SIGTERM."""
     app = simulator_app(kind, accepted_keys=accepted_keys)
-    simulator_server(app, host=host, port=port).run()
+    try:
+        simulator_server(app, host=host, port=port).run()
+    except SystemExit as ended:  # uvicorn's, with its own exit code.
+        raise ConfigError(f"simulate: cannot listen on {host}:{port}") from ended
+    finally:
+        app.close()
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -75,7 +75,6 @@ def chromium() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)}")
-    node_with(HERE)
     return found
 
 
@@ -98,6 +97,7 @@ async def web(
     unused_tcp_port_factory: Callable[[], int],
     tmp_path: Path,
 ) -> AsyncIterator[WebShop]:
+    node_with(HERE)
     port = unused_tcp_port_factory()
     async with site() as origin, open_shop(kafka, topic_prefix, port, tmp_path, [origin]) as shop:
         await page.goto(origin)

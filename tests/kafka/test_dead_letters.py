@@ -17,7 +17,16 @@ from ampgate.trace import ByInsertId, Search, trace
 from ampgate.whereabouts import State
 from ampgate.writer import writer
 from tests.conftest import Broker
-from tests.operating import DEADLINE_SECONDS, Message, Operation, event, operation, simulating
+from tests.operating import (
+    DEADLINE_SECONDS,
+    Message,
+    Operation,
+    event,
+    operation,
+    received,
+    set_faults,
+    simulating,
+)
 
 AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 NOW_MS = 1_767_225_600_000
@@ -249,6 +258,42 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
 
     assert (await here.run(tmp_path, "dead-letters", "replay")).exit_code == 0
     assert [one.header("origin") for one in await parked(here)] == origins
+
+
+async def test_a_plan_is_told_to_machines(here: Operation, tmp_path: Path) -> None:
+    await die(here, letter("t/0/1"), letter("t/0/1"), letter("t/0/2", "gone"))
+    ran = await here.run(tmp_path, "dead-letters", "replay", "--dry-run", "--json")
+    assert json.loads(ran.stdout)["left"] == {Fate.COPY: 1, Fate.UNKNOWN: 1}
+
+
+async def test_a_letter_dies_again_under_its_rule_and_arrives_once_without_it(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    invalid = {"kind": "answer", "status": 400, "body": {"error": "no such contact"}}
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        await set_faults(aampe, {"match": {"id": "ann"}, "effect": invalid})
+        topics = world.config.kafka.topics
+        (origin,) = await world.produce(topics.events, [event("ann", insert_id="a")])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while len(await world.stored(topics.dead_letters)) < 1:
+                pass  # Asking is waiting.
+            assert (await replay(world)).to_send == {AAMPE: 1}
+            while len(await world.stored(topics.dead_letters)) < 2:
+                pass
+            shown = await world.run(tmp_path, "dead-letters", "show", origin, "--json")
+            await set_faults(aampe)
+            assert (await replay(world, at_ms=NOW_MS + 1)).to_send == {AAMPE: 1}
+            sought = Search(ByInsertId("a"))
+            while {one.state for one in await trace(world.config, sought)} != {State.DELIVERED}:
+                pass
+            assert (await replay(world)).to_send == {}
+        arrived = await received(aampe)
+
+    first, again = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert (first["died_again"], again["died_again"]) == (False, True)
+    assert again["headers"]["detail"] == json.dumps(invalid["body"], separators=(",", ":"))
+    assert [one["event_id"] for one in arrived] == ["a"]
 
 
 async def test_what_dies_again_at_its_destination_says_so(

@@ -82,11 +82,73 @@ async def test_what_was_delivered_past_a_throttled_user_is_delivered(
             while (await states(world, ByUser(other)))[AMPLITUDE, last] != State.DELIVERED:
                 pass  # Asking is waiting.
             found = await trace(world.config, Search(ByUser(held)))
+            by_id = await trace(world.config, Search(ByInsertId("h2")))
 
+    assert by_id == [one for one in found if one.insert_id == "h2"]
     first, second = [one for one in found if one.destination == AMPLITUDE]
     assert (first.state, first.reason) == (State.WAITING, "throttled")
     assert first.until is not None
     assert replace(second, insert_id="h1", offset=first.offset) == first
+
+
+async def test_what_is_over_its_quota_is_parked_until_its_wake_time(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    quota = {"match": {"id": "ann"}, "effect": {"kind": "daily_quota"}}
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        await set_faults(amplitude, quota)
+        await world.produce(world.config.kafka.topics.events, [event("ann", insert_id="a")])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while not (parked := await world.stored(world.config.kafka.topics.parked)):
+                pass  # Asking is waiting.
+            while (await states(world, ByUser("ann")))[AAMPE, "a"] != State.DELIVERED:
+                pass
+            found = await trace(world.config, Search(ByInsertId("a")))
+
+    waiting, _ = found
+    assert (waiting.destination, waiting.state) == (AMPLITUDE, State.WAITING)
+    assert (waiting.reason, waiting.until) == ("daily_quota", parked[0].header("not_before"))
+
+
+async def test_what_a_destination_rejected_is_dead_there_alone(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    silence = {"match": {"id": "phone"}, "effect": {"kind": "silence"}}
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        await set_faults(amplitude, silence)
+        doomed = event("ann", device_id="phone", insert_id="a")
+        await world.produce(world.config.kafka.topics.events, [doomed])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while (await states(world, ByUser("ann"))) != {
+                (AMPLITUDE, "a"): State.DEAD,
+                (AAMPE, "a"): State.DELIVERED,
+            }:
+                pass  # Asking is waiting.
+            dead, _ = await trace(world.config, Search(ByUser("ann")))
+
+    assert dead.reason == "silenced"
+
+
+async def test_what_came_after_the_delivery_left_is_unread(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        world = await operation(kafka, topic_prefix, amplitude, aampe)
+        topic = world.config.kafka.topics.events
+        await world.produce(topic, [event("ann", insert_id="a")])
+        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
+            while set((await states(world, ByUser("ann"))).values()) != {State.DELIVERED}:
+                pass  # Asking is waiting.
+        await world.produce(topic, [event("ann", insert_id="b")])
+
+    assert await states(world, ByUser("ann")) == {
+        (AMPLITUDE, "a"): State.DELIVERED,
+        (AAMPE, "a"): State.DELIVERED,
+        (AMPLITUDE, "b"): State.UNREAD,
+        (AAMPE, "b"): State.UNREAD,
+    }
 
 
 async def test_what_no_destination_ever_read_is_unread(here: Operation) -> None:
@@ -100,8 +162,8 @@ async def test_what_no_destination_ever_read_is_unread(here: Operation) -> None:
 
 async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
     topics = here.config.kafka.topics
-    held, flying, unread = await here.produce(
-        topics.events, [event("ann", insert_id=name) for name in ("held", "flying", "unread")]
+    flying, held, unread = await here.produce(
+        topics.events, [event("ann", insert_id=name) for name in ("flying", "held", "unread")]
     )
     until = "2026-01-01T00:00:30.000Z"
     metadata = {
@@ -109,7 +171,7 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         "held": {held.rsplit("/", 1)[1]: ["throttled", until]},
     }
     group_id = topics.group_id(AMPLITUDE, Kind.EVENT)
-    await here.commit(group_id, held, json.dumps(metadata))
+    await here.commit(group_id, flying, json.dumps(metadata))
 
     found = await trace(here.config, Search(ByUser("ann")))
     assert [
@@ -117,11 +179,10 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         for one in found
         if one.destination == AMPLITUDE
     ] == [
-        ("held", State.WAITING, "throttled", until),
         ("flying", State.WAITING, "in_flight", None),
+        ("held", State.WAITING, "throttled", until),
         ("unread", State.UNREAD, None, None),
     ]
-    assert flying.split("/")[0] == topics.events
 
 
 async def test_a_parked_record_waits_until_its_group_has_settled_it(here: Operation) -> None:

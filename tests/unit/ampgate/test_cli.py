@@ -61,6 +61,7 @@ def test_an_unknown_destination_is_exit_2(
         ["simulate", "segment", "--port", "1"],
         ["send", "no-such-file", "--key", "k"],
         ["topics", "create", "--partitions", "0"],
+        ["dev", "--kafka-port", "65536"],
     ],
 )
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
@@ -73,6 +74,31 @@ def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -
     result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--json"])
     assert result.exit_code == 1
     assert '"lines":1,"accepted":0,"rejected":1' in result.stdout
+
+
+def test_what_is_no_url_is_one_message_and_exit_1(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text("{}")
+    result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--url", "shop"])
+    assert result.exit_code == 1
+    assert "ampgate: shop: " in result.output
+
+
+def test_a_simulators_port_that_is_taken_is_one_message_and_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(monkeypatch, "simulate", "aampe", "--port", port) == 2
+    assert f"ampgate: simulate: cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_dev_without_a_place_for_its_data_is_exit_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert run(monkeypatch, "dev", "--data-dir", str(tmp_path / "file" / "data")) == 1
+    assert "Not a directory" in capsys.readouterr().err
 
 
 def test_dev_names_the_port_that_is_taken(

@@ -1,0 +1,74 @@
+"""How far every destination is in every topic, and whom its commits say it holds."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ampgate.archive import Archive, Span
+from ampgate.batches import Stored, Wanted
+from ampgate.whereabouts import Progress, progress_of
+from consumers.delivery.destination import Destination
+from schemas.config import Config
+from schemas.topics import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """By destination and kind, then by partition."""
+
+    own: Mapping[tuple[str, Kind], Mapping[int, Progress]]
+    parked: Mapping[tuple[str, Kind], Mapping[int, Progress]]
+
+
+async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination]) -> Commits:
+    """A part's group reads its topic, and what is parked of it."""
+    topics = config.kafka.topics
+    groups = [topics.group_id(part.name, part.kind) for part in parts]
+    own = [
+        progress_in(kafka, group_id, topics.of(part.kind))
+        for group_id, part in zip(groups, parts, strict=True)
+    ]
+    parked = [progress_in(kafka, group_id, topics.parked) for group_id in groups]
+    found = await asyncio.gather(*own, *parked)
+    places = [(part.name, part.kind) for part in parts]
+    return Commits(
+        dict(zip(places, found[: len(parts)], strict=True)),
+        dict(zip(places, found[len(parts) :], strict=True)),
+    )
+
+
+async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
+    """How far a group is, by partition."""
+    found = await kafka.committed(group_id, topic)
+    return {number: progress_of(one.offset, one.metadata) for number, one in found.items()}
+
+
+async def held_ahead(
+    config: Config, kafka: Archive, commits: Commits, records: Sequence[Stored]
+) -> list[Stored]:
+    """What these wait behind, if they do: a commit tells of a user's first held record only."""
+    known = {record.origin for record in records}
+    holds = _holds(config, commits)
+    found: list[Stored] = []
+    for topic, partition in {(one.topic, one.partition) for one in records}:
+        here = [one for one in records if (one.topic, one.partition) == (topic, partition)]
+        last = max(one.offset for one in here)
+        keys = {one.key for one in here if one.key is not None}
+        earlier = [offset for offset in holds.get((topic, partition), ()) if offset < last]
+        if not earlier or not keys:
+            continue
+        (whole,) = await kafka.spans(topic, partitions=[partition])
+        span = Span(topic, partition, max(whole.start, min(earlier)), max(earlier) + 1)
+        held = await kafka.find([span], Wanted(tuple(keys)))
+        found += [one for one in held if one.key in keys and one.offset in earlier]
+    return [one for one in found if one.origin not in known]
+
+
+def _holds(config: Config, commits: Commits) -> Mapping[tuple[str, int], set[int]]:
+    """The offsets held by any destination, by topic and partition."""
+    together: dict[tuple[str, int], set[int]] = {}
+    for (_, kind), progress in commits.own.items():
+        for partition, one in progress.items():
+            place = (config.kafka.topics.of(kind), partition)
+            together.setdefault(place, set()).update(one.metadata.held)
+    return together

@@ -1,0 +1,49 @@
+"""The console: one page that polls this edge's metrics, and a delivery's when it is told where."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+PAGE = files("gateway").joinpath("console.html").read_text(encoding="utf-8")
+SCRIPT, STYLE = (
+    f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+    for element in ("script", "style")
+    for content in re.findall(rf"<{element}>(.*?)</{element}>", PAGE, re.DOTALL)
+)
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # Nothing that could end a directive.
+
+
+def headers(delivery: str | None) -> dict[str, str]:
+    """What the page may do: run its own script, and talk to this edge and to that delivery."""
+    origin = None if delivery is None else origin_of(delivery)
+    policy = (
+        "default-src 'none'",
+        f"script-src {SCRIPT}",
+        f"style-src {STYLE}",
+        "img-src data:",
+        " ".join(["connect-src 'self'", *([origin] if origin else [])]),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+    return {
+        "content-security-policy": "; ".join(policy),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-cache",
+    }
+
+
+def origin_of(url: str) -> str | None:
+    """A URL's scheme, host and port, if it is one of HTTP; whoever wrote the link chose it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.netloc.rpartition("@")[2].removesuffix("" if port is None else f":{port}")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        return None
+    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
