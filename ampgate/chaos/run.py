@@ -180,16 +180,19 @@ async def run(seconds: float, seed: int, progress: Progress) -> Report:
                 witness = Witness(opened.kafka, stored, opened.fleet)
                 has_settled = await opened.settle(witness)
                 counted = await opened.count_in_calm(witness) if has_settled else None
-                findings = list(judge(await witness.evidence(opened.clients, counted)))
+                acknowledged = [one for client in opened.clients for one in client.acknowledged]
+                refused = [one for client in opened.clients for one in client.refused]
+                evidence = await witness.evidence(acknowledged, refused, counted)
     except* (ChaosError, SendError, EmbeddedKafkaError, TopicsError) as errors:
         raise ChaosError(f"{first_of(errors)} (logs: {directory})") from None
+    findings = list(judge(evidence))
     is_good = all(finding.ok for finding in findings)
     if is_good:
         shutil.rmtree(directory, ignore_errors=True)
     return Report(
         done=opened.done,
         findings=findings,
-        events=sum(len(client.acknowledged) for client in opened.clients),
+        events=len(acknowledged),
         retries=sum(client.retries for client in opened.clients),
         longest_wait=max(client.longest_wait for client in opened.clients),
         logs=None if is_good else directory,

@@ -8,7 +8,6 @@ import orjson
 
 from ampgate.archive import Archive
 from ampgate.batches import Wanted
-from ampgate.chaos.clients import Client
 from ampgate.chaos.fleet import DESTINATIONS, Fleet, Member, ask, scrape
 from ampgate.chaos.verdict import Counted, Evidence
 from schemas.config import Kafka
@@ -65,13 +64,15 @@ class Witness:
                 counts[state] = counts.get(state, 0) + int(sample.value)
         return Counted(int(accepted), stored, settled)
 
-    async def evidence(self, clients: Sequence[Client], counted: Counted | None) -> Evidence:
+    async def evidence(
+        self, acknowledged: Sequence[str], refused: Sequence[str], counted: Counted | None
+    ) -> Evidence:
         topics = self.kafka.topics
         events = await self.stored.find(await self.stored.spans(topics.events), Wanted())
         dead = await self.stored.find(await self.stored.spans(topics.dead_letters), Wanted())
         return Evidence(
-            acknowledged=[one for client in clients for one in client.acknowledged],
-            refused=[one for client in clients for one in client.refused],
+            acknowledged=acknowledged,
+            refused=refused,
             stored=[orjson.loads(record.value or b"{}")["insert_id"] for record in events],
             amplitude=await self._received("amplitude"),
             aampe=await self._received("aampe"),
