@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def chaos(
     seconds: Annotated[float, typer.Option(min=1, help="How long things are broken.")] = 60.0,
-    seed: Annotated[int | None, typer.Option(help="The same faults at the same times.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same faults in the same order.")] = None,
     as_json: Json = False,
 ) -> None:
     """Break a gateway of its own in every way, and check that no event is lost."""

@@ -21,7 +21,7 @@ from ampgate.kafka_ports import free_ports
 from schemas.config import Config, load
 
 POLL_SECONDS = 0.05
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0  # Kafka may be away meanwhile.
 STOP_SECONDS = 20.0  # An edge ends within 10 s, a delivery some seconds after its 8 of draining.
 LISTENING = '"message": "listening"'
 KEY = "chaos"

@@ -102,10 +102,10 @@ class Run:
 
     async def _play(self, steps: Sequence[Step], seconds: float) -> None:
         for step in steps:
-            await asyncio.sleep(self.began + step.at - time.monotonic())
+            await asyncio.sleep(step.rest)
             at = time.monotonic() - self.began
-            if at > seconds:
-                return  # The steps before took longer than was planned.
+            if at + step.seconds > seconds:
+                return  # To start and to end processes took longer than nothing.
             self.progress.say(f"{at:5.1f} s  {step.words}")
             await self._do(step)
             took = time.monotonic() - self.began - at
@@ -172,6 +172,14 @@ class Run:
 async def run(seconds: float, seed: int, progress: Progress) -> Report:
     """`ChaosError` when it could not be carried through."""
     directory = Path(tempfile.mkdtemp(prefix="ampgate-chaos-"))
+    try:
+        return await _run(directory, seconds, seed, progress)
+    except asyncio.CancelledError:
+        shutil.rmtree(directory, ignore_errors=True)  # Nobody wants these logs.
+        raise
+
+
+async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -> Report:
     try:
         async with opened_run(directory, seed, progress) as opened:
             progress.enter("chaos")
