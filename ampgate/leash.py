@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO
@@ -36,8 +36,12 @@ def spawn(
     *,
     at_death: signal.Signals = signal.SIGTERM,
     output: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command`, leashed, from whatever thread; it reads nothing and writes to `output`."""
+    """Start `command`, leashed, from whatever thread; it reads nothing and writes to `output`.
+
+    Without `environment` it has ours.
+    """
     started: Future[subprocess.Popen[bytes]] = Future()
 
     def hold() -> None:
@@ -47,6 +51,7 @@ def spawn(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
+                env=environment,
                 start_new_session=True,  # Ctrl-C reaches the parent alone: it knows the order.
             )
         except OSError as error:

@@ -151,6 +151,11 @@ class Server(uvicorn.Server):
             self._current = changed
             self.app.ingest.apply(changed)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say when we can be reached: a predecessor may go now."""
+        await super().startup(sockets)
+        log.info("listening", host=self._current.edge.host, port=self._current.edge.port)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in who already waits at the door, close it, and answer everybody."""
         while waiting := self._accept_waiting():

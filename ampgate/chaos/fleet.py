@@ -1,0 +1,241 @@
+"""The edges, which share a port, and the deliveries, which share their groups, as processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+
+from ampgate import leash
+from ampgate.kafka_ports import free_ports
+from schemas.config import Config, load
+
+POLL_SECONDS = 0.05
+READY_SECONDS = 120.0  # Kafka may be away meanwhile.
+STOP_SECONDS = 20.0  # An edge ends within 10 s, a delivery some seconds after its 8 of draining.
+LISTENING = '"message": "listening"'
+KEY = "chaos"
+DESTINATIONS = ("amplitude-chaos", "aampe-chaos")
+
+CONFIGURATION = """\
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+topic_prefix = "{topic_prefix}"
+
+[edge]
+host = "127.0.0.1"
+port = {edge_port}
+
+[delivery]
+admin_host = "127.0.0.1"
+
+[[sources]]
+name = "chaos"
+write_key = "chaos"
+
+[[destinations]]
+name = "amplitude-chaos"
+type = "amplitude"
+api_key = "k"
+base_url = "{amplitude}"
+
+[[destinations]]
+name = "aampe-chaos"
+type = "aampe"
+region = "us-east1"
+api_key = "k"
+base_url = "{aampe}"
+"""
+
+
+class ChaosError(Exception):
+    """It could not go on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a scrape."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process of ours. What it says is in `log`."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def require_alive(self) -> None:
+        status = self.process.poll()
+        if status is not None:
+            raise ChaosError(f"{self.name} ended with status {status}: see {self.log}")
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Starts and ends members; `troubles` tells of those that did not end as they should."""
+
+    directory: Path
+    edge_port: int
+    edges: list[Member] = field(default_factory=list)
+    deliveries: list[Member] = field(default_factory=list)
+    simulators: dict[str, Member] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    _started: int = 0
+
+    @property
+    def edge_url(self) -> str:
+        return f"http://127.0.0.1:{self.edge_port}"
+
+    def configure(self, bootstrap_servers: str, topic_prefix: str) -> Config:
+        """What all members read; the simulators run by now."""
+        file = self.directory / "ampgate.toml"
+        file.write_text(
+            CONFIGURATION.format(
+                bootstrap_servers=bootstrap_servers,
+                topic_prefix=topic_prefix,
+                edge_port=self.edge_port,
+                amplitude=self.simulators["amplitude"].url,
+                aampe=self.simulators["aampe"].url,
+            )
+        )
+        return load(file, {})
+
+    async def start_edge(self) -> Member:
+        """Return once it listens."""
+        edge = self._spawn("edge", self.edge_port, "edge")
+        self.edges.append(edge)
+        await self._until(edge, lambda: asyncio.to_thread(_says, edge.log, LISTENING))
+        return edge
+
+    async def start_delivery(self) -> Member:
+        """Return once it has its workers, whether or not the destinations take anything."""
+        [port] = free_ports(1)
+        delivery = self._spawn("delivery", port, "deliver")
+        self.deliveries.append(delivery)
+        await self._until(delivery, lambda: _is_working(delivery))
+        return delivery
+
+    async def start_simulator(self, kind: str) -> Member:
+        [port] = free_ports(1)
+        simulator = self._spawn(kind, port, "simulate", kind, "--port", str(port))
+        self.simulators[kind] = simulator
+        await self._until(simulator, lambda: _answers(simulator))
+        return simulator
+
+    async def kill(self, member: Member) -> None:
+        """End it as a power cut would: `kill -9`."""
+        self._part_with(member)
+        member.process.kill()
+        await asyncio.to_thread(member.process.wait)
+
+    async def stop(self, member: Member) -> None:
+        """Ask it to end; it has to, in time and with status 0."""
+        self._part_with(member)
+        member.process.send_signal(signal.SIGTERM)
+        try:
+            status = await asyncio.to_thread(member.process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.troubles.append(f"{member.name} had not ended {STOP_SECONDS:g} s after SIGTERM")
+            member.process.kill()
+            await asyncio.to_thread(member.process.wait)
+        else:
+            if status != 0:
+                self.troubles.append(f"{member.name} ended with status {status} after SIGTERM")
+
+    async def stop_gateway(self) -> None:
+        """All edges first, then all deliveries."""
+        for members in (self.edges, self.deliveries):
+            await asyncio.gather(*(self.stop(member) for member in list(members)))
+
+    def end(self) -> None:
+        """Whatever is left."""
+        for member in (*self.edges, *self.deliveries, *self.simulators.values()):
+            member.process.kill()
+            member.process.wait()
+
+    def _part_with(self, member: Member) -> None:
+        """It is about to end; that it has done so already is a trouble."""
+        (self.edges if member in self.edges else self.deliveries).remove(member)
+        if (status := member.process.poll()) is not None:
+            self.troubles.append(f"{member.name} ended by itself, with status {status}")
+
+    def _spawn(self, kind: str, port: int, *arguments: str) -> Member:
+        self._started += 1
+        name = f"{kind}-{self._started}"
+        log = self.directory / f"{name}.log"
+        ours = {name: text for name, text in os.environ.items() if not name.startswith("AMPGATE_")}
+        environment = ours | {
+            "AMPGATE_CONFIG": str(self.directory / "ampgate.toml"),
+            "AMPGATE_DELIVERY__ADMIN_PORT": str(port),
+        }
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "ampgate", *arguments]
+            process = leash.spawn(
+                command, at_death=signal.SIGKILL, output=output, environment=environment
+            )
+        return Member(name, process, port, log)
+
+    async def _until(self, member: Member, holds: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not await holds():
+            member.require_alive()
+            if time.monotonic() > deadline:
+                raise ChaosError(f"{member.name} was not ready in time: see {member.log}")
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _says(log: Path, words: str) -> bool:
+    return words in log.read_text()
+
+
+async def _is_working(delivery: Member) -> bool:
+    try:
+        _, body = await ask(f"{delivery.url}/readyz")
+    except PyreqwestError:
+        return False
+    return bool(orjson.loads(body)["status"] in ("ready", "paused"))
+
+
+async def _answers(member: Member) -> bool:
+    try:
+        status, _ = await ask(f"{member.url}/_stats")
+    except PyreqwestError:
+        return False
+    return status == 200
+
+
+async def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """The answer to a GET, or to a POST of `body`."""
+    async with ClientBuilder().timeout(timedelta(seconds=30)).build() as client:
+        request = client.get(url) if body is None else client.post(url).body_bytes(body)
+        response = await request.build().send()
+        return response.status, bytes(await response.bytes())
+
+
+async def scrape(url: str) -> list[Sample]:
+    _, body = await ask(f"{url}/metrics")
+    return [
+        Sample(sample.name, sample.labels, sample.value)
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    ]

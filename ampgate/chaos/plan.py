@@ -1,0 +1,136 @@
+"""What is broken, and when: drawn from a seed. Pure.
+
+Theory of operation: each lane breaks one thing after another, and the lanes run side by side: the
+broker dies while an edge is replaced and Amplitude answers 503. A lane plays a shuffled deck, so
+that even a short run has most kinds; a longer one shuffles again. A lane rests from when it was
+whole again: on a slow machine it breaks less, but never keeps a thing broken for ever.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+
+Rule = Mapping[str, object]
+"""A rule of a simulator's script (`ampgate.simulators.faults`)."""
+
+THROTTLED_USERS = 3
+SMALL_BODY_BYTES = (1_000, 8_000)  # One event always fits.
+
+
+class Lane(StrEnum):
+    EDGES = "edges"
+    DELIVERIES = "deliveries"
+    KAFKA = "Kafka"
+    AMPLITUDE = "Amplitude"
+    AAMPE = "Aampe"
+
+
+class Act(StrEnum):
+    KILL = "kill -9, then a new one"
+    REPLACE = "replaced, the successor first"
+    JOIN = "one more joins, and leaves"
+    FAULT = "faults"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`rest`: how long the lane is whole before it; `seconds`: how long what was killed stays away,
+    who joined stays, or a fault lasts.
+    """
+
+    rest: float
+    lane: Lane
+    act: Act
+    seconds: float
+    name: str = ""
+    rules: Sequence[Rule] = field(default_factory=tuple)
+
+    @property
+    def words(self) -> str:
+        lasting = f"{self.seconds:.1f} s"
+        match self.act:
+            case Act.FAULT:
+                return f"{self.lane}: {self.name} for {lasting}"
+            case Act.KILL:
+                return f"{self.lane}: kill -9, a new one after {lasting}"
+            case Act.JOIN:
+                return f"{self.lane}: one more joins, and leaves after {lasting}"
+            case Act.REPLACE:
+                return f"{self.lane}: one is replaced, the successor first"
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How long a lane rests before a step, and how long a step lasts; each between two bounds."""
+
+    rest: tuple[float, float]
+    lasts: tuple[float, float]
+
+
+RHYTHMS: Mapping[Lane, Rhythm] = {
+    Lane.EDGES: Rhythm((2.0, 4.0), (0.0, 2.0)),
+    Lane.DELIVERIES: Rhythm((2.0, 5.0), (0.0, 3.0)),
+    Lane.KAFKA: Rhythm((6.0, 18.0), (0.0, 3.0)),
+    Lane.AMPLITUDE: Rhythm((0.5, 2.5), (1.0, 4.0)),
+    Lane.AAMPE: Rhythm((0.5, 2.5), (1.0, 4.0)),
+}
+DECKS: Mapping[Lane, Sequence[Act]] = {
+    Lane.EDGES: (Act.KILL, Act.REPLACE),
+    Lane.DELIVERIES: (Act.KILL, Act.REPLACE, Act.JOIN),
+    Lane.KAFKA: (Act.KILL,),
+}
+
+
+def plan(seed: int, seconds: float, users: Sequence[str]) -> Mapping[Lane, Sequence[Step]]:
+    """Every lane's steps: as many as have room in the time, if nothing else takes any."""
+    return {lane: list(_steps(lane, Random(f"{seed} {lane}"), seconds, users)) for lane in Lane}
+
+
+def _steps(lane: Lane, random: Random, seconds: float, users: Sequence[str]) -> Iterator[Step]:
+    rhythm = RHYTHMS[lane]
+    deck: list[Act | str] = []
+    at = 0.0
+    while True:
+        rest, lasting = random.uniform(*rhythm.rest), random.uniform(*rhythm.lasts)
+        at += rest + lasting
+        if at > seconds:
+            return
+        if not deck:
+            deck = list(DECKS.get(lane) or _faults(lane, random, users))
+            random.shuffle(deck)
+        match deck.pop():
+            case Act() as act:
+                yield Step(rest, lane, act, lasting)
+            case name:
+                rules = _faults(lane, random, users)[name]
+                yield Step(rest, lane, Act.FAULT, lasting, name, rules)
+
+
+def _faults(lane: Lane, random: Random, users: Sequence[str]) -> Mapping[str, Sequence[Rule]]:
+    """All of a destination's faults, by their names."""
+    retry_after = {"retry-after": str(random.randint(0, 2))}
+    key_refused = "an invalid API key" if lane is Lane.AMPLITUDE else "status 401"
+    status = 400 if lane is Lane.AMPLITUDE else 401
+    body = {"code": 400, "error": "Invalid API key: k"} if status == 400 else {"detail": "no"}
+    faults: dict[str, Sequence[Rule]] = {
+        "resets before the request is read": _often(random, kind="reset", when="before"),
+        "lost answers": _often(random, kind="reset", when="after"),
+        "status 503": [{"effect": {"kind": "answer", "status": 503, "headers": retry_after}}],
+        "a proxy's 502": _often(random, kind="html", status=502),
+        "slow answers": _often(random, kind="delay", seconds=0.2, jitter_seconds=1.5),
+        key_refused: [{"effect": {"kind": "answer", "status": status, "body": body}}],
+        "throttled users": [
+            {"match": {"id": user}, "effect": {"kind": "throttle"}}
+            for user in random.sample(users, min(THROTTLED_USERS, len(users)))
+        ],
+    }
+    if lane is Lane.AMPLITUDE:
+        size = random.randint(*SMALL_BODY_BYTES)
+        faults["status 401"] = [{"effect": {"kind": "answer", "status": 401}}]
+        faults["status 413"] = [{"effect": {"kind": "max_body_bytes", "bytes": size}}]
+    return faults
+
+
+def _often(random: Random, **effect: object) -> Sequence[Rule]:
+    return [{"probability": round(random.uniform(0.2, 0.9), 2), "effect": effect}]

@@ -1,0 +1,59 @@
+"""What `ampgate chaos` breaks, and when."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ampgate.chaos.plan import Act, Lane, Step, plan
+from ampgate.simulators.app import simulator_app
+from ampgate.simulators.faults import Faults
+
+USERS = [f"user{number:02}" for number in range(20)]
+seeds = st.integers(0, 2**32 - 1)
+
+
+def test_a_seed_is_one_plan() -> None:
+    assert plan(7, 60, USERS) == plan(7, 60, USERS)
+    assert plan(7, 60, USERS) != plan(8, 60, USERS)
+
+
+@given(seeds, st.floats(1, 300))
+def test_a_lane_rests_between_its_steps_and_ends_in_time(seed: int, seconds: float) -> None:
+    for steps in plan(seed, seconds, USERS).values():
+        assert all(step.rest > 0 for step in steps)
+        assert sum(step.rest + step.seconds for step in steps) <= seconds
+
+
+@given(seeds)
+def test_25_seconds_are_enough_for_every_way_to_end_a_process(seed: int) -> None:
+    steps = plan(seed, 25, USERS)
+    assert {step.act for step in steps[Lane.EDGES]} == {Act.KILL, Act.REPLACE}
+    assert {step.act for step in steps[Lane.DELIVERIES]} == {Act.KILL, Act.REPLACE, Act.JOIN}
+    assert steps[Lane.KAFKA]
+
+
+@given(seeds)
+def test_a_minute_has_every_fault_of_a_destination_before_one_comes_again(seed: int) -> None:
+    for lane in (Lane.AMPLITUDE, Lane.AAMPE):
+        times = Counter(step.name for step in plan(seed, 60, USERS)[lane])
+        assert max(times.values()) - min(times.values()) <= 1
+        assert {"lost answers", "status 503", "throttled users", "status 401"} <= times.keys()
+
+
+@pytest.mark.parametrize("lane", [Lane.AMPLITUDE, Lane.AAMPE])
+def test_the_simulators_know_every_fault(lane: Lane) -> None:
+    app = simulator_app(lane.lower())
+    try:
+        for step in faults(plan(1, 300, USERS)[lane]):
+            app.simulator.set_faults(Faults.model_validate({"rules": step.rules}), 0.0)
+    finally:
+        app.close()
+
+
+def faults(steps: Sequence[Step]) -> Sequence[Step]:
+    found = [step for step in steps if step.act is Act.FAULT]
+    assert len({step.name for step in found}) >= 7
+    return found

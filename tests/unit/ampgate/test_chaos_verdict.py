@@ -1,0 +1,54 @@
+"""How `ampgate chaos` judges: it sees every way in which a promise can be broken."""
+
+from dataclasses import replace
+
+import pytest
+
+from ampgate.chaos.verdict import Counted, Evidence, judge
+
+SENT = ["ann-0", "bob-0", "ann-1", "bob-1"]
+BALANCED = Counted(4, 4, {"amplitude-chaos": {"delivered": 3, "skipped": 1, "waiting": 0}})
+GOOD = Evidence(
+    acknowledged=SENT,
+    refused=[],
+    stored=[*SENT, "ann-1"],
+    amplitude=["bob-0", "ann-0", "ann-1", "bob-1"],
+    aampe=["ann-0", "ann-1", "ann-0", "bob-0", "ann-1", "bob-1"],
+    dead_letters=[],
+    unsettled={"chaos.amplitude-chaos.events": 0},
+    violations=["/batch: user 'ann' was held and came 2.0 s before its time"],
+    troubles=[],
+    counted=BALANCED,
+)
+
+
+def failed(evidence: Evidence) -> set[str]:
+    return {finding.subject for finding in judge(evidence) if not finding.ok}
+
+
+def test_repetitions_to_kafka_and_aampe_are_no_failure() -> None:
+    assert failed(GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    ("broken", "subject"),
+    [
+        (replace(GOOD, refused=["429: too much"]), "clients"),
+        (replace(GOOD, stored=SENT[:-1]), "Kafka"),
+        (replace(GOOD, amplitude=SENT[:-1]), "Amplitude"),
+        (replace(GOOD, amplitude=[*SENT, "ann-2"]), "Amplitude"),
+        (replace(GOOD, amplitude=[*SENT, "ann-0"]), "Amplitude, repetitions"),
+        (replace(GOOD, amplitude=["ann-1", "ann-0", "bob-0", "bob-1"]), "Amplitude, order"),
+        (replace(GOOD, aampe=SENT[1:]), "Aampe"),
+        (replace(GOOD, aampe=["bob-1", *SENT]), "Aampe, order"),
+        (replace(GOOD, dead_letters=["chaos.events/0/3 at aampe-chaos: no"]), "dead letters"),
+        (replace(GOOD, unsettled={"chaos.aampe-chaos.events": 1}), "waiting"),
+        (replace(GOOD, violations=["/batch: no api_key"]), "the destinations' rules"),
+        (replace(GOOD, troubles=["edge-3 ended by itself, with status 1"]), "processes"),
+        (replace(GOOD, counted=None), "counters"),
+        (replace(GOOD, counted=replace(BALANCED, accepted=3)), "counters"),
+        (replace(GOOD, counted=replace(BALANCED, settled={"a": {"delivered": 3}})), "counters"),
+    ],
+)
+def test_what_is_broken_is_found(broken: Evidence, subject: str) -> None:
+    assert failed(broken) == {subject}
