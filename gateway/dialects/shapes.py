@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import orjson
 
 from schemas.events import (
@@ -27,6 +28,7 @@ from schemas.topics import Kind
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
+_Shape = TypeVar("_Shape")
 Facts = EventFacts | IdentificationFacts | GroupFacts
 
 
@@ -157,6 +159,22 @@ def _ip(ip: str | None, context: Context, members: list[bytes], nulls: list[str]
     nulls.append("ip")
     if shown is not None:
         members.append(b'"ip":' + orjson.dumps(shown))
+
+
+def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
+    """The outer shape of a whole body; the values in it stay bytes, for a fifth of a parse's cost.
+
+    As strict as `parse_json`: of what is no JSON, msgspec passes over only what is not UTF-8 in
+    values that it leaves. A number beyond every float is JSON, and passes.
+    """
+    try:
+        shape = decoder.decode(body)
+    except RecursionError as error:
+        words = "malformed JSON: the nesting is far too deep"
+        raise RefusedError(failure(400, words)) from error
+    if not body.isascii():
+        body.decode()
+    return shape
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  JSON is anything.
