@@ -22,11 +22,10 @@ from gateway.dialects.shapes import (
     Request,
     failure,
     parse_json,
-    read_facts,
     record_of,
     split_json,
 )
-from schemas.events import Defect, GroupFacts
+from schemas.events import Defect, GroupFacts, read_event
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5
@@ -60,13 +59,17 @@ class HttpApi:
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, defects = Batch(), Defects()
+        shortest = opened.min_id_length
         for index, value in enumerate(opened.values):
-            facts = read_facts(Kind.EVENT, value)
-            if isinstance(facts, Defect):
+            facts = read_event(value)
+            if type(facts) is Defect:
                 defects.add(index, facts)
                 continue
-            if short := short_ids(facts, opened.min_id_length):
-                defects.add_short(index, short)
+            user_id, device_id = facts.user_id, facts.device_id
+            if (user_id is not None and len(user_id) < shortest) or (
+                device_id is not None and len(device_id) < shortest
+            ):
+                defects.add_short(index, short_ids(facts, shortest))
                 continue
             batch.records.append(record_of(value, facts, context)[0])
         if defects:
