@@ -1,6 +1,5 @@
 """What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 import orjson
 
+from gateway.dialects.insert_ids import new_insert_id
 from schemas.events import (
     Defect,
     EventFacts,
@@ -140,7 +140,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     members: list[bytes] = []
     nulls: list[str] = []
     if insert_id is None:
-        insert_id = str(uuid.uuid4())
+        insert_id = new_insert_id()
         members.append(b'"insert_id":"%b"' % insert_id.encode())
         nulls.append("insert_id")
     if facts.time is None:
