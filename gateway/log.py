@@ -17,10 +17,10 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from gateway.lanes import Lane, NotStored, TooLargeForKafka
+from gateway.partitioner import positive_hash
 from schemas.config import Kafka
 from schemas.records import NewRecord
 
@@ -145,7 +145,7 @@ class Log:
         if hashed is None:
             if len(self._hashes) >= KNOWN_KEYS_MAX:
                 self._hashes.clear()
-            hashed = self._hashes[key] = int(murmur2(key)) & 0x7FFFFFFF
+            hashed = self._hashes[key] = positive_hash(key)
         return hashed % count
 
     async def _count_partitions(self, topic: str) -> int:
