@@ -25,6 +25,7 @@ from gateway.dialects.shapes import (
 from schemas.events import ABSENT, Defect
 from schemas.topics import Kind
 
+_SPACE = b" \t\r\n"  # JSON knows no other.
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -99,7 +100,7 @@ class Native:
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
         if b"ndjson" in content_type or b"jsonl" in content_type:
             return _lines(body)
-        text = body.strip()
+        text = body.strip(_SPACE)
         try:
             if text.startswith(b"["):
                 return [bytes(raw) for raw in split_json(_array, text)]
