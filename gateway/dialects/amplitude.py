@@ -22,15 +22,22 @@ from gateway.dialects.shapes import (
     Request,
     failure,
     parse_json,
-    read_facts,
     record_of,
+    split_json,
 )
-from schemas.events import Defect, GroupFacts
+from schemas.events import Defect, GroupFacts, read_event
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Upload(msgspec.Struct, gc=False):
+    api_key: str
+    events: list[msgspec.Raw]
+    options: object = None
+
+
+_upload = msgspec.json.Decoder(_Upload)
 
 
 class HttpApi:
@@ -41,32 +48,28 @@ class HttpApi:
     methods = POST
 
     def open(self, request: Request) -> Opened:
-        if not request.body.strip():
-            raise RefusedError(failure(400, "Missing request body"))
         try:
-            tree = parse_json(request.body)
-        except orjson.JSONDecodeError as error:
-            words = f"Invalid JSON request body: {error}"
-            raise RefusedError(failure(400, words)) from error
-        if not isinstance(tree, dict):
-            raise RefusedError(failure(400, "Invalid JSON request body"))
-        key = tree.get("api_key")
-        if not isinstance(key, str) or not key:
+            upload = split_json(_upload, request.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _unreadable(request.body) from error
+        if not upload.api_key:
             raise _missing_field("api_key")
-        if not isinstance(tree.get("events"), list):
-            raise _missing_field("events")
-        raws = _array.decode(_object.decode(request.body)["events"])
-        return Opened(key, [bytes(raw) for raw in raws], min_id_length(tree.get("options")))
+        values = [bytes(raw) for raw in upload.events]
+        return Opened(upload.api_key, values, min_id_length(upload.options))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, defects = Batch(), Defects()
+        shortest = opened.min_id_length
         for index, value in enumerate(opened.values):
-            facts = read_facts(Kind.EVENT, value)
-            if isinstance(facts, Defect):
+            facts = read_event(value)
+            if type(facts) is Defect:
                 defects.add(index, facts)
                 continue
-            if short := short_ids(facts, opened.min_id_length):
-                defects.add_short(index, short)
+            user_id, device_id = facts.user_id, facts.device_id
+            if (user_id is not None and len(user_id) < shortest) or (
+                device_id is not None and len(device_id) < shortest
+            ):
+                defects.add_short(index, short_ids(facts, shortest))
                 continue
             batch.records.append(record_of(value, facts, context)[0])
         if defects:
@@ -164,6 +167,20 @@ def short_ids(facts: Facts, shortest: int) -> list[str]:
 
 def plain(status: int, words: str) -> Answer:
     return Answer(status, words.encode(), TEXT)
+
+
+def _unreadable(body: bytes) -> RefusedError:
+    """In words, what is wrong with a body that is no upload."""
+    if not body.strip():
+        return RefusedError(failure(400, "Missing request body"))
+    try:
+        tree = parse_json(body)
+    except orjson.JSONDecodeError as error:
+        return RefusedError(failure(400, f"Invalid JSON request body: {error}"))
+    if not isinstance(tree, dict):
+        return RefusedError(failure(400, "Invalid JSON request body"))
+    key = tree.get("api_key")
+    return _missing_field("events" if isinstance(key, str) and key else "api_key")
 
 
 def _missing_field(name: str) -> RefusedError:

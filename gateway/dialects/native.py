@@ -20,14 +20,31 @@ from gateway.dialects.shapes import (
     parse_json,
     read_facts,
     record_of,
+    split_json,
 )
-from schemas.events import Defect
+from schemas.events import ABSENT, Defect
 from schemas.topics import Kind
 
+_SPACE = b" \t\r\n"  # JSON knows no other.
 _array = msgspec.json.Decoder(list[msgspec.Raw])
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# A record has one of these; an envelope has none.
-_OF_RECORDS = ("event_type", "user_id", "device_id", "group_type")
+
+
+class _Object(msgspec.Struct, gc=False):
+    """An envelope, or a record: that has one of the members of its kind, an envelope has none."""
+
+    events: msgspec.Raw = ABSENT
+    updates: msgspec.Raw = ABSENT
+    event_type: msgspec.Raw = ABSENT
+    user_id: msgspec.Raw = ABSENT
+    device_id: msgspec.Raw = ABSENT
+    group_type: msgspec.Raw = ABSENT
+
+    def is_record(self) -> bool:
+        named = (self.event_type, self.user_id, self.device_id, self.group_type)
+        return any(raw is not ABSENT for raw in named)
+
+
+_object = msgspec.json.Decoder(_Object)
 
 
 class Native:
@@ -83,21 +100,23 @@ class Native:
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
         if b"ndjson" in content_type or b"jsonl" in content_type:
             return _lines(body)
+        text = body.strip(_SPACE)
         try:
-            tree = parse_json(body)
-        except orjson.JSONDecodeError as error:
-            if _looks_like_lines(body):
-                return _lines(body)
-            raise RefusedError(failure(400, f"malformed JSON: {error}")) from error
-        if isinstance(tree, list):
-            return [bytes(raw) for raw in _array.decode(body)]
-        if isinstance(tree, dict):
-            if self._member not in tree or any(name in tree for name in _OF_RECORDS):
-                return [body.strip()]
-            if isinstance(tree[self._member], list):
-                return [bytes(raw) for raw in _array.decode(_object.decode(body)[self._member])]
-            raise RefusedError(failure(400, f"{self._member} is not an array"))
-        raise RefusedError(failure(400, "the body is neither an object nor an array"))
+            if text.startswith(b"["):
+                return [bytes(raw) for raw in split_json(_array, text)]
+            outer = split_json(_object, text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if _looks_like_lines(text):
+                return _lines(text)
+            raise RefusedError(failure(400, _wrong(body))) from error
+        several = outer.events if self.kind is Kind.EVENT else outer.updates
+        if several is ABSENT or outer.is_record():
+            return [text]
+        try:
+            return [bytes(raw) for raw in _array.decode(several)]
+        except msgspec.ValidationError as error:
+            words = f"{self._member} is not an array"
+            raise RefusedError(failure(400, words)) from error
 
 
 def _beacon_key(query: bytes) -> str | None:
@@ -114,9 +133,18 @@ def _lines(body: bytes) -> list[bytes]:
     return [line.strip() for line in body.split(b"\n") if line.strip()]
 
 
-def _looks_like_lines(body: bytes) -> bool:
+def _wrong(body: bytes) -> str:
+    """In words, what is wrong with a body that is neither an object nor an array."""
+    try:
+        parse_json(body)
+    except orjson.JSONDecodeError as error:
+        return f"malformed JSON: {error}"
+    return "the body is neither an object nor an array"
+
+
+def _looks_like_lines(text: bytes) -> bool:
     """Whether the first line is a whole object, and not the only one."""
-    first, newline, rest = body.strip().partition(b"\n")
+    first, newline, rest = text.partition(b"\n")
     if not newline or not rest or not first.startswith(b"{"):
         return False
     try:

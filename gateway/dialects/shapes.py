@@ -1,12 +1,14 @@
 """What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import orjson
 
+from gateway.dialects.insert_ids import new_insert_id
 from schemas.events import (
     Defect,
     EventFacts,
@@ -27,6 +29,8 @@ from schemas.topics import Kind
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
+_QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
+_Shape = TypeVar("_Shape")
 Facts = EventFacts | IdentificationFacts | GroupFacts
 
 
@@ -115,7 +119,9 @@ def read_facts(kind: Kind, value: bytes) -> Facts | Defect:
 
 def key_of(facts: Facts) -> bytes | None:
     key: str | None
-    if isinstance(facts, EventFacts):
+    if type(facts) is EventFacts:
+        if facts.user_id is not None:
+            return facts.user_id.encode()
         key = event_key(facts)
     elif isinstance(facts, IdentificationFacts):
         key = identification_key(facts)
@@ -126,11 +132,15 @@ def key_of(facts: Facts) -> bytes | None:
 
 def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
     """The record and its insert_id, with what the edge fills in; the rest byte for byte."""
+    insert_id = facts.insert_id
+    if insert_id is not None and facts.time is not None:
+        located = _located(value, facts, context)
+        if located is not None:
+            return NewRecord(key_of(facts), located, context.headers), insert_id
     members: list[bytes] = []
     nulls: list[str] = []
-    insert_id = facts.insert_id
     if insert_id is None:
-        insert_id = str(uuid.uuid4())
+        insert_id = new_insert_id()
         members.append(b'"insert_id":"%b"' % insert_id.encode())
         nulls.append("insert_id")
     if facts.time is None:
@@ -139,12 +149,24 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     if isinstance(facts, EventFacts):
         _ip(facts.ip, context, members, nulls)
     # A member that is there as `null`, or that the source may not keep, gives way.
-    standing = [name for name in nulls if b'"%b"' % name.encode() in value]
+    standing = [name for name in nulls if _QUOTED[name] in value]
     if standing:
         value = without(value, *standing)
     if members:
         value = with_members(value, b",".join(members))
     return NewRecord(key_of(facts), value, context.headers), insert_id
+
+
+def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
+    """The value with its ip, where that means to leave it or to add it; None where it is more."""
+    if type(facts) is not EventFacts:
+        return value
+    if facts.ip is None:
+        if _QUOTED["ip"] in value:
+            return None
+        shown = context.remote_ip
+        return value if shown is None else with_members(value, _ip_member(shown))
+    return value if context.keeps_ip and facts.ip != "$remote" else None
 
 
 def _ip(ip: str | None, context: Context, members: list[bytes], nulls: list[str]) -> None:
@@ -156,7 +178,28 @@ def _ip(ip: str | None, context: Context, members: list[bytes], nulls: list[str]
         shown = context.shown_ip(ip)
     nulls.append("ip")
     if shown is not None:
-        members.append(b'"ip":' + orjson.dumps(shown))
+        members.append(_ip_member(shown))
+
+
+@lru_cache(maxsize=1_024)  # All events of a request come from one place.
+def _ip_member(ip: str) -> bytes:
+    return b'"ip":' + orjson.dumps(ip)
+
+
+def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
+    """The outer shape of a whole body; the values in it stay bytes, for a fifth of a parse's cost.
+
+    As strict as `parse_json`: of what is no JSON, msgspec passes over only what is not UTF-8 in
+    values that it leaves. A number beyond every float is JSON, and passes.
+    """
+    try:
+        shape = decoder.decode(body)
+    except RecursionError as error:
+        words = "malformed JSON: the nesting is far too deep"
+        raise RefusedError(failure(400, words)) from error
+    if not body.isascii():
+        body.decode()
+    return shape
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  JSON is anything.

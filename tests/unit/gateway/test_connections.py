@@ -16,6 +16,10 @@ KEEP_ALIVE_SECONDS = 75
 LARGE = (
     b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 999999\r\n\r\n"
 )
+SMALL = (
+    b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 37\r\n\r\n"
+    b'{"event_type":"a","user_id":"user-1"}'
+)
 HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
 
 
@@ -48,10 +52,12 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
+        self.writes = 0
         self.closed = False
 
     def write(self, data: Any) -> None:  # noqa: ANN401
         self.written += data
+        self.writes += 1
 
     def close(self) -> None:
         self.closed = True
@@ -155,3 +161,31 @@ async def test_a_shutdown_leaves_a_moment_for_what_is_on_its_way(peer: Peer) -> 
     await peer.sends(HEALTH)
     peer.connection.shutdown()
     assert peer.is_closed_at(LEAVE_SECONDS)
+
+
+async def test_what_came_whole_is_answered_in_one_write(peer: Peer) -> None:
+    await peer.sends(SMALL)
+    await peer.sends(SMALL)
+
+    assert peer.wire.written.count(b"HTTP/1.1 202 ") == 2
+    assert peer.wire.writes == 2
+    assert not peer.wire.closed
+
+
+async def test_who_does_not_read_is_answered_when_there_is_room(peer: Peer) -> None:
+    peer.connection.pause_writing()
+    sending = asyncio.create_task(peer.sends(SMALL))
+    answered, _ = await asyncio.wait([sending], timeout=0.05)
+    assert not answered
+    assert peer.wire.writes == 0
+
+    peer.connection.resume_writing()
+    await sending
+    assert peer.wire.written.startswith(b"HTTP/1.1 202 ")
+
+
+async def test_who_is_gone_is_not_answered(peer: Peer) -> None:
+    peer.connection.data_received(SMALL)
+    peer.connection.connection_lost(None)
+    await asyncio.wait(peer.state.tasks)
+    assert peer.wire.writes == 0

@@ -111,7 +111,9 @@ def test_none_usable_is_422(event: object, reason: str) -> None:
     assert json.loads(answer.body)["rejected"][0]["reason"] == reason
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"3", b"null", b'{"events":1}', b"[NaN]", b'"\xff"'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"3", b"null", b'{"events":1}', b"[NaN]", b'"\xff"', b"{}\x0b"]
+)
 def test_malformed_is_400(body: bytes) -> None:
     with pytest.raises(RefusedError) as raised:
         EVENTS.open(request(body))
