@@ -82,6 +82,18 @@ def deliver(
 
 
 @app.command()
+def bench() -> None:
+    """Measure what an event costs on this machine; from a checkout of the project."""
+    try:
+        from benchmarks.__main__ import main as measure
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "the benchmarks are part of the project's checkout: run it there"
+        ) from error
+    measure()
+
+
+@app.command()
 def simulate(
     upstream: Upstream,
     port: Annotated[int, typer.Option(min=0, max=65535)],

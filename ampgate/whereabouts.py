@@ -59,6 +59,7 @@ class Metadata(msgspec.Struct):
     """What a delivery commits beside an offset."""
 
     read: int | None = None
+    paused: str | None = None  # Why the destination is.
     held: dict[int, tuple[str, str]] = {}
     unsettled: list[tuple[int, int]] | None = None
 
@@ -163,7 +164,8 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     skip = destination.encode(record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # At once when it was read.
-    reason, until = progress.metadata.held.get(record.offset, ("in_flight", None))
+    waits = (progress.metadata.paused or "in_flight", None)
+    reason, until = progress.metadata.held.get(record.offset, waits)
     return State.WAITING, reason, until
 
 

@@ -267,6 +267,7 @@ class Worker:
             held[str(offset)] = [reason, timestamp(until)]
         note = {
             "read": self._delivery.read_to(place),
+            "paused": self._delivery.paused,
             "held": held,
             "unsettled": self._delivery.unsettled_ranges(place, NOTED_RANGES_MAX),
         }

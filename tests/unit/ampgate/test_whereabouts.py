@@ -96,3 +96,10 @@ def test_an_unusable_record_is_dead_though_its_letter_has_expired() -> None:
         Stored("ampgate.events", 0, 100, 1, None, b"not json", []), AMPLITUDE, evidence(101)
     )
     assert (found.state, found.reason) == (State.DEAD, "not_json")
+
+
+def test_what_a_paused_destination_keeps_waits_for_its_reason() -> None:
+    known = evidence(50, {"read": 101, "paused": "status_401"})
+    told = locate(RECORD, AMPLITUDE, known)
+
+    assert (told.state, told.reason) == (State.WAITING, "status_401")
