@@ -10,7 +10,7 @@ import structlog
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
 from consumers.http import Sender, sender_to
-from consumers.kafka import Letters
+from consumers.kafka_letters import Letters
 from consumers.worker import Worker
 from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
 

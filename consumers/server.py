@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, wanted
-from consumers.kafka import Letters
+from consumers.kafka_letters import Letters
 from schemas.config import Config, ConfigError
 
 GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.

@@ -18,7 +18,8 @@ from consumers.delivery.destination import Destination, Response, ambiguity
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.pace import Wait
 from consumers.http import Sender
-from consumers.kafka import Letters, Loader, Reader, is_co_partitioned
+from consumers.kafka import Loader, Reader, is_co_partitioned
+from consumers.kafka_letters import Letters
 from schemas.config import Config
 from schemas.letters import timestamp
 from schemas.records import TopicPartition

@@ -16,7 +16,7 @@ from ampgate import topics
 from ampgate.simulators.app import simulator_app, simulator_server
 from consumers.deliveries import workers_of
 from consumers.http import sender_to
-from consumers.kafka import Letters
+from consumers.kafka_letters import Letters
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker

@@ -31,7 +31,7 @@ from ampgate import leash, topics
 from ampgate.kafka_ports import free_ports
 from consumers.deliveries import workers_of
 from consumers.http import sender_to
-from consumers.kafka import Letters
+from consumers.kafka_letters import Letters
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker

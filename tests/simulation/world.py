@@ -8,7 +8,7 @@ from random import Random
 
 from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
-from consumers.kafka import letter_headers
+from consumers.kafka_letters import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin
