@@ -5,7 +5,8 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from schemas.config import Config, Kafka, load
+from schemas.config import Config, Kafka
+from schemas.config_file import load
 
 DEFAULT_FILE = "ampgate.toml"
 

@@ -19,7 +19,8 @@ from rich.console import Console
 from ampgate import leash, topics
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import is_free
-from schemas.config import Config, load
+from schemas.config import Config
+from schemas.config_file import load
 
 KEY = "dev"
 POLL_SECONDS = 0.1

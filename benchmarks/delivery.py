@@ -14,7 +14,8 @@ from ampgate.kafka_ports import free_ports
 from benchmarks.events import event
 from benchmarks.processes import cpu_seconds, get, process, rss_megabytes
 from benchmarks.row import Row, row
-from schemas.config import Kafka, load
+from schemas.config import Kafka
+from schemas.config_file import load
 
 PARTITIONS = 12
 AMPLITUDE_EVENTS = 300_000

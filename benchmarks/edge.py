@@ -12,7 +12,7 @@ from ampgate.kafka_ports import free_ports
 from benchmarks.events import KEY
 from benchmarks.processes import cpu_seconds, process, rss_megabytes
 from benchmarks.row import Row, row
-from schemas.config import load
+from schemas.config_file import load
 
 SINGLES = 20_000
 BATCH = 100

@@ -18,7 +18,8 @@ from pyreqwest.exceptions import PyreqwestError
 
 from ampgate import leash
 from ampgate.kafka_ports import free_ports
-from schemas.config import Config, load
+from schemas.config import Config
+from schemas.config_file import load
 
 POLL_SECONDS = 0.05
 READY_SECONDS = 120.0  # Kafka may be away meanwhile.

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from ampgate.cli import app
 from ampgate.kafka_jars import KAFKA_VERSION
-from schemas.config import load
+from schemas.config_file import load
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ampgate.cli import app
-from schemas.config import parse
+from schemas.config_file import parse
 from tests.docs.tables import DOCS, TABLE, written
 
 ROOT = DOCS.parent

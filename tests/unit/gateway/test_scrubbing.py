@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.scrubbing import Scrubber
-from schemas.config import Config, ConfigError, Scrub, parse
+from schemas.config import Config, ConfigError, Scrub
+from schemas.config_file import parse
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError, load, parse
+from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+from schemas.config_file import load, parse
 
 SOURCE = {"name": "web", "write_key": "k1"}
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}
