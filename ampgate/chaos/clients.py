@@ -11,7 +11,8 @@ from random import Random
 import orjson
 from pyreqwest.client import ClientBuilder
 
-from ampgate.send import LANES, Post, Sender, parse_line, poster
+from ampgate.lines import LANES, parse_line
+from ampgate.send import Post, Sender, poster
 
 CLIENTS = 6
 USERS_EACH = 8

@@ -26,7 +26,7 @@ from ampgate.chaos.witness import Witness
 from ampgate.finding import Finding
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import free_ports
-from ampgate.send import SendError
+from ampgate.lines import SendError
 from ampgate.topics import TopicsError
 from schemas.config import Kafka
 

@@ -5,19 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ampgate.send import (
-    BATCH_EVENTS,
-    LANES,
-    NO_ANSWER,
-    Answer,
-    BadLine,
-    Line,
-    Sender,
-    SendError,
-    open_lines,
-    parse_line,
-    read_lines,
-)
+from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
+from ampgate.send import BATCH_EVENTS, NO_ANSWER, Answer, Sender
 
 
 class Edge:

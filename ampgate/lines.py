@@ -1,0 +1,77 @@
+"""The lines of a file that `ampgate send` reads: each an event, with the lane that it goes by."""
+
+import gzip
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+LANES = 4
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class SendError(Exception):
+    """The rest of the file was not sent; the message says why."""
+
+
+class Line(NamedTuple):
+    number: int
+    lane: int
+    event: bytes
+
+
+class BadLine(NamedTuple):
+    number: int
+    reason: str
+
+
+def parse_line(number: int, text: bytes) -> Line | BadLine:
+    """Check a line, choose its lane, and give it an `insert_id` if it has none."""
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return BadLine(number, f"not JSON: {error}")
+    if not isinstance(event, dict):
+        return BadLine(number, "not a JSON object")
+    key = event.get("user_id") or event.get("device_id") or ""
+    lane = zlib.crc32(str(key).encode()) % LANES
+    return Line(number, lane, text if event.get("insert_id") else _identified(event, text))
+
+
+def _identified(event: dict[str, object], text: bytes) -> bytes:
+    insert_id = str(uuid.uuid4())
+    if event and "insert_id" not in event:
+        # Spliced in, not encoded anew: the line's other bytes stay as they are.
+        return b'{"insert_id":"%s",' % insert_id.encode() + text.partition(b"{")[2]
+    return orjson.dumps(event | {"insert_id": insert_id})
+
+
+def read_lines(file: BufferedIOBase) -> Iterator[Line | BadLine]:
+    """The lines that are not empty, numbered as an editor does."""
+    numbers = count(1)
+    try:
+        for number, raw in zip(numbers, file, strict=False):
+            text = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
+            if text:
+                yield parse_line(number, text)
+    except (EOFError, OSError, zlib.error) as error:
+        raise SendError(f"the file cannot be read further: {error}") from error
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
+    """The file, and its plain content: the same when it is not compressed."""
+    with path.open("rb") as raw:
+        compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        raw.seek(0)
+        if compressed:
+            with gzip.open(raw) as content:
+                yield raw, content
+        else:
+            yield raw, raw
