@@ -2,15 +2,16 @@
 
 import asyncio
 from random import SystemRandom
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ampgate.chaos.fleet import ChaosError
-from ampgate.chaos.run import Progress, Report, run
 from ampgate.printing import Json, errors, json_line
+
+if TYPE_CHECKING:
+    from ampgate.chaos.run import Report
 
 SEED_MAX = 2**32
 
@@ -25,6 +26,10 @@ def chaos(
     as_json: Json = False,
 ) -> None:
     """Break a gateway of its own in every way, and check that no event is lost."""
+    # An edge that is started imports us too, and must be the first to load prometheus_client.
+    from ampgate.chaos.fleet import ChaosError
+    from ampgate.chaos.run import Progress, run
+
     chosen = SystemRandom().randrange(SEED_MAX) if seed is None else seed
     errors.print(f"seed {chosen}: broken for {seconds:g} s, then healed, drained and counted")
     with Bar(
@@ -49,7 +54,7 @@ def chaos(
         raise typer.Exit(1)
 
 
-def show_report(report: Report, seed: int, *, as_json: bool) -> None:
+def show_report(report: "Report", seed: int, *, as_json: bool) -> None:
     for done in report.done:
         text = f"{done.at:6.1f} s  {done.did} (took {done.took:.1f} s)"
         typer.echo(json_line(done) if as_json else text)
