@@ -26,7 +26,8 @@ class Entry(Struct, eq=False):
     attempts: int = 0
     first_failed_at: float | None = None
     status: int | None = None  # Of the last answer.
-    failed_after: int = -1  # How many batches had been delivered when it last failed alone.
+    # How many batches had been delivered when it last failed alone; below 0, it never did.
+    failed_after: int = -1
     lone_failures: int = 0  # How often it failed alone while others got through.
     parked: ParkedPartition | None = None  # Where it came from, if from there.
     merges: bool = True  # Until it was refused as a part of something merged.

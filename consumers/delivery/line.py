@@ -111,8 +111,15 @@ class Line:
                 if is_alone or not self._join(draft, entry):
                     lane.wait(entry)
                 lane.queue.popleft()
+            elif entry.failed_after >= 0 and (draft.taken or draft.has_company):
+                draft.is_full = True  # It goes by itself: others would take part in its guilt.
+                break
             elif draft.fits(entry):
                 draft.take(lane.queue.popleft(), one_per_key=self._limits.one_per_key)
+                if entry.failed_after >= 0:
+                    draft.is_full = True
+                    left -= 1
+                    break
             else:
                 draft.is_full = True
                 break
