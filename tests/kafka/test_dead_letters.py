@@ -247,7 +247,7 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
     origins = [f"t/0/{n}" for n in range(40)]
     await die(here, *(letter(origin) for origin in origins))
 
-    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "5")
+    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "1")
     while not await parked(here):
         pass  # Asking is waiting.
     replaying.send_signal(signal.SIGINT)

@@ -77,7 +77,7 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.waits",
         "                    self._stock.park(",
         "                    entry.offsets.settle((entry.offset,))\n"
-        "                    entry.offsets = Offsets(0)\n"
+        "                    entry.offsets = type(entry.offsets)(0)\n"
         "                    entry.offsets.is_ours = False\n"
         "                    self._stock.park(",
     ),
@@ -222,13 +222,6 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.settling",
         "                lane.sought = (len(left) + 1) // 2",
         "                pass",
-    ),
-    Mutant(
-        "what was merged is never suspected",
-        "delivery.settling",
-        "        is_alone = company == 1 and isinstance(outcome, Split | Retry | Pause)",
-        "        is_alone = company == 1 and isinstance(outcome, Split)",
-        "groupidentify",
     ),
     Mutant(
         "lost to retention and still waited for",
