@@ -112,7 +112,11 @@ class Event(Context, kw_only=True):
     """Something that somebody did: a record of the topic `events`."""
 
     event_type: Annotated[
-        str, Meta(pattern=r"\S", description="What happened; $identify and $groupidentify update.")
+        str,
+        Meta(
+            pattern=r"[^\s\x1c-\x1f\x85]",
+            description="What happened; $identify and $groupidentify update.",
+        ),
     ]
     user_id: UserId | UnsetType = UNSET
     device_id: DeviceId | UnsetType = UNSET

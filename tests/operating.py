@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -106,6 +107,8 @@ class Operation:
             env=environment,
             stdout=PIPE,
             stderr=PIPE,
+            # Whoever runs the tests in the background ignores it, and so would a child.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     @asynccontextmanager
