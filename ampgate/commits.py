@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ampgate.archive import Archive, Span
 from ampgate.batches import Stored, Wanted
-from ampgate.whereabouts import Progress, progress_of
+from ampgate.whereabouts import Progress
+from consumers.commit_notes import decoded
 from consumers.delivery.destination import Destination
 from schemas.config import Config
 from schemas.topics import Kind
@@ -40,7 +41,10 @@ async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination
 async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
     """How far a group is, by partition."""
     found = await kafka.committed(group_id, topic)
-    return {number: progress_of(one.offset, one.metadata) for number, one in found.items()}
+    return {
+        number: Progress(one.offset, decoded(one.metadata, one.offset))
+        for number, one in found.items()
+    }
 
 
 async def held_ahead(
@@ -70,5 +74,5 @@ def _holds(config: Config, commits: Commits) -> Mapping[tuple[str, int], set[int
     for (_, kind), progress in commits.own.items():
         for partition, one in progress.items():
             place = (config.kafka.topics.of(kind), partition)
-            together.setdefault(place, set()).update(one.metadata.held)
+            together.setdefault(place, set()).update(one.held)
     return together

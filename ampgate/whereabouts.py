@@ -3,9 +3,7 @@
 Theory of operation: a delivery commits the lowest offset that it has not settled, and writes a dead
 letter or a parked record before it settles what that stands for. So, if the commits were read
 before the letters, an offset below the commit is settled and its letter, if it has one, is known.
-The commit's metadata may say more: `{"read": 120, "held": {"97": ["throttled", "2026-…Z"]},
-"unsettled": [[97, 97], [110, 119]]}`, where `read` is the next offset to be read, `held` says why
-and until when some wait, and `unsettled` lists, if they are few enough, all that wait below `read`.
+The commit's note may say more (consumers/commit_notes.py).
 
 A replay parks a record anew, with `replayed_at` in its headers, which a later dead letter copies:
 of all that happened to a record, what belongs to its last replay counts.
@@ -18,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 from ampgate.batches import Stored
+from consumers.commit_notes import CommitNote
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import insert_id_of
@@ -55,32 +54,24 @@ class Identity(msgspec.Struct):
     event_type: object = None
 
 
-class Metadata(msgspec.Struct):
-    """What a delivery commits beside an offset."""
-
-    read: int | None = None
-    paused: str | None = None  # Why the destination is.
-    held: dict[int, tuple[str, str]] = {}
-    unsettled: list[tuple[int, int]] | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a group is in one partition."""
 
     committed: int
-    metadata: Metadata
+    note: CommitNote | None
 
     def is_settled(self, offset: int) -> bool:
         if offset < self.committed:
             return True
-        ranges = self.metadata.unsettled
-        if ranges is None or not self.has_read(offset):
-            return False
-        return not any(first <= offset <= last for first, last in ranges)
+        return self.note is not None and self.note.left.has_settled(offset)
 
     def has_read(self, offset: int) -> bool:
-        return offset < (self.metadata.read or self.committed)
+        return offset < (self.note.left.read_to if self.note is not None else self.committed)
+
+    @property
+    def held(self) -> Mapping[int, tuple[str, str]]:
+        return self.note.held if self.note is not None else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +85,6 @@ class Evidence:
 
 
 _identity = msgspec.json.Decoder(Identity)
-_metadata = msgspec.json.Decoder(Metadata)
-
-
-def progress_of(committed: int, metadata: str) -> Progress:
-    """Metadata that is not ours (an offset reset by another tool) says nothing."""
-    try:
-        return Progress(committed, _metadata.decode(metadata))
-    except msgspec.DecodeError:
-        return Progress(committed, Metadata())
 
 
 def identity_of(value: bytes | None) -> Identity:
@@ -146,7 +128,7 @@ def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Jud
         progress = evidence.parked_progress.get(one.partition)
         if progress is None or not progress.is_settled(one.offset):
             asked = (one.header("reason"), one.header("not_before"))
-            held = progress.metadata.held if progress is not None else {}
+            held = progress.held if progress is not None else {}
             return State.WAITING, *held.get(one.offset, asked)
     progress = evidence.progress
     if not parked and (progress is None or not progress.is_settled(record.offset)):
@@ -164,8 +146,8 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     skip = destination.encode(record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # At once when it was read.
-    waits = (progress.metadata.paused or "in_flight", None)
-    reason, until = progress.metadata.held.get(record.offset, waits)
+    waits = ((progress.note and progress.note.paused) or "in_flight", None)
+    reason, until = progress.held.get(record.offset, waits)
     return State.WAITING, reason, until
 
 

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from consumers.commit_notes import CommitNote, decoded
 from schemas.config import Kafka
 from schemas.records import Record, Standing, TopicPartition
 
@@ -85,11 +86,14 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         topic: str,
         parked_topic: str | None,
         group_id: str,
+        on_assigned: Callable[[Mapping[TopicPartition, CommitNote]], None],
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
     ) -> None:
         self._topic = topic
         self._parked_topic = parked_topic
+        self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._is_settling_in = False  # Until we know what former owners left.
         self._scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self._kafka = kafka
         self._group_id = group_id
@@ -118,18 +122,29 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
         Then it reads of the parked only, and stays in the group.
         """
-        own = {place for place in self._consumer.assignment() if place.topic == self._topic}
-        wanted = own if full is None else {KafkaPartition(*place) for place in full} & own
-        wanted |= {place for place in own if place.partition in self._scanning}
+        unwanted = self._unwanted(full)
         paused = self._consumer.paused()
-        if stopping := wanted - paused:
+        if stopping := unwanted - paused:
             self._consumer.pause(*stopping)
-        if going_on := paused - wanted:
+        if going_on := paused - unwanted:
             self._consumer.resume(*going_on)
         fetched = await self._consumer.getmany(
             timeout_ms=POLL_MILLISECONDS, max_records=records_max
         )
         return list(fetched.values())
+
+    def _unwanted(self, full: Collection[TopicPartition] | None) -> set[KafkaPartition]:
+        assigned: set[KafkaPartition] = set(self._consumer.assignment())
+        if self._is_settling_in:
+            return assigned
+        own = {place for place in assigned if place.topic == self._topic}
+        if full is None:
+            return own
+        return {
+            place
+            for place in own
+            if place.partition in self._scanning or TopicPartition(*place) in full
+        }
 
     async def scanned(self) -> list[int]:
         """Partitions whose parked records have by now been read, each told once."""
@@ -180,14 +195,44 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
-        parked = [place for place in assigned if place.topic == self._parked_topic]
-        if parked:
-            ends = await self._consumer.end_offsets(parked)
-            self._scanning = {place.partition: end for place, end in ends.items()}
-            self._consumer.pause(*(p for p in assigned if p.topic == self._topic))
-        if assigned:
-            numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
-            log.info("partitions assigned", topic=self._topic, partitions=numbers)
+        if not assigned:
+            return
+        self._is_settling_in = True
+        self._consumer.pause(*assigned)  # Before anything is awaited, so nothing was read yet.
+        while True:
+            try:
+                self._on_assigned(await self._notes(assigned))
+                self._scanning = await self._parked_ends(assigned)
+                break
+            except (KafkaError, OSError) as error:
+                log.warning("partitions cannot be read yet", error=str(error))
+                await asyncio.sleep(RECONNECT_SECONDS)
+        self._is_settling_in = False
+        numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
+        log.info("partitions assigned", topic=self._topic, partitions=numbers)
+
+    async def _notes(
+        self, places: Collection[KafkaPartition]
+    ) -> Mapping[TopicPartition, CommitNote]:
+        """What former owners of these partitions noted when they last committed."""
+        client = AIOKafkaAdminClient(**client_arguments(self._kafka))
+        try:
+            await client.start()
+            found = await client.list_consumer_group_offsets(
+                self._group_id, partitions=list(places)
+            )
+        finally:
+            await client.close()
+        notes = {
+            TopicPartition(*place): decoded(one.metadata or "", one.offset)
+            for place, one in found.items()
+        }
+        return {place: note for place, note in notes.items() if note is not None}
+
+    async def _parked_ends(self, places: Collection[KafkaPartition]) -> dict[int, int]:
+        parked = [place for place in places if place.topic == self._parked_topic]
+        ends = await self._consumer.end_offsets(parked) if parked else {}
+        return {place.partition: end for place, end in ends.items()}
 
 
 class Loader:

@@ -5,14 +5,15 @@ It decides nothing: the engine does. Every task only reports; the one loop looks
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import islice
 from random import Random
 
-import orjson
 import structlog
 
 from consumers import metrics
+from consumers.commit_notes import RANGES_MAX, CommitNote, encoded
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Response, ambiguity
 from consumers.delivery.lanes import Batch, Letter
@@ -28,8 +29,7 @@ COMMIT_SECONDS = 1.0
 REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
 READ_RECORDS_MAX = 4000
 PARK_RECORDS_MAX = 500  # Written and awaited together.
-NOTED_HOLDS_MAX = 20  # A commit's note must stay below 4 kB.
-NOTED_RANGES_MAX = 40
+NOTED_HOLDS_MAX = 20
 log = structlog.get_logger()
 
 
@@ -111,7 +111,7 @@ class Worker:
     def _new_reader(self, parked_topic: str | None) -> Reader:
         kafka = self._config.kafka
         group_id = kafka.topics.group_id(self._destination.name, self._destination.kind)
-        return Reader(kafka, self._topic, parked_topic, group_id, self._revoked)
+        return Reader(kafka, self._topic, parked_topic, group_id, self._assigned, self._revoked)
 
     async def _prepare(self, stack: AsyncExitStack) -> None:
         kafka = self._config.kafka
@@ -254,25 +254,18 @@ class Worker:
 
     async def _commit(self) -> None:
         notes = {
-            place: (offset, self._note(place))
+            place: (offset, encoded(self._note(place), offset))
             for place, offset in self._delivery.committable().items()
         }
         await self._reader.commit(notes)
 
-    def _note(self, place: TopicPartition) -> str:
-        """For `ampgate trace`: how far was read, and what of it is held, why and until when."""
-        held: dict[str, list[str]] = {}
-        for offset, reason, until in self._delivery.holds(place):
-            if len(held) == NOTED_HOLDS_MAX:
-                break
-            held[str(offset)] = [reason, timestamp(until)]
-        note = {
-            "read": self._delivery.read_to(place),
-            "paused": self._delivery.paused,
-            "held": held,
-            "unsettled": self._delivery.unsettled_ranges(place, NOTED_RANGES_MAX),
-        }
-        return orjson.dumps(note).decode()
+    def _note(self, place: TopicPartition) -> CommitNote:
+        holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
+        return CommitNote(
+            self._delivery.unfinished(place, RANGES_MAX),
+            self._delivery.paused,
+            {offset: (reason, timestamp(until)) for offset, reason, until in holds},
+        )
 
     async def _measure(self) -> None:
         standings = await self._reader.standings()
@@ -284,6 +277,10 @@ class Worker:
         )
         if progress != self._progress or self._paused or not is_busy:
             self._progress, self._progressed_at = progress, time.monotonic()
+
+    def _assigned(self, notes: Mapping[TopicPartition, CommitNote]) -> None:
+        for place, note in notes.items():
+            self._delivery.resume(place, note.left)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Let what flies land, commit it, and forget the rest: it is another consumer's."""

@@ -12,6 +12,7 @@ from consumers.delivery.destination import Destination, Reply
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.line import Line, Parts
+from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Skip, Verdict
 from consumers.delivery.pace import Pace, Wait
 from consumers.delivery.rates import Meter
@@ -45,6 +46,10 @@ class Delivery:
         self._in_flight: set[Batch] = set()
 
     # What the shell tells us.
+
+    def resume(self, place: TopicPartition, left: Unfinished) -> None:
+        """Before a partition is read: what its former owner had settled is not sent again."""
+        self._stock.left[place] = left
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
@@ -167,19 +172,13 @@ class Delivery:
         """When the oldest record was accepted that is not settled, in seconds."""
         return self._stock.oldest()
 
-    def read_to(self, place: TopicPartition) -> int | None:
-        """The next offset of a partition to be read, once something was."""
-        offsets = self._stock.offsets.get(place)
-        return None if offsets is None else offsets.read_to
-
     def holds(self, place: TopicPartition) -> Iterable[tuple[int, str, float]]:
         """Of a partition's held records: offset, reason, and until when."""
         return self._waits.holds(place)
 
-    def unsettled_ranges(self, place: TopicPartition, limit: int) -> list[list[int]]:
-        """Of a partition: the first and last offsets of what is not settled yet."""
-        offsets = self._stock.offsets.get(place)
-        return [] if offsets is None else offsets.unsettled_ranges(limit)
+    def unfinished(self, place: TopicPartition, ranges_max: int) -> Unfinished:
+        """What a successor in a partition that was read from is to know, if we get no further."""
+        return self._stock.offsets[place].unfinished(ranges_max)
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""

@@ -26,26 +26,30 @@ class Intake:
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
         skipped: list[Skip] = []
-        place, offsets = None, Offsets(0)
+        place, offsets, parked = None, Offsets(0), None
         for record in records:
             if place is None or place != (record.topic, record.partition):
                 place = TopicPartition(record.topic, record.partition)
                 offsets = self._stock.offsets_of(place, record)
+                parked = self._waits.parked.get(place.partition)
             offset = record.offset
-            offsets.read(offset)
-            if self._waits.parked and self._waits.parked_of(place.partition).was_parked(offset):
+            was_settled = offset < offsets.left_to and offsets.was_settled(offset)
+            if was_settled or (parked is not None and parked.was_parked(offset)):
+                offsets.read(offset)
                 offsets.settle((offset,))
                 continue
             match self._destination.encode(record):
                 case Encoded() as encoded:
+                    offsets.read(offset)
                     self._line.add(Entry(record, offsets, offset, encoded), place, now)
                     self._stock.bytes += len(encoded.body)
                 case Reject(reason, detail):
+                    offsets.read(offset)
                     entry = Entry(record, offsets, offset, Encoded(b"", ""))
                     self._stock.bury(entry, reason, detail, now)
                 case Skip() as skip:
                     skipped.append(skip)
-                    offsets.settle((offset,))
+                    offsets.skip(offset)
         return skipped
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
@@ -54,21 +58,20 @@ class Intake:
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             offsets = self._stock.offsets_of(place, record)
-            offsets.read(record.offset)
             original, letter = unparked(record)
             if letter.destination != self._destination.name or original.topic != self._topic:
-                offsets.settle((record.offset,))
+                offsets.skip(record.offset)
                 continue
+            offsets.read(record.offset)
             parked = self._waits.parked_of(place.partition)
+            came_from = original.offset if original.partition == place.partition else None
+            if offsets.was_settled(record.offset):
+                offsets.settle((record.offset,))
+                parked.seen(came_from)
+                continue
             key = self._key_of(original)
-            is_here = original.partition == place.partition
-            parked.arrived(
-                key,
-                record.offset,
-                original.offset if is_here else None,
-                letter.not_before or now,
-                letter.reason,
-            )
+            until = letter.not_before or now
+            parked.arrived(key, record.offset, came_from, until, letter.reason)
             if self._stock.has_room and parked.loads(key, record.offset, now):
                 skipped += self._load(record, key, now)
         return skipped

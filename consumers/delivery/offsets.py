@@ -1,7 +1,24 @@
 """How far one partition may be committed."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Range = tuple[int, int]  # The first and the last offset.
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a former owner of a partition left: it read up to `read_to`, and settled all but these.
+
+    The ranges ascend; they may cover more than what is unsettled, never less.
+    """
+
+    read_to: int
+    unsettled: Sequence[Range]
+
+    def has_settled(self, offset: int) -> bool:
+        return offset < self.read_to and not any(a <= offset <= b for a, b in self.unsettled)
 
 
 class Offsets:
@@ -11,18 +28,34 @@ class Offsets:
     committable offset is the lowest unsettled one: a crash replays only from there.
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, left: Unfinished | None = None) -> None:
         self._read: deque[int] = deque()
         self._settled: set[int] = set()
         self._stamps: deque[tuple[int, int]] = deque()
-        self.committable = start
+        self._left = deque(left.unsettled if left else ())
+        self.left_to = left.read_to if left else start  # `was_settled` knows of offsets below.
         self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
+
+    @property
+    def committable(self) -> int:
+        return self._read[0] if self._read else self.read_to
 
     def read(self, offset: int) -> None:
         assert offset >= self.read_to, "an offset was read twice"
         self._read.append(offset)
         self.read_to = offset + 1
+
+    def skip(self, offset: int) -> None:
+        """It needs no delivery, so it costs a crash nothing to read it again."""
+        assert offset >= self.read_to, "an offset was read twice"
+        self.read_to = offset + 1
+
+    def was_settled(self, offset: int) -> bool:
+        """Whether a former owner settled it; asked in the order of reading."""
+        while self._left and self._left[0][1] < offset:
+            self._left.popleft()
+        return offset < self.left_to and not (self._left and self._left[0][0] <= offset)
 
     def stamp(self, offset: int, timestamp: int) -> None:
         """From this offset on, records are at least this young; one a fetch is enough."""
@@ -33,41 +66,47 @@ class Offsets:
         for offset in offsets:
             if read and read[0] == offset:
                 read.popleft()
-                self.committable = offset + 1
             else:
                 assert offset not in settled, "a record was settled twice"
                 settled.add(offset)
         while read and read[0] in settled:
-            lowest = read.popleft()
-            settled.remove(lowest)
-            self.committable = lowest + 1
+            settled.remove(read.popleft())
 
     @property
     def unsettled(self) -> int:
         return len(self._read) - len(self._settled)
 
-    def unsettled_ranges(self, limit: int) -> list[list[int]]:
-        """Where the unsettled are, first and last; past the limit the last one covers all."""
+    def unfinished(self, ranges_max: int) -> Unfinished:
+        """What a successor is to know, if we get no further; past the limit a range covers all."""
+        ahead = [(max(first, self.read_to), last) for first, last in self._left]
+        ranges = self._unsettled_ranges(ranges_max)
+        ranges += [one for one in ahead if one[0] <= one[1]]
+        if len(ranges) > ranges_max:
+            ranges[ranges_max - 1 :] = [(ranges[ranges_max - 1][0], ranges[-1][1])]
+        return Unfinished(max(self.read_to, self.left_to), ranges)
+
+    def _unsettled_ranges(self, limit: int) -> list[Range]:
+        """Skipped ones may be among them: to read those again does no harm."""
         if not self._settled:
-            return [[self._read[0], self.read_to - 1]] if self._read else []
-        ranges: list[list[int]] = []
+            return [(self._read[0], self.read_to - 1)] if self._read else []
+        ranges: list[Range] = []
         is_open = False
         for offset in self._read:
             if offset in self._settled:
                 is_open = False
             elif is_open:
-                ranges[-1][1] = offset
+                ranges[-1] = ranges[-1][0], offset
             elif len(ranges) == limit:
-                ranges[-1][1] = self.read_to - 1
+                ranges[-1] = ranges[-1][0], self.read_to - 1
                 break
             else:
-                ranges.append([offset, offset])
+                ranges.append((offset, offset))
                 is_open = True
         return ranges
 
     @property
     def span(self) -> int:
-        """How many records a crash now would send again."""
+        """How many records a crash now might send again."""
         return len(self._read)
 
     @property

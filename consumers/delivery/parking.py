@@ -71,12 +71,17 @@ class ParkedPartition:
             coming.remove(original)
             if not coming:
                 del self._coming[key]
-        elif original is not None:
-            self._seen.add(original)
+        else:
+            self.seen(original)
         parked = self._of(key, until, why)
         parked.unloaded.append(offset)
         if len(parked.unloaded) == 1:
             self._line_up(key)
+
+    def seen(self, original: int | None) -> None:
+        """A former process parked this one, if it came from this partition."""
+        if original is not None:
+            self._seen.add(original)
 
     def was_parked(self, offset: int) -> bool:
         """Whether a former process parked this record and did not live to commit it."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.offsets import Offsets
+from consumers.delivery.offsets import Offsets, Unfinished
 from schemas.records import Record, TopicPartition
 
 LETTERS_MAX = 10_000
@@ -18,6 +18,7 @@ class Stock:
         self._bytes_max = bytes_max
         self.bytes = 0
         self.offsets: dict[TopicPartition, Offsets] = {}
+        self.left: dict[TopicPartition, Unfinished] = {}  # Of partitions not yet read from.
         self.dead: deque[Letter] = deque()
         self.leaving: deque[Letter] = deque()  # On their way to be parked.
 
@@ -33,7 +34,7 @@ class Stock:
     def offsets_of(self, place: TopicPartition, record: Record) -> Offsets:
         offsets = self.offsets.get(place)
         if offsets is None:
-            offsets = self.offsets[place] = Offsets(record.offset)
+            offsets = self.offsets[place] = Offsets(record.offset, self.left.pop(place, None))
         offsets.stamp(record.offset, record.timestamp)
         return offsets
 
@@ -83,6 +84,7 @@ class Stock:
     def revoke(self, places: Iterable[TopicPartition], lined_up: Iterable[Entry]) -> None:
         """These partitions are another consumer's now: forget their records."""
         for place in places:
+            self.left.pop(place, None)
             if offsets := self.offsets.pop(place, None):
                 offsets.is_ours = False
         self.bytes -= size_of(lined_up)

@@ -93,3 +93,21 @@ async def test_a_second_delivery_goes_on_where_the_first_one_stopped(world: Worl
 
     assert (await world.stats("amplitude"))["duplicates"] == 0
     assert (await world.stats("aampe"))["accepted"] == 600
+
+
+async def test_what_went_by_while_another_waited_is_not_sent_again_by_the_next(
+    world: World,
+) -> None:
+    """Aampe has no dedupe; Kafka's offset alone would have all of it sent again."""
+    others = [event(user, user) for user in range(1, 301)]
+    refused = {"match": {"id": "user-0"}, "effect": {"kind": "answer", "status": 503, "body": ""}}
+    await world.set_faults("aampe", refused)
+    await world.produce(world.config.kafka.topics.events, [event(0, 0), *others])
+    async with world.delivering():
+        await world.until_accepted("aampe", 300)
+    await world.set_faults("aampe")
+    async with world.delivering():
+        await world.until_accepted("aampe", 301)
+
+    contacts = [one["contact_id"] for one in await world.received("aampe")]
+    assert sorted(contacts) == sorted(f"user-{user}" for user in range(301))

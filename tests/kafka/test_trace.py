@@ -10,6 +10,8 @@ import pytest
 
 from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, Sought, partition_of, trace
 from ampgate.whereabouts import State
+from consumers.commit_notes import CommitNote, encoded
+from consumers.delivery.offsets import Unfinished
 from schemas.topics import Kind
 from tests.conftest import Broker
 from tests.operating import (
@@ -166,12 +168,10 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         topics.events, [event("ann", insert_id=name) for name in ("flying", "held", "unread")]
     )
     until = "2026-01-01T00:00:30.000Z"
-    metadata = {
-        "read": int(unread.rsplit("/", 1)[1]),
-        "held": {held.rsplit("/", 1)[1]: ["throttled", until]},
-    }
-    group_id = topics.group_id(AMPLITUDE, Kind.EVENT)
-    await here.commit(group_id, flying, json.dumps(metadata))
+    committed, waits_at, read_to = (int(one.rsplit("/", 1)[1]) for one in (flying, held, unread))
+    left = Unfinished(read_to, [(committed, waits_at)])
+    note = encoded(CommitNote(left, None, {waits_at: ("throttled", until)}), committed)
+    await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), flying, note)
 
     found = await trace(here.config, Search(ByUser("ann")))
     assert [

@@ -142,7 +142,7 @@ class Disturbances:
             if owner is process:
                 for topic in (TOPIC, PARKED):
                     log = self._world.log[TopicPartition(topic, number)]
-                    for record in log.between(log.committed, log.end):
+                    for record in log.unsettled():
                         if record.name in self._world.far_end.stored or record.name in sent:
                             self._world.far_end.may_repeat[record.name] += 1
 
@@ -163,11 +163,7 @@ class Disturbances:
         if not world.parks:
             return
         known = [*list(world.far_end.stored)[-20:], *list(world.dead)[-20:]]
-        waiting = {
-            record.name
-            for _, log in world.log.of(PARKED)
-            for record in log.between(log.committed, log.end)
-        }
+        waiting = {record.name for _, log in world.log.of(PARKED) for record in log.unsettled()}
         outcasts = world.outcasts  # They would be alone, which looks like an outage.
         known = [name for name in known if name not in waiting and name not in outcasts]
         if not known:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
+from consumers.delivery.offsets import Unfinished
 from schemas.records import Headers, TopicPartition
 
 TOPIC, PARKED = "records", "parked"
@@ -30,6 +31,7 @@ class Partition:
     end: int = 0
     begin: int = 0  # Retention has deleted what was before.
     committed: int = 0
+    left: Unfinished | None = None  # What was noted beside the commit.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -42,6 +44,12 @@ class Partition:
 
     def between(self, first: int, before: int) -> Sequence[Kept]:
         return self.records[self._index(first) : self._index(before)]
+
+    def unsettled(self) -> Iterable[Kept]:
+        """What a new owner has to take care of."""
+        for record in self.between(self.committed, self.end):
+            if self.left is None or not self.left.has_settled(record.offset):
+                yield record
 
     @property
     def is_drained(self) -> bool:

@@ -22,9 +22,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "commits past the lowest unsettled",
         "delivery.offsets",
-        "                assert offset not in settled",
-        "                self.committable = max(self.committable, offset + 1)\n"
-        "                assert offset not in settled",
+        "        return self._read[0] if self._read else self.read_to",
+        "        return self.read_to",
     ),
     Mutant(
         "one key in two batches",
@@ -141,6 +140,19 @@ MUTANTS: Sequence[Mutant] = (
         "        return offset in self._seen",
         "        return False",
         "aampe-events",
+    ),
+    Mutant(
+        "what a former owner settled is sent again",
+        "delivery.offsets",
+        "        return offset < self.left_to and not (",
+        "        return False and not (",
+        "aampe-events",
+    ),
+    Mutant(
+        "all that a former owner read counts as settled",
+        "delivery.offsets",
+        "        return offset < self.left_to and not (self._left and self._left[0][0] <= offset)",
+        "        return offset < self.left_to",
     ),
     Mutant(
         "different users are merged",

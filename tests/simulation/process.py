@@ -75,6 +75,8 @@ class Process:
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
             self.positions[place] = log[place].committed
+            if (left := log[place].left) is not None:
+                self.delivery.resume(place, left)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
     def revoke(self) -> None:

@@ -8,6 +8,7 @@ from random import Random
 
 from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.offsets import Unfinished
 from consumers.kafka_letters import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
@@ -42,6 +43,7 @@ class World:
         self.limits = self.destination.limits = self._limits()
         self.memory = random.choice([2_000, 64_000_000])
         self.parks = random.random() < 0.8
+        self.ranges_max = random.choice([1, 3, 400])
         self.log = Log(random.choice([1, 2, 3]))
         self.origins: dict[str, Origin] = {}
         self.dead: dict[str, str] = {}
@@ -119,7 +121,8 @@ class World:
         for process in self.processes:
             for place, offset in process.delivery.committable().items():
                 if self.disturbances.may_commit(process, place):
-                    self._commit(place, offset)
+                    left = process.delivery.unfinished(place, self.ranges_max)
+                    self._commit(place, offset, left)
 
     # What the processes ask of us.
 
@@ -226,13 +229,14 @@ class World:
             log.is_drained for _, log in self.log.of(PARKED)
         )
 
-    def _commit(self, place: TopicPartition, offset: int) -> None:
+    def _commit(self, place: TopicPartition, offset: int, left: Unfinished) -> None:
         log = self.log[place]
         assert offset >= log.committed, "a commit went backwards"
-        for record in log.between(self.checked[place], offset):
+        settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
+        for record in (*log.between(self.checked[place], offset), *settled):
             assert self._is_accounted_for(record.name, place), f"{record.name} was lost: {place}"
         self.checked[place] = max(offset, self.checked[place])
-        log.committed = offset
+        log.committed, log.left = offset, left
 
     def _is_accounted_for(self, name: str | None, place: TopicPartition) -> bool:
         if name is None or name in self.far_end.stored or name in self.dead or name in self.lost:

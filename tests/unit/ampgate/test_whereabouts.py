@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from ampgate.batches import Stored
-from ampgate.whereabouts import Evidence, State, locate, progress_of
+from ampgate.whereabouts import Evidence, Progress, State, locate
+from consumers.commit_notes import decoded
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
 from schemas.config import AampeDestination, AmplitudeDestination
@@ -34,8 +35,10 @@ def evidence(
     parked: Sequence[Stored] = (),
     parked_committed: int | None = None,
 ) -> Evidence:
-    progress = None if committed is None else progress_of(committed, json.dumps(metadata))
-    parked_progress = {} if parked_committed is None else {0: progress_of(parked_committed, "")}
+    progress = None
+    if committed is not None:
+        progress = Progress(committed, decoded(json.dumps(metadata), committed))
+    parked_progress = {} if parked_committed is None else {0: Progress(parked_committed, None)}
     return Evidence(progress, letters, parked, parked_progress)
 
 
@@ -45,11 +48,10 @@ def evidence(
         (State.UNREAD, evidence()),
         (State.UNREAD, evidence(100)),
         (State.DELIVERED, evidence(101)),
-        (State.UNREAD, evidence(50, {"read": 100})),
-        (State.WAITING, evidence(50, {"read": 101})),
-        (State.WAITING, evidence(50, {"read": 101, "unsettled": [[50, 60], [99, 100]]})),
-        (State.DELIVERED, evidence(50, {"read": 101, "unsettled": [[50, 60]]})),
-        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [[50, 60]]})),
+        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [0, 50]})),
+        (State.WAITING, evidence(50, {"read": 101, "unsettled": [0, 11, 38, 2]})),
+        (State.DELIVERED, evidence(50, {"read": 101, "unsettled": [0, 11]})),
+        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [0, 11]})),
         (State.UNREAD, evidence(100, "words of another tool")),
         (State.DEAD, evidence(50, letters=[about(1)])),
         (State.WAITING, evidence(101, parked=[about(7)])),
@@ -82,7 +84,7 @@ def test_of_several_replays_the_last_one_counts() -> None:
     [
         (State.UNREAD, evidence(100)),
         (State.SKIPPED, evidence(101)),
-        (State.SKIPPED, evidence(50, {"read": 101})),
+        (State.SKIPPED, evidence(50, {"read": 101, "unsettled": [0, 51]})),
     ],
 )
 def test_what_a_destination_has_no_use_for_is_skipped_once_read(
@@ -99,7 +101,7 @@ def test_an_unusable_record_is_dead_though_its_letter_has_expired() -> None:
 
 
 def test_what_a_paused_destination_keeps_waits_for_its_reason() -> None:
-    known = evidence(50, {"read": 101, "paused": "status_401"})
+    known = evidence(50, {"read": 101, "unsettled": [0, 51], "paused": "status_401"})
     told = locate(RECORD, AMPLITUDE, known)
 
     assert (told.state, told.reason) == (State.WAITING, "status_401")
