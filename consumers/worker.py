@@ -7,29 +7,27 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
-from itertools import islice
 from random import Random
 
 import structlog
 
 from consumers import metrics
-from consumers.commit_notes import RANGES_MAX, CommitNote, encoded
+from consumers.commit_notes import CommitNote
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Response, ambiguity
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.pace import Wait
 from consumers.http import Sender
-from consumers.kafka import Loader, Reader, is_co_partitioned
+from consumers.kafka import Reader, is_co_partitioned
 from consumers.kafka_letters import Letters
+from consumers.kafka_loader import Loader
+from consumers.progress import Progress
 from schemas.config import Config
-from schemas.letters import timestamp
 from schemas.records import TopicPartition
 
-COMMIT_SECONDS = 1.0
 REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
 READ_RECORDS_MAX = 4000
 PARK_RECORDS_MAX = 500  # Written and awaited together.
-NOTED_HOLDS_MAX = 20
 log = structlog.get_logger()
 
 
@@ -61,8 +59,7 @@ class Worker:
         self._stopping = False
         self._draining = False
         self._paused: str | None = None
-        self._progressed_at = time.monotonic()
-        self._progress: object = None
+        self._progress = self._new_progress()
 
     @property
     def name(self) -> str:
@@ -75,8 +72,7 @@ class Worker:
     @property
     def is_stuck(self) -> bool:
         """Whether there is something to do, nothing that it waits for, and yet no progress."""
-        idle_seconds = time.monotonic() - self._progressed_at
-        return idle_seconds > self._config.delivery.stuck_after_seconds
+        return self._progress.is_stuck(self._config.delivery.stuck_after_seconds)
 
     async def run(self) -> None:
         """Deliver until `stop`, then drain and commit."""
@@ -85,14 +81,14 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(work())
-                    for work in (self._read, self._load, self._park, self._commit_often)
+                    for work in (self._read, self._load, self._park, self._progress.tell_often)
                 ]
                 flights: set[asyncio.Task[None]] = set()
                 await self._plan(tasks, flights)
                 await self._drain(self._config.delivery.drain_timeout_seconds)
                 for task in (*others, *flights):
                     task.cancel()  # What has not landed by now is sent again after the restart.
-            await self._commit()
+            await self._progress.commit()
 
     def stop(self) -> None:
         self._stopping = True
@@ -113,11 +109,15 @@ class Worker:
         group_id = kafka.topics.group_id(self._destination.name, self._destination.kind)
         return Reader(kafka, self._topic, parked_topic, group_id, self._assigned, self._revoked)
 
+    def _new_progress(self) -> Progress:
+        return Progress(self._delivery, self._reader, self._counts, self._clock)
+
     async def _prepare(self, stack: AsyncExitStack) -> None:
         kafka = self._config.kafka
         if await is_co_partitioned(kafka, self._topic):
             parked = kafka.topics.parked
             self._delivery, self._reader = self._new_delivery(parked), self._new_reader(parked)
+            self._progress = self._new_progress()
             self._loader = Loader(kafka)
             await self._loader.start()
             stack.push_async_callback(self._loader.stop)
@@ -246,38 +246,6 @@ class Worker:
             log.info("destination resumed", destination=name)
         self._paused = paused
 
-    async def _commit_often(self) -> None:
-        while True:
-            await asyncio.sleep(COMMIT_SECONDS)
-            await self._commit()
-            await self._measure()
-
-    async def _commit(self) -> None:
-        notes = {
-            place: (offset, encoded(self._note(place), offset))
-            for place, offset in self._delivery.committable().items()
-        }
-        await self._reader.commit(notes)
-
-    def _note(self, place: TopicPartition) -> CommitNote:
-        holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
-        return CommitNote(
-            self._delivery.unfinished(place, RANGES_MAX),
-            self._delivery.paused,
-            {offset: (reason, timestamp(until)) for offset, reason, until in holds},
-        )
-
-    async def _measure(self) -> None:
-        standings = await self._reader.standings()
-        committable = self._delivery.committable()
-        self._counts.measured(self._delivery, standings, committable, self._clock())
-        progress = (committable, self._delivery.deliveries)
-        is_busy = (
-            self._delivery.unsettled() > self._delivery.held() + self._delivery.parked_records()
-        )
-        if progress != self._progress or self._paused or not is_busy:
-            self._progress, self._progressed_at = progress, time.monotonic()
-
     def _assigned(self, notes: Mapping[TopicPartition, CommitNote]) -> None:
         for place, note in notes.items():
             self._delivery.resume(place, note.left)
@@ -286,7 +254,7 @@ class Worker:
         """Let what flies land, commit it, and forget the rest: it is another consumer's."""
         if places:
             await self._drain(REVOKE_SECONDS)
-        await self._commit()
+        await self._progress.commit()
         self._delivery.revoke(places)
         self._counts.given_away(places)
         self._news.set()

@@ -1,0 +1,62 @@
+"""How far a worker is: told to Kafka, to Prometheus, and to whoever asks whether it is stuck."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from consumers.commit_notes import RANGES_MAX, CommitNote, encoded
+from consumers.delivery.delivery import Delivery
+from consumers.kafka import Reader
+from consumers.metrics import Counts
+from schemas.letters import timestamp
+from schemas.records import TopicPartition
+
+COMMIT_SECONDS = 1.0
+NOTED_HOLDS_MAX = 20
+
+
+class Progress:
+    def __init__(
+        self, delivery: Delivery, reader: Reader, counts: Counts, clock: Callable[[], float]
+    ) -> None:
+        self._delivery = delivery
+        self._reader = reader
+        self._counts = counts
+        self._clock = clock
+        self._progressed_at = time.monotonic()
+        self._last: object = None
+
+    def is_stuck(self, after_seconds: float) -> bool:
+        """Whether there is something to do, nothing that it waits for, and yet no progress."""
+        return time.monotonic() - self._progressed_at > after_seconds
+
+    async def tell_often(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self.commit()
+            await self._measure()
+
+    async def commit(self) -> None:
+        notes = {
+            place: (offset, encoded(self._note(place), offset))
+            for place, offset in self._delivery.committable().items()
+        }
+        await self._reader.commit(notes)
+
+    def _note(self, place: TopicPartition) -> CommitNote:
+        holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
+        return CommitNote(
+            self._delivery.unfinished(place, RANGES_MAX),
+            self._delivery.paused,
+            {offset: (reason, timestamp(until)) for offset, reason, until in holds},
+        )
+
+    async def _measure(self) -> None:
+        delivery, committable = self._delivery, self._delivery.committable()
+        standings = await self._reader.standings()
+        self._counts.measured(delivery, standings, committable, self._clock())
+        now = (committable, delivery.deliveries)
+        is_busy = delivery.unsettled() > delivery.held() + delivery.parked_records()
+        if now != self._last or delivery.paused or not is_busy:
+            self._last, self._progressed_at = now, time.monotonic()
