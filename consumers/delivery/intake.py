@@ -41,11 +41,13 @@ class Intake:
             match self._destination.encode(record):
                 case Encoded() as encoded:
                     offsets.read(offset)
-                    self._line.add(Entry(record, offsets, offset, encoded), place, now)
-                    self._stock.bytes += len(encoded.body)
+                    entry = Entry(record, offsets, offset, encoded)
+                    self._stock.enter(entry)
+                    self._line.add(entry, place, now)
                 case Reject(reason, detail):
                     offsets.read(offset)
-                    entry = Entry(record, offsets, offset, Encoded(b"", ""))
+                    entry = Entry(record, offsets, offset, Encoded(record.value or b"", ""))
+                    self._stock.enter(entry)
                     self._stock.bury(entry, reason, detail, now)
                 case Skip() as skip:
                     skipped.append(skip)
@@ -93,8 +95,9 @@ class Intake:
         offsets, parked = self._stock.offsets[place], self._waits.parked[place.partition]
         original, letter = unparked(record)
         encoded = self._destination.encode(original)
-        body = encoded if isinstance(encoded, Encoded) else Encoded(b"", key)
+        body = encoded if isinstance(encoded, Encoded) else Encoded(original.value or b"", key)
         entry = Entry(original, offsets, record.offset, body, parked=parked)
+        self._stock.enter(entry)
         entry.attempts, entry.status = letter.attempts, letter.status
         entry.first_failed_at = letter.first_failed_at or None
         if parked.keys[key].suspect[0] == entry.offset:
@@ -102,7 +105,6 @@ class Intake:
         match encoded:
             case Encoded():
                 self._line.add(entry, place, now)
-                self._stock.bytes += len(body.body)
             case Reject(reason, detail):
                 self._stock.bury(entry, reason, detail, now)
             case Skip() as skip:

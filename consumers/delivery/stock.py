@@ -11,6 +11,7 @@ from consumers.delivery.offsets import Offsets, Unfinished
 from schemas.records import Record, TopicPartition
 
 LETTERS_MAX = 10_000
+RECORD_BYTES = 1000  # What a record in memory costs besides its body.
 
 
 class Stock:
@@ -54,6 +55,9 @@ class Stock:
         stamps = [stamp for offsets in self.offsets.values() if (stamp := offsets.oldest)]
         return min(stamps) / 1000 if stamps else None
 
+    def enter(self, entry: Entry) -> None:
+        self.bytes += RECORD_BYTES + len(entry.encoded.body)
+
     def bury(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
     ) -> None:
@@ -69,7 +73,7 @@ class Stock:
         if entry.offsets.is_ours:
             self.done(entry.offsets, (entry,))
         else:
-            self.bytes -= len(entry.encoded.body)
+            self.bytes -= size_of((entry,))
 
     def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
         if any(entry.parts for entry in entries):
@@ -92,11 +96,12 @@ class Stock:
             for letter in list(letters):
                 if not letter.entry.offsets.is_ours:
                     letters.remove(letter)
-                    self.bytes -= len(letter.entry.encoded.body)
+                    self.bytes -= size_of((letter.entry,))
 
 
 def size_of(entries: Iterable[Entry]) -> int:
     """The bytes in memory: of merged ones, those that they were merged of."""
     return sum(
-        len(entry.encoded.body) if not entry.parts else size_of(entry.parts) for entry in entries
+        size_of(entry.parts) if entry.parts else RECORD_BYTES + len(entry.encoded.body)
+        for entry in entries
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits
 from consumers.delivery.lanes import Batch, Entry, Letter
+from consumers.delivery.stock import RECORD_BYTES
 from tests.simulation.subjects import Wire
 
 
@@ -24,7 +25,7 @@ def check_whereabouts(
     for letter in (*letters, *delivery._stock.dead, *delivery._stock.leaving):
         drawn.append(letter.entry)
     everything = [one for entry in drawn for one in entry.parts or (entry,)]
-    size = sum(len(entry.encoded.body) for entry in everything)
+    size = sum(RECORD_BYTES + len(entry.encoded.body) for entry in everything)
     assert delivery._stock.bytes == size, f"{size} bytes are there, not as counted"
     ours = [one for one in everything if one.offsets.is_ours]
     places = {(id(one.offsets), one.offset) for one in ours}

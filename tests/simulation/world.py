@@ -41,7 +41,7 @@ class World:
         self.faults = Faults.swarm(random)
         self.destination = self.subject.make()
         self.limits = self.destination.limits = self._limits()
-        self.memory = random.choice([2_000, 64_000_000])
+        self.memory = random.choice([15_000, 64_000_000])
         self.parks = random.random() < 0.8
         self.ranges_max = random.choice([1, 3, 400])
         self.log = Log(random.choice([1, 2, 3]))

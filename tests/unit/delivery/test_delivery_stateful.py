@@ -49,7 +49,7 @@ class Promises(RuleBasedStateMachine):
             destination,
             topic="events",
             parked_topic=None,
-            memory_max_bytes=10_000,
+            memory_max_bytes=100_000,
             random=Random(0),
         )
         self.now = 1000.0
