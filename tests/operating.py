@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -22,11 +23,14 @@ from ampgate import cli, topics
 from ampgate.archive import archive
 from ampgate.batches import Stored, Wanted
 from ampgate.simulators.app import simulator_app, simulator_server
+from ampgate.trace import Search, Sought, trace
+from ampgate.whereabouts import State
 from schemas.config import Config
 from tests.conftest import Broker
 
 DEADLINE_SECONDS = 60.0
 HERE = "http://127.0.0.1:9"  # Nobody listens there.
+AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class Operation:
     """A Kafka with topics of its own, one Amplitude and one Aampe destination."""
 
     config: Config
+
+    def url(self, destination: str) -> str:
+        """Where that destination is."""
+        return next(one.url for one in self.config.destinations if one.name == destination)
 
     async def produce(self, topic: str, messages: Sequence[Message]) -> list[str]:
         """Store them; where each is: `topic/partition/offset`."""
@@ -77,6 +85,11 @@ class Operation:
     async def stored(self, topic: str) -> list[Stored]:
         async with archive(self.config.kafka) as kafka:
             return await kafka.find(await kafka.spans(topic), Wanted())
+
+    async def states(self, sought: Sought) -> dict[tuple[str, str], State]:
+        """What became of the records, by destination and insert_id."""
+        found = await trace(self.config, Search(sought))
+        return {(one.destination, one.insert_id): one.state for one in found}
 
     def write(self, directory: Path) -> Path:
         """The configuration as the file that a process would read."""
@@ -128,9 +141,9 @@ async def operation(
 ) -> Operation:
     reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": prefix}
     destinations = [
-        {"name": "amplitude-us", "type": "amplitude", "api_key": "k", "base_url": amplitude},
+        {"name": AMPLITUDE, "type": "amplitude", "api_key": "k", "base_url": amplitude},
         {
-            "name": "aampe-us",
+            "name": AAMPE,
             "type": "aampe",
             "region": "us-east1",
             "api_key": "k",
@@ -163,7 +176,7 @@ async def set_faults(url: str, *rules: Mapping[str, object]) -> None:
     answer.raise_for_status()
 
 
-async def received(url: str) -> list[dict[str, object]]:
+async def received(url: str) -> list[dict[str, Any]]:
     """What a simulator accepted, in order."""
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"{url}/_received")

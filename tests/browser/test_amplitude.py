@@ -6,7 +6,7 @@ from typing import Any
 from playwright.async_api import Request
 
 from tests.browser.conftest import WebShop
-from tests.sdks.shop import DEADLINE_SECONDS, Event
+from tests.sdks.shop import Event
 
 INIT = """async ({key, url, more}) => {
   const options = {serverUrl: url, flushIntervalMillis: 50, autocapture: false, logLevel: 0};
@@ -46,12 +46,9 @@ async def track(web: WebShop, *types: str) -> list[dict[str, Any]]:
 
 async def arrived(web: WebShop, *types: str) -> list[Event]:
     """The events, as soon as these are all there: nobody tells the page of a beacon's answer."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            events = await web.shop.events()
-            if {event["event_type"] for event in events} >= set(types):
-                return events
-            await asyncio.sleep(0.1)
+    return await web.shop.receives(
+        lambda events: {event["event_type"] for event in events} >= set(types)
+    )
 
 
 async def test_every_call_arrives_and_is_reported(web: WebShop) -> None:

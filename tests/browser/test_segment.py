@@ -1,12 +1,11 @@
 """Segment's browser SDK, unmodified, on a page of another origin than the edge's."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import WebShop
-from tests.sdks.shop import DEADLINE_SECONDS, Event
+from tests.sdks.shop import Event
 
 # What Segment's CDN would answer; with it the SDK asks nobody.
 LOAD = """async ({key, host, more}) => {
@@ -40,21 +39,14 @@ async def load(web: WebShop, key: str = "web-key", **more: object) -> None:
 
 async def told(web: WebShop, name: str) -> list[str]:
     """The calls of which the SDK said this, as soon as it has said it of one."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            all_told: list[list[str]] = await web.page.evaluate("() => window.told")
-            if found := [message_id for given, message_id in all_told if given == name]:
-                return found
-            await asyncio.sleep(0.05)
+    of_that_name = "(name) => window.told.filter(([given]) => given === name)"
+    await web.page.wait_for_function(f"(name) => ({of_that_name})(name).length > 0", arg=name)
+    found: list[list[str]] = await web.page.evaluate(of_that_name, name)
+    return [message_id for _, message_id in found]
 
 
 async def arrived(web: WebShop, count: int) -> list[Event]:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            events = await web.shop.events()
-            if len(events) >= count:
-                return events
-            await asyncio.sleep(0.1)
+    return await web.shop.receives(lambda events: len(events) >= count)
 
 
 async def test_every_call_arrives(web: WebShop) -> None:

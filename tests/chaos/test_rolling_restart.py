@@ -19,9 +19,9 @@ from ampgate.chaos.witness import Witness
 from ampgate.kafka_ports import free_ports
 from schemas.config import Kafka
 from tests.conftest import Broker
+from tests.eventually import seen
 
 REPLACED = 3
-DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -124,9 +124,8 @@ async def test_a_rolling_restart_loses_nothing_and_no_retry_is_refused(
 
 
 async def until_settled(witness: Witness, events: int) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while await witness.arrived() < events or any((await witness.unsettled()).values()):
-            pass  # Asking is waiting: each look is some requests.
+    await seen(witness.arrived, lambda arrived: arrived >= events)
+    await seen(witness.unsettled, lambda unsettled: not any(unsettled.values()))
 
 
 def tell(callers: list[Caller], capsys: pytest.CaptureFixture[str]) -> None:

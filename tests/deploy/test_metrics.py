@@ -116,12 +116,14 @@ def test_no_panel_lies_over_another() -> None:
 
 @needs_promtool
 def test_the_rules_are_valid() -> None:
-    run_promtool("check", "rules", str(ALERTS))
+    assert complaints_of_promtool("check", "rules", str(ALERTS)) == ""
 
 
 @needs_promtool
 def test_the_alerts_fire_when_they_should_and_only_then() -> None:
-    run_promtool("test", "rules", str(ALERTS.with_name("alerts_test.yml")))
+    cases = str(ALERTS.with_name("alerts_test.yml"))
+
+    assert complaints_of_promtool("test", "rules", cases) == ""
 
 
 @needs_promtool
@@ -131,7 +133,8 @@ def test_the_dashboards_queries_are_valid(tmp_path: Path) -> None:
     as_rules = [{"record": f"panel:{n}", "expr": fill_in(query)} for n, query in enumerate(asked)]
     file = tmp_path / "dashboard.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": as_rules}]}))
-    run_promtool("check", "rules", str(file))
+
+    assert complaints_of_promtool("check", "rules", str(file)) == ""
 
 
 def test_every_alert_has_a_test_in_which_it_fires() -> None:
@@ -150,6 +153,7 @@ def fill_in(query: str) -> str:
     return query.replace("$__rate_interval", "5m").replace("$destination", ".*")
 
 
-def run_promtool(*arguments: str) -> None:
+def complaints_of_promtool(*arguments: str) -> str:
+    """What it says if it fails."""
     done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr if done.returncode else ""

@@ -67,7 +67,11 @@ def test_configurations_in_the_docs_are_good(page: Path, tmp_path: Path) -> None
         loaded["sources"] = loaded.get("sources", []) + [
             {"name": name, "write_key": name} for name in sorted(named - known - {"kafka"})
         ]
-        parse(loaded, ENVIRONMENT, page.name)
+        config = parse(loaded, ENVIRONMENT, page.name)  # A wrong one raises a `ConfigError`.
+
+        assert [one.name for one in config.destinations] == [
+            one["name"] for one in loaded.get("destinations", ())
+        ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,24 +2,24 @@
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ampgate import topics
-from ampgate.simulators.app import simulator_app, simulator_server
 from consumers.deliveries import workers_of
 from consumers.http import sender_to
 from consumers.kafka_letters import Letters
 from consumers.worker import Worker
 from schemas.config import Config
 from tests.conftest import Broker
+from tests.eventually import seen
+from tests.operating import operation, received, set_faults, simulating
 
 DEADLINE_SECONDS = 150.0  # A throttled user waits 30 s, and may have to wait again.
 
@@ -35,21 +35,15 @@ class World:
         return stats
 
     async def received(self, kind: str) -> list[dict[str, Any]]:
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.urls[kind]}/_received")
-        return [json.loads(line) for line in answer.text.splitlines()]
+        return await received(self.urls[kind])
 
     async def set_faults(self, kind: str, *rules: Mapping[str, object]) -> None:
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(
-                f"{self.urls[kind]}/_faults", json={"seed": 1, "rules": rules}
-            )
-        answer.raise_for_status()
+        await set_faults(self.urls[kind], *rules)
 
     async def until_accepted(self, kind: str, count: int) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while (await self.stats(kind))["accepted"] < count:
-                pass  # Asking is waiting: each look is a request of its own.
+        await seen(
+            partial(self.stats, kind), lambda stats: stats["accepted"] >= count, DEADLINE_SECONDS
+        )
 
     async def produce(
         self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]]
@@ -99,42 +93,10 @@ class World:
 
 
 @asynccontextmanager
-async def simulating(kind: str) -> AsyncIterator[str]:
-    """A simulator on a free port: its URL."""
-    app = simulator_app(kind)
-    server = simulator_server(app, host="127.0.0.1", port=0)
-    listening = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.create_task(server.serve([listening]))
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
-        app.close()
-
-
-@asynccontextmanager
 async def opened_world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
     async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
-        destinations = [
-            {
-                "name": "amplitude-us",
-                "type": "amplitude",
-                "api_key": "k",
-                "base_url": amplitude,
-            },
-            {
-                "name": "aampe-us",
-                "type": "aampe",
-                "region": "us-east1",
-                "api_key": "k",
-                "base_url": aampe,
-            },
-        ]
-        reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": topic_prefix}
-        config = Config.model_validate({"kafka": reached, "destinations": destinations})
-        await topics.create(config.kafka, partitions=3)
-        yield World(config, {"amplitude": amplitude, "aampe": aampe})
+        operated = await operation(kafka, topic_prefix, amplitude, aampe)
+        yield World(operated.config, {"amplitude": amplitude, "aampe": aampe})
 
 
 def event(user: int, number: int) -> tuple[bytes, bytes]:

@@ -5,18 +5,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from schemas.topics import Topics
+from ampgate import topics
+from schemas.config import Kafka
+from tests.eventually import eventually, seen
 
-READY_SECONDS = 60.0
 KEY = {"authorization": "Bearer secret"}
 CONFIGURATION = """\
 [kafka]
@@ -55,23 +55,24 @@ class EdgeProcess:
         return psutil.Process(self.process.pid).children()
 
     async def ready(self) -> None:
-        async with asyncio.timeout(READY_SECONDS), self.client() as client:
-            while True:
+        async with self.client() as client:
+
+            async def status() -> int | None:
                 assert self.process.poll() is None, self.said.read_text()
                 try:
-                    if (await client.get("/readyz")).status_code == 200:
-                        return
+                    return (await client.get("/readyz")).status_code
                 except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
+                    return None
+
+            await seen(status, lambda found: found == 200)
 
     async def holds_bytes(self) -> None:
         """Return once a request is on its way to Kafka."""
-        async with asyncio.timeout(READY_SECONDS), self.client() as client:
-            while True:
-                if "\nampgate_edge_inflight_bytes 0.0\n" not in (await client.get("/metrics")).text:
-                    return
-                await asyncio.sleep(0.02)
+        await seen(self.metrics, lambda text: "\nampgate_edge_inflight_bytes 0.0\n" not in text)
+
+    async def metrics(self) -> str:
+        async with self.client() as client:
+            return (await client.get("/metrics")).text
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -122,22 +123,6 @@ async def running(
         edge.process.wait()
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for what no event tells."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.02)
-
-
 async def create_topics(bootstrap_servers: str, prefix: str) -> None:
-    topics = Topics(prefix)
-    names = [topics.events, topics.user_properties, topics.group_properties]
-    names += [topics.dead_letters, topics.probe]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, 2, 1) for name in names])
-    finally:
-        await admin.close()
+    kafka = Kafka(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    await topics.create(kafka, partitions=2)

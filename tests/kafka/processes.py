@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.eventually import seen
+
 DEADLINE_SECONDS = 30.0
 
 
@@ -75,14 +77,21 @@ def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess
     )
 
 
-def until_answers(url: str, status: int) -> None:
+async def until_answers(url: str, status: int) -> None:
     """Ask until the answer has that status."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    found: object = None
-    while found != status:
-        assert time.monotonic() < deadline, f"{url}: {found}"
-        try:
-            found = httpx.get(url, timeout=5).status_code
-        except httpx.TransportError as error:
-            found = error
-            time.sleep(0.05)
+    async with httpx.AsyncClient(timeout=5) as client:
+
+        async def answer() -> int | httpx.TransportError:
+            try:
+                return (await client.get(url)).status_code
+            except httpx.TransportError as error:
+                return error
+
+        await seen(answer, lambda found: found == status)
+
+
+async def post(url: str, event: object, write_key: str) -> int:
+    """The status of the answer."""
+    bearer = {"authorization": f"Bearer {write_key}"}
+    async with httpx.AsyncClient() as client:
+        return (await client.post(url, json=event, headers=bearer)).status_code

@@ -1,6 +1,7 @@
 """What is wrong with a real Kafka is found, each with its fix."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,10 @@ from ampgate.kafka import EmbeddedKafka
 from ampgate.topics import admin_client
 from schemas.topics import Topics
 from tests.conftest import Broker
+from tests.eventually import seen
 from tests.operating import Operation, operation, simulating
 
 READ, ALLOW, LITERAL, TOPIC, GROUP = 3, 3, 3, 2, 3
-
-
-@pytest.fixture
-async def here(kafka: Broker, topic_prefix: str) -> AsyncIterator[Operation]:
-    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
-        yield await operation(kafka, topic_prefix, amplitude, aampe)
 
 
 async def wrong(world: Operation) -> list[Finding]:
@@ -36,9 +32,7 @@ async def wrong(world: Operation) -> list[Finding]:
 
 async def first_wrong(world: Operation) -> list[Finding]:
     """As `wrong`, once there is something: a broker hears of changes a moment later."""
-    while not (found := await wrong(world)):
-        pass  # Asking is waiting.
-    return found
+    return await seen(partial(wrong, world), bool)
 
 
 async def alter(world: Operation, topic: str, **settings: str) -> None:
@@ -46,16 +40,16 @@ async def alter(world: Operation, topic: str, **settings: str) -> None:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
 
 
-async def test_all_is_well_when_the_topics_were_created(here: Operation) -> None:
-    assert await wrong(here) == []
+async def test_all_is_well_when_the_topics_were_created(simulated: Operation) -> None:
+    assert await wrong(simulated) == []
 
 
-async def test_parked_records_need_as_many_partitions_as_events(here: Operation) -> None:
-    topics = here.config.kafka.topics
-    async with admin_client(here.config.kafka) as admin:
+async def test_parked_records_need_as_many_partitions_as_events(simulated: Operation) -> None:
+    topics = simulated.config.kafka.topics
+    async with admin_client(simulated.config.kafka) as admin:
         await admin.create_partitions({topics.events: NewPartitions(5)})
 
-    found = await first_wrong(here)
+    found = await first_wrong(simulated)
     assert [(one.subject, one.fix.split(": ")[-1]) for one in found] == [
         (topic, f"kafka-topics --alter --topic {topic} --partitions 5")
         for topic in (topics.user_properties, topics.group_properties, topics.parked)
@@ -72,37 +66,39 @@ async def test_parked_records_need_as_many_partitions_as_events(here: Operation)
     ],
 )
 async def test_settings_that_lose_records_are_found(
-    here: Operation, setting: str, value: str, fixed: str
+    simulated: Operation, setting: str, value: str, fixed: str
 ) -> None:
-    topic = here.config.kafka.topics.events
+    topic = simulated.config.kafka.topics.events
     kept = {"retention.ms": "604800000", "max.message.bytes": "22020096"}
-    await alter(here, topic, **kept | {setting: value, "min.insync.replicas": "1"})
+    await alter(simulated, topic, **kept | {setting: value, "min.insync.replicas": "1"})
 
-    (finding,) = await first_wrong(here)
+    (finding,) = await first_wrong(simulated)
     assert finding.subject == topic
     assert finding.fix == f"kafka-configs --alter --topic {topic} --add-config {setting}={fixed}"
 
 
-async def test_writes_that_cannot_be_acknowledged_are_found(here: Operation) -> None:
-    topic = here.config.kafka.topics.events
+async def test_writes_that_cannot_be_acknowledged_are_found(simulated: Operation) -> None:
+    topic = simulated.config.kafka.topics.events
     kept = {"retention.ms": "604800000", "max.message.bytes": "22020096"}
-    await alter(here, topic, **kept, **{"min.insync.replicas": "2"})
+    await alter(simulated, topic, **kept, **{"min.insync.replicas": "2"})
 
-    (finding,) = await first_wrong(here)
+    (finding,) = await first_wrong(simulated)
     assert finding.says == "a partition has 1 replicas in sync of the 2 that a write needs"
 
 
-async def test_a_missing_topic_is_not_created_by_looking(here: Operation) -> None:
-    topic = here.config.kafka.topics.parked
-    async with admin_client(here.config.kafka) as admin:
+async def test_a_missing_topic_is_not_created_by_looking(simulated: Operation) -> None:
+    topic = simulated.config.kafka.topics.parked
+    async with admin_client(simulated.config.kafka) as admin:
         await admin.delete_topics([topic])
     for _ in range(2):
-        (finding,) = await first_wrong(here)
+        (finding,) = await first_wrong(simulated)
         assert (finding.subject, finding.says) == (topic, "does not exist")
 
 
-async def test_the_command_fails_while_anything_is_wrong(here: Operation, tmp_path: Path) -> None:
-    ran = await here.run(tmp_path, "check", "--json")
+async def test_the_command_fails_while_anything_is_wrong(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    ran = await simulated.run(tmp_path, "check", "--json")
     assert ran.exit_code == 1
     assert '"subject":"sources","says":"0 configured"' in ran.stdout
 
@@ -178,10 +174,8 @@ async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
         await client.close()
         assert {code for code, _ in answer.results} == {0}
 
-        said: set[tuple[str, str]] = set()
-        while len(said) < 4:  # As above.
-            said = {(finding.subject, finding.says) for finding in await wrong(world)}
-        assert said == {
+        found = await seen(partial(wrong, world), lambda findings: len(findings) >= 4)
+        assert {(finding.subject, finding.says) for finding in found} == {
             (topics.events, "these credentials lack the permission Write"),
             (topics.events, "its settings may not be read with these credentials"),
             (topics.dead_letters, "may not be seen with these credentials"),

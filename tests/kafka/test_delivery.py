@@ -1,18 +1,9 @@
 """Delivery from a real Kafka to both strict simulators."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import pytest
-
-from tests.conftest import Broker
-from tests.kafka.delivery_world import World, event, opened_world
-
-
-@pytest.fixture
-async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
-    async with opened_world(kafka, topic_prefix) as opened:
-        yield opened
+from tests.kafka.delivery_world import World, event
 
 
 def in_order(numbers: Mapping[str, Sequence[int]]) -> bool:

@@ -9,18 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import Broker
-from tests.kafka.delivery_world import World, event, opened_world
+from tests.kafka.delivery_world import World, event
 
 DEADLINE_SECONDS = 60.0
-
-
-@pytest.fixture
-async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
-    async with opened_world(kafka, topic_prefix) as opened:
-        yield opened
 
 
 def toml(world: World, *destinations: str) -> str:

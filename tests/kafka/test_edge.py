@@ -11,11 +11,11 @@ import httpx
 import pytest
 import uvicorn
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from gateway.app import create_app
 from schemas.config import Config
 from tests.conftest import Broker
+from tests.kafka.edge_process import create_topics
 
 KEY = {"authorization": "Bearer secret"}
 EVENT = {
@@ -66,13 +66,7 @@ async def serving(settings: Config) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def edge(kafka: Broker, topic_prefix: str) -> AsyncIterator[httpx.AsyncClient]:
     settings = config(kafka.bootstrap_servers, topic_prefix)
-    topics = settings.kafka.topics
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-    await admin.start()
-    names = [topics.events, topics.user_properties, topics.group_properties]
-    names += [topics.dead_letters, topics.probe]
-    await admin.create_topics([NewTopic(name, 2, 1) for name in names])
-    await admin.close()
+    await create_topics(kafka.bootstrap_servers, topic_prefix)
     async with serving(settings) as client:
         yield client
 

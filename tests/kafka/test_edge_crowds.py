@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from tests.conftest import Broker
-from tests.kafka.edge_process import EdgeProcess, create_topics, eventually, running
+from tests.eventually import eventually
+from tests.kafka.edge_process import EdgeProcess, create_topics, running
 
 SLOW_CLIENTS = 1_000
 PIECE_BYTES = 200_000

@@ -9,7 +9,8 @@ import psutil
 from aiokafka import AIOKafkaConsumer
 
 from ampgate.kafka import EmbeddedKafka
-from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, eventually, running
+from tests.eventually import eventually
+from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, running
 
 PREFIX = "away."
 
@@ -43,7 +44,7 @@ class Senders:
     async def hear(self, status: int) -> None:
         """Wait until somebody is answered so from now on."""
         now = len(self.statuses)
-        await eventually(lambda: status in self.statuses[now:], 60)
+        await eventually(lambda: status in self.statuses[now:])
 
 
 async def test_while_kafka_is_dead_nothing_is_acknowledged_and_afterwards_all_goes_on(

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,8 @@ import psutil
 import pytest
 
 from tests.conftest import Broker
-from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, eventually, running, start
+from tests.eventually import eventually, seen
+from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, running, start
 from tests.kafka.test_edge import stored
 
 EVENT = {"event_type": "a", "user_id": "user-1"}
@@ -107,12 +109,8 @@ def open_connections(edge: EdgeProcess) -> set[tuple[str, int]]:
 
 async def all_answer(clients: list[httpx.AsyncClient], key: str, status: int) -> None:
     """Wait until each does: a signal reaches a worker when it reaches it."""
-    async with asyncio.timeout(10):
-        for client in clients:
-            while True:
-                if (await post(client, key)).status_code == status:
-                    break
-                await asyncio.sleep(0.02)
+    for client in clients:
+        await seen(partial(post, client, key), lambda answer: answer.status_code == status)
 
 
 async def test_a_successor_takes_over_without_a_refused_connection(
@@ -130,7 +128,7 @@ async def test_a_successor_takes_over_without_a_refused_connection(
             tasks.create_task(knock())
         successor = start(edge.file, edge.port)
         try:
-            await eventually(lambda: listens(successor), 60)
+            await eventually(lambda: listens(successor))
             assert await edge.stop() == 0
             before = len(statuses)
             await eventually(lambda: len(statuses) > before + 50)

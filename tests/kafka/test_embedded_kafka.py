@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import free_ports, is_free
+from tests.eventually import eventually
 
 TOPIC = "orders"
 
@@ -88,9 +88,21 @@ def test_stop_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
-def test_kafka_dies_with_its_killed_parent_and_can_be_started_again_at_once(tmp_path: Path) -> None:
+async def test_kafka_dies_with_its_killed_parent_and_can_be_started_again_at_once(
+    tmp_path: Path,
+) -> None:
+    java, bootstrap_servers = kafka_of_a_killed_parent(tmp_path)
+    await eventually(lambda: not java.is_running() or java.status() == psutil.STATUS_ZOMBIE)
+
+    port = int(bootstrap_servers.rpartition(":")[2])
+    await eventually(lambda: is_free(port))
+    with EmbeddedKafka(tmp_path) as again:
+        assert again.bootstrap_servers == bootstrap_servers
+
+
+def kafka_of_a_killed_parent(directory: Path) -> tuple[psutil.Process, str]:
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, tmp_path],
+        [sys.executable, "-c", OWNER, directory],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -100,12 +112,7 @@ def test_kafka_dies_with_its_killed_parent_and_can_be_started_again_at_once(tmp_
         java = psutil.Process(int(pid))
         assert "kafka.Kafka" in java.cmdline()
         owner.send_signal(signal.SIGKILL)
-    eventually(lambda: not java.is_running() or java.status() == psutil.STATUS_ZOMBIE)
-
-    port = int(bootstrap_servers.rpartition(":")[2])
-    eventually(lambda: is_free(port))
-    with EmbeddedKafka(tmp_path) as again:
-        assert again.bootstrap_servers == bootstrap_servers
+    return java, bootstrap_servers
 
 
 def test_a_failed_start_shows_what_kafka_said(tmp_path: Path) -> None:
@@ -174,11 +181,3 @@ async def consume(kafka: EmbeddedKafka, count: int) -> list[bytes]:
         auto_offset_reset="earliest",
     ) as consumer:
         return [(await consumer.getone()).value for _ in range(count)]
-
-
-def eventually(holds: Callable[[], bool], *, within_seconds: float = 10.0) -> None:
-    """Wait for what has to come true, and no longer."""
-    deadline = time.monotonic() + within_seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within_seconds:g} s"
-        time.sleep(0.02)

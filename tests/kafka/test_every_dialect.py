@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from gateway.dialects import ENDPOINTS
 from tests.conftest import Broker
 from tests.kafka.dialect_contracts import CONTRACTS, Contract, Sent, insert_id
+from tests.kafka.edge_process import create_topics
 from tests.kafka.test_edge import config, serving, stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,13 +25,7 @@ PREFIX = f"dialects-{uuid.uuid4().hex[:12]}."
 async def edge(kafka: Broker) -> AsyncIterator[httpx.AsyncClient]:
     """One edge for all tests here; each has a user of its own."""
     settings = config(kafka.bootstrap_servers, PREFIX)
-    topics = settings.kafka.topics
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-    await admin.start()
-    names = [topics.events, topics.user_properties, topics.group_properties]
-    names += [topics.dead_letters, topics.probe]
-    await admin.create_topics([NewTopic(name, 2, 1) for name in names])
-    await admin.close()
+    await create_topics(kafka.bootstrap_servers, PREFIX)
     async with serving(settings) as client:
         yield client
 

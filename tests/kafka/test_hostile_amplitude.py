@@ -7,12 +7,10 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import Broker
-from tests.kafka.delivery_world import World, opened_world
+from tests.kafka.delivery_world import World
 
 EVENTS = int(os.environ.get("AMPGATE_TEST_EVENTS", "20000"))
 PHASE_SECONDS = float(os.environ.get("AMPGATE_TEST_PHASE_SECONDS", "8"))
@@ -20,12 +18,6 @@ USERS = EVENTS // 20
 HOT, OVER_QUOTA = "user-1", "user-2"  # Each with its own faults.
 PAD = "x" * 500
 HOUR_SECONDS = 3600.0
-
-
-@pytest.fixture
-async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
-    async with opened_world(kafka, topic_prefix) as opened:
-        yield opened
 
 
 def event(n: int) -> tuple[bytes, bytes]:

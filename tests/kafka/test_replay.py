@@ -1,36 +1,29 @@
 """A time span is sent to one destination again: planned, confirmed, in order, no group moved."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ampgate.archive import archive
-from ampgate.trace import ByUser, Search, partition_of, trace
+from ampgate.trace import ByUser, partition_of
 from ampgate.whereabouts import State
 from schemas.topics import Kind
-from tests.conftest import Broker
+from tests.eventually import seen
 from tests.operating import (
-    DEADLINE_SECONDS,
+    AAMPE,
+    AMPLITUDE,
     Message,
     Operation,
     event,
-    operation,
     received,
-    simulating,
 )
 
-AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 OLD_MS = 1_577_836_800_000  # 2020-01-01.
 OLD = ("--from", "2020-01-01", "--to", "2020-01-02T00:00:00Z")
-
-
-@pytest.fixture
-async def here(kafka: Broker, topic_prefix: str) -> Operation:
-    return await operation(kafka, topic_prefix)
 
 
 def at(message: Message, second: int) -> Message:
@@ -195,33 +188,25 @@ async def test_wrong_usage_is_exit_2(
 
 
 async def test_the_delivery_sends_it_again_to_that_destination_alone(
-    kafka: Broker, topic_prefix: str, tmp_path: Path
+    simulated: Operation, tmp_path: Path
 ) -> None:
-    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
-        world = await operation(kafka, topic_prefix, amplitude, aampe)
-        topic = world.config.kafka.topics.events
-        await world.produce(topic, [event("ann", event_properties={"n": n}) for n in range(5)])
-        async with world.delivering(tmp_path), asyncio.timeout(DEADLINE_SECONDS):
-            await until_settled(world, "ann")
-            command = ("--destination", AAMPE, "--from", "1h", "--to", "2100-01-01", "--yes")
-            assert (await world.run(tmp_path, "replay", *command)).exit_code == 0
-            while len(twice := await received(aampe)) < 10:
-                pass  # Asking is waiting.
-            await until_settled(world, "ann")
-            once = await received(amplitude)
+    topic = simulated.config.kafka.topics.events
+    await simulated.produce(topic, [event("ann", event_properties={"n": n}) for n in range(5)])
+    async with simulated.delivering(tmp_path):
+        await until_settled(simulated, "ann")
+        command = ("--destination", AAMPE, "--from", "1h", "--to", "2100-01-01", "--yes")
+        assert (await simulated.run(tmp_path, "replay", *command)).exit_code == 0
+        at_aampe = partial(received, simulated.url(AAMPE))
+        twice = await seen(at_aampe, lambda found: len(found) >= 10)
+        await until_settled(simulated, "ann")
+        once = await received(simulated.url(AMPLITUDE))
 
-    numbers = [dict_of(one["metadata"])["n"] for one in twice]
+    numbers = [one["metadata"]["n"] for one in twice]
     assert numbers == [0, 1, 2, 3, 4] * 2
     assert len({json.dumps(one, sort_keys=True) for one in twice}) == 5
     assert len(once) == 5
 
 
-def dict_of(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return value
-
-
 async def until_settled(world: Operation, user: str) -> None:
     settled = {State.DELIVERED, State.DEAD, State.SKIPPED}
-    while {one.state for one in await trace(world.config, Search(ByUser(user)))} - settled:
-        pass  # Asking is waiting: each look goes to Kafka.
+    await seen(partial(world.states, ByUser(user)), lambda found: set(found.values()) <= settled)

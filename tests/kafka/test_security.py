@@ -1,12 +1,10 @@
 """Kafka behind TLS: the whole way over SASL and over client certificates, and clear refusals."""
 
-import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import (
@@ -18,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ampgate.kafka import EmbeddedKafka
 from ampgate.kafka_ports import free_ports
-from tests.kafka.processes import DEADLINE_SECONDS, command, running, until_answers
+from tests.eventually import seen
+from tests.kafka.processes import command, post, running, until_answers
+from tests.operating import received
 
 USER, PASSWORD = "ampgate", "not-to-be-logged-5f2c"
-BEARER = {"authorization": "Bearer k"}
 EVENT = {"event_type": "Sign Up", "user_id": "ann@example.org"}
 
 
@@ -76,7 +75,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
 
 
 @pytest.mark.parametrize("way", ["SCRAM-SHA-256", "SCRAM-SHA-512", "mutual TLS"])
-def test_an_event_gets_all_the_way_over_tls(
+async def test_an_event_gets_all_the_way_over_tls(
     way: str, secure: SecureKafka, tmp_path: Path, topic_prefix: str
 ) -> None:
     edge_port, admin_port, upstream_port = free_ports(3)
@@ -93,15 +92,14 @@ def test_an_event_gets_all_the_way_over_tls(
         running("edge", configuration=file) as edge,
         running("deliver", configuration=file) as delivery,
     ):
-        until_answers(f"http://127.0.0.1:{edge_port}/readyz", 200)
-        sent = httpx.post(f"http://127.0.0.1:{edge_port}/v1/events", json=EVENT, headers=BEARER)
-        assert sent.status_code == 202
-        until_answers(f"{upstream}/_stats", 200)
-        received = until_some(f"{upstream}/_received")
+        await until_answers(f"http://127.0.0.1:{edge_port}/readyz", 200)
+        assert await post(f"http://127.0.0.1:{edge_port}/v1/events", EVENT, "k") == 202
+        await until_answers(f"{upstream}/_stats", 200)
+        (arrived,) = await seen(partial(received, upstream), bool)
 
         edge.stop()
         assert delivery.stop() == 0
-    assert json.loads(received)["user_id"] == EVENT["user_id"]
+    assert arrived["user_id"] == EVENT["user_id"]
     assert PASSWORD not in edge.said + delivery.said
 
 
@@ -112,7 +110,7 @@ def test_an_event_gets_all_the_way_over_tls(
         ("no certificate", "", "Kafka"),
     ],
 )
-def test_who_is_not_let_in_says_so_and_goes_on_trying(
+async def test_who_is_not_let_in_says_so_and_goes_on_trying(
     way: str, password: str, reason: str, secure: SecureKafka, tmp_path: Path, topic_prefix: str
 ) -> None:
     edge_port, admin_port, upstream_port = free_ports(3)
@@ -124,13 +122,12 @@ def test_who_is_not_let_in_says_so_and_goes_on_trying(
         running("edge", configuration=file) as edge,
         running("deliver", configuration=file) as delivery,
     ):
-        until_answers(f"http://127.0.0.1:{admin_port}/healthz", 200)
-        until_answers(f"http://127.0.0.1:{edge_port}/readyz", 503)
+        await until_answers(f"http://127.0.0.1:{admin_port}/healthz", 200)
+        await until_answers(f"http://127.0.0.1:{edge_port}/readyz", 503)
         for process in (edge, delivery):
             process.until_it_says(reason)
             assert process.alive
-        refused = httpx.post(f"http://127.0.0.1:{edge_port}/v1/events", json=EVENT, headers=BEARER)
-        assert refused.status_code == 503
+        assert await post(f"http://127.0.0.1:{edge_port}/v1/events", EVENT, "k") == 503
 
         edge.stop()
         assert delivery.stop() == 0
@@ -168,11 +165,3 @@ def pem(certificate: trustme.LeafCert) -> bytes:
     key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
     unlocked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return unlocked + b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
-
-
-def until_some(url: str) -> str:
-    """The first body there that is not empty."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (body := httpx.get(url).text):
-        assert time.monotonic() < deadline, f"nothing came to {url}"
-    return body

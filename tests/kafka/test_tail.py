@@ -10,13 +10,7 @@ import pytest
 
 from ampgate.batches import Stored
 from ampgate.tail import Filter, as_shown, in_words, tail
-from tests.conftest import Broker
-from tests.operating import Message, Operation, event, operation
-
-
-@pytest.fixture
-async def here(kafka: Broker, topic_prefix: str) -> Operation:
-    return await operation(kafka, topic_prefix)
+from tests.operating import Message, Operation, event
 
 
 async def first_shown(world: Operation, chosen: Filter, *messages: Message) -> Stored:

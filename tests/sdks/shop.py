@@ -3,13 +3,16 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
+
 from tests.conftest import Broker
+from tests.eventually import seen
 from tests.kafka.edge_process import EdgeProcess, create_topics, running
 from tests.kafka.test_edge import stored
 
@@ -49,6 +52,19 @@ class Shop:
     async def events(self) -> list[Event]:
         return await self._values("events")
 
+    async def receives(self, holds: Callable[[list[Event]], bool]) -> list[Event]:
+        """The events, as soon as it holds of them: Kafka tells of each."""
+        events: list[Event] = []
+        consumer = AIOKafkaConsumer(
+            f"{self.prefix}events",
+            bootstrap_servers=self.kafka.bootstrap_servers,
+            auto_offset_reset="earliest",
+        )
+        async with consumer, asyncio.timeout(DEADLINE_SECONDS):
+            while not holds(events):
+                events.append(json.loads((await consumer.getone()).value))
+        return events
+
     async def dead_letters(self) -> list[Event]:
         return await self._values("dead-letters")
 
@@ -60,16 +76,12 @@ class Shop:
     async def answers(self) -> dict[int, int]:
         """How many requests were answered with which status."""
         counts: dict[int, int] = {}
-        for status, count in _REQUESTS.findall(await self._metrics()):
+        for status, count in _REQUESTS.findall(await self.edge.metrics()):
             counts[int(status)] = counts.get(int(status), 0) + round(float(count))
         return counts
 
     async def has_answered(self, status: int, times: int = 1) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                if (await self.answers()).get(status, 0) >= times:
-                    return
-                await asyncio.sleep(0.05)
+        await seen(self.answers, lambda counts: counts.get(status, 0) >= times)
 
     @asynccontextmanager
     async def full(self) -> AsyncIterator[None]:
@@ -88,16 +100,11 @@ class Shop:
             writer.close()
 
     async def _has_in_flight(self, size: int) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                found = _INFLIGHT.search(await self._metrics())
-                if found and float(found[1]) >= size:
-                    return
-                await asyncio.sleep(0.05)
+        def holds(metrics: str) -> bool:
+            found = _INFLIGHT.search(metrics)
+            return found is not None and float(found[1]) >= size
 
-    async def _metrics(self) -> str:
-        async with self.edge.client() as client:
-            return (await client.get("/metrics")).text
+        await seen(self.edge.metrics, holds)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
 from tests.conftest import Broker
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
 from tests.kafka.test_edge import stored
-from tests.sdks.npm import node_with
+from tests.sdks.npm import node_with, run_send
 
 NODE_DIR = Path(__file__).parent / "node"
 DEADLINE_SECONDS = 60
@@ -102,24 +102,8 @@ def node() -> str:
     return node_with(NODE_DIR)
 
 
-async def node_sdk(node: str, **what: Any) -> list[Result]:  # noqa: ANN401
-    process = await asyncio.create_subprocess_exec(
-        node,
-        "send.mjs",
-        json.dumps(what),
-        cwd=NODE_DIR,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            out, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, errors.decode()
-    return [Result(**result) for result in json.loads(out)]
+async def node_sdk(node: str, **what: object) -> list[Result]:
+    return [Result(**result) for result in json.loads(await run_send(node, NODE_DIR, what))]
 
 
 async def events_in(kafka: Broker, prefix: str) -> list[dict[str, Any]]:

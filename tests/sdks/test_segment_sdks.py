@@ -14,7 +14,7 @@ from segment.analytics.client import Client  # type: ignore[import-untyped]  # I
 from tests.conftest import Broker
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
 from tests.kafka.test_edge import stored
-from tests.sdks.npm import node_with
+from tests.sdks.npm import node_with, run_send
 
 NODE_DIR = Path(__file__).parent / "segment_node"
 DEADLINE_SECONDS = 60
@@ -101,23 +101,7 @@ class Told:
 
 
 async def node_sdk(node: str, **what: object) -> Told:
-    process = await asyncio.create_subprocess_exec(
-        node,
-        "send.mjs",
-        json.dumps(what),
-        cwd=NODE_DIR,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            out, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, errors.decode()
-    return Told(**json.loads(out))
+    return Told(**json.loads(await run_send(node, NODE_DIR, what)))
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.chaos.plan import Act, Lane, Step, plan
 from ampgate.simulators.app import simulator_app
-from ampgate.simulators.faults import Faults
 
 USERS = [f"user{number:02}" for number in range(20)]
 seeds = st.integers(0, 2**32 - 1)
@@ -44,13 +45,12 @@ def test_a_minute_has_every_fault_of_a_destination_before_one_comes_again(seed: 
 
 
 @pytest.mark.parametrize("lane", [Lane.AMPLITUDE, Lane.AAMPE])
-def test_the_simulators_know_every_fault(lane: Lane) -> None:
-    app = simulator_app(lane.lower())
-    try:
-        for step in faults(plan(1, 300, USERS)[lane]):
-            app.simulator.set_faults(Faults.model_validate({"rules": step.rules}), 0.0)
-    finally:
-        app.close()
+async def test_the_simulators_know_every_fault(lane: Lane) -> None:
+    with closing(simulator_app(lane.lower())) as app:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            for step in faults(plan(1, 300, USERS)[lane]):
+                answer = await client.post("http://simulator/_faults", json={"rules": step.rules})
+                assert answer.json() == {"rules": len(step.rules)}
 
 
 def faults(steps: Sequence[Step]) -> Sequence[Step]:

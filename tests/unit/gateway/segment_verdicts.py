@@ -85,6 +85,18 @@ NOT_APPLICABLE: Mapping[str, Collection[int]] = {
         *(9, 10, 19, 20, 21, 31, 47, 56, 72, 73),
     ),
 }
+SETTINGS = """## Pointing an SDK here
+
+With the edge at `https://edge`:
+
+| SDK | setting |
+|---|---|
+| Segment, Python | `host="https://edge/segment"` |
+| Segment, Node | `host: "https://edge"` with `path: "/segment/v1/batch"` |
+| Segment, browser | `integrations: {"Segment.io": {apiHost: "edge/segment/v1"}}` |
+| RudderStack, Python | `dataPlaneUrl = "https://edge/segment"`, or a client's `host` |
+| RudderStack, Node and browser | `dataPlaneUrl: "https://edge/segment"` |
+"""
 
 
 def different(case: int) -> list[Difference]:
@@ -96,13 +108,10 @@ def is_applicable(case: int) -> bool:
 
 
 def page() -> str:
-    applicable = [case for case in range(TOTAL) if is_applicable(case)]
-    agreed = [case for case in applicable if not different(case)]
-    differences = "\n".join(
-        f"| {name} | {difference.reason} | {_numbers(difference.cases)} |"
-        for name, difference in DIFFERENCES.items()
-    )
-    others = "\n".join(f"- {reason} {_numbers(cases)}" for reason, cases in NOT_APPLICABLE.items())
+    return f"{_mapping()}\n{SETTINGS}\n{_cases()}"
+
+
+def _mapping() -> str:
     return f"""# From Segment calls to Amplitude events
 
 The Segment dialect turns each call into events as Segment's own Amplitude destination does with its
@@ -132,20 +141,18 @@ default mapping.
 {_rows(TOUCHES, "user property ")}
 
 The last ones are also kept as `initial_…`, once.
+"""
 
-## Pointing an SDK here
 
-With the edge at `https://edge`:
-
-| SDK | setting |
-|---|---|
-| Segment, Python | `host="https://edge/segment"` |
-| Segment, Node | `host: "https://edge"` with `path: "/segment/v1/batch"` |
-| Segment, browser | `integrations: {{"Segment.io": {{apiHost: "edge/segment/v1"}}}}` |
-| RudderStack, Python | `dataPlaneUrl = "https://edge/segment"`, or a client's `host` |
-| RudderStack, Node and browser | `dataPlaneUrl: "https://edge/segment"` |
-
-## Beside Segment's own cases
+def _cases() -> str:
+    applicable = [case for case in range(TOTAL) if is_applicable(case)]
+    agreed = [case for case in applicable if not different(case)]
+    differences = "\n".join(
+        f"| {name} | {difference.reason} | {_numbers(difference.cases)} |"
+        for name, difference in DIFFERENCES.items()
+    )
+    others = "\n".join(f"- {reason} {_numbers(cases)}" for reason, cases in NOT_APPLICABLE.items())
+    return f"""## Beside Segment's own cases
 
 Segment's destination comes with {TOTAL} cases. {len(agreed)} agree, \
 {len(applicable) - len(agreed)} differ on purpose, {TOTAL - len(applicable)} do not apply.

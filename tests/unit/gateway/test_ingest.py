@@ -250,8 +250,8 @@ async def test_half_an_emoji_does_not_cost_the_batch() -> None:
         ):
             answer = await client.post(path, content=body, headers=KEY)
             assert answer.is_success, answer.text
-    for value in edge.store.values("events"):
-        assert (value["user_id"], value["x"]) == ("user \ufffd", "\U0001f600")
+    found = [(value["user_id"], value["x"]) for value in edge.store.values("events")]
+    assert found == [("user \ufffd", "\U0001f600")] * 4
 
 
 DEEP = b'{"event_type":"a","user_id":"user-1","x":' + b"[" * 41 + b"]" * 41 + b"}"

@@ -1,0 +1,29 @@
+"""What tests of the delivery and of the operator's commands start from."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conftest import Broker
+from tests.kafka.delivery_world import World, opened_world
+from tests.operating import Operation, operation, simulating
+
+
+@pytest.fixture
+async def here(kafka: Broker, topic_prefix: str) -> Operation:
+    """Both destinations are out of reach."""
+    return await operation(kafka, topic_prefix)
+
+
+@pytest.fixture
+async def simulated(kafka: Broker, topic_prefix: str) -> AsyncIterator[Operation]:
+    """Both destinations are strict simulators."""
+    async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
+        yield await operation(kafka, topic_prefix, amplitude, aampe)
+
+
+@pytest.fixture
+async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
+    """As `simulated`, with the delivery in the test's own process."""
+    async with opened_world(kafka, topic_prefix) as opened:
+        yield opened

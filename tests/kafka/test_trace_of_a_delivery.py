@@ -1,0 +1,111 @@
+"""Where is my event? Answered while, and after, the delivery was at work."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ampgate.trace import ByInsertId, ByUser, Search, partition_of, trace
+from ampgate.whereabouts import State
+from tests.eventually import seen
+from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, set_faults
+
+UNSETTLED = {State.UNREAD, State.WAITING}
+
+
+def are_settled(states: dict[tuple[str, str], State]) -> bool:
+    return UNSETTLED.isdisjoint(states.values())
+
+
+async def test_what_the_delivery_did_with_each_record_is_known(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    topic = simulated.config.kafka.topics.events
+    anonymous = Message(b'{"event_type":"Seen","device_id":"tablet","insert_id":"s"}', b"tablet")
+    broken = Message(b'{"event_type":"Bought","insert_id":"x"}', b"ann")
+    await simulated.produce(topic, [event("ann", insert_id="a"), broken, anonymous])
+    async with simulated.delivering(tmp_path):
+        ann = await seen(partial(simulated.states, ByUser("ann")), are_settled)
+        tablet = await seen(partial(simulated.states, ByUser("tablet")), are_settled)
+
+    assert ann == {
+        (AMPLITUDE, "a"): State.DELIVERED,
+        (AAMPE, "a"): State.DELIVERED,
+        (AMPLITUDE, "x"): State.DEAD,
+        (AAMPE, "x"): State.DEAD,
+    }
+    assert tablet == {(AMPLITUDE, "s"): State.DELIVERED, (AAMPE, "s"): State.SKIPPED}
+
+
+async def test_what_was_delivered_past_a_throttled_user_is_delivered(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    neighbours = [name for name in map("user-{}".format, range(20)) if partition_of(name, 3) == 0]
+    held, other, *_ = neighbours
+    throttle = {"match": {"id": held}, "effect": {"kind": "throttle", "seconds": 30}}
+    await set_faults(simulated.url(AMPLITUDE), throttle)
+    events = [event(held, insert_id="h1"), event(held, insert_id="h2"), event(other)]
+    *_, last = await simulated.produce(simulated.config.kafka.topics.events, events)
+    async with simulated.delivering(tmp_path):
+        await seen(
+            partial(simulated.states, ByUser(other)),
+            lambda found: found[AMPLITUDE, last] == State.DELIVERED,
+        )
+        found = await trace(simulated.config, Search(ByUser(held)))
+        by_id = await trace(simulated.config, Search(ByInsertId("h2")))
+
+    assert by_id == [one for one in found if one.insert_id == "h2"]
+    first, second = [one for one in found if one.destination == AMPLITUDE]
+    assert (first.state, first.reason) == (State.WAITING, "throttled")
+    assert first.until is not None
+    assert replace(second, insert_id="h1", offset=first.offset) == first
+
+
+async def test_what_is_over_its_quota_is_parked_until_its_wake_time(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    quota = {"match": {"id": "ann"}, "effect": {"kind": "daily_quota"}}
+    topics = simulated.config.kafka.topics
+    await set_faults(simulated.url(AMPLITUDE), quota)
+    await simulated.produce(topics.events, [event("ann", insert_id="a")])
+    async with simulated.delivering(tmp_path):
+        parked = await seen(partial(simulated.stored, topics.parked), bool)
+        await seen(
+            partial(simulated.states, ByUser("ann")),
+            lambda found: found[AAMPE, "a"] == State.DELIVERED,
+        )
+        waiting, _ = await trace(simulated.config, Search(ByInsertId("a")))
+
+    assert (waiting.destination, waiting.state) == (AMPLITUDE, State.WAITING)
+    assert (waiting.reason, waiting.until) == ("daily_quota", parked[0].header("not_before"))
+
+
+async def test_what_a_destination_rejected_is_dead_there_alone(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    silence = {"match": {"id": "phone"}, "effect": {"kind": "silence"}}
+    await set_faults(simulated.url(AMPLITUDE), silence)
+    doomed = event("ann", device_id="phone", insert_id="a")
+    await simulated.produce(simulated.config.kafka.topics.events, [doomed])
+    async with simulated.delivering(tmp_path):
+        states = await seen(partial(simulated.states, ByUser("ann")), are_settled)
+        dead, _ = await trace(simulated.config, Search(ByUser("ann")))
+
+    assert states == {(AMPLITUDE, "a"): State.DEAD, (AAMPE, "a"): State.DELIVERED}
+    assert dead.reason == "silenced"
+
+
+async def test_what_came_after_the_delivery_left_is_unread(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    topic = simulated.config.kafka.topics.events
+    await simulated.produce(topic, [event("ann", insert_id="a")])
+    async with simulated.delivering(tmp_path):
+        await seen(partial(simulated.states, ByUser("ann")), are_settled)
+    await simulated.produce(topic, [event("ann", insert_id="b")])
+
+    assert await simulated.states(ByUser("ann")) == {
+        (AMPLITUDE, "a"): State.DELIVERED,
+        (AAMPE, "a"): State.DELIVERED,
+        (AMPLITUDE, "b"): State.UNREAD,
+        (AAMPE, "b"): State.UNREAD,
+    }
