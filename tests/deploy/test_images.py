@@ -127,19 +127,16 @@ def test_compose_mounts_files_that_exist_and_waits_for_services_that_exist() -> 
 def test_compose_names_hosts_and_ports_that_are_services() -> None:
     config = load(ROOT / "deploy" / "compose" / "ampgate.toml", {})
     scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    targets = {
-        job["job_name"]: job["static_configs"][0]["targets"] for job in scraped["scrape_configs"]
-    }
+    edge, delivery = scraped["scrape_configs"]
 
     assert config.kafka.bootstrap_servers == "kafka:19092"
     assert "INSIDE://kafka:19092" in COMPOSE["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     for destination in config.destinations:
         host, port = destination.url.removeprefix("http://").split(":")
         assert port in COMPOSE[host]["command"]
-    assert targets == {
-        "ampgate-edge": [f"edge:{config.edge.port}"],
-        "ampgate-delivery": [f"delivery:{config.delivery.admin_port}"],
-    }
+    assert edge["static_configs"] == [{"targets": [f"edge:{config.edge.port}"]}]
+    [looked_up] = delivery["dns_sd_configs"]
+    assert (looked_up["names"], looked_up["port"]) == (["delivery"], config.delivery.admin_port)
 
 
 def test_compose_runs_the_kafka_that_was_tested() -> None:
