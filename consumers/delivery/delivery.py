@@ -192,15 +192,16 @@ class Delivery:
         entries = [entry for _, part in parts for entry in part]
         encoded = tuple([entry.encoded for entry in entries])
         for entry in entries:
-            for one in entry.parts or (entry,):
-                one.attempts += 1
+            entry.attempts += 1
+            for part in entry.parts:
+                part.attempts += 1
         if self._meter is not None:
             for identity, until in self._meter.sent(encoded, now):
                 self._waits.clocks.hold(identity, until, "pace")
         batch = Batch(
             tuple((lane, part) for lane, part in parts),
             encoded,
-            size=sum(len(e.body) for e in encoded),
+            size=sum([len(one.body) for one in encoded]),
             sent_at=now,
         )
         self._in_flight.add(batch)

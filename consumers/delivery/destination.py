@@ -40,7 +40,7 @@ class Limits:
     rejects_max: float = 0.5  # A larger share of refused records is not the records' fault.
 
 
-class Encoded(Struct):
+class Encoded(Struct, gc=False):
     """A record as the destination wants it, encoded once, and whose it is."""
 
     body: bytes

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.lanes import Entry
 from consumers.delivery.line import Line
-from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.delivery.parking import unparked
 from consumers.delivery.stock import Stock
@@ -24,34 +23,40 @@ class Intake:
         self._waits = waits
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
-        """Take records that were read; returns why some need no delivery."""
+        """Take records that were read from one partition; returns why some need no delivery."""
+        if not records:
+            return []
+        place = TopicPartition(records[0].topic, records[0].partition)
+        offsets = self._stock.offsets_of(place, records[0])
+        parked = self._waits.parked.get(place.partition)
+        seen = parked.seen if parked is not None else ()
+        taken: list[Entry] = []
+        dead: list[tuple[Entry, Reject]] = []
         skipped: list[Skip] = []
-        place, offsets, parked = None, Offsets(0), None
+        settled: list[int] = []
         for record in records:
-            if place is None or place != (record.topic, record.partition):
-                place = TopicPartition(record.topic, record.partition)
-                offsets = self._stock.offsets_of(place, record)
-                parked = self._waits.parked.get(place.partition)
             offset = record.offset
-            was_settled = offset < offsets.left_to and offsets.was_settled(offset)
-            if was_settled or (parked is not None and parked.was_parked(offset)):
-                offsets.read(offset)
-                offsets.settle((offset,))
+            if offset in seen or (offset < offsets.left_to and offsets.was_settled(offset)):
+                settled.append(offset)
                 continue
             match self._destination.encode(record):
                 case Encoded() as encoded:
-                    offsets.read(offset)
-                    entry = Entry(record, offsets, offset, encoded)
-                    self._stock.enter(entry)
-                    self._line.add(entry, place, now)
-                case Reject(reason, detail):
-                    offsets.read(offset)
-                    entry = Entry(record, offsets, offset, Encoded(record.value or b"", ""))
-                    self._stock.enter(entry)
-                    self._stock.bury(entry, reason, detail, now)
+                    taken.append(Entry(record, offsets, offset, encoded))
+                case Reject() as reject:
+                    body = Encoded(record.value or b"", "")
+                    dead.append((Entry(record, offsets, offset, body), reject))
                 case Skip() as skip:
                     skipped.append(skip)
-                    offsets.skip(offset)
+        kept = [*taken, *(entry for entry, _ in dead)]
+        own = [entry.offset for entry in kept] + settled
+        if dead or settled:
+            own.sort()
+        offsets.read(own, records[-1].offset + 1)
+        offsets.settle(settled)
+        self._stock.enter(kept)
+        self._line.add(taken, place, now)
+        for entry, reject in dead:
+            self._stock.bury(entry, reject.reason, reject.detail, now)
         return skipped
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
@@ -62,14 +67,14 @@ class Intake:
             offsets = self._stock.offsets_of(place, record)
             original, letter = unparked(record)
             if letter.destination != self._destination.name or original.topic != self._topic:
-                offsets.skip(record.offset)
+                offsets.read((), record.offset + 1)
                 continue
-            offsets.read(record.offset)
+            offsets.read((record.offset,), record.offset + 1)
             parked = self._waits.parked_of(place.partition)
             came_from = original.offset if original.partition == place.partition else None
             if offsets.was_settled(record.offset):
                 offsets.settle((record.offset,))
-                parked.seen(came_from)
+                parked.know(came_from)
                 continue
             key = self._key_of(original)
             until = letter.not_before or now
@@ -97,14 +102,14 @@ class Intake:
         encoded = self._destination.encode(original)
         body = encoded if isinstance(encoded, Encoded) else Encoded(original.value or b"", key)
         entry = Entry(original, offsets, record.offset, body, parked=parked)
-        self._stock.enter(entry)
+        self._stock.enter((entry,))
         entry.attempts, entry.status = letter.attempts, letter.status
         entry.first_failed_at = letter.first_failed_at or None
         if parked.keys[key].suspect[0] == entry.offset:
             _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
         match encoded:
             case Encoded():
-                self._line.add(entry, place, now)
+                self._line.add((entry,), place, now)
             case Reject(reason, detail):
                 self._stock.bury(entry, reason, detail, now)
             case Skip() as skip:

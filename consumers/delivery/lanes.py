@@ -18,7 +18,7 @@ from consumers.delivery.parking import ParkedPartition
 from schemas.records import Record, TopicPartition
 
 
-class Entry(Struct, eq=False):
+class Entry(Struct, eq=False, gc=False):
     record: Record
     offsets: Offsets  # Where it settles,
     offset: int  # and as what.

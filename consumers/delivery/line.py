@@ -1,6 +1,7 @@
 """The line: lanes that have something to send, and how a batch is drawn from them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from zlib import crc32
 
 from consumers.delivery.destination import Destination
@@ -25,16 +26,28 @@ class Line:
     def __bool__(self) -> bool:
         return bool(self._ready)
 
-    def add(self, entry: Entry, place: TopicPartition, now: float) -> None:
+    def add(self, entries: Sequence[Entry], place: TopicPartition, now: float) -> None:
+        """To the ends of their lanes; all of them were read from `place`."""
         lanes = self._limits.lanes
-        number = crc32(entry.encoded.key.encode()) % lanes if lanes > 1 else 0
+        if lanes == 1:
+            self._append(entries, place, 0, now)
+            return
+        for entry in entries:
+            number = crc32(entry.encoded.key.encode()) % lanes
+            self._append((entry,), place, number, now)
+
+    def _append(
+        self, entries: Sequence[Entry], place: TopicPartition, number: int, now: float
+    ) -> None:
+        if not entries:
+            return
         lane = self._lanes.get((place, number))
         if lane is None:
-            lane = Lane(place, entry.offsets, entry.parked is not None)
+            lane = Lane(place, entries[0].offsets, entries[0].parked is not None)
             self._lanes[place, number] = lane
         if not lane.queue:
             lane.due_at = max(lane.due_at, now + self._limits.linger_seconds)
-        lane.queue.append(entry)
+        lane.queue.extend(entries)
         if lane.idle:
             self._ready[lane] = None
 
@@ -102,6 +115,8 @@ class Line:
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
         left = lane.groups.popleft() if lane.groups else len(lane.queue)
         room = min(draft.room, lane.sought or draft.room)
+        if must_wait is None and not self._limits.one_per_key:
+            left -= draft.take_plain(lane.queue, min(left, room))
         while left and len(draft.taken) < room:
             entry = lane.queue[0]
             if must_wait is not None and must_wait(lane, entry):
@@ -172,6 +187,21 @@ class _Draft:
             self.own[entry.encoded.key] = len(self.taken)
         self.taken.append(entry)
         self.bytes_left -= len(entry.encoded.body) + 1
+
+    def take_plain(self, queue: deque[Entry], at_most: int) -> int:
+        """Those that nothing but the limits stops, up to the first that failed; returns how many.
+
+        Most records of most batches go here: a loop that asks more costs twice as much.
+        """
+        before, bytes_left = len(self.taken), self.bytes_left
+        for _ in range(at_most):
+            size = len(queue[0].encoded.body) + 1
+            if size > bytes_left or queue[0].failed_after >= 0:
+                break
+            self.taken.append(queue.popleft())
+            bytes_left -= size
+        self.bytes_left = bytes_left
+        return len(self.taken) - before
 
     def replace(self, first: Entry, together: Entry, growth: int) -> None:
         key = first.encoded.key

@@ -41,15 +41,14 @@ class Offsets:
     def committable(self) -> int:
         return self._read[0] if self._read else self.read_to
 
-    def read(self, offset: int) -> None:
-        assert offset >= self.read_to, "an offset was read twice"
-        self._read.append(offset)
-        self.read_to = offset + 1
+    def read(self, offsets: Sequence[int], to: int) -> None:
+        """Records up to `to` were read; these of them, in their order, are to be settled.
 
-    def skip(self, offset: int) -> None:
-        """It needs no delivery, so it costs a crash nothing to read it again."""
-        assert offset >= self.read_to, "an offset was read twice"
-        self.read_to = offset + 1
+        The others need no delivery, so it costs a crash nothing to read them again.
+        """
+        assert not offsets or self.read_to <= offsets[0] <= offsets[-1] < to, "out of order"
+        self._read.extend(offsets)
+        self.read_to = to
 
     def was_settled(self, offset: int) -> bool:
         """Whether a former owner settled it; asked in the order of reading."""

@@ -51,7 +51,7 @@ class ParkedPartition:
     def __init__(self) -> None:
         self.keys: dict[str, ParkedKey] = {}
         self._coming: dict[str, set[int]] = {}  # By key: original offsets, not yet seen here.
-        self._seen: set[int] = set()  # Original offsets that a former process parked.
+        self.seen: set[int] = set()  # Original offsets that a former process parked.
         self._due: dict[str, None] = {}  # Due, with something unloaded.
         self._alarms: list[tuple[float, str]] = []
 
@@ -72,20 +72,16 @@ class ParkedPartition:
             if not coming:
                 del self._coming[key]
         else:
-            self.seen(original)
+            self.know(original)
         parked = self._of(key, until, why)
         parked.unloaded.append(offset)
         if len(parked.unloaded) == 1:
             self._line_up(key)
 
-    def seen(self, original: int | None) -> None:
+    def know(self, original: int | None) -> None:
         """A former process parked this one, if it came from this partition."""
         if original is not None:
-            self._seen.add(original)
-
-    def was_parked(self, offset: int) -> bool:
-        """Whether a former process parked this record and did not live to commit it."""
-        return offset in self._seen
+            self.seen.add(original)
 
     def lose(self, before: int) -> list[int]:
         """Offsets below `before` are gone from Kafka; returns those that somebody waited for."""

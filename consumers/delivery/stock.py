@@ -5,11 +5,13 @@ It knows what each partition may commit, and how many bytes are in memory.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Offsets, Unfinished
 from schemas.records import Record, TopicPartition
 
+_parts = attrgetter("parts")
 LETTERS_MAX = 10_000
 RECORD_BYTES = 1000  # What a record in memory costs besides its body.
 
@@ -55,8 +57,8 @@ class Stock:
         stamps = [stamp for offsets in self.offsets.values() if (stamp := offsets.oldest)]
         return min(stamps) / 1000 if stamps else None
 
-    def enter(self, entry: Entry) -> None:
-        self.bytes += RECORD_BYTES + len(entry.encoded.body)
+    def enter(self, entries: Sequence[Entry]) -> None:
+        self.bytes += size_of(entries)
 
     def bury(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
@@ -76,7 +78,7 @@ class Stock:
             self.bytes -= size_of((entry,))
 
     def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
-        if any(entry.parts for entry in entries):
+        if any(map(_parts, entries)):
             entries = [one for entry in entries for one in entry.parts or (entry,)]
         offsets.settle([entry.offset for entry in entries])
         self.bytes -= size_of(entries)
@@ -101,7 +103,8 @@ class Stock:
 
 def size_of(entries: Iterable[Entry]) -> int:
     """The bytes in memory: of merged ones, those that they were merged of."""
-    return sum(
+    sizes = [
         size_of(entry.parts) if entry.parts else RECORD_BYTES + len(entry.encoded.body)
         for entry in entries
-    )
+    ]
+    return sum(sizes)

@@ -55,13 +55,17 @@ class Refusal(Struct):
     detail: list[Problem]
 
 
-class Zone(Struct):
+class Details(Struct):
+    """What Aampe is told of an event besides what decides its fate."""
+
+    event_properties: Raw = ABSENT
+    user_properties: Raw = ABSENT
     timezone: object = None
 
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _refusal = msgspec.json.Decoder(Refusal)
-_zone = msgspec.json.Decoder(Zone)
+_details = msgspec.json.Decoder(Details)
 
 
 class _Aampe:
@@ -112,9 +116,13 @@ class _Aampe:
         return {name: members[name] for name in self._metadata_fields if name in members}
 
     def _property_update(
-        self, record: Record, facts: EventFacts | IdentificationFacts, key: str, value: bytes
+        self,
+        record: Record,
+        found: tuple[EventFacts | IdentificationFacts, str, bytes],
+        user_properties: Raw,
     ) -> Encoded | Skip:
-        properties, left_out = _properties(_object(facts.user_properties))
+        facts, key, value = found
+        properties, left_out = _properties(_object(user_properties))
         if not properties:
             return Skip("unsupported_operation" if left_out else "no_user_properties")
         context = self._context(value)
@@ -143,14 +151,15 @@ class AampeEvents(_Aampe):
         if facts.event_type == "$groupidentify":
             return Skip("group_properties")
         if facts.event_type == "$identify":
-            return self._property_update(record, facts, key, value)
+            return self._property_update(record, found, _details.decode(value).user_properties)
+        details = _details.decode(value)
         body = b'{"contact_id":%b,"event_name":%b,"timestamp":%b,"event_id":%b,"metadata":%b%b}' % (
             orjson.dumps(facts.user_id),
             orjson.dumps(facts.event_type),
             _seconds(facts.time if facts.time is not None else record.timestamp),
             orjson.dumps(facts.insert_id or insert_id_of(record)),
-            self._metadata(facts.event_properties, value),
-            _timezone(value),
+            self._metadata(details.event_properties, value),
+            _timezone(details.timezone),
         )
         return Encoded(body, key, facts.user_id, facts.device_id, EVENTS_PATH)
 
@@ -171,10 +180,10 @@ class AampeProperties(_Aampe):
         found = read_record(record, read_identification, identification_key)
         if isinstance(found, Reject):
             return found
-        facts, key, value = found
+        facts, _, _ = found
         if facts.user_id is None:
             return Skip("no_user_id")
-        return self._property_update(record, facts, key, value)
+        return self._property_update(record, found, facts.user_properties)
 
 
 def _properties(given: Mapping[str, Raw]) -> tuple[dict[str, Raw], int]:
@@ -197,11 +206,7 @@ def _seconds(milliseconds: int) -> bytes:
     return b"%b%d.%03d" % (b"-" if milliseconds < 0 else b"", seconds, rest)
 
 
-def _timezone(value: bytes) -> bytes:
-    """The event's `timezone`, which only few have: most are spared the second look."""
-    if b'"timezone"' not in value:
-        return b""
-    zone = _zone.decode(value).timezone
+def _timezone(zone: object) -> bytes:
     return b',"timezone":%b' % orjson.dumps(zone) if isinstance(zone, str) and zone else b""
 
 

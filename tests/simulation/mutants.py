@@ -136,9 +136,9 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "what was parked and not committed is sent twice",
-        "delivery.parking",
-        "        return offset in self._seen",
-        "        return False",
+        "delivery.intake",
+        "            if offset in seen or (",
+        "            if (",
         "aampe-events",
     ),
     Mutant(

@@ -19,8 +19,7 @@ def test_every_unsettled_offset_is_in_a_range_and_no_other_unless_there_are_too_
 ) -> None:
     settled = [offset for offset in read if chosen.random() < 0.5]
     offsets = Offsets(0)
-    for offset in read:
-        offsets.read(offset)
+    offsets.read(read, 61)
     offsets.settle(settled)
     unsettled = set(read) - set(settled)
 
@@ -28,7 +27,7 @@ def test_every_unsettled_offset_is_in_a_range_and_no_other_unless_there_are_too_
     told = {offset for offset in read if not left.has_settled(offset)}
     assert unsettled <= told
     assert len(left.unsettled) <= limit
-    assert left.read_to == offsets.read_to
+    assert left.read_to == 61
     if len(offsets.unfinished(PLENTY).unsettled) <= limit:
         assert told == unsettled
 
@@ -43,7 +42,7 @@ def test_owner_after_owner_knows_what_was_settled_however_little_each_has_read(
         offsets = Offsets(committed, left)
         for offset in log[bisect_left(log, committed) : chosen.randint(0, len(log))]:
             assert offsets.was_settled(offset) == (left is not None and left.has_settled(offset))
-            offsets.read(offset)
+            offsets.read((offset,), offset + 1)
             if offsets.was_settled(offset) or chosen.random() < 0.5:
                 offsets.settle((offset,))
                 settled.add(offset)

@@ -58,8 +58,7 @@ def test_what_has_to_wait_again_is_not_overtaken_by_what_was_loaded_with_it() ->
 def test_what_a_former_process_parked_is_known_by_its_offset() -> None:
     parked = ParkedPartition()
     parked.arrived("a", 0, 7, NOW, "throttled")
-    assert parked.was_parked(7)
-    assert not parked.was_parked(8)
+    assert parked.seen == {7}
 
 
 def test_what_kafka_deleted_is_told_and_no_longer_waited_for() -> None:
