@@ -139,6 +139,23 @@ def test_compose_names_hosts_and_ports_that_are_services() -> None:
     assert (looked_up["names"], looked_up["port"]) == (["delivery"], config.delivery.admin_port)
 
 
+def test_compose_up_starts_all_of_it_for_this_machine_alone() -> None:
+    for service in COMPOSE.values():
+        assert "profiles" not in service
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_compose_builds_its_image_once_and_asks_no_registry_for_it() -> None:
+    ours = [service for service in COMPOSE.values() if service["image"] == "ampgate:local"]
+
+    assert len([service for service in ours if "build" in service]) == 1
+    assert {service["pull_policy"] for service in ours} == {"never"}
+
+
+def test_composes_health_checks_start_no_jvm() -> None:
+    assert not any(word.endswith(".sh") for word in COMPOSE["kafka"]["healthcheck"]["test"])
+
+
 def test_compose_runs_the_kafka_that_was_tested() -> None:
     assert COMPOSE["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
