@@ -6,8 +6,8 @@ import pytest
 
 from ampgate.simulators.amplitude import Amplitude
 from tests.unit.gateway.calls import Reply, basic, bearer, call
+from tests.unit.gateway.segment_calls import TRACK
 from tests.unit.gateway.test_amplemarket import KINDS
-from tests.unit.gateway.test_segment import TRACK
 from tests.unit.simulators.requests import upload
 
 CONTEXT = {
