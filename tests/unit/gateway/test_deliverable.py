@@ -46,7 +46,7 @@ REPLIES: Mapping[str, Reply] = {
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_amplitude_takes_it(name: str) -> None:
+def test_amplitude_takes_what_each_dialect_made(name: str) -> None:
     amplitude = Amplitude()
     values = REPLIES[name].values
     assert values

@@ -74,7 +74,7 @@ def test_an_alias_is_a_dead_letter(path: str) -> None:
         *("/segment/beacon/v1/batch", "/v1/batch"),
     ],
 )
-def test_every_path_of_a_batch(path: str) -> None:
+def test_every_path_of_a_batch_is_served(path: str) -> None:
     assert len(call(path, {"batch": [TRACK]}, basic("k")).values) == 1
 
 
@@ -89,7 +89,7 @@ def test_every_path_of_a_batch(path: str) -> None:
         ({}, {}, b"writeKey=k"),
     ],
 )
-def test_every_way_to_give_the_key(
+def test_every_way_to_give_the_key_is_understood(
     headers: dict[bytes, bytes], members: dict[str, Any], query: bytes
 ) -> None:
     body = {"batch": [TRACK]} | members
