@@ -5,9 +5,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
-REAL_EVENTS = Path(__file__).parents[2].parent / "shared" / "data" / "real_events.ndjson.gz"
+from tests.shared_data import DATA
+
+REAL_EVENTS = DATA / "real_events.ndjson.gz"
 COUNTRIES = {
     "us-east1": ("United Kingdom", "USA", "Canada", "Brazil"),
     "europe-west3": ("Germany", "France", "EIRE", "Spain", "Netherlands", "Belgium", "Portugal"),

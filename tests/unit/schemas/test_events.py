@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from schemas.events import (
     read_group_identification,
     read_identification,
 )
+from tests.shared_data import DATA
 
-BODIES = Path(__file__).parents[3].parent / "shared" / "data" / "naughty" / "json_bodies.ndjson"
+BODIES = DATA / "naughty" / "json_bodies.ndjson"
 
 
 def event(**members: object) -> bytes:
