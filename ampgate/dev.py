@@ -3,20 +3,18 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
-from ampgate import leash, topics
+from ampgate import topics
+from ampgate.dev_child import Child, KeepsDyingError
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import is_free
 from schemas.config import Config
@@ -25,9 +23,6 @@ from schemas.config_file import load
 KEY = "dev"
 POLL_SECONDS = 0.1
 READY_SECONDS = 60.0
-RESTART_SECONDS = 1.0
-DEATHS_MAX = 5
-DEATHS_WINDOW_SECONDS = 30.0
 KAFKA_STOP_SECONDS = 3.5
 KAFKA_VARIABLE = "AMPGATE_KAFKA__BOOTSTRAP_SERVERS"
 
@@ -75,51 +70,6 @@ class Options:
     aampe_port: int = 9102
 
 
-@dataclass(slots=True)
-class Child:
-    """One of our processes: started again when it dies, unless it keeps dying."""
-
-    name: str
-    arguments: tuple[str, ...]
-    stop_seconds: float
-    process: subprocess.Popen[bytes] | None = None
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS_MAX))
-    start_at: float = 0.0
-
-    def look_after(self, console: Console, now: float) -> None:
-        """Start it when it is time to; see whether it died."""
-        if self.process is None:
-            if now >= self.start_at:
-                self.process = leash.spawn([sys.executable, "-m", "ampgate", *self.arguments])
-            return
-        status = self.process.poll()
-        if status is None:
-            return
-        self.process = None
-        self.deaths.append(now)
-        if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WINDOW_SECONDS:
-            raise DevError(f"{self.name} died {DEATHS_MAX} times in a row: see its messages above")
-        self.start_at = now + RESTART_SECONDS
-        console.print(f"[yellow]{self.name} ended ({describe(status)}): starting it again[/]")
-
-    def stop(self) -> None:
-        """Ask it to end; kill it if that takes too long."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(self.stop_seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-
-def describe(status: int) -> str:
-    """A process's return code, in words."""
-    return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-
-
 def run(options: Options, console: Console) -> None:
     """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
     with interruptible(), ExitStack() as stack:
@@ -144,7 +94,7 @@ def run(options: Options, console: Console) -> None:
             supervise(children(options), config, options, console)
         except KeyboardInterrupt:
             console.print("stopping")
-        except (EmbeddedKafkaError, topics.TopicsError, OSError) as error:
+        except (EmbeddedKafkaError, topics.TopicsError, KeepsDyingError, OSError) as error:
             raise DevError(str(error)) from error
 
 

@@ -2,31 +2,25 @@
 
 Theory of operation: every node is broker and controller at once, a Java process on a leash
 (`ampgate.leash`), configured by files written anew at each start. What lasts is `cluster.json`
-(the cluster's id, and the ports that clients know) and each node's records under `node-N/log`.
+(`ampgate.kafka_cluster`) and each node's records under `node-N/log`.
 Controllers listen on new ports at every start: the quorum is static configuration, so Kafka does
 not mind. A start is over when each node names all of them in its answer to a Metadata request.
 """
 
-import base64
-import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-if sys.platform != "win32":
-    import fcntl
-
 from ampgate import leash
+from ampgate.kafka_cluster import claim, lock
 from ampgate.kafka_jars import EmbeddedKafkaError, Progress, class_path, java_executable
-from ampgate.kafka_ports import free_ports, is_free, named_by
+from ampgate.kafka_ports import free_ports, named_by
 from ampgate.kafka_settings import (
     HOST,
     broker_settings,
@@ -80,7 +74,7 @@ class EmbeddedKafka:
         self._start_timeout_seconds = start_timeout_seconds
         self._stop_timeout_seconds = stop_timeout_seconds
         self._progress = progress
-        self._ports: dict[int, int] = {}
+        self._ports: Mapping[int, int] = {}
         self._class_path = ""
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._lock: IO[str] | None = None
@@ -109,10 +103,11 @@ class EmbeddedKafka:
         self._class_path = class_path(self._jars_dir, self._progress)
         began = time.monotonic()
         try:
-            self._lock_data()
-            cluster_id = self._claim_cluster()
+            self._lock = lock(self.data_dir)
+            cluster = claim(self.data_dir, self.nodes, self._port)
+            self._ports = cluster.ports
             self._write_configuration()
-            self._format(cluster_id)
+            self._format(cluster.id)
             self._progress("starting Kafka")
             for node in self.nodes:
                 self._running[node] = self._spawn(node, "kafka.Kafka")
@@ -148,47 +143,6 @@ class EmbeddedKafka:
 
     def pid(self, node: int) -> int:
         return self._running[node].pid
-
-    def _lock_data(self) -> None:
-        """Make sure that no other process writes here; the lock ends with us, however we end."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.data_dir / "lock").open("w")
-        if sys.platform != "win32":  # There, Kafka's own lock has to do.
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise EmbeddedKafkaError(f"another Kafka runs on {self.data_dir}") from error
-
-    def _claim_cluster(self) -> str:
-        """The cluster's id; its ports are decided, and both remembered."""
-        state = self.data_dir / "cluster.json"
-        known = json.loads(state.read_text()) if state.exists() else {}
-        cluster_id: str = known.get("cluster_id") or new_cluster_id()
-        last_ports: list[int] = known.get("ports") or []
-        if last_ports and len(last_ports) != len(self.nodes):
-            raise EmbeddedKafkaError(
-                f"{self.data_dir} holds a cluster of {len(last_ports)} brokers, not "
-                f"{len(self.nodes)}: start it with as many, or use another directory"
-            )
-        self._ports = dict(zip(self.nodes, self._choose_ports(last_ports), strict=True))
-        partial = state.with_suffix(".partial")
-        remembered = {"cluster_id": cluster_id, "ports": list(self._ports.values())}
-        partial.write_text(json.dumps(remembered))
-        partial.replace(state)
-        return cluster_id
-
-    def _choose_ports(self, last_ports: list[int]) -> list[int]:
-        if self._port is None:
-            usable = last_ports and all(is_free(port) for port in last_ports)
-            return last_ports if usable else free_ports(len(self.nodes))
-        ports = [self._port + node - 1 for node in self.nodes]
-        for port in ports:
-            if not is_free(port):
-                raise EmbeddedKafkaError(
-                    f"port {port}, meant for Kafka, is taken by another program:"
-                    " end that one, or choose another port"
-                )
-        return ports
 
     def _write_configuration(self) -> None:
         controller_ports = dict(zip(self.nodes, free_ports(len(self.nodes)), strict=True))
@@ -273,9 +227,3 @@ class EmbeddedKafka:
 
     def _node_dir(self, node: int) -> Path:
         return self.data_dir / f"node-{node}"
-
-
-def new_cluster_id() -> str:
-    """A random id in Kafka's form; not one that its tools would take for an option."""
-    encoded = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    return encoded if encoded[0] != "-" else new_cluster_id()

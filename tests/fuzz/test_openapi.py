@@ -140,6 +140,7 @@ def session() -> Iterator[requests.Session]:
 def test_the_edge_is_as_described(
     case: Case[Any], edge: EdgeProcess, session: requests.Session
 ) -> None:
+    """What is not, raises: schemathesis asserts each of its checks."""
     checks = [check for check in CHECKS if check is not positive_data_acceptance]
     case.call_and_validate(
         edge.url,

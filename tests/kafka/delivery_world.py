@@ -73,7 +73,9 @@ class World:
         return list(found.values())
 
     @asynccontextmanager
-    async def delivering(self, clock: Callable[[], float] = time.time) -> AsyncIterator[None]:
+    async def delivering(
+        self, clock: Callable[[], float] = time.time
+    ) -> AsyncIterator[Sequence[Worker]]:
         """Workers for every destination, until the end of the block; then they drain."""
         async with AsyncExitStack() as stack:
             letters = Letters(self.config.kafka)
@@ -85,7 +87,7 @@ class World:
                 workers += workers_of(destination, self.config, http, letters, clock)
             running = [asyncio.create_task(worker.run()) for worker in workers]
             try:
-                yield
+                yield workers
             finally:
                 for worker in workers:
                     worker.stop()

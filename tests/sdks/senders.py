@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from rudderstack.analytics import Client as RudderClient  # type: ignore[import-untyped]  # Untyped.
 from segment.analytics.client import Client  # type: ignore[import-untyped]  # It ships no types.
 
-from tests.sdks import test_amplitude_sdks as amplitude
+from tests.sdks import amplitude_sdks as amplitude
 from tests.sdks import test_segment_sdks as segment
 from tests.sdks.npm import node_with
 

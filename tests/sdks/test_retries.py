@@ -8,7 +8,7 @@ from amplitude import BaseEvent  # type: ignore[import-untyped]  # It ships no t
 from rudderstack.analytics import Client as RudderClient  # type: ignore[import-untyped]  # Untyped.
 from segment.analytics.client import Client  # type: ignore[import-untyped]  # It ships no types.
 
-from tests.sdks import test_amplitude_sdks as amplitude
+from tests.sdks import amplitude_sdks as amplitude
 from tests.sdks.senders import ALL, SEGMENT, Send
 from tests.sdks.shop import Shop
 

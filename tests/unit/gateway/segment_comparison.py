@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from tests.shared_data import DATA
 from tests.unit.gateway.calls import basic, call
 
-CASES = (
-    Path(__file__).parents[4]
-    / "shared/data/conformance/segment-action-destinations/amplitude.flat.ndjson"
-)
+CASES = DATA / "conformance" / "segment-action-destinations" / "amplitude.flat.ndjson"
 # Which call has which of the destination's actions as its preset.
 CALLS = {
     "logPurchase": "track",

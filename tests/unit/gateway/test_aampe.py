@@ -25,7 +25,7 @@ def update(body: object) -> Reply:
     return call("/aampe/v1/properties", body, bearer("k"))
 
 
-def test_an_event_is_an_event() -> None:
+def test_an_event_is_one_of_amplitudes_in_kafka() -> None:
     found = event(EVENT)
     assert (found.status, found.json) == (202, None)
     assert found.keys == [b"u"]

@@ -35,5 +35,5 @@ def test_only_trusted_proxies_say_who_sent_it(peer: str, forwarded: list[bytes],
         ("not an address", None),
     ],
 )
-def test_truncated(ip: str, kept: str | None) -> None:
+def test_a_truncated_address_names_a_network_and_nobody(ip: str, kept: str | None) -> None:
     assert truncated(ip) == kept

@@ -91,7 +91,9 @@ def test_a_group_identify_needs_no_ids() -> None:
         ({"api_key": "k"}, "Request missing required field", "events"),
     ],
 )
-def test_a_useless_request(body: object, error: str, field: str | None) -> None:
+def test_a_request_that_cannot_be_used_is_refused_in_amplitudes_words(
+    body: object, error: str, field: str | None
+) -> None:
     with pytest.raises(RefusedError) as raised:
         API.open(request(body))
     answer = json.loads(raised.value.answer.body)

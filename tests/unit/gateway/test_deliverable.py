@@ -6,8 +6,8 @@ import pytest
 
 from ampgate.simulators.amplitude import Amplitude
 from tests.unit.gateway.calls import Reply, basic, bearer, call
+from tests.unit.gateway.segment_calls import TRACK
 from tests.unit.gateway.test_amplemarket import KINDS
-from tests.unit.gateway.test_segment import TRACK
 from tests.unit.simulators.requests import upload
 
 CONTEXT = {
@@ -46,7 +46,7 @@ REPLIES: Mapping[str, Reply] = {
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_amplitude_takes_it(name: str) -> None:
+def test_amplitude_takes_what_each_dialect_made(name: str) -> None:
     amplitude = Amplitude()
     values = REPLIES[name].values
     assert values

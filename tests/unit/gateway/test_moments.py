@@ -27,10 +27,12 @@ MOMENT = 1_767_225_600_000
         ([], None),
     ],
 )
-def test_a_moment_in_milliseconds(written: object, milliseconds: int | None) -> None:
+def test_a_moment_is_read_in_milliseconds_and_anything_else_is_none(
+    written: object, milliseconds: int | None
+) -> None:
     assert milliseconds_of(written) == milliseconds
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300, -1e300])
-def test_a_number_that_is_no_moment(number: float) -> None:
+def test_a_number_beyond_the_calendar_is_no_moment(number: float) -> None:
     assert milliseconds_of_number(number) is None

@@ -127,7 +127,7 @@ def test_a_bad_line_does_not_spoil_the_others() -> None:
     assert [(r.index, r.defect.reason) for r in batch.rejected] == [(1, "not_json")]
 
 
-def test_updates() -> None:
+def test_an_update_is_kept_under_its_group_or_its_device_and_gets_no_address() -> None:
     group = b'{"group_type":"org","group_value":"A","group_properties":{"n":1}}'
     (record,) = read(b'{"updates":[' + group + b"]}", KEEP, Native(Kind.GROUP_PROPERTIES)).records
     assert record.key == b"org:A"

@@ -3,7 +3,6 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import ENDPOINTS
+from tests.shared_data import DATA
 from tests.unit.gateway.calls import Reply, basic, bearer, call
 
-NAUGHTY = Path(__file__).parents[4] / "shared/data/naughty"
+NAUGHTY = DATA / "naughty"
 THERE = pytest.mark.skipif(not NAUGHTY.exists(), reason="the naughty data is not here")
 BEARER = bearer("k")
 PATHS = [path.replace("{key}", "k") for path in ENDPOINTS]

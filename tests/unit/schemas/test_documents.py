@@ -3,7 +3,6 @@
 import gzip
 import json
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,8 @@ from schemas.events import (
     read_group_identification,
     read_identification,
 )
+from tests.shared_data import DATA
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
 EVENTS = DATA / "real_events.ndjson.gz"
 META = Draft202012Validator.META_SCHEMA  # What a schema has to be like.
 SCHEMAS = [name for name in documents() if name.endswith(".schema.json")]

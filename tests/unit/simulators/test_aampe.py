@@ -149,7 +149,7 @@ def test_repetitions_are_received_and_counted() -> None:
 
 
 @given(st.binary())
-def test_no_body_breaks_it(body: bytes) -> None:
+def test_no_body_breaks_the_simulator(body: bytes) -> None:
     answer = Aampe().answer(Request("POST", "/v1/events", "", aampe({}).headers, body), 0.0)
 
     assert answer.status == 422

@@ -149,7 +149,7 @@ def test_past_1800_updates_an_hour_a_user_is_ignored_in_silence() -> None:
 @given(
     st.binary(), st.sampled_from([FORM, JSON, {"content-type": "multipart/form-data; boundary=b"}])
 )
-def test_no_body_breaks_it(body: bytes, headers: dict[str, str]) -> None:
+def test_no_body_breaks_the_simulator(body: bytes, headers: dict[str, str]) -> None:
     whole = urlencode({"api_key": "key", "identification": body}).encode()
     for candidate in (body, whole):
         answer = answered(Request("POST", "/identify", "", headers, candidate))

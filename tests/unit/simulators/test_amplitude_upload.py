@@ -60,7 +60,9 @@ def test_records_are_received_byte_for_byte_on_one_line() -> None:
         (b'{"api_key":"wrong","events":[]}', 400, "Invalid API key: wrong"),
     ],
 )
-def test_a_request_that_is_no_upload(path: str, body: bytes, status: int, error: str) -> None:
+def test_a_request_that_is_no_upload_is_refused_in_amplitudes_words(
+    path: str, body: bytes, status: int, error: str
+) -> None:
     model = amplitude(accepted_keys=frozenset({"key"}))
     answer = answered(Request("POST", path, body=body), model)
 
@@ -171,7 +173,7 @@ JSON_VALUES = st.recursive(
     st.sampled_from(PATHS),
     st.binary() | st.dictionaries(st.sampled_from(sorted(event(0))), JSON_VALUES),
 )
-def test_no_body_breaks_it(path: str, found: bytes | dict[str, object]) -> None:
+def test_no_body_breaks_the_simulator(path: str, found: bytes | dict[str, object]) -> None:
     try:
         body = found if isinstance(found, bytes) else upload([found]).body
     except orjson.JSONEncodeError:

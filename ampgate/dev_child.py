@@ -1,0 +1,66 @@
+"""The processes of `ampgate dev`: started, looked after, stopped."""
+
+import signal
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from ampgate import leash
+
+RESTART_SECONDS = 1.0
+DEATHS_MAX = 5
+DEATHS_WINDOW_SECONDS = 30.0
+
+
+class KeepsDyingError(Exception):
+    """Starting it again does not help; the message says which."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One of our processes: started again when it dies, unless it keeps dying."""
+
+    name: str
+    arguments: tuple[str, ...]
+    stop_seconds: float
+    process: subprocess.Popen[bytes] | None = None
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS_MAX))
+    start_at: float = 0.0
+
+    def look_after(self, console: Console, now: float) -> None:
+        """Start it when it is time to; see whether it died."""
+        if self.process is None:
+            if now >= self.start_at:
+                self.process = leash.spawn([sys.executable, "-m", "ampgate", *self.arguments])
+            return
+        status = self.process.poll()
+        if status is None:
+            return
+        self.process = None
+        self.deaths.append(now)
+        if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WINDOW_SECONDS:
+            raise KeepsDyingError(
+                f"{self.name} died {DEATHS_MAX} times in a row: see its messages above"
+            )
+        self.start_at = now + RESTART_SECONDS
+        console.print(f"[yellow]{self.name} ended ({describe(status)}): starting it again[/]")
+
+    def stop(self) -> None:
+        """Ask it to end; kill it if that takes too long."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def describe(status: int) -> str:
+    """A process's return code, in words."""
+    return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"

@@ -1,0 +1,121 @@
+"""Segment's dialect over HTTP: its paths, its keys, its answers; what it cannot use it keeps."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.gateway.calls import basic, call
+from tests.unit.gateway.segment_calls import TRACK, batch
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"type": "alias", "previousId": "p"}, "alias_not_supported"),
+        ({"type": "nonsense"}, "unknown_type"),
+        ({"type": None}, "unknown_type"),
+        ({"event": None}, "missing_event_type"),
+        ({"event": " "}, "invalid_event_type"),
+        ({"userId": None, "anonymousId": None}, "missing_id"),
+        ({"userId": True}, "invalid_type"),
+        ({"userId": "anonymous"}, "invalid_id"),
+        ({"timestamp": "yesterday"}, "invalid_type"),
+        ({"properties": []}, "invalid_type"),
+        ({"traits": "x"}, "invalid_type"),
+        ({"type": "group"}, "missing_group"),
+        ({"properties": {"a": json.loads("[" * 50 + "]" * 50)}}, "too_deep"),
+    ],
+)
+def test_what_cannot_be_used_is_kept_and_answered_with_success(
+    members: dict[str, Any], reason: str
+) -> None:
+    bad = TRACK | members
+    found = batch(TRACK, bad, TRACK)
+    assert (found.status, found.json) == (200, {"success": True})
+    assert len(found.values) == 2
+    assert found.reasons == [reason]
+    assert json.loads(found.batch.rejected[0].value) == bad
+    assert found.batch.rejected[0].index == 1
+
+
+@pytest.mark.parametrize("not_a_call", [None, 7, "x", []])
+def test_what_is_no_object_is_kept(not_a_call: object) -> None:
+    assert batch(not_a_call, TRACK).reasons == ["not_an_object"]
+
+
+@pytest.mark.parametrize(
+    ("path", "event_type"),
+    [
+        *[(path, "Signed Up") for path in ("track", "t")],
+        *[(path, "$identify") for path in ("identify", "i")],
+        *[(path, "Viewed Page") for path in ("page", "p")],
+        *[(path, "Viewed Screen") for path in ("screen", "s")],
+        *[(path, "$groupidentify") for path in ("group", "g")],
+    ],
+)
+def test_a_path_names_its_call(path: str, event_type: str) -> None:
+    body = {name: value for name, value in TRACK.items() if name != "type"}
+    found = call(f"/segment/v1/{path}", body | {"groupId": "acme"}, basic("k"))
+    assert found.status == 200
+    assert found.values[-1]["event_type"] == event_type
+
+
+@pytest.mark.parametrize("path", ["alias", "a"])
+def test_an_alias_is_a_dead_letter(path: str) -> None:
+    found = call(f"/segment/v1/{path}", {"userId": "u", "previousId": "p"}, basic("k"))
+    assert (found.status, found.reasons) == (200, ["alias_not_supported"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/segment/v1/batch", "/segment/v1/b", "/segment/v1/import", "/segment/v1/batch/"),
+        *("/segment/beacon/v1/batch", "/v1/batch"),
+    ],
+)
+def test_every_path_of_a_batch_is_served(path: str) -> None:
+    assert len(call(path, {"batch": [TRACK]}, basic("k")).values) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "members", "query"),
+    [
+        (basic("k"), {}, b""),
+        ({b"authorization": b"Basic aw=="}, {}, b""),  # Without the colon.
+        ({}, {"writeKey": "k"}, b""),
+        ({b"authorization": b"Bearer token"}, {"writeKey": "k"}, b""),
+        ({}, {"batch": [TRACK | {"writeKey": "k"}]}, b""),
+        ({}, {}, b"writeKey=k"),
+    ],
+)
+def test_every_way_to_give_the_key_is_understood(
+    headers: dict[bytes, bytes], members: dict[str, Any], query: bytes
+) -> None:
+    body = {"batch": [TRACK]} | members
+    assert call("/segment/v1/batch", body, headers, query).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, {"batch": []}, 401),
+        (basic("other"), {"batch": []}, 401),
+        ({b"authorization": b"Basic \xff"}, {"batch": []}, 401),
+        (basic("k"), b"{", 400),
+        (basic("k"), [], 400),
+        (basic("k"), {"batch": {}}, 400),
+        (basic("k"), {}, 400),
+    ],
+)
+def test_a_refusal_reads_as_segments(
+    headers: dict[bytes, bytes], body: object, status: int
+) -> None:
+    found = call("/segment/v1/batch", body, headers)
+    assert found.status == status
+    assert (found.json["success"], type(found.json["code"])) == (False, str)
+    assert found.json["message"]
+
+
+def test_an_empty_batch_is_a_success() -> None:
+    assert batch().json == {"success": True}
