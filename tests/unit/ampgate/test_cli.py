@@ -1,5 +1,6 @@
 import gzip
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -
     result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--json"])
     assert result.exit_code == 1
     assert '"lines":1,"accepted":0,"rejected":1' in result.stdout
+
+
+def test_send_says_that_it_waits_for_an_edge_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text('{"user_id": "u"}')
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "ampgate", "send", str(file), "--key", "k", "--url", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sending:
+        assert sending.stderr is not None
+        said = sending.stderr.readline()
+        sending.kill()
+    assert said.startswith(f"waiting: {url}: Connection refused")
 
 
 def test_what_is_no_url_is_one_message_and_exit_1(tmp_path: Path) -> None:
