@@ -2,6 +2,7 @@ import gzip
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,30 @@ def test_an_unknown_destination_is_exit_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "ampgate.toml"
-    file.write_text("")
+    lines = [f'[[destinations]]\nname = "{n}"\ntype = "amplitude"\napi_key = "k"' for n in "ba"]
+    file.write_text("\n".join(lines))
     monkeypatch.setenv("AMPGATE_CONFIG", str(file))
     assert run(monkeypatch, "deliver", "nowhere") == 2
-    assert "nowhere" in capsys.readouterr().err
+    said = "ampgate: there is no destination nowhere; configured are: a, b\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_version_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"ampgate {version('ampgate')}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_message_and_exit_1(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.touch()
+    command = [sys.executable, "-m", "ampgate", "send", str(file), "--key", "k"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "ampgate: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
