@@ -5,29 +5,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import NoError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.batches import Stored, Wanted, search
 from ampgate.configuration import client_arguments
-from ampgate.topics import TopicsError, admin_client
+from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, TopicsError, admin_client, patiently
 from schemas.config import Kafka
 from schemas.topics import Kind, Topics
 
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
 FETCH_WAIT_MS = 500
-ATTEMPTS_MAX = 20  # Answers without progress, in a row, before we give up on a partition.
-RETRY_SECONDS = 0.25
 READ_UNCOMMITTED = 0
 
-Answer = TypeVar("Answer")
 Each = Callable[[list[Stored]], Awaitable[None]]
 
 
@@ -47,19 +43,6 @@ class Committed:
 
     offset: int
     metadata: str
-
-
-async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask again for a while: a young cluster first has to make the topic of all groups."""
-    attempts = 0
-    while True:
-        try:
-            return await ask()
-        except KafkaError as error:
-            attempts += 1
-            if not error.retriable or attempts > ATTEMPTS_MAX:
-                raise
-            await asyncio.sleep(RETRY_SECONDS)
 
 
 class Archive:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from pyreqwest.client import ClientBuilder
-from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
+from pyreqwest.exceptions import PyreqwestError
 
 from ampgate.finding import Finding
+from ampgate.posting import cause_of
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable, judge
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
@@ -91,14 +92,8 @@ async def _send(url: str, part: Destination, batch: Sequence[Encoded]) -> Probed
             )
             body = bytes(await response.bytes())
         except PyreqwestError as error:
-            return Probed(Unreachable("unreachable"), _cause(error), None)
+            return Probed(Unreachable("unreachable"), cause_of(error), None)
     return Probed(Response(response.status, body), "", _date(response.headers.get("date")))
-
-
-def _cause(error: PyreqwestError) -> str:
-    """The innermost words, such as "Connection refused"."""
-    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
-    return causes[-1]["message"] if causes else str(error)
 
 
 def _date(text: str | None) -> datetime | None:

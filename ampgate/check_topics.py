@@ -14,10 +14,9 @@ from aiokafka.errors import (
     for_code,
 )
 
-from ampgate.archive import patiently
 from ampgate.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
 from ampgate.finding import Finding
-from ampgate.topics import TopicPlan
+from ampgate.topics import TopicPlan, patiently
 from schemas.topics import Kind, Topics
 
 AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,12 @@ from ampgate import dev as dev_machine
 from ampgate import topics as kafka_topics
 from ampgate.check import check as run_checks
 from ampgate.configuration import configuration
-from ampgate.printing import Json, errors, json_line
+from ampgate.printing import Json, errors, json_line, printable
 from ampgate.send import send_file
 from schemas.config import ConfigError
 
 app = typer.Typer(
     name="ampgate",
-    help="The event gateway between your apps and Amplitude and Aampe.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -107,7 +107,9 @@ def simulate(
 
 @topics_app.command()
 def create(
-    partitions: Annotated[int, typer.Option(min=1)] = kafka_topics.PARTITIONS,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Without it, as many as those that exist; else 12.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Create the topics that are missing."""
@@ -151,8 +153,11 @@ def send(
                 file,
                 url=url,
                 key=key,
-                report=lambda line, reason: errors.print(f"line {line}: {reason}", markup=False),
+                report=lambda line, reason: errors.print(
+                    printable(f"line {line}: {reason}"), markup=False
+                ),
                 on_progress=lambda done: progress.update(task, completed=done),
+                on_wait=lambda trouble: errors.print(f"waiting: {trouble}", markup=False),
             )
         )
     text = (
@@ -166,6 +171,21 @@ def send(
         raise typer.Exit(1)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ampgate {version('ampgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="And exit.")
+    ] = False,
+) -> None:
+    """The event gateway between your apps and Amplitude and Aampe."""
+
+
 def main() -> None:
     """Run the command; what it cannot do ends in one message."""
     # What aiokafka would print, our message says; processes that log have their own handler.
@@ -174,7 +194,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         fail(str(error), 2)
-    except (kafka_topics.TopicsError, dev_machine.DevError) as error:
+    except (kafka_topics.TopicsError, dev_machine.DevError, OSError) as error:
         fail(str(error), 1)
 
 

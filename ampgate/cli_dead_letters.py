@@ -109,7 +109,7 @@ def _group_in_words(group: Group) -> str:
         for count, what in ((group.replayed, "replayed"), (group.died_again, "died again"))
         if count
     ]
-    return (
+    return printable(
         f"{group.count:>8} {group.destination:<16} {group.reason:<20}"
         f" {group.first} … {group.last}  such as {group.sample_origin}"
         + (f"  ({', '.join(more)})" if more else "")

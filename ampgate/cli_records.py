@@ -13,7 +13,7 @@ from ampgate import trace as tracing
 from ampgate.cli_replay import replay
 from ampgate.configuration import configuration
 from ampgate.options import Since
-from ampgate.printing import Json, errors, json_line
+from ampgate.printing import Json, errors, json_line, printable
 from ampgate.whereabouts import Whereabouts
 from schemas.config import Kafka
 
@@ -30,7 +30,8 @@ def trace(
     insert_id: Annotated[str | None, typer.Option(help="One event's.")] = None,
     since: Since = None,
     everywhere: Annotated[
-        bool, typer.Option("--everywhere", help="Also records that were written without a key.")
+        bool,
+        typer.Option("--everywhere", help="Search all partitions: also records without their key."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -38,18 +39,20 @@ def trace(
     sought: tracing.Sought
     match user, insert_id:
         case str(name), None:
-            sought = tracing.ByUser(name)
+            sought = tracing.ByUser(name, everywhere)
         case None, str(name):
             sought = tracing.ByInsertId(name)
         case _:
             raise typer.BadParameter("either --user or --insert-id")
-    search = tracing.Search(sought, since, everywhere)
+    search = tracing.Search(sought, since)
     found = asyncio.run(tracing.trace(configuration(), search))
     for one in found:
         typer.echo(json_line(one) if as_json else _in_words(one))
     if not found:
         hint = (
-            "" if everywhere or user is None else " (--everywhere also finds those without a key)"
+            ""
+            if everywhere or user is None
+            else " (--everywhere also finds those without their key)"
         )
         errors.print(f"ampgate: no such record is in Kafka{hint}", style="red")
         raise typer.Exit(1)
@@ -105,4 +108,5 @@ def _in_words(one: Whereabouts) -> str:
     place = f"{one.topic}/{one.partition}/{one.offset}"
     why = f" ({one.reason})" if one.reason else ""
     until = f" until {one.until}" if one.until else ""
-    return f"{one.state + why + until:<12} {one.destination:<16} {place}  insert_id {one.insert_id}"
+    state = f"{one.state + why + until:<12}"
+    return printable(f"{state} {one.destination:<16} {place}  insert_id {one.insert_id}")

@@ -9,7 +9,7 @@ import typer
 from ampgate import replay as replaying
 from ampgate.archive import archive
 from ampgate.configuration import configuration
-from ampgate.options import Rate, moment, now_ms
+from ampgate.options import WORDS, Rate, moment, now_ms
 from ampgate.parking import Run
 from ampgate.printing import Json, errors, json_line, progress_bar
 from ampgate.replay import Chosen, Plan
@@ -20,7 +20,7 @@ from schemas.config import AampeDestination, AmplitudeDestination, Config
 def replay(
     destination: Annotated[str, typer.Option(help="The one that gets them again.")],
     from_: Annotated[
-        int, typer.Option("--from", parser=moment, metavar="TIME", help="ISO 8601, or as 2h ago.")
+        int, typer.Option("--from", parser=moment, metavar="TIME", help=f"From then: {WORDS}")
     ],
     to: Annotated[
         int, typer.Option("--to", parser=moment, metavar="TIME", help="Before then; as --from.")
@@ -48,6 +48,8 @@ def replay(
     run = _Run(config, named[destination], chosen, resume, now_ms())
     try:
         asyncio.run(run(rate=rate, dry_run=dry_run, yes=yes, as_json=as_json))
+    except replaying.UnknownRunError as error:
+        raise typer.BadParameter(str(error), param_hint="--resume") from error
     except KeyboardInterrupt:
         errors.print(
             f"ampgate: interrupted after {run.written} records; go on with --resume {run.name}",
@@ -70,7 +72,7 @@ class _Run:
         self._config = config
         self._destination = destination
         self._chosen = chosen
-        self._resumed = resumed
+        self._is_resumed = resumed is not None
         self._begun_ms = moment(resumed) if resumed is not None else begun_ms
         self.written = 0
 
@@ -88,7 +90,8 @@ class _Run:
         async with AsyncExitStack() as stack:
             kafka = await stack.enter_async_context(archive(kafka_config))
             prepared = await replaying.prepare(
-                self._config, self._destination, kafka, self._chosen, self._resumed
+                *(self._config, self._destination, kafka, self._chosen),
+                resumed=self.name if self._is_resumed else None,
             )
             plan = await prepared.plan(kafka, now_ms())
             typer.echo(json_line(plan, run=self.name) if as_json else in_words(plan))

@@ -5,15 +5,20 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from schemas.config import Config, Kafka
+from schemas.config import Config, ConfigError, Kafka
 from schemas.config_file import load
 
 DEFAULT_FILE = "ampgate.toml"
+DEV_FILE = Path(".ampgate") / DEFAULT_FILE
 
 
 def configuration() -> Config:
     """The file that `AMPGATE_CONFIG` names; `ConfigError` says what is wrong with it."""
-    return load(Path(os.environ.get("AMPGATE_CONFIG", DEFAULT_FILE)), os.environ)
+    path = Path(os.environ.get("AMPGATE_CONFIG", DEFAULT_FILE))
+    if not path.exists():
+        written = f"; `ampgate dev` wrote {DEV_FILE}" if DEV_FILE.exists() else ""
+        raise ConfigError(f"{path}: there is no such file; AMPGATE_CONFIG names another{written}")
+    return load(path, os.environ)
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:

@@ -102,7 +102,7 @@ async def list_groups(config: Config, chosen: Filter) -> list[Group]:
                 _add(groups, letter, was_replayed=letter_name(letter) in replayed)
 
         await kafka.search(spans, chosen.wanted, add)
-    return sorted(groups.values(), key=lambda group: -group.count)
+    return sorted(groups.values(), key=lambda one: (-one.count, one.destination, one.reason))
 
 
 def _add(groups: dict[tuple[str, str], Group], letter: Stored, *, was_replayed: bool) -> None:

@@ -21,6 +21,8 @@ from schemas.config import Config
 from schemas.config_file import load
 
 KEY = "dev"
+USER = "ann@example.org"
+CONFIGURATION_FILE = "ampgate.toml"
 POLL_SECONDS = 0.1
 READY_SECONDS = 60.0
 KAFKA_STOP_SECONDS = 3.5
@@ -119,7 +121,7 @@ def interruptible() -> Iterator[None]:
 
 def configure(options: Options, bootstrap_servers: str) -> Config:
     """Write the configuration, for our children to read as we do."""
-    path = (options.data_dir / "ampgate.toml").resolve()
+    path = (options.data_dir / CONFIGURATION_FILE).resolve()
     path.write_text(
         CONFIGURATION.format(
             bootstrap_servers=bootstrap_servers,
@@ -199,10 +201,17 @@ def announce(edge: str, config: Config, options: Options, console: Console) -> N
         ("Kafka", config.kafka.bootstrap_servers),
     ):
         console.print(f"  {name:<20}{url}", highlight=False, soft_wrap=True)
-    event = """{"event_type": "Sign Up", "user_id": "ann@example.org"}"""
+    event = f"""{{"event_type": "Sign Up", "user_id": "{USER}"}}"""
     console.print("Send an event:")
     console.print(
         f"  curl {edge}/v1/events -H 'Authorization: Bearer {KEY}' -d '{event}'",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("See where it is:")
+    console.print(
+        f"  AMPGATE_CONFIG={options.data_dir / CONFIGURATION_FILE} ampgate trace --user {USER}",
         markup=False,
         highlight=False,
         soft_wrap=True,

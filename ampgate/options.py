@@ -20,7 +20,7 @@ def moment(text: str) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
-WORDS = "ISO 8601, or a time ago such as 2h."
+WORDS = "ISO 8601, a time ago such as 2h, or now."
 Since = Annotated[
     int | None, typer.Option(parser=moment, metavar="TIME", help=f"From then: {WORDS}")
 ]

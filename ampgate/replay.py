@@ -25,6 +25,10 @@ from schemas.topics import Kind
 DEDUPE_MS = 7 * 86_400_000  # Amplitude's window (upstreams.md §1.5).
 
 
+class UnknownRunError(Exception):
+    """A run cannot be resumed of which nothing is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Which records, by the time of their record in Kafka: from `from_ms` to before `to_ms`."""
@@ -186,6 +190,9 @@ async def prepare(
 
     needle = Wanted([destination.name.encode()])
     await kafka.search(await kafka.spans(topics.parked), needle, note)
+    if resumed is not None and not sent_before:
+        # To begin another run in its place would send all that the meant one has sent.
+        raise UnknownRunError(f"Kafka has nothing of a run {resumed} to {destination.name}")
     spans = [span for topic in parts for span in await kafka.spans(topic, since_ms=chosen.from_ms)]
     return Replay(
         parts, spans, chosen, destination.name, frozenset(waiting), frozenset(sent_before)

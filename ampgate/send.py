@@ -13,38 +13,31 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 import msgspec
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, PyreqwestError
+from pyreqwest.client import ClientBuilder
 
 from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, read_lines
+from ampgate.posting import NO_ANSWER, Answer, Post, poster
+from ampgate.printing import printable
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 900_000
 TRY_SECONDS = 30.0
+CONNECT_SECONDS = 3.0  # Who waits for it wants to hear what for.
 GIVE_UP_SECONDS = 300.0  # For one batch, from its first try.
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 10.0
 RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
 RECEIPT_STATUSES = frozenset({200, 202, 422})
-NO_ANSWER = 0
 EXCERPT_BYTES = 300
 SPLIT_STATUSES = frozenset({400, 413})  # The request was refused as a whole: find out which line.
 
 Report = Callable[[int, str], None]
 """Called with a line's number, and why it was not accepted."""
 
-
-class Answer(NamedTuple):
-    status: int
-    body: bytes
-    retry_after: float = 0.0
-
-
-Post = Callable[[bytes], Awaitable[Answer]]
-"""Makes one try; `NO_ANSWER` when none came, with the reason as body."""
+Wait = Callable[[str], None]
+"""Called once for each kind of trouble that is waited out, with what it is."""
 
 
 class Rejected(msgspec.Struct):
@@ -98,6 +91,7 @@ class Sender:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         give_up_seconds: float = GIVE_UP_SECONDS,
         on_progress: Callable[[], None] = lambda: None,
+        on_wait: Wait = lambda _trouble: None,
     ) -> None:
         self.summary = Summary()
         self._post = post
@@ -105,6 +99,8 @@ class Sender:
         self._sleep = sleep
         self._give_up_seconds = give_up_seconds
         self._on_progress = on_progress
+        self._on_wait = on_wait
+        self._waited_for: set[int] = set()
         self._jitter = Random()
 
     async def send(self, lines: Iterable[Line | BadLine]) -> None:
@@ -181,11 +177,13 @@ class Sender:
             if answer.status not in RETRY_STATUSES and answer.status != NO_ANSWER:
                 return answer
             delay = max(answer.retry_after, self._jitter.uniform(backoff / 2, backoff))
+            status = f"{answer.status}: " if answer.status != NO_ANSWER else ""
+            trouble = status + _excerpt(answer.body)
             if time.monotonic() + delay > deadline:
-                what = f"{answer.status}: " if answer.status != NO_ANSWER else ""
-                raise SendError(
-                    f"gave up after {self._give_up_seconds:g} s: {what}{_excerpt(answer.body)}"
-                )
+                raise SendError(f"gave up after {self._give_up_seconds:g} s: {trouble}")
+            if answer.status not in self._waited_for:
+                self._waited_for.add(answer.status)
+                self._on_wait(f"{trouble}; trying again, for {self._give_up_seconds:g} s at most")
             self.summary.retries += 1
             await self._sleep(delay)
             backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
@@ -195,36 +193,25 @@ class Sender:
         self._report(number, reason)
 
 
-def poster(client: Client, url: str, key: str) -> Post:
-    """Posts bodies to the native path of the edge at `url`."""
-    path = f"{url.rstrip('/')}/v1/events"
-
-    async def post(body: bytes) -> Answer:
-        try:
-            request = client.post(path).bearer_auth(key).body_bytes(body)
-            response = await request.header("content-type", "application/x-ndjson").build().send()
-            content = bytes(await response.bytes())
-        except (BuilderError, ValueError) as error:
-            raise SendError(f"{url}: {error}") from error
-        except PyreqwestError as error:
-            return Answer(NO_ANSWER, str(error).encode())
-        retry_after = response.get_header("retry-after") or ""
-        return Answer(
-            response.status, content, float(retry_after) if retry_after.isdecimal() else 0.0
-        )
-
-    return post
-
-
 async def send_file(
-    path: Path, *, url: str, key: str, report: Report, on_progress: Callable[[int], None]
+    path: Path,
+    *,
+    url: str,
+    key: str,
+    report: Report,
+    on_progress: Callable[[int], None],
+    on_wait: Wait,
 ) -> tuple[Summary, SendError | None]:
     """Send the file; `on_progress` is told how many of its bytes have been read."""
     builder = ClientBuilder().follow_redirects(False).max_connections(LANES)
+    builder = builder.connect_timeout(timedelta(seconds=CONNECT_SECONDS))
     async with builder.timeout(timedelta(seconds=TRY_SECONDS)).build() as client:
         with open_lines(path) as (raw, content):
             sender = Sender(
-                poster(client, url, key), report, on_progress=lambda: on_progress(raw.tell())
+                poster(client, url, key),
+                report,
+                on_progress=lambda: on_progress(raw.tell()),
+                on_wait=on_wait,
             )
             try:
                 await sender.send(read_lines(content))
@@ -234,4 +221,4 @@ async def send_file(
 
 
 def _excerpt(body: bytes) -> str:
-    return body[:EXCERPT_BYTES].decode(errors="replace")
+    return printable(body[:EXCERPT_BYTES].decode(errors="replace"))

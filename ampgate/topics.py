@@ -1,11 +1,19 @@
 """Creates the topics; what exists is left as it is."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from ampgate.configuration import client_arguments
 from schemas.config import Kafka
@@ -17,6 +25,10 @@ RETENTION_MS = 7 * DAY_MS  # Amplitude's dedupe window: what is older cannot be 
 PROBE_RETENTION_MS = 3_600_000
 MAX_MESSAGE_BYTES = 20_971_520 + 1_048_576  # The largest request, and the record around it.
 REQUEST_TIMEOUT_MS = 10_000
+ATTEMPTS_MAX = 20  # Answers without progress, in a row, before we give up.
+RETRY_SECONDS = 0.25
+
+Answer = TypeVar("Answer")
 
 
 class TopicsError(Exception):
@@ -48,13 +60,9 @@ def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[To
         "retention.ms": str(RETENTION_MS),
     }
     topics = kafka.topics
-    lasting = (
-        *(topics.events, topics.user_properties, topics.group_properties),
-        *(topics.dead_letters, topics.parked),
-    )
     probe_settings = settings | {"retention.ms": str(PROBE_RETENTION_MS)}
     return [
-        *(TopicPlan(name, partitions, replication, settings) for name in lasting),
+        *(TopicPlan(name, partitions, replication, settings) for name in topics.lasting),
         TopicPlan(topics.probe, 1, replication, probe_settings),
     ]
 
@@ -62,25 +70,59 @@ def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[To
 @asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client to ask and order with; every failure of Kafka's comes out as `TopicsError`."""
-    client = AIOKafkaAdminClient(**client_arguments(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    arguments = {"request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
-        await client.start()
-        yield client
+        client = AIOKafkaAdminClient(**client_arguments(kafka), **arguments)
+        try:
+            await client.start()
+            yield client
+        finally:
+            await client.close()
+    except KafkaConnectionError as error:
+        says = f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in"
+        raise TopicsError(says) from error
     except (KafkaError, OSError) as error:
         raise TopicsError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
-    finally:
-        await client.close()
 
 
-async def create(kafka: Kafka, *, partitions: int = PARTITIONS) -> list[TopicOutcome]:
-    """Make sure that every topic exists; can be repeated at any time."""
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again for a while: a young cluster first has to make the topic of all groups."""
+    attempts = 0
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            attempts += 1
+            if not error.retriable or attempts > ATTEMPTS_MAX:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def create(kafka: Kafka, *, partitions: int | None = None) -> list[TopicOutcome]:
+    """Make sure that every topic exists; can be repeated at any time.
+
+    Without `partitions`, what is missing gets as many as its siblings have: what is parked waits in
+    the partition of its origin.
+    """
     async with admin_client(kafka) as client:
         brokers = len((await client.describe_cluster())["brokers"])
-        planned = plan(kafka, brokers=brokers, partitions=partitions)
         existing = set(await client.list_topics())
+        if partitions is None:
+            siblings = [name for name in kafka.topics.lasting if name in existing]
+            partitions = await _partitions_of(client, siblings)
+        planned = plan(kafka, brokers=brokers, partitions=partitions)
         missing = [topic for topic in planned if topic.name not in existing]
         created = await _create_missing(client, missing) if missing else set()
+        with suppress(KafkaError):
+            # Kafka makes the topic of all groups when one is first asked for; a delivery that came
+            # before would log that as an error.
+            await patiently(partial(client.find_coordinator, kafka.topics.prefix))
     return [TopicOutcome(topic.name, topic.name in created) for topic in planned]
+
+
+async def _partitions_of(client: AIOKafkaAdminClient, names: list[str]) -> int:
+    described = await client.describe_topics(names) if names else []
+    return max((len(topic["partitions"]) for topic in described), default=PARTITIONS)
 
 
 async def _create_missing(client: AIOKafkaAdminClient, missing: list[TopicPlan]) -> set[str]:

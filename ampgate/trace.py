@@ -29,19 +29,24 @@ NEEDLES_MAX = 50  # More strings cost more to look for than what they spare us t
 
 @dataclass(frozen=True, slots=True)
 class ByUser:
-    """All records of a user or device: those with its key, or with its id in the value."""
+    """All records of a user or device: those with its key, or with its id in the value.
+
+    A key decides, unless all is searched: a service may have written a wrong one.
+    """
 
     user: str
+    everywhere: bool = False
 
     @property
     def needles(self) -> tuple[bytes, ...]:
         return spellings(self.user)
 
     def matches(self, record: Stored) -> bool:
-        if record.key is not None:
+        if record.key is not None and not self.everywhere:
             return record.key == self.user.encode()
         identity = identity_of(record.value)
-        return self.user in (identity.user_id, identity.device_id)
+        named = self.user in (identity.user_id, identity.device_id)
+        return named or record.key == self.user.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,10 @@ Sought = ByUser | ByInsertId
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for, from when on; `everywhere` for records that lack their key."""
+    """What is looked for, and from when on."""
 
     sought: Sought
     since_ms: int | None = None
-    everywhere: bool = False
 
 
 # Dead letters or parked records, by the origin and the destination that their headers name.
@@ -79,7 +83,8 @@ def partition_of(key: str, partitions: int) -> int:
 
 async def trace(config: Config, search: Search) -> list[Whereabouts]:
     """Every record that is meant, for every destination that reads its topic."""
-    parts = [part for one in config.destinations for part in destinations_of(one)]
+    every = config.destinations
+    parts = [part for one in every for part in destinations_of(one, every)]
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
         # Commits first: what they call settled has its letter by the time letters are read.
@@ -107,7 +112,7 @@ async def _records(config: Config, kafka: Archive, search: Search) -> list[Store
     for topic in (topics.of(kind) for kind in Kind):
         partitions: list[int] | None = None
         match search.sought:
-            case ByUser(user) if not search.everywhere:
+            case ByUser(user, everywhere=False):
                 partitions = [partition_of(user, await kafka.partitions(topic))]
             case ByInsertId(insert_id) if place := _made_up(insert_id, topic):
                 wanted = Wanted()  # It says where it is, and need not be written there.

@@ -85,7 +85,8 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
     known = {destination.name: destination for destination in config.destinations}
     for name in only:
         if name not in known:
-            raise ConfigError(f"there is no destination {name!r}; there are {sorted(known)}")
+            names = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"there is no destination {name}; configured are: {names}")
     return {name: one for name, one in known.items() if not only or name in only}
 
 

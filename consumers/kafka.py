@@ -208,7 +208,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await asyncio.sleep(RECONNECT_SECONDS)
         self._is_settling_in = False
         numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
-        log.info("partitions assigned", topic=self._topic, partitions=numbers)
+        log.info("partitions assigned", group=self._group_id, partitions=numbers)
 
     async def _notes(
         self, places: Collection[KafkaPartition]

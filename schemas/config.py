@@ -19,6 +19,13 @@ from pydantic import (
 from schemas.topics import Topics
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+# Without a port, Kafka's clients differ: some take 9092, and so perhaps another Kafka.
+BOOTSTRAP = r"^[^\s,/]+:[0-9]{1,5}( *, *[^\s,/]+:[0-9]{1,5})*$"
+TOPIC_PREFIX = r"^[A-Za-z0-9._-]{1,60}$"
+FIELD = r"^[^.]+(\.[^.]+)*$"
+PATH_PREFIX = r"^(/[A-Za-z0-9._~-]+)*$"
+SHA256 = r"^[0-9a-f]{64}$"
+BASE_URL = r"^https?://[^/\s]+"
 # As a browser writes it: no path, not even a slash at the end.
 ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
 # Members that decide whether, where and when a record is delivered.
@@ -41,8 +48,8 @@ class Section(BaseModel):
 class Kafka(Section):
     """How to reach Kafka, with Kafka's own names."""
 
-    bootstrap_servers: str = "127.0.0.1:9092"
-    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "ampgate."
+    bootstrap_servers: Annotated[str, Field(pattern=BOOTSTRAP)] = "127.0.0.1:9092"
+    topic_prefix: Annotated[str, Field(pattern=TOPIC_PREFIX)] = "ampgate."
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
@@ -52,6 +59,15 @@ class Kafka(Section):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
 
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        named = (self.sasl_plain_username, self.sasl_plain_password)
+        if self.security_protocol.startswith("SASL") and None in named:
+            raise ValueError(
+                f"{self.security_protocol} needs sasl_plain_username and sasl_plain_password"
+            )
+        return self
+
     @property
     def topics(self) -> Topics:
         return Topics(self.topic_prefix)
@@ -60,7 +76,7 @@ class Kafka(Section):
 class Scrub(Section):
     """What is replaced by `[scrubbed]` before it is stored: one field, or what a pattern finds."""
 
-    field: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$")] | None = None
+    field: Annotated[str, Field(pattern=FIELD)] | None = None
     pattern: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -82,7 +98,7 @@ class Edge(Section):
     host: str = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    path_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    path_prefix: Annotated[str, Field(pattern=PATH_PREFIX)] = ""
     max_body_bytes: Annotated[int, Field(gt=0)] = 20_000_000
     max_inflight_bytes: Annotated[int, Field(gt=0)] = 64_000_000
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -111,7 +127,7 @@ class Delivery(Section):
 class Source(Section):
     name: Annotated[str, Field(pattern=NAME)]
     write_key: SecretStr | None = None
-    write_key_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    write_key_sha256: Annotated[str, Field(pattern=SHA256)] | None = None
     allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
     events_per_second: Annotated[float, Field(gt=0)] | None = None
     max_body_bytes: Annotated[int, Field(gt=0)] | None = None
@@ -138,11 +154,18 @@ class Source(Section):
 class DestinationBase(Section):
     name: Annotated[str, Field(pattern=NAME)]
     api_key: SecretStr
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = None
+    base_url: Annotated[str, Field(pattern=BASE_URL)] | None = None
     sources: tuple[str, ...] | None = None
     where: Mapping[str, tuple[str | int | float | bool, ...]] = {}
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_given(cls, key: SecretStr) -> SecretStr:
+        if not key.get_secret_value():
+            raise ValueError("is empty")
+        return key
 
     @field_validator("where")
     @classmethod

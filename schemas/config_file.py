@@ -14,8 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.config import Config, ConfigError
+from schemas.config_errors import words
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
+LISTS = ("sources", "destinations", "scrub")
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Config:
@@ -26,7 +28,12 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    return parse(tree, environment, str(path))
+    config = parse(tree, environment, str(path))
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        file: Path | None = getattr(config.kafka, name)
+        if file is not None and not file.is_file():
+            raise ConfigError(f"{path}: kafka.{name}: there is no file {file}")
+    return config
 
 
 def parse(tree: dict[str, Any], environment: Mapping[str, str], origin: str) -> Config:
@@ -38,7 +45,11 @@ def parse(tree: dict[str, Any], environment: Mapping[str, str], origin: str) -> 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = _path(first["loc"], filled)
-        raise ConfigError(f"{origin}: {path or 'the file'}: {first['msg']}") from error
+        variable = ENVIRONMENT_PREFIX + path.replace(".", "__").upper()
+        if variable in environment and "." in path:
+            origin = variable
+        where = f"{origin}: {path}" if path else origin
+        raise ConfigError(f"{where}: {words(first)}") from error
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
@@ -69,8 +80,8 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
         for part in parents:
             if isinstance(node, list) and part.isdigit() and int(part) < len(node):
                 node = node[int(part)]
-            elif isinstance(node, dict):
-                node = node.setdefault(part, {})
+            elif isinstance(node, dict) and not part.isdigit():
+                node = node.setdefault(part, [] if part in LISTS else {})
             else:
                 node = None
         if not isinstance(node, dict):
@@ -94,6 +105,9 @@ def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str)
         filled = {k: _fill_in(v, environment, origin, f"{path}.{k}") for k, v in value.items()}
         # A filter's list may stand under any name.
         for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
+            if (plain := key.removesuffix("_file")) in filled:
+                where = f"{path}.{key}".removeprefix(".")
+                raise ConfigError(f"{origin}: {where}: {plain} is there, too; only one can be")
             filled[key.removesuffix("_file")] = _read_secret(filled.pop(key), origin, path, key)
         return filled
     if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
@@ -101,6 +115,9 @@ def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str)
             where = path.removeprefix(".")
             raise ConfigError(f"{origin}: {where}: the environment has no {match[1]}")
         return environment[match[1]]
+    if isinstance(value, str) and (match := re.search(r"\$\{\w+\}", value)):
+        where = path.removeprefix(".")
+        raise ConfigError(f"{origin}: {where}: {match[0]} can only be the whole value")
     return value
 
 

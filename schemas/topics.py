@@ -43,6 +43,11 @@ class Topics:
         """Where the edge's readiness probe writes; nobody reads it."""
         return f"{self.prefix}probe"
 
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """All that carry records: each with as many partitions as the others."""
+        return (*map(self.of, Kind), self.dead_letters, self.parked)
+
     def of(self, kind: Kind) -> str:
         match kind:
             case Kind.EVENT:

@@ -12,7 +12,8 @@ import orjson
 from pyreqwest.client import ClientBuilder
 
 from ampgate.lines import LANES, parse_line
-from ampgate.send import Post, Sender, poster
+from ampgate.posting import Post, poster
+from ampgate.send import Sender
 
 CLIENTS = 6
 USERS_EACH = 8

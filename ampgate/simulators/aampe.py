@@ -70,7 +70,7 @@ class _Pace:
 
 class Aampe:
     kind = "aampe"
-    effects = frozenset({"throttle", "max_body_bytes"})
+    effects = frozenset({"throttle", "reject", "max_body_bytes"})
 
     def __init__(self, options: AampeOptions | None = None) -> None:
         self._options = options or AampeOptions()
@@ -110,6 +110,11 @@ class Aampe:
             record = shape.model_validate(body, from_attributes=True)
         except ValidationError as error:
             return self._unprocessable(error, body)
+        if conditions.rejected:
+            (name,) = conditions.rejected.values()  # A request is one record.
+            self._dead += 1
+            refused = {"type": "value_error", "loc": ["body", name], "msg": "Value error, rejected"}
+            return json_answer(422, {"detail": [refused]})
         if record.contact_id in conditions.throttled:
             seconds = conditions.throttled[record.contact_id]
             return self._throttle(self._pace(key, now), now, seconds)

@@ -27,7 +27,7 @@ IDENTIFIES = ("/identify", "/groupidentify")
 
 class Amplitude:
     kind = "amplitude"
-    effects = frozenset({"throttle", "daily_quota", "silence", "max_body_bytes"})
+    effects = frozenset({"throttle", "daily_quota", "silence", "reject", "max_body_bytes"})
 
     def __init__(self, options: AmplitudeOptions | None = None) -> None:
         self._options = options or AmplitudeOptions()

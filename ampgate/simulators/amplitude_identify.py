@@ -65,6 +65,8 @@ class IdentifyEndpoint:
             return text_answer(413, "payload_too_large")
         decoded = [_decode(raw) for raw in raws]
         options = msgspec.Raw(fields.get("options", "").encode())
+        for index in conditions.rejected:
+            decoded[index] = None
         found = self._check(decoded, min_id_length(options, MIN_ID_LENGTH))
         if isinstance(found, Answer):
             return found

@@ -47,6 +47,8 @@ class UploadEndpoint:
             return _refusal(400, f"Invalid API key: {api_key}")
         raws = events_of.decode_list(upload.events)
         findings = Findings()
+        for index, name in conditions.rejected.items():
+            findings.invalid.setdefault(name, []).append(index)
         events = None if raws is None else events_of.decode_events(raws, findings)
         if raws is None or events is None:
             return _refusal(400, "Invalid event JSON")

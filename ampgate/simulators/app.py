@@ -35,7 +35,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ampgate.simulators.aampe import Aampe, AampeOptions
 from ampgate.simulators.amplitude import Amplitude
 from ampgate.simulators.amplitude_project import AmplitudeOptions
-from ampgate.simulators.faults import Faults
+from ampgate.simulators.fault_rules import Faults
 from ampgate.simulators.model import Answer, Model, Request, json_answer
 from ampgate.simulators.simulator import Simulator
 from ampgate.simulators.spool import Spool

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ampgate.simulators.faults import Faults, Script
+from ampgate.simulators.fault_rules import Faults
+from ampgate.simulators.faults import Script
 from ampgate.simulators.model import Answer, Model, Request, Violations
 
 

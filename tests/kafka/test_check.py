@@ -95,6 +95,17 @@ async def test_a_missing_topic_is_not_created_by_looking(simulated: Operation) -
         assert (finding.subject, finding.says) == (topic, "does not exist")
 
 
+async def test_what_is_missing_gets_as_many_partitions_as_its_siblings(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    async with admin_client(simulated.config.kafka) as admin:
+        await admin.delete_topics([simulated.config.kafka.topics.parked])
+    await first_wrong(simulated)  # The broker that answers has heard of it.
+
+    assert (await simulated.run(tmp_path, "topics", "create")).exit_code == 0
+    await seen(partial(wrong, simulated), lambda found: found == [])
+
+
 async def test_the_command_fails_while_anything_is_wrong(
     simulated: Operation, tmp_path: Path
 ) -> None:

@@ -50,5 +50,15 @@ async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_
     assert r"\x1b[2Jgone" in shown.stdout
 
 
+async def test_whatever_a_letter_names_is_one_line_of_the_list(
+    here: Operation, tmp_path: Path
+) -> None:
+    await die(here, letter("t/0/1", destination="\x1b[31mmine\n", reason="a\nforged\x07"))
+    listed = await here.run(tmp_path, "dead-letters", "list")
+    (line,) = listed.stdout.splitlines()
+    assert r"\x1b[31mmine\n" in line
+    assert r"a\nforged\x07" in line
+
+
 async def test_an_origin_without_letters_is_exit_1(here: Operation, tmp_path: Path) -> None:
     assert (await here.run(tmp_path, "dead-letters", "show", "t/0/1")).exit_code == 1

@@ -14,6 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import free_ports, is_free
+from ampgate.topics import admin_client, create
+from schemas.config import Kafka
 from tests.eventually import eventually
 
 TOPIC = "orders"
@@ -47,6 +49,17 @@ async def test_records_survive_a_restart_on_the_same_data(tmp_path: Path) -> Non
     with EmbeddedKafka(tmp_path) as again:
         assert await consume(again, 2) == [b"one", b"two"]
         assert again.bootstrap_servers == kafka.bootstrap_servers
+
+
+async def test_the_first_group_finds_its_coordinator_once_the_topics_are_there(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedKafka(tmp_path) as kafka:
+        settings = Kafka(bootstrap_servers=kafka.bootstrap_servers)
+        await create(settings)
+        async with admin_client(settings) as admin:
+            for group_id in ("one", "two", "three"):
+                await admin.find_coordinator(group_id)
 
 
 async def test_records_survive_kill_9_and_the_next_start_may_use_another_port(

@@ -1,5 +1,6 @@
 """What the processes log: a JSON object a line, and never a secret, also when all goes wrong."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from ampgate.kafka_ports import free_ports
+from schemas.topics import Kind
+from tests.conftest import Broker
 from tests.kafka.processes import post, running, until_answers
+from tests.operating import DEADLINE_SECONDS, operation
 
 WRITE_KEY, API_KEY, PASSWORD = "write-key-8c1f", "api-key-77d0", "kafka-password-31ab"
 EVENT = {"event_type": "Sign Up", "user_id": "ann-3d2a@example.org"}
@@ -77,6 +81,27 @@ async def test_the_delivery_logs_json_without_secrets_while_kafka_is_away_and_do
 
     lines = check_lines(delivery.said, "delivery")
     assert sum("cannot be used" in line["message"] for line in lines) == 1
+
+
+async def test_who_got_which_partitions_is_told_by_group(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    world = await operation(kafka, topic_prefix)
+    topics = world.config.kafka.topics
+    kinds = {"amplitude-us": list(Kind), "aampe-us": [Kind.EVENT, Kind.USER_PROPERTIES]}
+    expected = {topics.group_id(name, kind) for name, its in kinds.items() for kind in its}
+    process = await world.start(tmp_path, "deliver")
+    assert process.stderr is not None
+    told: set[str] = set()
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while told != expected:
+                line = json.loads(await process.stderr.readline())
+                if line["message"] == "partitions assigned":
+                    told.add(line["group"])
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 def test_on_a_terminal_the_lines_are_for_people(nowhere: tuple[Path, int, int]) -> None:

@@ -172,6 +172,29 @@ async def test_an_interrupted_run_goes_on_with_the_rest(here: Operation, tmp_pat
     assert {one.header("replayed_at") for one in parked} == {run}
 
 
+@pytest.mark.parametrize("spelled", ["{run}", "2026-07-01T12:00+00:00"])
+async def test_a_run_is_resumed_however_its_moment_is_written(
+    here: Operation, tmp_path: Path, spelled: str
+) -> None:
+    run = "2026-07-01T12:00:00.000Z"
+    (place,) = await settled(here, Kind.EVENT, [at(event("ann"), 0)])
+    about = {"destination": AMPLITUDE, "origin": place, "replayed_at": run}
+    await here.produce(here.config.kafka.topics.parked, [replace(event("ann"), headers=about)])
+
+    told = await plan(
+        here, tmp_path, "--destination", AMPLITUDE, *OLD, "--resume", spelled.format(run=run)
+    )
+    assert (told["to_send"], told["sent_before"]) == (0, 1)
+
+
+async def test_a_run_that_nobody_knows_is_not_begun_anew(here: Operation, tmp_path: Path) -> None:
+    await settled(here, Kind.EVENT, [at(event("ann"), 0)])
+
+    command = ("--destination", AMPLITUDE, *OLD, "--resume", "2026-07-01T12:00:00.000Z", "--yes")
+    assert (await here.run(tmp_path, "replay", *command)).exit_code == 2
+    assert await parked_origins(here) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

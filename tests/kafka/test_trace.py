@@ -73,7 +73,7 @@ async def test_a_record_without_key_or_insert_id_is_found(here: Operation) -> No
     (place,) = await here.produce(here.config.kafka.topics.events, [keyless])
 
     assert set(await here.states(ByInsertId(place))) == {(AMPLITUDE, place), (AAMPE, place)}
-    found = await trace(here.config, Search(ByUser("ann"), everywhere=True))
+    found = await trace(here.config, Search(ByUser("ann", everywhere=True)))
     assert {one.insert_id for one in found} == {place}
 
 
@@ -91,6 +91,49 @@ async def test_an_insert_id_is_found_however_it_is_written(here: Operation, spel
 
     found = await trace(here.config, Search(ByInsertId(spelled)))
     assert len([one for one in found if one.destination == AMPLITUDE]) == 3
+
+
+async def test_a_record_under_another_users_key_is_found_everywhere(here: Operation) -> None:
+    wrong = Message(event("ann").value, b"not-ann")
+    (place,) = await here.produce(here.config.kafka.topics.events, [wrong])
+
+    found = await trace(here.config, Search(ByUser("ann", everywhere=True)))
+    assert {one.insert_id for one in found} == {place}
+
+
+async def test_what_another_region_took_is_skipped_for_that(here: Operation) -> None:
+    (_, aampe) = here.config.destinations
+    at_home = aampe.model_copy(update={"where": {"country": ("Germany",)}})
+    abroad = at_home.model_copy(update={"name": "aampe-eu", "where": {"country": ("France",)}})
+    world = Operation(here.config.model_copy(update={"destinations": (at_home, abroad)}))
+    topics = world.config.kafka.topics
+    (french, finnish) = await world.produce(
+        topics.events, [event("ann", country="France"), event("ann", country="Finland")]
+    )
+    for one in (at_home, abroad):
+        await world.commit(topics.group_id(one.name, Kind.EVENT), after(finnish))
+
+    found = await trace(world.config, Search(ByUser("ann")))
+    assert [(one.insert_id, one.destination, one.state, one.reason) for one in found] == [
+        (french, "aampe-us", State.SKIPPED, "other_region"),
+        (french, "aampe-eu", State.DELIVERED, None),
+        (finnish, "aampe-us", State.SKIPPED, "no_region"),
+        (finnish, "aampe-eu", State.SKIPPED, "no_region"),
+    ]
+
+
+async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_path: Path) -> None:
+    await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a\x07\nforged")])
+
+    ran = await here.run(tmp_path, "trace", "--user", "ann")
+    assert all(line.endswith(r"insert_id a\x07\nforged") for line in ran.stdout.splitlines())
+
+
+async def test_a_time_before_all_kafkas_is_the_beginning(here: Operation, tmp_path: Path) -> None:
+    await here.produce(here.config.kafka.topics.events, [event("ann")])
+
+    ran = await here.run(tmp_path, "trace", "--user", "ann", "--since", "99999d")
+    assert ran.exit_code == 0, ran.exception
 
 
 async def test_only_records_since_then_are_shown(here: Operation) -> None:

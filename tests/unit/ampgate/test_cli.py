@@ -1,6 +1,8 @@
 import gzip
 import socket
+import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,9 +33,10 @@ def test_a_wrong_configuration_is_one_message_and_exit_2(
     assert run(monkeypatch, *command) == 2
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.splitlines() == [
-        f"ampgate: {file}: edge.prot: Extra inputs are not permitted"
-    ]
+    (line,) = output.err.splitlines()
+    assert line.startswith(
+        f"ampgate: {file}: edge.prot: unknown key; known are ack_timeout_seconds"
+    )
 
 
 def test_no_configuration_is_exit_2(
@@ -48,10 +51,30 @@ def test_an_unknown_destination_is_exit_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "ampgate.toml"
-    file.write_text("")
+    lines = [f'[[destinations]]\nname = "{n}"\ntype = "amplitude"\napi_key = "k"' for n in "ba"]
+    file.write_text("\n".join(lines))
     monkeypatch.setenv("AMPGATE_CONFIG", str(file))
     assert run(monkeypatch, "deliver", "nowhere") == 2
-    assert "nowhere" in capsys.readouterr().err
+    said = "ampgate: there is no destination nowhere; configured are: a, b\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_version_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"ampgate {version('ampgate')}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_message_and_exit_1(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.touch()
+    command = [sys.executable, "-m", "ampgate", "send", str(file), "--key", "k"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "ampgate: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +97,19 @@ def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -
     result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--json"])
     assert result.exit_code == 1
     assert '"lines":1,"accepted":0,"rejected":1' in result.stdout
+
+
+def test_send_says_that_it_waits_for_an_edge_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text('{"user_id": "u"}')
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "ampgate", "send", str(file), "--key", "k", "--url", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sending:
+        assert sending.stderr is not None
+        said = sending.stderr.readline()
+        sending.kill()
+    assert said.startswith(f"waiting: {url}: Connection refused")
 
 
 def test_what_is_no_url_is_one_message_and_exit_1(tmp_path: Path) -> None:

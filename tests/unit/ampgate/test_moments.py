@@ -20,13 +20,19 @@ NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z.
         ("15m", NOW_MS - 900_000),
         ("2h", NOW_MS - 7_200_000),
         ("7d", NOW_MS - 604_800_000),
+        ("now", NOW_MS),
+        ("1767225600", NOW_MS),
+        ("1767225600250", NOW_MS + 250),
+        # Kafka knows no time before 1970.
+        ("99999d", 0),
+        ("0001-01-01T00:00+14:00", 0),
     ],
 )
 def test_a_moment_is_iso_8601_or_a_time_ago(text: str, expected: int) -> None:
     assert read_moment(text, NOW_MS) == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2h30m", "-1h", "2026-13-01", "1w"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2h30m", "-1h", "2026-13-01", "1w", "17672256"])
 def test_anything_else_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="neither ISO 8601 nor a time ago"):
         read_moment(text, NOW_MS)

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
-from ampgate.send import BATCH_EVENTS, NO_ANSWER, Answer, Sender
+from ampgate.posting import NO_ANSWER, Answer
+from ampgate.send import BATCH_EVENTS, Sender
 
 
 class Edge:
@@ -41,7 +42,10 @@ class Sending:
     def __init__(self, edge: Edge) -> None:
         self.reported: dict[int, str] = {}
         self.slept: list[float] = []
-        self.sender = Sender(edge.post, self.reported.__setitem__, sleep=self._sleep)
+        self.waited_for: list[str] = []
+        self.sender = Sender(
+            edge.post, self.reported.__setitem__, sleep=self._sleep, on_wait=self.waited_for.append
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -162,6 +166,15 @@ async def test_an_answer_that_will_not_change_ends_it(status: int) -> None:
     sending = Sending(Edge(Answer(status, b"why")))
     with pytest.raises(SendError, match=f"{status}: why"):
         await sending.run({"user_id": "u"})
+
+
+async def test_what_it_waits_for_is_said_once_for_each_trouble() -> None:
+    refused = Answer(NO_ANSWER, b"refused")
+    sending = Sending(Edge(refused, refused, Answer(503, b"Kafka is\x1b[31m away"), refused))
+    await sending.run({"user_id": "u"})
+    first, second = sending.waited_for
+    assert first.startswith("refused; trying again")
+    assert second.startswith(r"503: Kafka is\x1b[31m away; trying again")
 
 
 async def test_it_gives_up_in_the_end() -> None:

@@ -70,6 +70,68 @@ def test_an_unknown_key_is_an_error(tree: dict[str, Any], path: str) -> None:
     assert refusal(tree).startswith(f"ampgate.toml: {path}: ")
 
 
+WEB = {**SOURCE, "write_key": "very-secret"}
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"edge": 5}, "edge: must be a table"),
+        ({"edge": {"port": "x"}}, "edge.port: must be a valid integer"),
+        ({"sources": {}}, 'sources: must be a list, as in ["…"]'),
+        ({"sources": [{**WEB, "name": "A b"}]}, "sources.0.name: must be lower-case letters"),
+        ({"sources": [{**WEB, "kye": 1}]}, "sources.0.kye: unknown key; known"),
+        ({"sources": [{"name": "web"}]}, "sources.0: needs either write_key or"),
+        ({"destnations": []}, "destnations: unknown key; known are delivery, destinations, edge"),
+        ({"destinations": [{"name": "a"}]}, "destinations.0: type is required: 'amplitude' or"),
+        ({"destinations": [{"name": "a", "type": "x"}]}, "destinations.0: type must be 'amplitu"),
+        ({"destinations": [{"type": "aampe"}]}, "destinations.0.name: is required"),
+        ({"destinations": [{**AMPLITUDE, "api_key": ""}]}, "destinations.0.api_key: is empty"),
+        ({"destinations": [{**AMPLITUDE, "x": 1}]}, "destinations.0.x: unknown key; known are api"),
+        (
+            {"destinations": [{**AAMPE, "where": {"country": "Germany"}}]},
+            'destinations.0.where.country: must be a list, as in ["…"]',
+        ),
+        (
+            {"destinations": [{**AMPLITUDE, "base_url": "x"}]},
+            "destinations.0.base_url: must be",
+        ),
+        (
+            {"destinations": [{**AMPLITUDE, "api_key": "very-${SECRET}"}]},
+            "destinations.0.api_key: ${SECRET} can only be the whole value",
+        ),
+        (
+            {"destinations": [{**AMPLITUDE, "api_key_file": "/key"}]},
+            "destinations.0.api_key_file: api_key is there, too; only one can be",
+        ),
+        ({"kafka": {"bootstrap_servers": "kafka-1"}}, "kafka.bootstrap_servers: must be host"),
+        ({"kafka": {"bootstrap_servers": ""}}, "kafka.bootstrap_servers: must be host"),
+        ({"kafka": {"security_protocol": "SASL_SSL"}}, "kafka: SASL_SSL needs sasl_plain_username"),
+    ],
+)
+def test_a_mistake_is_told_with_what_may_be_there(tree: dict[str, Any], said: str) -> None:
+    message = refusal(tree)
+    assert message.startswith(f"ampgate.toml: {said}")
+    assert "very-secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("AMPGATE_EDGE__PROT", "AMPGATE_EDGE__PROT: edge.prot: unknown key; known are "),
+        ("AMPGATE_EDGE__PORT", "AMPGATE_EDGE__PORT: edge.port: must be a valid integer"),
+        ("AMPGATE_SOURCES__0__NAME", "AMPGATE_SOURCES__0__NAME: the file has no sources.0 to set"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_told_by_its_variable(name: str, said: str) -> None:
+    assert refusal({}, {name: "x"}).startswith(said)
+
+
+@pytest.mark.parametrize("servers", ["k:1", "k-1.example:9092,k-2:9092", "[::1]:9092", "a:1, b:2"])
+def test_kafkas_addresses_are_taken_with_their_ports(servers: str) -> None:
+    assert parsed({"kafka": {"bootstrap_servers": servers}}).kafka.bootstrap_servers == servers
+
+
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
@@ -148,6 +210,13 @@ def test_an_absent_secret_file_is_an_error_with_the_path(tmp_path: Path) -> None
 
 def test_kafkas_own_file_settings_stay_paths(tmp_path: Path) -> None:
     assert parsed({"kafka": {"ssl_cafile": str(tmp_path)}}).kafka.ssl_cafile == tmp_path
+
+
+def test_a_certificate_that_is_not_there_is_an_error_with_the_path(tmp_path: Path) -> None:
+    file = tmp_path / "ampgate.toml"
+    file.write_text('[kafka]\nssl_cafile = "/no/ca.pem"')
+    with pytest.raises(ConfigError, match=r"kafka\.ssl_cafile: there is no file /no/ca\.pem"):
+        load(file, {})
 
 
 def test_a_filter_may_name_a_field_that_ends_like_a_secret_file() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ampgate.simulators.aampe import Aampe
 from ampgate.simulators.amplitude import Amplitude
-from ampgate.simulators.faults import Faults
+from ampgate.simulators.fault_rules import Faults
 from ampgate.simulators.model import Answer, Request
 from ampgate.simulators.simulator import Reaction, Simulator
 from tests.unit.simulators.requests import event, identify, parsed, upload
@@ -146,6 +146,32 @@ def test_without_an_id_the_first_record_that_matches_is_meant() -> None:
 
     assert isinstance(answer, Answer)
     assert parsed(answer)["throttled_users"] == {"user-0": 1001}
+
+
+def test_all_that_match_are_rejected_and_no_neighbour() -> None:
+    events = [event(n, event_type="Bad" if n in (1, 3) else "Good") for n in range(4)]
+    rule = {"match": {"event_type": "Bad"}, "effect": {"kind": "reject", "field": "time"}}
+    faulty = simulator(rule)
+    answer = faulty.respond(upload(events), 100.0).answer
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, parsed(answer)["events_with_invalid_fields"]) == (400, {"time": [1, 3]})
+    assert status(faulty.respond(upload([events[0], events[2]]), 100.0)) == 200
+    assert [status(faulty.respond(upload([one]), 100.0)) for one in events] == [200, 400, 200, 400]
+
+
+def test_a_rejected_identification_is_refused_without_a_name_and_an_aampe_event_with_422() -> None:
+    rule: dict[str, object] = {"match": {"id": "user-1"}, "effect": {"kind": "reject"}}
+    answer = simulator(rule).respond(identify([{"user_id": "user-1"}]), 100.0).answer
+    aampe = Simulator(Aampe())
+    aampe.set_faults(Faults.model_validate({"rules": [rule]}), now=100.0)
+    body = b'{"contact_id":"user-1","event_name":"e","timestamp":1}'
+    request = Request("POST", "/v1/events", headers={"authorization": "Bearer k"}, body=body)
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.body) == (400, b"invalid_event_field")
+    assert status(aampe.respond(request, 100.0)) == 422
+    assert aampe.model.received == []
 
 
 def test_requests_and_faults_are_counted() -> None:
