@@ -13,7 +13,16 @@ from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, w
 from gateway.dead_letters import dead_letter
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
-from gateway.dialects.shapes import Answer, Batch, Context, Endpoint, RefusedError, Request
+from gateway.dialects.shapes import (
+    RECORDS_MAX,
+    Answer,
+    Batch,
+    Context,
+    Endpoint,
+    RefusedError,
+    Request,
+    too_many,
+)
 from gateway.lanes import NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
 from gateway.sources import NewRate, Sender, Sources, own_rate
@@ -147,6 +156,8 @@ class Ingest:
         if sender is None:
             return endpoint.unknown_key(opened.key)
         count = len(opened.values)
+        if count > RECORDS_MAX:
+            return too_many(endpoint)
         if (most := sender.max_body_bytes) is not None and len(request.body) > most:
             return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
         if (most := sender.max_batch_records) is not None and count > most:

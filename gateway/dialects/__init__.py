@@ -1,5 +1,6 @@
 """The client protocols of the edge: which path speaks which."""
 
+import re
 from collections.abc import Mapping
 
 from gateway.dialects.aampe import Aampe
@@ -43,8 +44,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 
 
 def endpoint_of(path: str) -> Endpoint | None:
-    """The endpoint of a path, with or without a slash at its end."""
+    """The endpoint of a path, whatever slashes are doubled or at its end."""
     if (found := ENDPOINTS.get(path)) is not None:
         return found
-    path = path.rstrip("/")
+    path = re.sub("//+", "/", path).rstrip("/")
     return ENDPOINTS.get(path) or ENDPOINTS.get(path.rpartition("/")[0] + "/{key}")
