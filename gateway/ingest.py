@@ -13,6 +13,7 @@ from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, w
 from gateway.dead_letters import dead_letter
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
+from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.shapes import (
     RECORDS_MAX,
     Answer,
@@ -171,7 +172,7 @@ class Ingest:
         del opened  # The records have what they need of it.
         if self._suppressed:
             batch = without_suppressed(batch, self._suppressed)
-            if endpoint.dialect == "amplitude" and batch.rejected:
+            if batch.rejected and isinstance(endpoint, HttpApi | Identify):  # All or nothing.
                 return _silenced(endpoint, [rejection.index for rejection in batch.rejected])
         return await self._stored(endpoint, request, sender, batch, context)
 

@@ -41,7 +41,7 @@ class Identify:
         self.kind = kind
 
     def open(self, request: Request) -> Opened:
-        fields = _fields(request)
+        fields = fields_of(request)
         key = fields.get("api_key", b"").decode("utf-8", "replace")
         if not key:
             raise RefusedError(plain(400, "missing_api_key"))
@@ -81,7 +81,7 @@ class Identify:
         return failure(status, message)
 
 
-def _fields(request: Request) -> dict[str, bytes]:
+def fields_of(request: Request) -> dict[str, bytes]:
     return _pairs(request.query) | _body_fields(request)
 
 

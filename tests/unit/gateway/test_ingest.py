@@ -21,7 +21,8 @@ async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json() -> None
     async with Edge().client as client:
         for method, path, status in (
             ("POST", "/2/nothing", 404),
-            ("GET", "/", 404),
+            ("GET", "/nothing", 404),
+            ("GET", "/", 405),
             ("GET", "/batch", 405),
             ("PUT", "/v1/events", 405),
             ("POST", "/healthz", 405),
