@@ -13,7 +13,17 @@ from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, w
 from gateway.dead_letters import dead_letter
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
-from gateway.dialects.shapes import Answer, Batch, Context, Endpoint, RefusedError, Request
+from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.shapes import (
+    RECORDS_MAX,
+    Answer,
+    Batch,
+    Context,
+    Endpoint,
+    RefusedError,
+    Request,
+    too_many,
+)
 from gateway.lanes import NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
 from gateway.sources import NewRate, Sender, Sources, own_rate
@@ -147,6 +157,8 @@ class Ingest:
         if sender is None:
             return endpoint.unknown_key(opened.key)
         count = len(opened.values)
+        if count > RECORDS_MAX:
+            return too_many(endpoint)
         if (most := sender.max_body_bytes) is not None and len(request.body) > most:
             return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
         if (most := sender.max_batch_records) is not None and count > most:
@@ -160,7 +172,7 @@ class Ingest:
         del opened  # The records have what they need of it.
         if self._suppressed:
             batch = without_suppressed(batch, self._suppressed)
-            if endpoint.dialect == "amplitude" and batch.rejected:
+            if batch.rejected and isinstance(endpoint, HttpApi | Identify):  # All or nothing.
                 return _silenced(endpoint, [rejection.index for rejection in batch.rejected])
         return await self._stored(endpoint, request, sender, batch, context)
 

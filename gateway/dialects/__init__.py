@@ -1,11 +1,13 @@
 """The client protocols of the edge: which path speaks which."""
 
+import re
 from collections.abc import Mapping
 
 from gateway.dialects.aampe import Aampe
 from gateway.dialects.amplemarket import Amplemarket
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_legacy import LegacyUpload
 from gateway.dialects.native import Native
 from gateway.dialects.segment import Segment
 from gateway.dialects.shapes import Endpoint
@@ -33,6 +35,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/batch": HttpApi(),
     "/identify": Identify(Kind.USER_PROPERTIES),
     "/groupidentify": Identify(Kind.GROUP_PROPERTIES),
+    "/": LegacyUpload(),
     **_SEGMENT,
     "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
     "/v1/batch": Segment("batch"),  # Segment's Node SDK drops the path of its `host`.
@@ -43,8 +46,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 
 
 def endpoint_of(path: str) -> Endpoint | None:
-    """The endpoint of a path, with or without a slash at its end."""
+    """The endpoint of a path, whatever slashes are doubled or at its end."""
     if (found := ENDPOINTS.get(path)) is not None:
         return found
-    path = path.rstrip("/")
+    path = re.sub("//+", "/", path).rstrip("/") or "/"
     return ENDPOINTS.get(path) or ENDPOINTS.get(path.rpartition("/")[0] + "/{key}")

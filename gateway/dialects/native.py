@@ -9,6 +9,7 @@ import orjson
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.shapes import (
     POST,
+    RECORDS_MAX,
     Answer,
     Batch,
     Context,
@@ -21,6 +22,7 @@ from gateway.dialects.shapes import (
     read_facts,
     record_of,
     split_json,
+    too_many,
 )
 from schemas.events import ABSENT, Defect
 from schemas.topics import Kind
@@ -99,7 +101,7 @@ class Native:
 
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
         if b"ndjson" in content_type or b"jsonl" in content_type:
-            return _lines(body)
+            return self._lines(body)
         text = body.strip(_SPACE)
         try:
             if text.startswith(b"["):
@@ -107,7 +109,7 @@ class Native:
             outer = split_json(_object, text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if _looks_like_lines(text):
-                return _lines(text)
+                return self._lines(text)
             raise RefusedError(failure(400, _wrong(body))) from error
         several = outer.events if self.kind is Kind.EVENT else outer.updates
         if several is ABSENT or outer.is_record():
@@ -118,6 +120,11 @@ class Native:
             words = f"{self._member} is not an array"
             raise RefusedError(failure(400, words)) from error
 
+    def _lines(self, body: bytes) -> list[bytes]:
+        if body.count(b"\n") > RECORDS_MAX:
+            raise RefusedError(too_many(self))
+        return [line.strip() for line in body.split(b"\n") if line.strip()]
+
 
 def _beacon_key(query: bytes) -> str | None:
     """`?write_key=…`: a page's `sendBeacon` can set no header."""
@@ -127,10 +134,6 @@ def _beacon_key(query: bytes) -> str | None:
 def _last(query: bytes, name: str) -> str:
     # Bytes that are no text are no reason to fail.
     return parse_qs(query.decode("latin-1")).get(name, [""])[-1] if query else ""
-
-
-def _lines(body: bytes) -> list[bytes]:
-    return [line.strip() for line in body.split(b"\n") if line.strip()]
 
 
 def _wrong(body: bytes) -> str:

@@ -29,6 +29,7 @@ from schemas.topics import Kind
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
+RECORDS_MAX = 100_000  # Of one request: each is at least 30 times its text in memory.
 _QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
 _Shape = TypeVar("_Shape")
 Facts = EventFacts | IdentificationFacts | GroupFacts
@@ -107,6 +108,10 @@ class Endpoint(Protocol):
 def failure(status: int, message: str) -> Answer:
     """The error shape that SDKs of every dialect can read: an object with its code."""
     return Answer(status, orjson.dumps({"code": status, "error": message}))
+
+
+def too_many(endpoint: Endpoint) -> Answer:
+    return endpoint.failure(413, f"a request has {RECORDS_MAX} records at most")
 
 
 def read_facts(kind: Kind, value: bytes) -> Facts | Defect:

@@ -18,7 +18,8 @@ DESCRIPTION = """\
 Success is answered only after Kafka has the records.
 
 Bodies may have the content encodings gzip, deflate, br and zstd; the limits count what is unpacked.
-A slash at a path's end changes nothing. Other methods are answered with 405, unknown paths with
+A request has 100,000 records at most. Slashes that are doubled, or at a path's end, change nothing.
+Other methods are answered with 405, unknown paths with
 404, headers that are too large with 431, all with an object `{"code": …, "error": …}` or the
 dialect's own. A page may read the answers when its origin is one of the source's
 `allowed_origins`.

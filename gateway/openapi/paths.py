@@ -10,6 +10,7 @@ from gateway.dialects.aampe import Aampe
 from gateway.dialects.amplemarket import Amplemarket
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_legacy import LegacyUpload
 from gateway.dialects.native import Native
 from gateway.dialects.segment import Segment
 from gateway.dialects.shapes import Endpoint
@@ -24,6 +25,7 @@ from gateway.openapi.answers import (
     UploadRefusal,
     WebhookTaken,
 )
+from gateway.openapi.forms import LEGACY_FORM, identification_form, reference
 from gateway.openapi.requests import (
     SEGMENT_CALLS,
     AampeEvent,
@@ -48,6 +50,7 @@ _FAILURES: Final[Mapping[int, str]] = {
     429: "Over the source's rate",
     503: "Kafka is away, or too much waits for it",
 }
+_DEAD_LETTERS: Final = "Stored; what is not usable, as dead letters"
 _RETRY_AFTER: Final[Tree] = {
     "Retry-After": {
         "description": "Seconds to wait before the same request is sent again.",
@@ -94,7 +97,7 @@ def _parameters(path: str, endpoint: Endpoint, method: str) -> list[Tree]:
         schema = {"type": "string", "pattern": "^[^/]+$"}
         found.append(_parameter("key", "path", schema, "The source's write key."))
     if method == "GET":
-        for name, schema in _form(endpoint)["properties"].items():
+        for name, schema in identification_form(endpoint.kind)["properties"].items():
             found.append(_parameter(name, "query", schema, schema["description"]))
     return found
 
@@ -113,51 +116,27 @@ def _parameter(name: str, place: str, schema: Tree, description: str) -> Tree:
 def _content(path: str, endpoint: Endpoint) -> Tree:
     match endpoint:
         case Native():
-            records = {"type": "array", "items": _reference(MODELS[endpoint.kind]), "minItems": 1}
+            records = {"type": "array", "items": reference(MODELS[endpoint.kind]), "minItems": 1}
             member = "events" if endpoint.kind is Kind.EVENT else "updates"
             envelope = {"type": "object", "properties": {member: records}, "required": [member]}
-            body = {"anyOf": [_reference(MODELS[endpoint.kind]), records, envelope]}
+            body = {"anyOf": [reference(MODELS[endpoint.kind]), records, envelope]}
             return _json_or_text(body) | {NDJSON: {"schema": records}}
         case HttpApi():
-            return _json_or_text(_reference(Upload))
+            return _json_or_text(reference(Upload))
         case Identify():
-            form = {"schema": _form(endpoint)}
+            form = {"schema": identification_form(endpoint.kind)}
             return dict.fromkeys((*FORMS, JSON), form)
+        case LegacyUpload():
+            legacy = {"schema": LEGACY_FORM}
+            return dict.fromkeys(FORMS, legacy)
         case Segment():
-            return _json_or_text(_reference(SEGMENT_CALLS[endpoint.call]))
+            return _json_or_text(reference(SEGMENT_CALLS[endpoint.call]))
         case Aampe():
             model = AampeEvent if endpoint.kind is Kind.EVENT else AampeProperties
-            return _json_or_text(_reference(model))
+            return _json_or_text(reference(model))
         case _:
             assert isinstance(endpoint, Amplemarket), path
-            return _json_or_text(_reference(Webhook))
-
-
-def _form(endpoint: Endpoint) -> Tree:
-    record = _reference(MODELS[endpoint.kind])
-    one_or_many = {"anyOf": [record, {"type": "array", "items": record}]}
-    return {
-        "type": "object",
-        "properties": {
-            "api_key": {
-                "type": "string",
-                "minLength": 1,
-                "description": "The source's write key.",
-            },
-            "identification": _json_text(one_or_many, "One identification or several, as JSON."),
-            "options": _json_text({"type": "object"}, "Such as min_id_length, as JSON."),
-        },
-        "required": ["api_key", "identification"],
-    }
-
-
-def _json_text(schema: Tree, description: str) -> Tree:
-    return {
-        "type": "string",
-        "contentMediaType": JSON,
-        "contentSchema": schema,
-        "description": description,
-    }
+            return _json_or_text(reference(Webhook))
 
 
 def _answers(endpoint: Endpoint) -> dict[int, tuple[str, Tree, Tree]]:
@@ -185,16 +164,17 @@ def _own_answers(endpoint: Endpoint) -> tuple[type[Struct], dict[int, tuple[str,
                 400: (_FAILURES[400], _json(UploadRefusal)),
                 429: (_FAILURES[429], _json(Throttled)),
             }
-        case Identify():
+        case Identify() | LegacyUpload():
             success = {TEXT: {"schema": {"const": "success"}}}
             words = {TEXT: {"schema": {"type": "string"}}}
+            stored = "Stored, all" if isinstance(endpoint, Identify) else _DEAD_LETTERS
             return Refusal, {
-                200: ("Stored, all", success),
+                200: (stored, success),
                 400: (_FAILURES[400], words | _json(Refusal)),
             }
         case Segment():
             return SegmentRefusal, {
-                200: ("Stored; what is not usable, as dead letters", _json(SegmentSuccess)),
+                200: (_DEAD_LETTERS, _json(SegmentSuccess)),
                 401: (unknown_key, _json(SegmentRefusal)),
             }
         case Aampe():
@@ -216,13 +196,9 @@ def _answer(words: str, content: Tree, headers: Tree) -> Tree:
 
 
 def _json(model: type[Struct]) -> Tree:
-    return {JSON: {"schema": _reference(model)}}
+    return {JSON: {"schema": reference(model)}}
 
 
 def _json_or_text(schema: Tree) -> Tree:
     """JSON may come as text: a page sends that to another origin without asking first."""
     return {JSON: {"schema": schema}, TEXT: {"schema": schema}}
-
-
-def _reference(model: type[Struct]) -> Tree:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}

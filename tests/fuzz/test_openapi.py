@@ -158,6 +158,8 @@ def with_key(case: Case[Any]) -> dict[str, str]:
             fields["options"] = {"min_id_length": 1}
             if "identification" in fields:
                 fields |= {name: json.dumps(fields[name]) for name in ("identification", "options")}
+        if isinstance(fields, dict) and fields.get("client") and "e" in fields:
+            fields |= {"client": KEY, "e": json.dumps(fields["e"])}
     if case.path_parameters.get("key"):
         case.path_parameters["key"] = KEY
     schemes = {name for one in case.operation.definition.raw.get("security", []) for name in one}

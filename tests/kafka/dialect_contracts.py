@@ -109,6 +109,17 @@ def _form(path: str, made: Callable[[str, list[str]], list[Json]]) -> Callable[.
     return send
 
 
+def _legacy(key: str, user: str, names: list[str]) -> Sent:
+    events = [
+        {"event_type": name, "user_id": user, "timestamp": 1767225600000}
+        | {"uuid": insert_id(user, name), "library": {"name": "amplitude-js", "version": "8"}}
+        for name in names
+    ]
+    body = f"checksum=0&client={key}&e={quote(json.dumps(events))}&upload_time=1767225600000&v=2"
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    return Sent("/", body.encode(), headers)
+
+
 def _segment(key: str, user: str, names: list[str]) -> Sent:
     calls = [
         {"type": "track", "event": name, "userId": user, "messageId": insert_id(user, name)}
@@ -235,6 +246,7 @@ CONTRACTS = [
         _group_property,
         *_FORM,
     ),
+    Contract("legacy", "events", 200, 400, MANY, _legacy, _event_type, *_FORM),
     Contract("segment", "events", 200, 401, MANY, _segment, _event_type, *_SEGMENT),
     Contract("segment-track", "events", 200, 401, ONE, _segment_track, _event_type, *_SEGMENT),
     Contract("aampe", "events", 202, 401, ONE, _aampe, _event_type, *_AAMPE),

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.dialects import ENDPOINTS
+from gateway.dialects.shapes import RECORDS_MAX
 from tests.unit.gateway.memory import EVENT, KEY, Edge
 
 AMPLITUDE = {"api_key": "secret", "events": [EVENT, EVENT | {"user_id": "user-2"}]}
@@ -18,7 +19,8 @@ async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json() -> None
     async with Edge().client as client:
         for method, path, status in (
             ("POST", "/2/nothing", 404),
-            ("GET", "/", 404),
+            ("GET", "/nothing", 404),
+            ("GET", "/", 405),
             ("GET", "/batch", 405),
             ("PUT", "/v1/events", 405),
             ("POST", "/healthz", 405),
@@ -31,15 +33,38 @@ async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json() -> None
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-async def test_every_path_tolerates_a_prefix_a_slash_and_a_query(path: str) -> None:
+async def test_every_path_tolerates_a_prefix_slashes_and_a_query(path: str) -> None:
     edge = Edge(path_prefix="/collect")
+    doubled = f"/collect/{path}"  # As of an SDK whose host was given with a slash at its end.
     async with edge.client as client:
-        for variant in (f"/collect{path}", f"/collect{path}/?a=1", f"{path}/"):
+        for variant in (f"/collect{path}", f"/collect{path}/?a=1", f"{path}/", doubled):
             answer = await client.post(variant, content=b"{}")
             assert answer.status_code not in (404, 405)
         assert (await client.get("/collect/healthz")).status_code == 200
         assert (await client.get("/collection/healthz")).status_code == 404
         assert "/collect/openapi.json" in (await client.get("/collect/docs")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "record", "head", "separator", "tail"),
+    [
+        ("/v1/events", KEY, b"1", b"[", b",", b"]"),
+        ("/v1/events", KEY, b"1", b"1", b"\n", b""),
+        ("/batch", {}, b"{}", b'{"api_key":"secret","events":[', b",", b"]}"),
+        ("/segment/v1/batch", {}, b"{}", b'{"writeKey":"secret","batch":[', b",", b"]}"),
+    ],
+)
+async def test_more_records_than_an_edge_can_hold_are_refused_together(
+    path: str, headers: dict[str, str], record: bytes, head: bytes, separator: bytes, tail: bytes
+) -> None:
+    edge = Edge()
+    lines = {"content-type": "application/x-ndjson"} if separator == b"\n" else {}
+    body = head + separator.join([record] * (RECORDS_MAX + 1)) + tail
+    async with edge.client as client:
+        answer = await client.post(path, content=body, headers=headers | lines)
+    assert answer.status_code == 413
+    assert str(RECORDS_MAX) in answer.text
+    assert edge.store.topics == {}
 
 
 async def test_over_the_rate_amplitude_names_every_event() -> None:

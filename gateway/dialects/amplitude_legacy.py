@@ -1,0 +1,124 @@
+"""Uploads of Amplitude's older SDKs: amplitude-js 8, Android 2, iOS 8 (upstreams.md §9.18).
+
+A form to the host's root: `client` is the key, `e` the events as JSON. Of an answer these SDKs know
+`success` and 413; after any other they send everything again, for ever. So what is not usable is
+kept as a dead letter, and never holds up what is.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from gateway.dialects.amplitude import plain
+from gateway.dialects.amplitude_forms import fields_of
+from gateway.dialects.shapes import (
+    POST,
+    Answer,
+    Batch,
+    Context,
+    Opened,
+    RefusedError,
+    Rejection,
+    Request,
+    failure,
+    record_of,
+)
+from schemas.events import Defect, read_event
+from schemas.topics import Kind
+
+# What HTTP V2 calls otherwise, or does not know.
+_NAMES: Final = {"timestamp": "time", "uuid": "insert_id", "version_name": "app_version"}
+_IDS: Final = {
+    "androidADID": "adid",
+    "android_app_set_id": "android_app_set_id",
+    "ios_idfa": "idfa",
+    "ios_idfv": "idfv",
+}
+_LEFT_OUT: Final = frozenset({"api_properties", "library", "sequence_number"})
+_array = msgspec.json.Decoder(list[Raw])
+_object = msgspec.json.Decoder(dict[str, Raw])
+Fields = Mapping[str, object]
+
+
+class LegacyUpload:
+    dialect = "amplitude"
+    kind = Kind.EVENT
+    methods = POST
+
+    def open(self, request: Request) -> Opened:
+        fields = fields_of(request)
+        key = fields.get("client", b"").decode("utf-8", "replace")
+        if not key:
+            raise RefusedError(plain(400, "missing_api_key"))
+        events = fields.get("e", b"")
+        try:
+            orjson.loads(events)
+            return Opened(key, [bytes(raw) for raw in _array.decode(events)])
+        except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
+            raise RefusedError(plain(400, "missing_event")) from error
+
+    def read(self, opened: Opened, context: Context) -> Batch:
+        batch = Batch()
+        for index, value in enumerate(opened.values):
+            read = event_of(value)
+            facts = read if isinstance(read, Defect) else read_event(read.event)
+            if isinstance(read, Defect) or isinstance(facts, Defect):
+                defect = read if isinstance(read, Defect) else facts
+                assert isinstance(defect, Defect)
+                batch.rejected.append(Rejection(index, defect, value))
+                continue
+            whence = context if read.keeps_ip else context._replace(remote_ip=None)
+            record, insert_id = record_of(read.event, facts, whence)
+            batch.records.append(record)
+            batch.receipts.append((index, insert_id))
+        return batch
+
+    def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
+        return plain(200, "success")
+
+    def unknown_key(self, key: str) -> Answer:
+        return plain(400, "invalid_api_key")
+
+    def failure(self, status: int, message: str) -> Answer:
+        return failure(status, message)
+
+
+class Read(NamedTuple):
+    event: bytes
+    keeps_ip: bool  # Unless the app's `trackingOptions` forbid it.
+
+
+def event_of(value: bytes) -> Read | Defect:
+    """The event in the field names of HTTP V2; what is not renamed stays byte for byte."""
+    try:
+        members = _object.decode(value)
+    except msgspec.ValidationError:
+        return Defect("not_an_object", "", "an event is one JSON object")
+    event: dict[str, object] = {
+        _NAMES.get(name, name): raw for name, raw in members.items() if name not in _LEFT_OUT
+    }
+    library = _fields(members, "library")
+    if named := [
+        text for name in ("name", "version") if isinstance(text := library.get(name), str)
+    ]:
+        event["library"] = "/".join(named)
+    platform = _fields(members, "api_properties")
+    for name, given in platform.items():
+        if name in _IDS and isinstance(given, str):
+            event[_IDS[name]] = given
+    if isinstance(location := platform.get("location"), dict):
+        event |= {"location_lat": location.get("lat"), "location_lng": location.get("lng")}
+    tracked = platform.get("tracking_options")
+    keeps_ip = not isinstance(tracked, dict) or tracked.get("ip_address") is not False
+    return Read(msgspec.json.encode(event), keeps_ip)
+
+
+def _fields(members: Mapping[str, Raw], name: str) -> Fields:
+    """An object among the members; what is none has no fields."""
+    if name not in members:
+        return {}
+    found = msgspec.json.decode(members[name])
+    return found if isinstance(found, dict) else {}
