@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 import tempfile
@@ -19,28 +20,27 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
-    rows: list[Row] = []
-    scaling: list[Row] = []
+    # A new topic's partitions take a moment to get their leaders, of which aiokafka warns.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     with (
         tempfile.TemporaryDirectory(prefix="ampgate-bench-") as name,
         EmbeddedKafka(Path(name) / "kafka") as kafka,
     ):
-        directory = Path(name)
         print("building the compiled reference")
-        reference = golang.build(directory)
+        reference = golang.build(Path(name))
         program = reference.program if isinstance(reference, golang.Reference) else None
-        for part in (edge, delivery, clients):
+        reports = {}
+        # The clients first, for they run in this process: what it held before would be theirs.
+        for part in (clients, edge, delivery):
             print(f"measuring {part.__name__.rpartition('.')[2]}")
-            report = part.measure(directory, kafka.bootstrap_servers, program)
-            rows += report.rows
-            scaling += report.scaling
+            reports[part] = part.measure(Path(name), kafka.bootstrap_servers, program)
+    rows = [row for part in (edge, delivery, clients) for row in reports[part].rows]
+    scaling = [row for part in (edge, delivery) for row in reports[part].scaling]
     judged = verdicts(rows)
     write(reference, rows, scaling, judged)
     show(rows, scaling, judged)
     if isinstance(reference, golang.NoReference):
-        print(
-            f"Without the compiled reference, for {reference.reason}: so there are no ratios to it."
-        )
+        print(f"No ratios to the compiled reference: {reference.reason}.")
 
 
 def write(

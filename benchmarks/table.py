@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from benchmarks.goals import Verdict
 from benchmarks.row import Row
 
-WIDTH = 132
+WIDTH = 140
 BUSY = 0.8
 FOOT = (
     "Each figure is the median of its rounds, each ratio the median of the rounds' own ratios."
