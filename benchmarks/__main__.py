@@ -1,64 +1,65 @@
-"""Measure all, print the table, and write `results.json` beside this file."""
+"""Measure all, print the tables, and write `results.json` beside this file."""
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from ampgate.kafka import EmbeddedKafka
-from benchmarks import clients, delivery, edge
+from benchmarks import clients, delivery, edge, golang
+from benchmarks.goals import Verdict, verdicts
 from benchmarks.row import Row
+from benchmarks.table import show
 
 RESULTS = Path(__file__).with_name("results.json")
-WIDTH = 116
-NO_REFERENCE = (
-    "The compiled reference (Go) was not built: its source is not part of the project yet (later"
-    " work). So these figures stand without their ratio: compare only runs on one machine."
-)
 
 
 def main() -> None:
-    console = Console(highlight=False, width=WIDTH)
+    # A new topic's partitions take a moment to get their leaders, of which aiokafka warns.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     with (
         tempfile.TemporaryDirectory(prefix="ampgate-bench-") as name,
         EmbeddedKafka(Path(name) / "kafka") as kafka,
     ):
-        directory = Path(name)
-        rows = []
-        for part in (edge, delivery, clients):
-            console.print(f"measuring {part.__name__.rpartition('.')[2]}")
-            rows.extend(part.measure(directory, kafka.bootstrap_servers))
-    write(rows)
-    show(rows, console)
-    console.print(NO_REFERENCE)
+        print("building the compiled reference")
+        reference = golang.build(Path(name))
+        program = reference.program if isinstance(reference, golang.Reference) else None
+        reports = {}
+        # The clients first, for they run in this process: what it held before would be theirs.
+        for part in (clients, edge, delivery):
+            print(f"measuring {part.__name__.rpartition('.')[2]}")
+            reports[part] = part.measure(Path(name), kafka.bootstrap_servers, program)
+    rows = [row for part in (edge, delivery, clients) for row in reports[part].rows]
+    scaling = [row for part in (edge, delivery) for row in reports[part].scaling]
+    judged = verdicts(rows)
+    write(reference, rows, scaling, judged)
+    show(rows, scaling, judged)
+    if isinstance(reference, golang.NoReference):
+        print(f"No ratios to the compiled reference: {reference.reason}.")
 
 
-def write(rows: list[Row]) -> None:
+def write(
+    reference: golang.Reference | golang.NoReference,
+    rows: Sequence[Row],
+    scaling: Sequence[Row],
+    judged: Sequence[Verdict],
+) -> None:
     results = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
-        "reference": NO_REFERENCE,
+        "go": reference.version if isinstance(reference, golang.Reference) else None,
+        "no_reference": reference.reason if isinstance(reference, golang.NoReference) else None,
         "rows": [dataclasses.asdict(row) for row in rows],
+        "scaling": [dataclasses.asdict(row) for row in scaling],
+        "goals": [dataclasses.asdict(verdict) for verdict in judged],
     }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def show(rows: list[Row], console: Console) -> None:
-    table = Table(Column(no_wrap=True), title="CPU of the server process")
-    for heading in ("µs/event", "events", "s", "events/s", "p99 ms", "RSS MB"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        p99 = "" if row.p99_ms is None else f"{row.p99_ms:g}"
-        cells = (row.events, row.seconds, row.events_per_second, p99, row.rss_megabytes)
-        table.add_row(row.name, f"{row.microseconds_per_event:g}", *map(str, cells))
-    console.print(table)
+    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import trustme
@@ -15,15 +16,14 @@ import uvloop
 
 from ampgate.kafka_ports import free_ports
 from benchmarks.events import event
-from benchmarks.processes import process, rss_megabytes
-from benchmarks.row import Row, row
+from benchmarks.processes import cpu_seconds, process, rss_megabytes
+from benchmarks.row import Figures, Report, Row, in_turns, row
 from consumers.delivery.destination import Request, Response
 from consumers.http import Http, Sender
 from consumers.http1 import Http1
 
 REQUESTS = 8_000
 AT_ONCE = 64
-RUNS = 3
 TIMEOUT_SECONDS = 30.0
 CLIENTS: dict[str, Callable[[str], Sender]] = {
     "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
@@ -32,7 +32,7 @@ CLIENTS: dict[str, Callable[[str], Sender]] = {
 REQUEST = Request("/v1/events", {"authorization": "Bearer bench"}, event(0)[1])
 
 
-def measure(directory: Path, _bootstrap_servers: str) -> list[Row]:
+def measure(directory: Path, _bootstrap_servers: str, _reference: Path | None) -> Report:
     authority = trustme.CA()
     server = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(directory / "authority.pem"))
@@ -40,7 +40,7 @@ def measure(directory: Path, _bootstrap_servers: str) -> list[Row]:
     before = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(directory / "authority.pem")
     try:
-        return [*compared("http"), *compared("https", str(directory / "server.pem"))]
+        return Report([*compared("http"), *compared("https", str(directory / "server.pem"))])
     finally:
         del os.environ["SSL_CERT_FILE"]
         if before is not None:
@@ -48,22 +48,23 @@ def measure(directory: Path, _bootstrap_servers: str) -> list[Row]:
 
 
 def compared(scheme: str, *certificate: str) -> list[Row]:
-    """In turns, so that a busy minute hits both; the median of each."""
     (port,) = free_ports(1)
     url = f"{scheme}://127.0.0.1:{port}"
-    found: dict[str, list[Row]] = {name: [] for name in CLIENTS}
-    with process("benchmarks.sink", str(port), "202", *certificate, ready=url):
-        for _ in range(RUNS):
-            for name, client in CLIENTS.items():
-                label = f"HTTP client alone, {scheme}: {name}"
-                found[name].append(uvloop.run(cost(label, client(url))))
-    return [
-        sorted(rows, key=lambda one: one.microseconds_per_event)[RUNS // 2]
-        for rows in found.values()
-    ]
+    with process("benchmarks.sink", str(port), "202", *certificate, ready=url) as pid:
+        found = in_turns(
+            {
+                f"HTTP client alone, {scheme}: {name}": partial(figures, client, url, pid)
+                for name, client in CLIENTS.items()
+            }
+        )
+    return [row(name, found) for name in found]
 
 
-async def cost(label: str, client: Sender) -> Row:
+def figures(client: Callable[[str], Sender], url: str, sink_pid: int) -> Figures:
+    return uvloop.run(cost(client(url), sink_pid))
+
+
+async def cost(client: Sender, sink_pid: int) -> Figures:
     async def send(count: int) -> None:
         for _ in range(count):
             reply = await client.send(REQUEST)
@@ -72,7 +73,13 @@ async def cost(label: str, client: Sender) -> Row:
 
     async with client:
         await asyncio.gather(*[send(3) for _ in range(AT_ONCE)])
-        cpu, began = time.process_time(), time.monotonic()
+        cpu, sink_cpu, began = time.process_time(), cpu_seconds(sink_pid), time.monotonic()
         await asyncio.gather(*[send(REQUESTS // AT_ONCE) for _ in range(AT_ONCE)])
         cpu, seconds = time.process_time() - cpu, time.monotonic() - began
-    return row(label, cpu=cpu, events=REQUESTS, seconds=seconds, rss=rss_megabytes(os.getpid()))
+    return Figures(
+        microseconds_per_event=cpu / REQUESTS * 1e6,
+        events=REQUESTS,
+        seconds=seconds,
+        rss_megabytes=rss_megabytes(os.getpid()),
+        other_end_busy=(cpu_seconds(sink_pid) - sink_cpu) / seconds,
+    )

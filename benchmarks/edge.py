@@ -1,23 +1,31 @@
 """The edge: HTTP in, acknowledged by Kafka out."""
 
 import asyncio
-import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from ampgate import topics
 from ampgate.kafka_ports import free_ports
 from benchmarks.events import KEY
-from benchmarks.processes import cpu_seconds, process, rss_megabytes
-from benchmarks.row import Row, row
+from benchmarks.goals import BATCH, PACED, SINGLE
+from benchmarks.processes import cpu_seconds, process, rss_megabytes, running
+from benchmarks.row import Figures, Report, Rounds, compared, in_turns, row
 from schemas.config_file import load
 
-SINGLES = 20_000
-BATCH = 100
-BATCHES = 3_000
+SINGLES = 12_000
+BATCH_EVENTS = 100
+BATCHES = 1_500
 PACED_SHARE = 0.8
+PARTITIONS = 12
+GO = ", Go"
+WORKERS = ", 2 workers"
 
 CONFIGURATION = """\
 [kafka]
@@ -27,6 +35,7 @@ topic_prefix = "edge."
 [edge]
 host = "127.0.0.1"
 port = {port}
+workers = {workers}
 
 [[sources]]
 name = "bench"
@@ -34,43 +43,104 @@ write_key = "{key}"
 """
 
 
-def measure(directory: Path, bootstrap_servers: str) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Server:
+    pid: int
+    port: int
+
+
+class Load(msgspec.Struct):
+    """What `benchmarks.load` prints."""
+
+    events: int
+    failures: int
+    seconds: float
+    busy: float
+    p99_ms: float
+
+
+def measure(directory: Path, bootstrap_servers: str, reference: Path | None) -> Report:
+    with ExitStack() as started:
+        servers = {
+            "": started.enter_context(ours(directory, bootstrap_servers, workers=1)),
+            WORKERS: started.enter_context(ours(directory, bootstrap_servers, workers=2)),
+        }
+        if reference is not None:
+            servers[GO] = started.enter_context(compiled(reference, bootstrap_servers))
+        for server in servers.values():  # To warm up.
+            load_with(server.port, 1, 2_000)
+            load_with(server.port, BATCH_EVENTS, 200)
+        found = unpaced(servers)
+        rate = PACED_SHARE * row(BATCH, found).events_per_second / BATCH_EVENTS
+        del servers[WORKERS]
+        found |= paced(servers, rate)
+    return report(found)
+
+
+@contextmanager
+def ours(directory: Path, bootstrap_servers: str, *, workers: int) -> Iterator[Server]:
     [port] = free_ports(1)
-    path = directory / "edge.toml"
-    path.write_text(CONFIGURATION.format(bootstrap_servers=bootstrap_servers, port=port, key=KEY))
-    asyncio.run(topics.create(load(path, {}).kafka, partitions=12))
+    path = directory / f"edge-{workers}.toml"
+    settings = {"bootstrap_servers": bootstrap_servers, "port": port, "workers": workers}
+    path.write_text(CONFIGURATION.format(**settings, key=KEY))
+    asyncio.run(topics.create(load(path, {}).kafka, partitions=PARTITIONS))
     ready = f"http://127.0.0.1:{port}/readyz"
     with process("ampgate", "edge", ready=ready, config=path) as pid:
-        load_with(port, 1, 2_000)  # To warm up.
-        single = measured("edge, one event a request", pid, port, 1, SINGLES)
-        load_with(port, BATCH, 200)
-        batch = measured("edge, 100 events a request", pid, port, BATCH, BATCHES)
-        rate = PACED_SHARE * batch.events_per_second / BATCH
-        name = "edge, 100 events a request, at 80 % of saturation"
-        paced = measured(name, pid, port, BATCH, BATCHES, rate)
-    return [single, batch, paced]
+        yield Server(pid, port)
 
 
-def measured(
-    name: str, pid: int, port: int, per_request: int, requests: int, rate: float = 0.0
-) -> Row:
-    before = cpu_seconds(pid)
-    figures = load_with(port, per_request, requests, rate)
-    cpu = cpu_seconds(pid) - before
-    assert not figures["failures"], f"{figures['failures']} requests failed"
-    return row(
-        name,
-        cpu=cpu,
-        events=figures["events"],
-        seconds=figures["seconds"],
-        p99_ms=figures["p99_ms"],
-        rss=rss_megabytes(pid),
+@contextmanager
+def compiled(reference: Path, bootstrap_servers: str) -> Iterator[Server]:
+    [port] = free_ports(1)
+    command = [str(reference), "edge", bootstrap_servers, "edge.events", str(port), KEY]
+    with running(command, ready=f"http://127.0.0.1:{port}/readyz") as pid:
+        yield Server(pid, port)
+
+
+def unpaced(servers: Mapping[str, Server]) -> dict[str, list[Figures]]:
+    single = {f"{SINGLE}{of}": partial(cost, at, 1, SINGLES) for of, at in servers.items()}
+    batch = {f"{BATCH}{of}": partial(cost, at, BATCH_EVENTS, BATCHES) for of, at in servers.items()}
+    return in_turns({**single, **batch})
+
+
+def paced(servers: Mapping[str, Server], rate: float) -> dict[str, list[Figures]]:
+    """At the same rate for all: 80 % of what ours does at most."""
+    each = {
+        f"{PACED}{of}": partial(cost, server, BATCH_EVENTS, BATCHES, rate)
+        for of, server in servers.items()
+    }
+    return in_turns(each)
+
+
+def report(found: Rounds) -> Report:
+    rows, scaling = [], []
+    for name in (SINGLE, BATCH, PACED):
+        if (compiled := f"{name}{GO}") in found:
+            rows += [row(name, found, ratio_to=compiled), row(compiled, found)]
+        else:
+            rows.append(row(name, found))
+        if (workers := f"{name}{WORKERS}") in found:
+            scaling += compared([name, workers], found)
+    return Report(rows, scaling)
+
+
+def cost(server: Server, per_request: int, requests: int, rate: float = 0.0) -> Figures:
+    before = cpu_seconds(server.pid)
+    load = load_with(server.port, per_request, requests, rate)
+    cpu = cpu_seconds(server.pid) - before
+    assert not load.failures, f"{load.failures} requests failed"
+    return Figures(
+        microseconds_per_event=cpu / load.events * 1e6,
+        events=load.events,
+        seconds=load.seconds,
+        rss_megabytes=rss_megabytes(server.pid),
+        other_end_busy=load.busy,
+        p99_ms=load.p99_ms,
     )
 
 
-def load_with(port: int, per_request: int, requests: int, rate: float = 0.0) -> dict[str, Any]:
+def load_with(port: int, per_request: int, requests: int, rate: float = 0.0) -> Load:
     arguments = map(str, (port, per_request, requests, rate))
     command = [sys.executable, "-m", "benchmarks.load", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300)
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
+    return msgspec.json.decode(done.stdout, type=Load)

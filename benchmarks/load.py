@@ -46,16 +46,17 @@ async def run(port: int, per_request: int, total: int, rate: float) -> dict[str,
     distinct = min(total, max(64, BODIES_BYTES_MAX // (700 * per_request)))
     bodies = [request(n * per_request, per_request) for n in range(distinct)]
     numbers = count()
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     parts = await asyncio.gather(
         *(client(port, bodies, numbers, total, rate, began) for _ in range(CONNECTIONS))
     )
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     latencies = sorted(latency for part, _ in parts for latency in part)
     return {
         "events": len(latencies) * per_request,
         "failures": sum(failures for _, failures in parts),
         "seconds": seconds,
+        "busy": cpu / seconds,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000 if latencies else 0.0,
     }
 

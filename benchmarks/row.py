@@ -1,31 +1,99 @@
-"""A row of the table."""
+"""The figures of one round, the median of several, and how two things compare. Pure."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one round of one kind of work cost.
+
+    `p99_ms` only where there are requests to wait for. `other_end_busy` is the share of a core that
+    the load's generator or the sink used meanwhile.
+    """
+
+    microseconds_per_event: float
+    events: int
+    seconds: float
+    rss_megabytes: float
+    other_end_busy: float
+    p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one kind of work cost; `p99_ms` only where there are requests to wait for."""
+    """The median of each figure. `ratio` is that of the CPU to `ratio_to`'s, in the same rounds."""
 
     name: str
     microseconds_per_event: float
+    rounds: tuple[float, ...]
+    ratio: float | None
+    ratio_to: str | None
     events: int
     seconds: float
-    events_per_second: float
+    events_per_second: int
+    events_per_second_a_core: int
+    other_end_busy: float
     p99_ms: float | None
     rss_megabytes: float
 
 
-def row(
-    name: str, *, cpu: float, events: int, seconds: float, rss: float, p99_ms: float | None = None
-) -> Row:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a part of the benchmark found: the table's rows, and how costs grow with size."""
+
+    rows: Sequence[Row]
+    scaling: Sequence[Row] = ()
+
+
+Round = Callable[[], Figures]
+Rounds = Mapping[str, Sequence[Figures]]
+
+
+def in_turns(subjects: Mapping[str, Round], rounds: int = ROUNDS) -> dict[str, list[Figures]]:
+    """Each subject once, then all once more: a busy minute hits them alike."""
+    found: dict[str, list[Figures]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, measure in subjects.items():
+            found[name].append(measure())
+    return found
+
+
+def row(name: str, found: Rounds, ratio_to: str | None = None) -> Row:
     """Rounded to what the clocks can tell."""
+    rounds = found[name]
+    cost = median(one.microseconds_per_event for one in rounds)
+    events = round(median(one.events for one in rounds))
+    seconds = median(one.seconds for one in rounds)
+    latencies = [one.p99_ms for one in rounds if one.p99_ms is not None]
     return Row(
-        name,
-        round(cpu / events * 1e6, 2),
-        events,
-        round(seconds, 2),
-        round(events / seconds),
-        None if p99_ms is None else round(p99_ms, 1),
-        round(rss, 1),
+        name=name,
+        microseconds_per_event=round(cost, 2),
+        rounds=tuple(round(one.microseconds_per_event, 2) for one in rounds),
+        ratio=None if ratio_to is None else round(ratio(rounds, found[ratio_to]), 2),
+        ratio_to=ratio_to,
+        events=events,
+        seconds=round(seconds, 2),
+        events_per_second=round(median(one.events / one.seconds for one in rounds)),
+        events_per_second_a_core=round(1e6 / cost),
+        other_end_busy=round(median(one.other_end_busy for one in rounds), 2),
+        p99_ms=round(median(latencies), 1) if latencies else None,
+        rss_megabytes=round(median(one.rss_megabytes for one in rounds), 1),
     )
+
+
+def ratio(ours: Sequence[Figures], others: Sequence[Figures]) -> float:
+    """The median of each round's own ratio: the machine of one round is that of the other."""
+    return median(
+        a.microseconds_per_event / b.microseconds_per_event
+        for a, b in zip(ours, others, strict=True)
+    )
+
+
+def compared(names: Sequence[str], found: Rounds) -> list[Row]:
+    """A row of each, all but the first with its ratio to the first."""
+    first, *others = names
+    return [row(first, found), *(row(other, found, ratio_to=first) for other in others)]

@@ -1,0 +1,21 @@
+"""Topics with events in them, written as the edge writes them, in full batches."""
+
+from ampgate import topics
+from benchmarks.events import event
+from gateway.log import Log
+from schemas.config import Kafka
+from schemas.records import NewRecord
+
+AT_ONCE = 50_000  # So that each of 64 partitions gets a batch worth the name.
+ACK_SECONDS = 30.0
+
+
+async def preload(kafka: Kafka, *, partitions: int, events: int) -> None:
+    """So many events into a new topic, each in its key's partition."""
+    await topics.create(kafka, partitions=partitions)
+    log = Log(kafka, ACK_SECONDS)
+    await log.start()
+    for first in range(0, events, AT_ONCE):
+        numbers = range(first, min(first + AT_ONCE, events))
+        await log.append(kafka.topics.events, [NewRecord(*event(number)) for number in numbers])
+    await log.stop()

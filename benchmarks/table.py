@@ -1,0 +1,54 @@
+"""The figures for people to read."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from benchmarks.goals import Verdict
+from benchmarks.row import Row
+
+WIDTH = 140
+BUSY = 0.8
+FOOT = (
+    "Each figure is the median of its rounds, each ratio the median of the rounds' own ratios."
+    f"\n* The load's generator or the sink had a core to ≥ {BUSY:.0%} for itself: events/s is its"
+    " limit, or the machine's. Events/s a core is what the CPU of one event leaves room for."
+)
+
+
+def show(rows: Sequence[Row], scaling: Sequence[Row], verdicts: Iterable[Verdict]) -> None:
+    console = Console(highlight=False, width=WIDTH)
+    console.print(costs("CPU of the server process", "to Go", rows))
+    console.print(costs("Scaling", "to the first", scaling))
+    console.print(FOOT)
+    console.print(goals(verdicts))
+
+
+def costs(title: str, ratio: str, rows: Iterable[Row]) -> Table:
+    table = Table(Column(no_wrap=True), title=title)
+    headings = ("µs/event", ratio, "events", "s", "events/s", "a core", "p99 ms", "RSS MB")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        limited = "*" if row.other_end_busy >= BUSY else " "
+        table.add_row(
+            row.name,
+            f"{row.microseconds_per_event:g}",
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            f"{row.events:,}",
+            f"{row.seconds:g}",
+            f"{row.events_per_second:,}{limited}",
+            f"{row.events_per_second_a_core:,}",
+            "" if row.p99_ms is None else f"{row.p99_ms:g}",
+            f"{row.rss_megabytes:.0f}",
+        )
+    return table
+
+
+def goals(verdicts: Iterable[Verdict]) -> Table:
+    table = Table("", "goal", "measured", "reached", title="Goals")
+    for verdict in verdicts:
+        reached = "yes" if verdict.reached else "no"
+        table.add_row(verdict.row, verdict.goal, verdict.measured, reached)
+    return table

@@ -1,0 +1,63 @@
+"""The benchmark's goals, and when they are reached."""
+
+import pytest
+
+from benchmarks.goals import AAMPE, AMPLITUDE, BATCH, PACED, SINGLE, verdicts
+from benchmarks.row import Figures, Row, row
+
+
+def measured(
+    name: str, cost: float, *, reference: float | None = None, p99_ms: float = 20.0, rss: float = 90
+) -> Row:
+    found = {name: [Figures(cost, 1000, 1.0, rss, 0.0, p99_ms)]}
+    if reference is None:
+        return row(name, found)
+    found["Go"] = [Figures(reference, 1000, 1.0, rss, 0.0, p99_ms)]
+    return row(name, found, ratio_to="Go")
+
+
+@pytest.mark.parametrize(
+    ("cost", "reference", "reached"),
+    [
+        (70, 10, True),  # Cheap enough, whatever the reference.
+        (71, None, False),
+        (100, 50, True),  # A slow machine: the ratio counts.
+        (101, 50, False),
+    ],
+)
+def test_a_cost_is_reached_by_its_figure_or_by_its_ratio(
+    cost: float, reference: float | None, reached: bool
+) -> None:
+    [verdict] = verdicts([measured(SINGLE, cost, reference=reference)])
+
+    assert verdict.reached is reached
+
+
+@pytest.mark.parametrize(("p99_ms", "reached"), [(99.9, True), (100.0, False)])
+def test_a_latency_stays_below_its_goal(p99_ms: float, reached: bool) -> None:
+    [verdict] = verdicts([measured(PACED, 6, p99_ms=p99_ms)])
+
+    assert verdict.reached is reached
+
+
+def test_what_has_two_goals_has_two_verdicts() -> None:
+    found = verdicts([measured(AMPLITUDE, 4.9, rss=201), measured(AAMPE, 90, reference=60)])
+
+    assert [(verdict.row, verdict.reached) for verdict in found] == [
+        (AMPLITUDE, True),
+        (AMPLITUDE, False),
+        (AAMPE, True),
+        (AAMPE, False),
+    ]
+
+
+def test_a_verdict_says_goal_and_figure_in_words() -> None:
+    [verdict] = verdicts([measured(BATCH, 7, reference=2.5)])
+
+    assert verdict.goal == "≤ 6 µs/event, or 2.4 times the reference"
+    assert verdict.measured == "7 µs, 2.8 times"
+    assert not verdict.reached
+
+
+def test_what_was_not_measured_has_no_verdict() -> None:
+    assert verdicts([]) == []
