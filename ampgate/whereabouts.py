@@ -20,6 +20,7 @@ from consumers.commit_notes import CommitNote
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import insert_id_of
+from schemas.letters import timestamp
 from schemas.records import Record
 
 
@@ -71,7 +72,10 @@ class Progress:
 
     @property
     def held(self) -> Mapping[int, tuple[str, str]]:
-        return self.note.held if self.note is not None else {}
+        """Why some wait, and until when."""
+        if self.note is None:
+            return {}
+        return {at: (held.reason, timestamp(held.until)) for at, held in self.note.held.items()}
 
 
 @dataclass(frozen=True, slots=True)

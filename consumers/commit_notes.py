@@ -1,9 +1,10 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
-As JSON, `{"read": 120, "paused": null, "held": {"97": ["throttled", "2026-…Z"]}, "unsettled":
-[0, 1, 12, 10]}`: `read` is the next offset to be read, `paused` says why the destination is,
-`held` why and until when some wait, and `unsettled` tells in turn how many offsets are settled and
-how many may not be, from the committed offset on: here those of 97 and of 110 to 119.
+As JSON, `{"read": 120, "paused": null, "held": {"97": ["user", "throttled", 1763715600.125]},
+"unsettled": [0, 1, 12, 10]}`: `read` is the next offset to be read; `paused` says why the
+destination is; `held` by whose clock some wait, why, and until when; and `unsettled` tells in turn
+how many offsets are settled and how many may not be, from the committed one on: here those of 97
+and of 110 to 119.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Range, Unfinished
 
 BYTES_MAX = 4000  # A broker takes 4096 (`offset.metadata.max.bytes`).
@@ -21,14 +23,14 @@ RANGES_MAX = 400  # More would seldom fit.
 class CommitNote:
     left: Unfinished
     paused: str | None
-    held: Mapping[int, tuple[str, str]]  # Of some offsets, the reason and a time in ISO 8601.
+    held: Mapping[int, Held]  # By offset, and not of all.
 
 
 class _Wire(msgspec.Struct):
     read: int
     unsettled: Sequence[int]
     paused: str | None = None
-    held: Mapping[int, tuple[str, str]] = {}
+    held: Mapping[int, Held] = {}
 
 
 _decoder = msgspec.json.Decoder(_Wire)

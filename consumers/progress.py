@@ -9,11 +9,10 @@ from consumers.commit_notes import RANGES_MAX, CommitNote, encoded
 from consumers.delivery.delivery import Delivery
 from consumers.kafka import Reader
 from consumers.metrics import Counts
-from schemas.letters import timestamp
 from schemas.records import TopicPartition
 
 COMMIT_SECONDS = 1.0
-NOTED_HOLDS_MAX = 20
+NOTED_HOLDS_MAX = 40
 
 
 class Progress:
@@ -49,7 +48,7 @@ class Progress:
         return CommitNote(
             self._delivery.unfinished(place, RANGES_MAX),
             self._delivery.paused,
-            {offset: (reason, timestamp(until)) for offset, reason, until in holds},
+            dict(holds),
         )
 
     async def _measure(self) -> None:

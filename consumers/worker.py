@@ -248,7 +248,7 @@ class Worker:
 
     def _assigned(self, notes: Mapping[TopicPartition, CommitNote]) -> None:
         for place, note in notes.items():
-            self._delivery.resume(place, note.left)
+            self._delivery.resume(place, note.left, note.held)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Let what flies land, commit it, and forget the rest: it is another consumer's."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from consumers.delivery.outcomes import Id
 
@@ -10,6 +10,14 @@ from consumers.delivery.outcomes import Id
 class Clock(NamedTuple):
     until: float
     reason: str
+
+
+class Held(NamedTuple):
+    """What a successor is told of a record that waits: whose clock it is, besides."""
+
+    kind: Literal["user", "device", "key"]
+    reason: str
+    until: float
 
 
 class Clocks:

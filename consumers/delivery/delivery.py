@@ -5,9 +5,10 @@ caller when to ask again. What it decides depends only on what it was told, so o
 every decision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
+from consumers.delivery.clocks import Held
 from consumers.delivery.destination import Destination, Reply
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter
@@ -47,9 +48,10 @@ class Delivery:
 
     # What the shell tells us.
 
-    def resume(self, place: TopicPartition, left: Unfinished) -> None:
-        """Before a partition is read: what its former owner had settled is not sent again."""
+    def resume(self, place: TopicPartition, left: Unfinished, held: Mapping[int, Held]) -> None:
+        """Before a partition is read: its former owner settled some, and held others."""
         self._stock.left[place] = left
+        self._waits.inherited[place] = dict(held)
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
@@ -90,6 +92,7 @@ class Delivery:
         gone = list(places)
         for place in gone:
             self._waits.parked.pop(place.partition, None)
+            self._waits.inherited.pop(place, None)
         self._stock.revoke(gone, self._line.leave(gone))
 
     # What the shell asks us.
@@ -172,8 +175,8 @@ class Delivery:
         """When the oldest record was accepted that is not settled, in seconds."""
         return self._stock.oldest()
 
-    def holds(self, place: TopicPartition) -> Iterable[tuple[int, str, float]]:
-        """Of a partition's held records: offset, reason, and until when."""
+    def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
+        """Of a partition's held records some, by their offsets."""
         return self._waits.holds(place)
 
     def unfinished(self, place: TopicPartition, ranges_max: int) -> Unfinished:

@@ -54,6 +54,8 @@ class Intake:
         offsets.read(own, records[-1].offset + 1)
         offsets.settle(settled)
         self._stock.enter(kept)
+        if self._waits.inherited.get(place):
+            self._waits.inherit(place, taken)
         self._line.add(taken, place, now)
         for entry, reject in dead:
             self._stock.bury(entry, reject.reason, reject.detail, now)
@@ -77,8 +79,10 @@ class Intake:
                 parked.know(came_from)
                 continue
             key = self._key_of(original)
-            until = letter.not_before or now
-            parked.arrived(key, record.offset, came_from, until, letter.reason)
+            reason, until = letter.reason, letter.not_before or now
+            if held := self._waits.inherited.get(place, {}).pop(record.offset, None):
+                _, reason, until = held
+            parked.arrived(key, record.offset, came_from, until, reason)
             if self._stock.has_room and parked.loads(key, record.offset, now):
                 skipped += self._load(record, key, now)
         return skipped

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from consumers.delivery.clocks import Clocks
+from consumers.delivery.clocks import Clocks, Held
 from consumers.delivery.destination import Limits
 from consumers.delivery.lanes import Entry, Lane
 from consumers.delivery.line import Line
@@ -27,6 +27,7 @@ class Waits:
         self._pace = pace
         self._relieved_at = 0.0
         self.clocks = Clocks()
+        self.inherited: dict[TopicPartition, dict[int, Held]] = {}
         self.parked: dict[int, ParkedPartition] = {}
 
     @property
@@ -153,11 +154,29 @@ class Waits:
     def parked_records(self) -> int:
         return sum(len(k.unloaded) for p in self.parked.values() for k in p.keys.values())
 
-    def holds(self, place: TopicPartition) -> Iterable[tuple[int, str, float]]:
-        """Of a partition's held records: offset, reason, and until when."""
+    def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
+        """The first held record of each key, by its offset."""
         for lane in self._line:
             if lane.place == place:
                 for entries in lane.waiting.values():
-                    clock = self.clocks.of(entries[0].ids)
-                    if clock is not None:
-                        yield entries[0].offset, clock.reason, clock.until
+                    if held := self._held(entries[0]):
+                        yield entries[0].offset, held
+        if place.topic == self._parked_topic and place.partition in self.parked:
+            for key in self.parked[place.partition].keys.values():
+                if key.unloaded and key.last_loaded >= 0:  # Else its record says it itself.
+                    yield key.unloaded[0], Held("key", key.reason, key.due_at)
+
+    def _held(self, entry: Entry) -> Held | None:
+        clocks = [(clock, one.kind) for one in entry.ids if (clock := self.clocks.of((one,)))]
+        if not clocks:
+            return None
+        clock, kind = max(clocks)
+        return Held(kind, clock.reason, clock.until)
+
+    def inherit(self, place: TopicPartition, entries: Iterable[Entry]) -> None:
+        """Whom the former owner of a partition held is held on, once the record is here."""
+        inherited = self.inherited[place]
+        for entry in entries:
+            if held := inherited.pop(entry.offset, None):
+                identity = next((one for one in entry.ids if one.kind == held.kind), entry.ids[0])
+                self.clocks.hold(identity, held.until, held.reason)

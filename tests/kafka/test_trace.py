@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, trace
 from ampgate.whereabouts import State
 from consumers.commit_notes import CommitNote, encoded
+from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Unfinished
 from schemas.topics import Kind
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, after, event
@@ -28,10 +30,10 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
     flying, held, unread = await here.produce(
         topics.events, [event("ann", insert_id=name) for name in ("flying", "held", "unread")]
     )
-    until = "2026-01-01T00:00:30.000Z"
+    until = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC).timestamp()
     committed, waits_at, read_to = (int(one.rsplit("/", 1)[1]) for one in (flying, held, unread))
     left = Unfinished(read_to, [(committed, waits_at)])
-    note = encoded(CommitNote(left, None, {waits_at: ("throttled", until)}), committed)
+    note = encoded(CommitNote(left, None, {waits_at: Held("user", "throttled", until)}), committed)
     await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), flying, note)
 
     found = await trace(here.config, Search(ByUser("ann")))
@@ -41,7 +43,7 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         if one.destination == AMPLITUDE
     ] == [
         ("flying", State.WAITING, "in_flight", None),
-        ("held", State.WAITING, "throttled", until),
+        ("held", State.WAITING, "throttled", "2026-01-01T00:00:30.000Z"),
         ("unread", State.UNREAD, None, None),
     ]
 

@@ -19,7 +19,7 @@ from tests.simulation.seeds import Report, try_world
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
-    parser.add_argument("--worlds", type=int, default=100, help="how many new worlds to try")
+    parser.add_argument("--worlds", type=int, default=200, help="how many new worlds to try")
     parser.add_argument("--seed", type=int, action="append", help="this world; may be repeated")
     parser.add_argument("--kind", help="the destination of all worlds, if not the seed's own")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

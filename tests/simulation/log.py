@@ -1,10 +1,11 @@
 """Kafka as the engine sees it: partitions with gaps, what is committed, what retention took."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
+from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Unfinished
 from schemas.records import Headers, TopicPartition
 
@@ -31,7 +32,8 @@ class Partition:
     end: int = 0
     begin: int = 0  # Retention has deleted what was before.
     committed: int = 0
-    left: Unfinished | None = None  # What was noted beside the commit.
+    left: Unfinished | None = None  # What was noted beside the commit,
+    held: Mapping[int, Held] = field(default_factory=dict)  # as was this.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end

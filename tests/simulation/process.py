@@ -76,7 +76,7 @@ class Process:
             place = TopicPartition(topic, number)
             self.positions[place] = log[place].committed
             if (left := log[place].left) is not None:
-                self.delivery.resume(place, left)
+                self.delivery.resume(place, left, log[place].held)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
     def revoke(self) -> None:

@@ -123,6 +123,7 @@ class World:
                 if self.disturbances.may_commit(process, place):
                     left = process.delivery.unfinished(place, self.ranges_max)
                     self._commit(place, offset, left)
+                    self.log[place].held = dict(process.delivery.holds(place))
 
     # What the processes ask of us.
 

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.commit_notes import BYTES_MAX, CommitNote, decoded, encoded
+from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Range, Unfinished
 
-HELD = {97: ("exceeded_daily_quota", "2026-11-21T10:00:00.000Z")}
+HELD = {97: Held("user", "exceeded_daily_quota", 1763715600.125)}
 
 
 @st.composite
