@@ -194,10 +194,13 @@ class Delivery:
     def _launch(self, parts: Parts, now: float) -> Batch:
         entries = [entry for _, part in parts for entry in part]
         encoded = tuple([entry.encoded for entry in entries])
+        records = len(entries)
         for entry in entries:
             entry.attempts += 1
             for part in entry.parts:
                 part.attempts += 1
+            if entry.parts:
+                records += len(entry.parts) - 1
         if self._meter is not None:
             for identity, until in self._meter.sent(encoded, now):
                 self._waits.clocks.hold(identity, until, "pace")
@@ -205,6 +208,7 @@ class Delivery:
             tuple((lane, part) for lane, part in parts),
             encoded,
             size=sum([len(one.body) for one in encoded]),
+            records=records,
             sent_at=now,
         )
         self._in_flight.add(batch)

@@ -19,7 +19,7 @@ def read_record(
     if record.value is None:
         return Reject("tombstone")
     facts = read(record.value)
-    if isinstance(facts, Defect):
+    if type(facts) is Defect:  # Final, so this is all that `isinstance` would say, but faster.
         return Reject(facts.reason, facts.message)
     key = read_key(record, key_of(facts))
     return key if isinstance(key, Reject) else (facts, key, record.value)
