@@ -34,6 +34,8 @@ from schemas.records import Headers, NewRecord
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
+TRACEPARENT_BYTES_MAX = 128  # W3C's has 55, and every record of a request carries it.
+
 _logger = logging.getLogger("ampgate.edge")
 
 
@@ -211,7 +213,7 @@ class Ingest:
     def _context(self, sender: Sender, headers: Mapping[bytes, bytes], scope: Scope) -> Context:
         record_headers: Headers = [sender.header]
         traceparent = headers.get(b"traceparent")
-        if traceparent is not None:
+        if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
             record_headers = [sender.header, ("traceparent", traceparent)]
         ip = remote_ip(scope["client"], scope["headers"], self._edge.trusted_proxies)
         return Context(

@@ -55,7 +55,7 @@ class AmplitudeEvents:
         if isinstance(found, Reject):
             return found
         facts, key, value = found
-        if facts.insert_id is None or facts.time is None:
+        if not facts.insert_id or facts.time is None:
             value = completed(value, record, facts)
         return Encoded(value, key, facts.user_id, facts.device_id)
 
@@ -105,7 +105,7 @@ class AmplitudeGroupIdentifyAsEvents(AmplitudeEvents):
             "groups": {facts.group_type: facts.group_value},
             "group_properties": facts.group_properties,
         }
-        if facts.insert_id is not None:
+        if facts.insert_id:
             members["insert_id"] = facts.insert_id
         if facts.time is not None:
             members["time"] = facts.time

@@ -50,12 +50,12 @@ def completed(
     if event_type is not None:
         members.append(b'"event_type":"%s"' % event_type.encode())
         absent.append("event_type")
-    if facts.insert_id is None:
+    if not facts.insert_id:
         members.append(b'"insert_id":"%s"' % insert_id_of(record).encode())
         absent.append("insert_id")
     if facts.time is None:
         members.append(b'"time":%d' % record.timestamp)
         absent.append("time")
     if any(b'"%s"' % name.encode() in value for name in absent):
-        value = without(value, *absent)  # It may stand there as null, or inside a property.
+        value = without(value, *absent)  # It may stand there as null, empty, or inside a property.
     return with_members(value, b",".join(members)) if members else value

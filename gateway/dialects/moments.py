@@ -16,13 +16,16 @@ def milliseconds_of_number(number: float) -> int | None:
 
 
 def milliseconds_of(moment: object) -> int | None:
-    """An ISO 8601 text (UTC, if it says no zone) or a number."""
+    """An ISO 8601 text (UTC, if it says no zone) or a number, also as text."""
     if isinstance(moment, bool):
         return None
     if isinstance(moment, int | float):
         return milliseconds_of_number(moment)
     if not isinstance(moment, str):
         return None
+    if moment.isascii() and moment.isdecimal() and 9 < len(moment) < 17:
+        # Python would read some of them as dates: 1711120512345 as December 1711.
+        return milliseconds_of_number(int(moment))
     try:
         parsed = datetime.fromisoformat(moment.strip())
         if parsed.tzinfo is None:

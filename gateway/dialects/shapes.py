@@ -138,13 +138,13 @@ def key_of(facts: Facts) -> bytes | None:
 def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
     """The record and its insert_id, with what the edge fills in; the rest byte for byte."""
     insert_id = facts.insert_id
-    if insert_id is not None and facts.time is not None:
+    if insert_id and facts.time is not None:
         located = _located(value, facts, context)
         if located is not None:
             return NewRecord(key_of(facts), located, context.headers), insert_id
     members: list[bytes] = []
     nulls: list[str] = []
-    if insert_id is None:
+    if not insert_id:  # An empty one would make all events of a device look like one.
         insert_id = new_insert_id()
         members.append(b'"insert_id":"%b"' % insert_id.encode())
         nulls.append("insert_id")
@@ -153,7 +153,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         nulls.append("time")
     if isinstance(facts, EventFacts):
         _ip(facts.ip, context, members, nulls)
-    # A member that is there as `null`, or that the source may not keep, gives way.
+    # A member that is there as `null`, or empty, or that the source may not keep, gives way.
     standing = [name for name in nulls if _QUOTED[name] in value]
     if standing:
         value = without(value, *standing)

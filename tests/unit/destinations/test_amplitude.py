@@ -103,8 +103,9 @@ def test_what_is_no_event_is_rejected_unsent(key: bytes, value: bytes | None, re
     assert encoded.reason == reason
 
 
-def test_what_a_producer_left_out_is_the_same_on_every_redelivery() -> None:
-    value = b'{"event_type":"e","device_id":"d","insert_id":null}'
+@pytest.mark.parametrize("insert_id", [b"null", b'""'])
+def test_what_a_producer_left_out_is_the_same_on_every_redelivery(insert_id: bytes) -> None:
+    value = b'{"event_type":"e","device_id":"d","insert_id":%b}' % insert_id
     encoded = EVENTS.encode(Kept("events", 0, 5, b"d", value, "", timestamp=17))
     assert isinstance(encoded, Encoded)
     assert (encoded.key, encoded.user_id, encoded.device_id) == ("d", None, "d")

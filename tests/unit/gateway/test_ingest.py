@@ -67,6 +67,18 @@ async def test_more_records_than_an_edge_can_hold_are_refused_together(
     assert edge.store.topics == {}
 
 
+@pytest.mark.parametrize(("trace", "carried"), [("00-1-2-01", True), ("0" * 129, False)])
+async def test_a_trace_is_carried_unless_it_would_weigh_on_every_record(
+    trace: str, *, carried: bool
+) -> None:
+    edge = Edge()
+    async with edge.client as client:
+        answer = await client.post("/v1/events", json=EVENT, headers=KEY | {"traceparent": trace})
+    assert answer.status_code == 202
+    (record,) = edge.store.topics["events"]
+    assert (dict(record.headers).get("traceparent") == trace.encode()) is carried
+
+
 async def test_over_the_rate_amplitude_names_every_event() -> None:
     edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 0.5})
     async with edge.client as client:

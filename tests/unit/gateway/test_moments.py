@@ -19,6 +19,10 @@ MOMENT = 1_767_225_600_000
         ("1970-01-01T00:02:00.000Z", 120_000),
         (MOMENT, MOMENT),
         (MOMENT / 1000, MOMENT),
+        (str(MOMENT), MOMENT),
+        (str(MOMENT // 1000), MOMENT),
+        ("1711120512345", 1_711_120_512_345),  # Also "1711-12-05", then "2345", to Python.
+        ("20260101", MOMENT),
         (0, 0),
         ("yesterday", None),
         ("", None),

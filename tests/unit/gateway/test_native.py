@@ -66,8 +66,12 @@ def test_the_source_decides_which_address_is_kept(
     assert len(value["insert_id"]) == 36
 
 
-def test_what_is_null_is_filled_in_once() -> None:
-    (record,) = read(b'{"event_type":"a","user_id":"u","time":null,"insert_id":null}').records
+@pytest.mark.parametrize("insert_id", [b"null", b'""'])
+@pytest.mark.parametrize("time", [b"null", b"1"])
+def test_what_says_nothing_is_filled_in_once(insert_id: bytes, time: bytes) -> None:
+    event = b'{"event_type":"a","user_id":"u","time":%b,"insert_id":%b}' % (time, insert_id)
+    (record,) = read(event).records
+    assert len(json.loads(record.value)["insert_id"]) == 36
     pairs = json.loads(record.value, object_pairs_hook=list)
     names = [name for name, _ in pairs]
     assert sorted(names) == ["event_type", "insert_id", "ip", "time", "user_id"]
