@@ -16,7 +16,7 @@ import uvloop
 
 from ampgate.kafka_ports import free_ports
 from benchmarks.events import event
-from benchmarks.processes import cpu_seconds, process, rss_megabytes
+from benchmarks.processes import cpu_seconds, peak_kilobytes, process
 from benchmarks.row import Figures, Report, Row, in_turns, row
 from consumers.delivery.destination import Request, Response
 from consumers.http import Http, Sender
@@ -80,6 +80,6 @@ async def cost(client: Sender, sink_pid: int) -> Figures:
         microseconds_per_event=cpu / REQUESTS * 1e6,
         events=REQUESTS,
         seconds=seconds,
-        rss_megabytes=rss_megabytes(os.getpid()),
+        rss_megabytes=peak_kilobytes(os.getpid()) / 1024,  # Its children are Kafka and the sink.
         other_end_busy=(cpu_seconds(sink_pid) - sink_cpu) / seconds,
     )

@@ -12,8 +12,9 @@ WIDTH = 140
 BUSY = 0.8
 FOOT = (
     "Each figure is the median of its rounds, each ratio the median of the rounds' own ratios."
-    f"\n* The load's generator or the sink had a core to ≥ {BUSY:.0%} for itself: events/s is its"
-    " limit, or the machine's. Events/s a core is what the CPU of one event leaves room for."
+    f"\n* The load's generator or the sink was busy ≥ {BUSY:.0%} of the time: events/s is its"
+    " limit."
+    "\nEvents/s a core is what the CPU of one event leaves room for."
 )
 
 
