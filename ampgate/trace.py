@@ -18,6 +18,7 @@ from ampgate.whereabouts import (
     identity_of,
     insert_id_as_sent,
     locate,
+    original_of,
 )
 from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
@@ -94,6 +95,7 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
         wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
         letters = await _find_in(kafka, topics.dead_letters, wanted)
         parked = await _find_in(kafka, topics.parked, wanted)
+        records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
     refused = [one for one in letters if one.header("destination") == EDGE]
     located = _locate_all(
         *(config, parts, [*ahead, *records], commits, _by_origin(letters), _by_origin(parked))
@@ -138,6 +140,30 @@ async def _only(kafka: Archive, topic: str, partition: int, offset: int) -> list
     (whole,) = await kafka.spans(topic, partitions=[partition])
     inside = whole.start <= offset < whole.end
     return [Span(topic, partition, offset, offset + 1)] if inside else []
+
+
+async def _expired(
+    config: Config,
+    kafka: Archive,
+    sought: Sought,
+    traces: Sequence[Stored],
+    records: Sequence[Stored],
+) -> list[Stored]:
+    """What retention took from its topic: a letter may outlive its record."""
+    known = {record.origin for record in records}
+    originals = [one for trace in traces if (one := original_of(trace)) is not None]
+    found = {one.origin: one for one in originals if sought.matches(one)}
+    topics = [config.kafka.topics.of(kind) for kind in Kind]
+    gone: list[Stored] = []
+    for one in found.values():
+        if one.origin in known or one.topic not in topics:
+            continue
+        if one.partition >= await kafka.partitions(one.topic):
+            continue
+        (kept,) = await kafka.spans(one.topic, partitions=[one.partition])
+        if one.offset < kept.start:
+            gone.append(one)
+    return gone
 
 
 def _origins(records: Sequence[Stored]) -> set[bytes]:

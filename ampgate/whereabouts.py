@@ -20,7 +20,7 @@ from consumers.commit_notes import CommitNote
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import insert_id_of
-from schemas.letters import timestamp
+from schemas.letters import LetterHeaders, timestamp, without_letter
 from schemas.records import Record
 
 
@@ -102,6 +102,19 @@ def insert_id_as_sent(record: Record) -> str:
     """The one that destinations see: the record's own, else the one that delivery makes up."""
     own = identity_of(record.value).insert_id
     return own if isinstance(own, str) else insert_id_of(record)
+
+
+def original_of(trace: Stored) -> Stored | None:
+    """The record that a dead letter or a parked record stands for, as it was."""
+    said = LetterHeaders.decoded(trace.headers)
+    if said.origin is None:
+        return None
+    accepted_ms = trace.timestamp if said.accepted_at is None else round(said.accepted_at * 1000)
+    place = said.origin.place
+    return Stored(
+        *(place.topic, place.partition, said.origin.offset, accepted_ms),
+        *(trace.key, trace.value, without_letter(trace.headers)),
+    )
 
 
 def locate(record: Stored, destination: Destination, evidence: Evidence) -> Whereabouts:

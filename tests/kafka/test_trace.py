@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
+from ampgate.topics import admin_client
 from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, trace
 from ampgate.whereabouts import State
 from consumers.commit_notes import CommitNote, encoded
@@ -122,6 +125,31 @@ async def test_what_another_region_took_is_skipped_for_that(here: Operation) -> 
         (finnish, "aampe-us", State.SKIPPED, "no_region"),
         (finnish, "aampe-eu", State.SKIPPED, "no_region"),
     ]
+
+
+async def test_a_dead_record_is_found_after_its_topic_has_lost_it(here: Operation) -> None:
+    topics = here.config.kafka.topics
+    (place,) = await here.produce(topics.events, [Message(event("ann").value, b"ann")])
+    await here.produce(
+        topics.dead_letters,
+        [
+            replace(event("ann"), headers={"destination": AMPLITUDE, "reason": "r", "origin": o})
+            for o in (place, f"{topics.events}/99/0", "elsewhere/0/0")
+        ],
+    )
+    for name in (AMPLITUDE, AAMPE):
+        await here.commit(topics.group_id(name, Kind.EVENT), after(place))
+    _, partition, offset = place.rsplit("/", 2)
+    until = RecordsToDelete(before_offset=int(offset) + 1)
+    async with admin_client(here.config.kafka) as admin:
+        await admin.delete_records({TopicPartition(topics.events, int(partition)): until})
+
+    for sought in (ByUser("ann"), ByInsertId(place)):
+        found = await trace(here.config, Search(sought))
+        assert [(one.insert_id, one.destination, one.state, one.reason) for one in found] == [
+            (place, AMPLITUDE, State.DEAD, "r"),
+            (place, AAMPE, State.DELIVERED, None),
+        ]
 
 
 async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_path: Path) -> None:
