@@ -130,6 +130,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         fetched = await self._consumer.getmany(
             timeout_ms=POLL_MILLISECONDS, max_records=records_max
         )
+        await self._end_scans()
         return list(fetched.values())
 
     def _unwanted(self, full: Collection[TopicPartition] | None) -> set[KafkaPartition]:
@@ -145,18 +146,19 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if place.partition in self._scanning or TopicPartition(*place) in full
         }
 
-    async def scanned(self) -> list[int]:
-        """Partitions whose parked records have by now been read, each told once."""
-        found = []
+    @property
+    def is_scanning(self) -> bool:
+        return bool(self._scanning)
+
+    async def _end_scans(self) -> None:
+        """Forget the scans whose parked records have by now been read."""
         for partition, end in list(self._scanning.items()):
             place = KafkaPartition(self._parked_topic, partition)
             try:
                 if await self._consumer.position(place) >= end:
                     del self._scanning[partition]
-                    found.append(partition)
             except IllegalStateError:  # It is no longer ours; another scan will come.
                 self._scanning.pop(partition, None)
-        return found
 
     async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit those of our partitions, each with a note; what fails comes the next time."""

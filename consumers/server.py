@@ -28,7 +28,8 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     """
     wanted(config, only)
     # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
-    gc.set_threshold(GARBAGE_MIN, 20, 100)
+    gc.set_threshold(GARBAGE_MIN, 5, 100)
+    gc.freeze()
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=uvicorn_loop) as runner:

@@ -58,12 +58,11 @@ class Delivery:
         return self._intake.accept(records, now)
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
-        """Take records that were read from the topic of the parked for the first time."""
-        return self._intake.scan(records, now)
+        """Take records that were read from the topic of the parked for the first time.
 
-    def scanned(self, partition: int) -> None:
-        """The parked of this partition are all known: its other records may be accepted."""
-        self._waits.parked_of(partition)
+        All of a partition, to the end that it has, before others of it are accepted.
+        """
+        return self._intake.scan(records, now)
 
     def load(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take parked records that were read again, from where `wants` says."""

@@ -142,7 +142,6 @@ class Process:
             end = self.scanning.get(place.partition)
             if end is not None and max(self.positions[place], log.begin) >= end:
                 del self.scanning[place.partition]
-                delivery.scanned(place.partition)
 
     def _load(self, place: TopicPartition) -> None:
         offset = self.delivery.wanted_from(place.partition)
