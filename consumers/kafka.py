@@ -22,6 +22,8 @@ from schemas.config import Kafka
 from schemas.records import Record, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200
+ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
+NOWHERE = KafkaPartition("", 0)  # To wait for no partition: without any, aiokafka takes all.
 RECONNECT_SECONDS = 1.0
 log = structlog.get_logger()
 
@@ -119,36 +121,34 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> list[Sequence[Record]]:
         """What has come, by partition, but of those that are `full`; `None` means all are.
 
-        Then it reads of the parked only, and stays in the group.
+        Then it reads of the parked only, and stays in the group. A full partition is not paused:
+        that would throw away what was fetched of it.
         """
-        unwanted = self._unwanted(full)
-        paused = self._consumer.paused()
-        if stopping := unwanted - paused:
-            self._consumer.pause(*stopping)
-        if going_on := paused - unwanted:
-            self._consumer.resume(*going_on)
-        fetched = await self._consumer.getmany(
-            timeout_ms=POLL_MILLISECONDS, max_records=records_max
-        )
         await self._end_scans()
+        wanted: Collection[KafkaPartition] = ()
+        if not self._is_settling_in:
+            if paused := self._consumer.paused():
+                self._consumer.resume(*paused)
+            wanted = self._wanted(full)
+        is_all = len(wanted) == len(self._consumer.assignment())
+        fetched = await self._consumer.getmany(
+            *(wanted or (NOWHERE,)),
+            timeout_ms=POLL_MILLISECONDS if is_all else ROOM_MILLISECONDS,
+            max_records=records_max,
+        )
         return list(fetched.values())
 
-    def _unwanted(self, full: Collection[TopicPartition] | None) -> set[KafkaPartition]:
-        assigned: set[KafkaPartition] = set(self._consumer.assignment())
-        if self._is_settling_in:
-            return assigned
-        own = {place for place in assigned if place.topic == self._topic}
-        if full is None:
-            return own
-        return {
+    def _wanted(self, full: Collection[TopicPartition] | None) -> Collection[KafkaPartition]:
+        return [
             place
-            for place in own
-            if place.partition in self._scanning or TopicPartition(*place) in full
-        }
-
-    @property
-    def is_scanning(self) -> bool:
-        return bool(self._scanning)
+            for place in self._consumer.assignment()
+            if place.topic != self._topic
+            or (
+                full is not None
+                and place.partition not in self._scanning
+                and TopicPartition(*place) not in full
+            )
+        ]
 
     async def _end_scans(self) -> None:
         """Forget the scans whose parked records have by now been read."""
@@ -199,7 +199,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if not assigned:
             return
         self._is_settling_in = True
-        self._consumer.pause(*assigned)  # Before anything is awaited, so nothing was read yet.
+        # Before anything is awaited, so nothing was read yet; the next `read` resumes them.
+        self._consumer.pause(*assigned)
         while True:
             try:
                 self._on_assigned(await self._notes(assigned))

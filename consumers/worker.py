@@ -27,9 +27,6 @@ from schemas.records import TopicPartition
 
 REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
 READ_RECORDS_MAX = 4000
-# To pause a partition throws away what was fetched of it: there may soon be room again.
-PATIENCE_SECONDS = 5.0
-ROOM_SECONDS = 0.005
 PARK_RECORDS_MAX = 500  # Written and awaited together.
 log = structlog.get_logger()
 
@@ -173,14 +170,8 @@ class Worker:
         self._news.clear()
 
     async def _read(self) -> None:
-        roomy_at = time.monotonic()
         while not self._stopping:
             full = self._delivery.full() if self._delivery.has_room else None
-            if full is not None:
-                roomy_at = time.monotonic()
-            elif not self._reader.is_scanning and time.monotonic() < roomy_at + PATIENCE_SECONDS:
-                await asyncio.sleep(ROOM_SECONDS)
-                continue
             for records in await self._reader.read(full=full, records_max=READ_RECORDS_MAX):
                 is_own = records[0].topic == self._topic
                 take = self._delivery.accept if is_own else self._delivery.scan
