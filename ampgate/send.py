@@ -20,6 +20,7 @@ from pyreqwest.client import ClientBuilder
 from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, read_lines
 from ampgate.posting import NO_ANSWER, Answer, Post, poster
 from ampgate.printing import printable
+from ampgate.refusals import Refusals
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 900_000
@@ -101,6 +102,7 @@ class Sender:
         self._on_progress = on_progress
         self._on_wait = on_wait
         self._waited_for: set[int] = set()
+        self._refusals = Refusals()
         self._jitter = Random()
 
     async def send(self, lines: Iterable[Line | BadLine]) -> None:
@@ -116,6 +118,7 @@ class Sender:
         except* SendError as errors:
             raise errors.exceptions[0] from None
         finally:
+            self._reject(*self._refusals.released())
             self.summary.seconds = time.monotonic() - began
 
     async def _fill(
@@ -125,7 +128,7 @@ class Sender:
         for line in lines:
             self.summary.lines += 1
             if isinstance(line, BadLine):
-                self._reject(line.number, line.reason)
+                self._reject((line.number, line.reason))
                 continue
             if not batches[line.lane].has_room(line):
                 await lanes[line.lane].put(batches[line.lane])
@@ -145,7 +148,8 @@ class Sender:
         answer = await self._post_until_answered(b"\n".join(line.event for line in lines))
         if answer.status in SPLIT_STATUSES:
             if len(lines) == 1:
-                self._reject(lines[0].number, f"{answer.status}: {_excerpt(answer.body)}")
+                reason = f"{answer.status}: {_excerpt(answer.body)}"
+                self._reject(*self._refusals.refused(lines[0].number, reason))
                 return
             middle = len(lines) // 2
             await self._deliver(lines[:middle])
@@ -164,8 +168,10 @@ class Sender:
             raise SendError(
                 f"this is no edge: it answered {answer.status} with {_excerpt(answer.body)}"
             ) from error
+        self._reject(*self._refusals.receipt())
         for index, rejected in refused.items():
-            self._reject(numbers[index], f"{rejected.reason}: {rejected.message}".rstrip(": "))
+            reason = f"{rejected.reason}: {rejected.message}".rstrip(": ")
+            self._reject((numbers[index], reason))
         self.summary.accepted += len(lines) - len(refused)
 
     async def _post_until_answered(self, body: bytes) -> Answer:
@@ -188,9 +194,10 @@ class Sender:
             await self._sleep(delay)
             backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
 
-    def _reject(self, number: int, reason: str) -> None:
-        self.summary.rejected += 1
-        self._report(number, reason)
+    def _reject(self, *lines: tuple[int, str]) -> None:
+        for number, reason in lines:
+            self.summary.rejected += 1
+            self._report(number, reason)
 
 
 async def send_file(

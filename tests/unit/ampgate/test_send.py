@@ -7,6 +7,7 @@ import pytest
 
 from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
 from ampgate.posting import NO_ANSWER, Answer
+from ampgate.refusals import ALIKE_MAX
 from ampgate.send import BATCH_EVENTS, Sender
 
 
@@ -159,6 +160,54 @@ async def test_a_batch_refused_as_a_whole_is_split_until_the_line_is_found() -> 
     await sending.run(*({"user_id": "u", "n": "huge" if n == 5 else n} for n in range(20)))
     assert sending.reported == {6: "413: too large"}
     assert [event["n"] for event in edge.stored] == [n for n in range(20) if n != 5]
+
+
+class Proxy(Edge):
+    """No edge is behind it: it refuses whatever it gets."""
+
+    async def post(self, body: bytes) -> Answer:
+        self.bodies.append(body)
+        return Answer(400, b"no such service")
+
+
+async def test_who_refuses_everything_alike_ends_it_with_one_message() -> None:
+    edge = Proxy()
+    sending = Sending(edge)
+    with pytest.raises(SendError, match=r"refused alike, .* no such service"):
+        await sending.run(*({"user_id": f"u{n}"} for n in range(12_000)))
+    assert (sending.reported, sending.sender.summary.rejected) == ({}, 0)
+    assert len(edge.bodies) < BATCH_EVENTS
+
+
+async def test_bad_lines_at_the_beginning_do_not_stop_the_others() -> None:
+    edge = Edge(refuse=b"huge")
+    sending = Sending(edge)
+    bad = range(ALIKE_MAX - 1)
+    await sending.run(*({"user_id": "u", "n": "huge" if n in bad else n} for n in range(100)))
+    assert sending.reported == {n + 1: "413: too large" for n in bad}
+    assert [event["n"] for event in edge.stored] == [n for n in range(100) if n not in bad]
+
+
+async def test_once_an_edge_has_accepted_any_number_of_bad_lines_stops_nothing() -> None:
+    edge = Edge(refuse=b"huge")
+    sending = Sending(edge)
+    bad = range(BATCH_EVENTS, BATCH_EVENTS + 3 * ALIKE_MAX)
+    await sending.run(*({"user_id": "u", "n": "huge" if n in bad else n} for n in range(1000)))
+    assert sending.reported.keys() == {n + 1 for n in bad}
+    assert len(edge.stored) == 1000 - len(bad)
+
+
+async def test_a_few_lines_that_are_refused_alike_are_all_reported() -> None:
+    sending = Sending(Proxy())
+    await sending.run({"user_id": "u"}, {"user_id": "u"})
+    assert sending.reported.keys() == {1, 2}
+
+
+async def test_lines_refused_in_different_words_are_all_reported() -> None:
+    edge = Edge(*(Answer(400, b"at line %d" % n) for n in range(99)))
+    sending = Sending(edge)
+    await sending.run(*({"user_id": "u", "n": n} for n in range(50)))
+    assert sending.reported.keys() == set(range(1, 51))
 
 
 @pytest.mark.parametrize("status", [301, 401, 404, 415])
