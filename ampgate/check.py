@@ -1,7 +1,8 @@
 """`ampgate check`: is everything in place to run? Whatever fails comes with its fix."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 
 from aiokafka.client import AIOKafkaClient
 
@@ -11,6 +12,7 @@ from ampgate.check_topics import (
     READ,
     WRITE,
     Missing,
+    Tools,
     check_group,
     check_partitions,
     check_topic,
@@ -57,20 +59,39 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
         client = AIOKafkaClient(**client_arguments(config.kafka))
         try:
             await client.bootstrap()
-            brokers = len((await admin.describe_cluster())["brokers"])
-            planned = plan(config.kafka, brokers=brokers)
+            brokers = [one["host"] for one in (await admin.describe_cluster())["brokers"]]
+            planned = plan(config.kafka, brokers=len(brokers))
             states = await describe_topics(client, admin, [topic.name for topic in planned])
             operations = await group_operations(client, admin, groups)
         finally:
             await client.close()
-    findings = [Finding("kafka", f"{config.kafka.bootstrap_servers}, {brokers} brokers")]
+    tools = Tools(config.kafka)
+    findings = [check_brokers(config.kafka.bootstrap_servers, brokers)]
     for topic in planned:
         needed = [WRITE] if topic.name == topics.probe else [READ, WRITE]
-        findings += check_topic(topic, states.get(topic.name, Missing(is_forbidden=False)), needed)
-    findings += check_partitions(topics, states)
+        state = states.get(topic.name, Missing(is_forbidden=False))
+        findings += check_topic(topic, state, needed, tools)
+    findings += check_partitions(topics, states, tools)
     for group_id in groups:
-        findings += check_group(group_id, operations.get(group_id, 0))
+        findings += check_group(group_id, operations.get(group_id, 0), tools)
     return findings
+
+
+def check_brokers(servers: str, hosts: Sequence[str]) -> Finding:
+    """One alone is enough for trying things out only, as on the machine where one works."""
+    if len(hosts) > 1:
+        return Finding("kafka", f"{servers}, {len(hosts)} brokers")
+    if all(map(_is_loopback, hosts)):
+        return Finding("kafka", f"{servers}, one broker")
+    advice = "run three or more, then reassign the topics' partitions to 3 replicas"
+    return Finding("kafka", f"{servers}, one broker: its loss is a loss of events", advice=advice)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _group_ids(config: Config) -> list[str]:

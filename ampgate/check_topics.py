@@ -17,6 +17,7 @@ from aiokafka.errors import (
 from ampgate.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
 from ampgate.finding import Finding
 from ampgate.topics import TopicPlan, patiently
+from schemas.config import Kafka
 from schemas.topics import Kind, Topics
 
 AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
@@ -24,7 +25,6 @@ FOR_EVER = -1  # What Kafka calls a retention without end.
 
 # Kafka's AclOperation, as a bit of `authorized_operations` each (KIP-430).
 READ, WRITE = 3, 4
-PRINCIPAL = "--allow-principal User:…"
 OPERATION_NAMES = {READ: "Read", WRITE: "Write"}
 
 
@@ -46,13 +46,34 @@ class Missing:
     is_forbidden: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Kafka's own command line tools, as they are called for this very cluster."""
+
+    kafka: Kafka
+
+    def line(self, tool: str, arguments: str) -> str:
+        where = f"--bootstrap-server {self.kafka.bootstrap_servers}"
+        if self.kafka.security_protocol != "PLAINTEXT":
+            where += " --command-config FILE"  # With the login, in Kafka's own words.
+        return f"{tool} {where} {arguments}"
+
+    def alter(self, topic: str, name: str, value: str) -> str:
+        arguments = f"--alter --topic {topic} --add-config {name}={value}"
+        return self.line("kafka-configs", arguments)
+
+    def allow(self, resource: str, operation: str) -> str:
+        arguments = f"--add {resource} --operation {operation} --allow-principal User:…"
+        return self.line("kafka-acls", arguments)
+
+
 def check_topic(
-    topic: TopicPlan, state: TopicState | Missing, needed: Sequence[int]
+    topic: TopicPlan, state: TopicState | Missing, needed: Sequence[int], tools: Tools
 ) -> Iterator[Finding]:
     """Compare a topic with its plan; more than planned is fine."""
     match state:
         case Missing(is_forbidden=True):
-            fix = f"kafka-acls --add --topic {topic.name} --operation Describe {PRINCIPAL}"
+            fix = tools.allow(f"--topic {topic.name}", "Describe")
             yield Finding(topic.name, "may not be seen with these credentials", fix)
             return
         case Missing():
@@ -61,20 +82,21 @@ def check_topic(
         case TopicState():
             pass
     found = [
-        *_check_replicas(topic, state),
-        *_check_settings(topic, state),
-        *_check_operations(topic.name, state.operations, needed),
+        *_check_replicas(topic, state, tools),
+        *_check_settings(topic, state, tools),
+        *_check_operations(topic.name, state.operations, needed, tools),
     ]
     says = f"{state.partitions} partitions, {state.replication} replicas"
     yield from found or [Finding(topic.name, says)]
 
 
-def _check_replicas(topic: TopicPlan, state: TopicState) -> Iterator[Finding]:
+def _check_replicas(topic: TopicPlan, state: TopicState, tools: Tools) -> Iterator[Finding]:
     if state.replication < topic.replication:
+        tool = tools.line("kafka-reassign-partitions", "--reassignment-json-file FILE --execute")
         yield Finding(
             topic.name,
-            f"has {state.replication} replicas",
-            f"reassign its partitions to {topic.replication} replicas: kafka-reassign-partitions",
+            f"has {state.replication} of {topic.replication} replicas",
+            f"reassign its partitions to {topic.replication} replicas: {tool}",
         )
     needed = int(state.settings.get("min.insync.replicas", "1"))
     if state.in_sync < needed:
@@ -85,44 +107,43 @@ def _check_replicas(topic: TopicPlan, state: TopicState) -> Iterator[Finding]:
         )
 
 
-def _check_settings(topic: TopicPlan, state: TopicState) -> Iterator[Finding]:
+def _check_settings(topic: TopicPlan, state: TopicState, tools: Tools) -> Iterator[Finding]:
     if not state.settings:
-        fix = f"kafka-acls --add --topic {topic.name} --operation DescribeConfigs {PRINCIPAL}"
+        fix = tools.allow(f"--topic {topic.name}", "DescribeConfigs")
         yield Finding(topic.name, "its settings may not be read with these credentials", fix)
         return
     for name in AT_LEAST:
         actual, wanted = int(state.settings.get(name, "0")), int(topic.settings[name])
         if actual < wanted and actual != FOR_EVER:
-            yield Finding(topic.name, f"{name} is {actual}", _alter(topic.name, name, str(wanted)))
+            fix = tools.alter(topic.name, name, str(wanted))
+            yield Finding(topic.name, f"{name} is {actual}", fix)
     if "compact" in state.settings.get("cleanup.policy", "delete"):
         yield Finding(
             topic.name,
             "is compacted: of each user only the last record stays",
-            _alter(topic.name, "cleanup.policy", "delete"),
+            tools.alter(topic.name, "cleanup.policy", "delete"),
         )
     size = int(state.settings.get("retention.bytes", FOR_EVER))
     if size != FOR_EVER:
         yield Finding(
             topic.name,
             f"retention.bytes is {size}: in an outage, waiting records may go before their time",
-            _alter(topic.name, "retention.bytes", str(FOR_EVER)),
+            tools.alter(topic.name, "retention.bytes", str(FOR_EVER)),
         )
 
 
-def _alter(topic: str, name: str, value: str) -> str:
-    return f"kafka-configs --alter --topic {topic} --add-config {name}={value}"
-
-
-def _check_operations(topic: str, allowed: int, needed: Sequence[int]) -> Iterator[Finding]:
+def _check_operations(
+    topic: str, allowed: int, needed: Sequence[int], tools: Tools
+) -> Iterator[Finding]:
     for operation in needed:
         if not allowed >> operation & 1:
             name = OPERATION_NAMES[operation]
-            fix = f"kafka-acls --add --topic {topic} --operation {name} {PRINCIPAL}"
+            fix = tools.allow(f"--topic {topic}", name)
             yield Finding(topic, f"these credentials lack the permission {name}", fix)
 
 
 def check_partitions(
-    topics: Topics, states: Mapping[str, TopicState | Missing]
+    topics: Topics, states: Mapping[str, TopicState | Missing], tools: Tools
 ) -> Iterator[Finding]:
     """What is parked waits in the partition of its origin, so all have as many."""
     names = (*(topics.of(kind) for kind in Kind), topics.parked)
@@ -135,13 +156,13 @@ def check_partitions(
     for name, count in counts.items():
         if count < wanted:
             says = f"has {count} partitions, others have {wanted}: nothing can be parked"
-            fix = f"kafka-topics --alter --topic {name} --partitions {wanted}"
+            fix = tools.line("kafka-topics", f"--alter --topic {name} --partitions {wanted}")
             yield Finding(name, says, f"while little waits (users change partitions): {fix}")
 
 
-def check_group(group_id: str, allowed: int) -> Iterator[Finding]:
+def check_group(group_id: str, allowed: int, tools: Tools) -> Iterator[Finding]:
     if not allowed >> READ & 1:
-        fix = f"kafka-acls --add --group {group_id} --operation Read {PRINCIPAL}"
+        fix = tools.allow(f"--group {group_id}", "Read")
         yield Finding(group_id, "these credentials may not join this group", fix)
 
 

@@ -45,13 +45,14 @@ async def test_all_is_well_when_the_topics_were_created(simulated: Operation) ->
 
 
 async def test_parked_records_need_as_many_partitions_as_events(simulated: Operation) -> None:
-    topics = simulated.config.kafka.topics
-    async with admin_client(simulated.config.kafka) as admin:
+    kafka = simulated.config.kafka
+    topics, server = kafka.topics, f"--bootstrap-server {kafka.bootstrap_servers}"
+    async with admin_client(kafka) as admin:
         await admin.create_partitions({topics.events: NewPartitions(5)})
 
     found = await first_wrong(simulated)
     assert [(one.subject, one.fix.split(": ")[-1]) for one in found] == [
-        (topic, f"kafka-topics --alter --topic {topic} --partitions 5")
+        (topic, f"kafka-topics {server} --alter --topic {topic} --partitions 5")
         for topic in (topics.user_properties, topics.group_properties, topics.parked)
     ]
 
@@ -74,7 +75,10 @@ async def test_settings_that_lose_records_are_found(
 
     (finding,) = await first_wrong(simulated)
     assert finding.subject == topic
-    assert finding.fix == f"kafka-configs --alter --topic {topic} --add-config {setting}={fixed}"
+    server = f"--bootstrap-server {simulated.config.kafka.bootstrap_servers}"
+    assert finding.fix == (
+        f"kafka-configs {server} --alter --topic {topic} --add-config {setting}={fixed}"
+    )
 
 
 async def test_writes_that_cannot_be_acknowledged_are_found(simulated: Operation) -> None:
@@ -186,6 +190,8 @@ async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
         assert {code for code, _ in answer.results} == {0}
 
         found = await seen(partial(wrong, world), lambda findings: len(findings) >= 4)
+        server = f"kafka-acls --bootstrap-server {guarded_kafka.bootstrap_servers} --add "
+        assert all(finding.fix.startswith(server) for finding in found)
         assert {(finding.subject, finding.says) for finding in found} == {
             (topics.events, "these credentials lack the permission Write"),
             (topics.events, "its settings may not be read with these credentials"),
