@@ -3,7 +3,6 @@
 import asyncio
 import base64
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated
 
 import orjson
@@ -15,7 +14,7 @@ from ampgate.batches import Stored
 from ampgate.configuration import configuration
 from ampgate.dead_letters import Filter, Group, Plan
 from ampgate.moments import write_moment
-from ampgate.options import Rate, Since, Until, now_ms
+from ampgate.options import JSON_CANNOT_ASK, Rate, Since, Until, Yes, now_ms
 from ampgate.parking import Run, replayed_times
 from ampgate.printing import Json, errors, json_line, printable, progress_bar
 from ampgate.writer import writer
@@ -71,35 +70,53 @@ def replay(
     force: Annotated[
         bool, typer.Option("--force", help="Also those that died again after several replays.")
     ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Send them again, each to the destination where it died; run it again to go on."""
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter(JSON_CANNOT_ASK)
     chosen = Filter(destination, reason, origin, since, until)
-    act = _plan if dry_run else partial(_replay, rate=rate)
+    replaying = _replay(
+        *(configuration(), chosen, rate),
+        force=force,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
     try:
-        plan = asyncio.run(act(configuration(), chosen, force=force))
+        plan = asyncio.run(replaying)
     except KeyboardInterrupt:
         errors.print("ampgate: interrupted; the same command goes on with the rest", style="red")
         raise typer.Exit(1) from None
-    sent = "to send" if dry_run else "sent"
-    typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan, sent))
     if plan.failed:
         raise typer.Exit(1)
 
 
-async def _plan(config: Config, chosen: Filter, *, force: bool) -> Plan:
-    async with archive(config.kafka) as kafka:
-        return await (await dead_letters.prepare(config, kafka, chosen, force=force)).plan(kafka)
-
-
-async def _replay(config: Config, chosen: Filter, *, force: bool, rate: float | None) -> Plan:
+async def _replay(
+    config: Config,
+    chosen: Filter,
+    rate: float | None,
+    *,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> Plan:
     async with archive(config.kafka) as kafka:
         prepared = await dead_letters.prepare(config, kafka, chosen, force=force)
         plan = await prepared.plan(kafka)
+        typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
+        if dry_run or not plan.total:
+            return plan
+        if not yes:
+            typer.confirm(f"Send {plan.total} dead letters again?", abort=True)
         run = Run(config.kafka.topics.parked, now_ms())
         with progress_bar("replaying", plan.total) as advance:
             async with writer(config.kafka, rate=rate, on_written=advance) as writing:
                 await prepared.send(kafka, run, writing)
+    if not as_json:
+        typer.echo(f"{plan.total} records written; the delivery sends them now")
     return plan
 
 
@@ -149,7 +166,7 @@ def _facts_in_words(facts: Mapping[str, object]) -> str:
     return "\n".join(printable(line) for line in lines) + "\n"
 
 
-def _plan_in_words(plan: Plan, sent: str) -> str:
-    lines = [f"{n:>8} {sent} to {destination}" for destination, n in plan.to_send.items()]
+def _plan_in_words(plan: Plan) -> str:
+    lines = [f"{n:>8} to send to {destination}" for destination, n in plan.to_send.items()]
     lines += [f"{count:>8} left: {why}" for why, count in plan.left.items()]
     return "\n".join(lines) or "no dead letter matches"

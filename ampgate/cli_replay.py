@@ -9,7 +9,7 @@ import typer
 from ampgate import replay as replaying
 from ampgate.archive import archive
 from ampgate.configuration import configuration
-from ampgate.options import WORDS, Rate, moment, now_ms
+from ampgate.options import JSON_CANNOT_ASK, WORDS, Rate, Yes, moment, now_ms
 from ampgate.parking import Run
 from ampgate.printing import Json, errors, json_line, progress_bar
 from ampgate.replay import Chosen, Plan
@@ -29,7 +29,7 @@ def replay(
     event_type: Annotated[str | None, typer.Option(help="Only events of this type.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     rate: Rate = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
@@ -43,7 +43,7 @@ def replay(
     if from_ >= to:
         raise typer.BadParameter("--from is not before --to")
     if as_json and not (yes or dry_run):
-        raise typer.BadParameter("--json cannot ask: add --yes or --dry-run")
+        raise typer.BadParameter(JSON_CANNOT_ASK)
     chosen = Chosen(from_, to, user, event_type)
     run = _Run(config, named[destination], chosen, resume, now_ms())
     try:

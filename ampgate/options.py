@@ -26,3 +26,5 @@ Since = Annotated[
 ]
 Until = Annotated[int | None, typer.Option(parser=moment, metavar="TIME", help=f"Before: {WORDS}")]
 Rate = Annotated[float | None, typer.Option(min=0.001, help="Records a second, at most.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JSON_CANNOT_ASK = "--json cannot ask: add --yes or --dry-run"

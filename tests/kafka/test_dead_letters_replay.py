@@ -44,7 +44,8 @@ async def test_a_dry_run_writes_nothing(here: Operation, tmp_path: Path) -> None
     assert json.loads(ran.stdout) == {"to_send": {AMPLITUDE: 1}, "left": {}, "dry_run": True}
     assert await parked(here) == []
 
-    assert (await here.run(tmp_path, "dead-letters", "replay", "--rate", "1000")).exit_code == 0
+    ran = await here.run(tmp_path, "dead-letters", "replay", "--rate", "1000", "--yes")
+    assert ran.exit_code == 0
     assert len(await parked(here)) == 1
 
 
@@ -167,7 +168,7 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
     origins = [f"t/0/{n}" for n in range(40)]
     await die(here, *(letter(origin) for origin in origins))
 
-    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "1")
+    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "1", "--yes")
     await seen(partial(parked, here), bool)
     replaying.send_signal(signal.SIGINT)
     _, said = await replaying.communicate()
@@ -175,7 +176,7 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
     assert b"interrupted" in said
     assert 0 < len(await parked(here)) < len(origins)
 
-    assert (await here.run(tmp_path, "dead-letters", "replay")).exit_code == 0
+    assert (await here.run(tmp_path, "dead-letters", "replay", "--yes")).exit_code == 0
     assert [one.header("origin") for one in await parked(here)] == origins
 
 
