@@ -18,6 +18,7 @@ from ampgate import dev as dev_machine
 from ampgate import topics as kafka_topics
 from ampgate.check import check as run_checks
 from ampgate.configuration import configuration
+from ampgate.dev_configuration import Options
 from ampgate.printing import Json, errors, json_line, printable
 from ampgate.send import send_file
 from schemas.config import ConfigError
@@ -53,7 +54,7 @@ def dev(
     ] = 9102,
 ) -> None:
     """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
-    options = dev_machine.Options(data_dir, kafka_port, amplitude_port, aampe_port)
+    options = Options(data_dir, kafka_port, amplitude_port, aampe_port)
     dev_machine.run(options, Console())
 
 

@@ -7,76 +7,35 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 
 from rich.console import Console
 
 from ampgate import topics
+from ampgate.dev_announcement import announce
 from ampgate.dev_child import Child, KeepsDyingError
+from ampgate.dev_configuration import Options, configure
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import is_free
 from schemas.config import Config
-from schemas.config_file import load
 
-KEY = "dev"
-USER = "ann@example.org"
-CONFIGURATION_FILE = "ampgate.toml"
 POLL_SECONDS = 0.1
 READY_SECONDS = 60.0
 KAFKA_STOP_SECONDS = 3.5
 KAFKA_VARIABLE = "AMPGATE_KAFKA__BOOTSTRAP_SERVERS"
-
-CONFIGURATION = """\
-# Written by `ampgate dev` at each start: changes do not last.
-[kafka]
-bootstrap_servers = "{bootstrap_servers}"
-
-[edge]
-host = "127.0.0.1"
-
-[delivery]
-admin_host = "127.0.0.1"
-drain_timeout_seconds = 2.5
-
-[[sources]]
-name = "dev"
-write_key = "dev"
-allowed_origins = ["*"]
-
-[[destinations]]
-name = "amplitude-dev"
-type = "amplitude"
-api_key = "dev"
-base_url = "http://127.0.0.1:{amplitude_port}"
-
-[[destinations]]
-name = "aampe-dev"
-type = "aampe"
-region = "us-east1"
-api_key = "dev"
-base_url = "http://127.0.0.1:{aampe_port}"
-"""
 
 
 class DevError(Exception):
     """It cannot start, or go on; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    data_dir: Path = Path(".ampgate")
-    kafka_port: int = 9092
-    amplitude_port: int = 9101
-    aampe_port: int = 9102
-
-
 def run(options: Options, console: Console) -> None:
     """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
     with interruptible(), ExitStack() as stack:
         try:
-            options.data_dir.mkdir(parents=True, exist_ok=True)
+            make_data_dir(options.data_dir)
             with console.status("starting") as status:
                 bootstrap_servers = os.environ.get(KAFKA_VARIABLE)
                 if bootstrap_servers is None:
@@ -100,6 +59,17 @@ def run(options: Options, console: Console) -> None:
             raise DevError(str(error)) from error
 
 
+def make_data_dir(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):  # One that is there may be another user's.
+            pass
+    except OSError as error:
+        raise DevError(
+            f"nothing can be kept in {path}: {error.strerror}; --data-dir names another place"
+        ) from error
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """SIGTERM stops us as Ctrl-C does; the second of either changes nothing."""
@@ -117,20 +87,6 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def configure(options: Options, bootstrap_servers: str) -> Config:
-    """Write the configuration, for our children to read as we do."""
-    path = (options.data_dir / CONFIGURATION_FILE).resolve()
-    path.write_text(
-        CONFIGURATION.format(
-            bootstrap_servers=bootstrap_servers,
-            amplitude_port=options.amplitude_port,
-            aampe_port=options.aampe_port,
-        )
-    )
-    os.environ["AMPGATE_CONFIG"] = str(path)
-    return load(path, os.environ)
 
 
 def require_free_ports(config: Config, options: Options) -> None:
@@ -185,34 +141,3 @@ def is_ready(edge: str) -> bool:
             return bool(answer.status == 200)
     except OSError:  # Also what urllib raises for a status that is not 2xx.
         return False
-
-
-def announce(edge: str, config: Config, options: Options, console: Console) -> None:
-    delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
-    console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
-    # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
-    for name, url in (
-        ("edge", edge),
-        ("documentation", f"{edge}/docs"),
-        ("console", f"{edge}/console?delivery={delivery}"),
-        ("delivery metrics", f"{delivery}/metrics"),
-        ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
-        ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
-        ("Kafka", config.kafka.bootstrap_servers),
-    ):
-        console.print(f"  {name:<20}{url}", highlight=False, soft_wrap=True)
-    event = f"""{{"event_type": "Sign Up", "user_id": "{USER}"}}"""
-    console.print("Send an event:")
-    console.print(
-        f"  curl {edge}/v1/events -H 'Authorization: Bearer {KEY}' -d '{event}'",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print("See where it is:")
-    console.print(
-        f"  AMPGATE_CONFIG={options.data_dir / CONFIGURATION_FILE} ampgate trace --user {USER}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )

@@ -1,4 +1,6 @@
 import gzip
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ampgate import cli
+from ampgate.dev_announcement import command
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -134,7 +137,22 @@ def test_dev_without_a_place_for_its_data_is_exit_1(
 ) -> None:
     (tmp_path / "file").touch()
     assert run(monkeypatch, "dev", "--data-dir", str(tmp_path / "file" / "data")) == 1
-    assert "Not a directory" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("/file/data: Not a directory; --data-dir names another place")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a directory nobody can write to")
+def test_dev_beside_another_users_data_is_one_message_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "dev", "--data-dir", "/proc/self") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ampgate: nothing can be kept in /proc/self: ")
+
+
+def test_what_dev_says_to_type_is_a_command() -> None:
+    (program,) = shlex.split(command())
+    assert shutil.which(program) is not None
 
 
 def test_dev_names_the_port_that_is_taken(

@@ -1,0 +1,52 @@
+"""What `ampgate dev` says once all is ready: where everything is, and what to try."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ampgate.dev_configuration import CONFIGURATION_FILE, KEY, Options
+from schemas.config import Config
+
+USER = "ann@example.org"
+
+
+def announce(edge: str, config: Config, options: Options, console: Console) -> None:
+    delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
+    console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
+    # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
+    for name, url in (
+        ("edge", edge),
+        ("documentation", f"{edge}/docs"),
+        ("console", f"{edge}/console?delivery={delivery}"),
+        ("delivery metrics", f"{delivery}/metrics"),
+        ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
+        ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
+        ("Kafka", config.kafka.bootstrap_servers),
+    ):
+        console.print(f"  {name:<20}{url}", highlight=False, soft_wrap=True)
+    event = f"""{{"event_type": "Sign Up", "user_id": "{USER}"}}"""
+    console.print("Send an event:")
+    console.print(
+        f"  curl {edge}/v1/events -H 'Authorization: Bearer {KEY}' -d '{event}'",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("See where it is:")
+    console.print(
+        f"  AMPGATE_CONFIG={options.data_dir / CONFIGURATION_FILE} {command()} trace --user {USER}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def command() -> str:
+    """What a shell calls us: in an environment that is not activated, by our path."""
+    beside_python = Path(sys.executable).with_name("ampgate")
+    if shutil.which("ampgate") or not beside_python.exists():
+        return "ampgate"
+    return shlex.quote(str(beside_python))

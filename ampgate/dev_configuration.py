@@ -1,0 +1,65 @@
+"""What `ampgate dev` runs with: its options, and the configuration that it writes of them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.config import Config
+from schemas.config_file import load
+
+KEY = "dev"
+CONFIGURATION_FILE = "ampgate.toml"
+
+CONFIGURATION = """\
+# Written by `ampgate dev` at each start: changes do not last.
+[kafka]
+bootstrap_servers = "{bootstrap_servers}"
+
+[edge]
+host = "127.0.0.1"
+
+[delivery]
+admin_host = "127.0.0.1"
+drain_timeout_seconds = 2.5
+
+[[sources]]
+name = "dev"
+write_key = "{key}"
+allowed_origins = ["*"]
+
+[[destinations]]
+name = "amplitude-dev"
+type = "amplitude"
+api_key = "dev"
+base_url = "http://127.0.0.1:{amplitude_port}"
+
+[[destinations]]
+name = "aampe-dev"
+type = "aampe"
+region = "us-east1"
+api_key = "dev"
+base_url = "http://127.0.0.1:{aampe_port}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    data_dir: Path = Path(".ampgate")
+    kafka_port: int = 9092
+    amplitude_port: int = 9101
+    aampe_port: int = 9102
+
+
+def configure(options: Options, bootstrap_servers: str) -> Config:
+    """Write the configuration, for our children to read as we do."""
+    path = (options.data_dir / CONFIGURATION_FILE).resolve()
+    path.write_text(
+        CONFIGURATION.format(
+            bootstrap_servers=bootstrap_servers,
+            key=KEY,
+            amplitude_port=options.amplitude_port,
+            aampe_port=options.aampe_port,
+        )
+    )
+    os.environ["AMPGATE_CONFIG"] = str(path)
+    return load(path, os.environ)
