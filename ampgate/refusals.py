@@ -22,12 +22,11 @@ class Refusals:
 
     def refused(self, number: int, reason: str) -> list[tuple[int, str]]:
         """What can be reported now, by line; `SendError` once it is not the lines."""
-        released = []
-        if self._kept and self._kept[0][1] != reason:
-            released = self.released()
-        self._kept.append((number, reason))
         if self._is_edge:
-            return self.released()
+            return [(number, reason)]
+        in_other_words = self._kept and self._kept[0][1] != reason
+        released = self.released() if in_other_words else []
+        self._kept.append((number, reason))
         if len(self._kept) == ALIKE_MAX:
             self._kept.clear()
             raise SendError(
