@@ -1,10 +1,10 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
-As JSON, `{"read": 120, "paused": null, "held": {"97": ["user", "throttled", 1763715600.125]},
-"unsettled": [0, 1, 12, 10]}`: `read` is the next offset to be read; `paused` says why the
-destination is; `held` by whose clock some wait, why, and until when; and `unsettled` tells in turn
-how many offsets are settled and how many may not be, from the committed one on: here those of 97
-and of 110 to 119.
+As JSON, `{"committed": 97, "read": 120, "unsettled": [0, 1, 12, 10], "paused": null,
+"held": {"97": ["user", "throttled", 1763715600.125]}}`: `committed` is the offset that it stands
+beside; `read` the next one to be read; `unsettled` tells in turn how many offsets are settled and
+how many may not be, from the committed one on: here those of 97 and of 110 to 119; `paused` says
+why the destination is; and `held` by whose clock some wait, why, and until when.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +27,7 @@ class CommitNote:
 
 
 class _Wire(msgspec.Struct):
+    committed: int
     read: int
     unsettled: Sequence[int]
     paused: str | None = None
@@ -41,7 +42,7 @@ def encoded(note: CommitNote, committed: int) -> str:
     ranges = list(note.left.unsettled)
     while True:
         steps = list(_steps(ranges, committed))
-        wire = _Wire(note.left.read_to, steps, note.paused, note.held)
+        wire = _Wire(committed, note.left.read_to, steps, note.paused, note.held)
         text = msgspec.json.encode(wire).decode()
         if len(text) <= BYTES_MAX or len(ranges) < 2:
             return text
@@ -50,10 +51,16 @@ def encoded(note: CommitNote, committed: int) -> str:
 
 
 def decoded(text: str, committed: int) -> CommitNote | None:
-    """None where it is not ours: another tool may have reset the offset."""
+    """None where it is not ours, or not of this offset.
+
+    A tool that resets the offset may keep what is beside it. MirrorMaker does: it copies a group to
+    another cluster, where the same records have other offsets.
+    """
     try:
         wire = _decoder.decode(text)
     except msgspec.DecodeError:
+        return None
+    if wire.committed != committed:
         return None
     left = Unfinished(wire.read, list(_ranges(wire.unsettled, committed)))
     return CommitNote(left, wire.paused, wire.held)

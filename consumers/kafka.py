@@ -152,13 +152,14 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _end_scans(self) -> None:
         """Forget the scans whose parked records have by now been read."""
-        for partition, end in list(self._scanning.items()):
+        scanning = self._scanning  # While we wait, a rebalance may put others in their place.
+        for partition, end in list(scanning.items()):
             place = KafkaPartition(self._parked_topic, partition)
             try:
                 if await self._consumer.position(place) >= end:
-                    del self._scanning[partition]
+                    del scanning[partition]
             except IllegalStateError:  # It is no longer ours; another scan will come.
-                self._scanning.pop(partition, None)
+                del scanning[partition]
 
     async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit those of our partitions, each with a note; what fails comes the next time."""
@@ -192,7 +193,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return found
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
-        self._scanning.clear()
+        self._scanning = {}
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
@@ -201,21 +202,37 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._is_settling_in = True
         # Before anything is awaited, so nothing was read yet; the next `read` resumes them.
         self._consumer.pause(*assigned)
+        # What this raised would only be logged by aiokafka, and nothing be read ever after.
         while True:
             try:
-                self._on_assigned(await self._notes(assigned))
-                self._scanning = await self._parked_ends(assigned)
+                await self._settle_in(assigned)
                 break
-            except (KafkaError, OSError) as error:
-                log.warning("partitions cannot be read yet", error=str(error))
+            except Exception as error:  # noqa: BLE001  See above.
+                log.warning("partitions cannot be read yet", error=repr(error))
                 await asyncio.sleep(RECONNECT_SECONDS)
         self._is_settling_in = False
         numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
         log.info("partitions assigned", group=self._group_id, partitions=numbers)
 
+    async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
+        notes = await self._notes(places)
+        ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
+        # One that knows of more than there is tells of records that Kafka has lost: others will
+        # have their offsets.
+        self._on_assigned(
+            {
+                TopicPartition(*place): note
+                for place, note in notes.items()
+                if note.left.read_to <= ends[place]
+            }
+        )
+        self._scanning = {
+            place.partition: end for place, end in ends.items() if place.topic != self._topic
+        }
+
     async def _notes(
         self, places: Collection[KafkaPartition]
-    ) -> Mapping[TopicPartition, CommitNote]:
+    ) -> Mapping[KafkaPartition, CommitNote]:
         """What former owners of these partitions noted when they last committed."""
         client = AIOKafkaAdminClient(**client_arguments(self._kafka))
         try:
@@ -225,13 +242,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             )
         finally:
             await client.close()
-        notes = {
-            TopicPartition(*place): decoded(one.metadata or "", one.offset)
-            for place, one in found.items()
-        }
+        # aiokafka does not look at the error of the whole answer; it then tells of no partition.
+        if len(found) < len(places):
+            raise KafkaError("the offsets of the group cannot be read")
+        notes = {place: decoded(one.metadata or "", one.offset) for place, one in found.items()}
         return {place: note for place, note in notes.items() if note is not None}
-
-    async def _parked_ends(self, places: Collection[KafkaPartition]) -> dict[int, int]:
-        parked = [place for place in places if place.topic == self._parked_topic]
-        ends = await self._consumer.end_offsets(parked) if parked else {}
-        return {place.partition: end for place, end in ends.items()}

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+SECONDS_MAX = 86_400.0  # Who says more means another unit, or nothing: we ask again after a day.
+
 
 def seconds_until(retry_after: str | None) -> float | None:
-    """In seconds from now; what is neither counts as absent."""
+    """In seconds from now, a day at most; what is neither counts as absent."""
     if retry_after is None:
         return None
     try:
-        return max(0.0, float(retry_after))
+        return min(max(0.0, float(retry_after)), SECONDS_MAX)
     except ValueError:
         pass
     try:
@@ -17,4 +19,4 @@ def seconds_until(retry_after: str | None) -> float | None:
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), SECONDS_MAX)

@@ -4,10 +4,11 @@
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from schemas.records import Headers, TopicPartition
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DETAIL_BYTES_MAX = 1000
 _NAMES = frozenset(
     {
@@ -89,8 +90,14 @@ def without_letter(headers: Headers) -> list[tuple[str, bytes]]:
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339, in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(seconds, UTC)
+    """RFC 3339, in UTC, to the millisecond; a time that it cannot tell becomes the last it can.
+
+    A producer may have given microseconds, and no record may stop a writer of letters.
+    """
+    try:
+        moment = EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    except OverflowError:
+        moment = datetime.max.replace(tzinfo=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

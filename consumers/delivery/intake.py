@@ -6,7 +6,7 @@ from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.lanes import Entry
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import Reject, Skip
-from consumers.delivery.parking import unparked
+from consumers.delivery.parking import Original, unparked
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.records import Record, TopicPartition
@@ -29,14 +29,16 @@ class Intake:
         place = TopicPartition(records[0].topic, records[0].partition)
         offsets = self._stock.offsets_of(place, records[0])
         parked = self._waits.parked.get(place.partition)
-        seen = parked.seen if parked is not None else ()
+        seen = parked.seen if parked is not None else {}
         taken: list[Entry] = []
         dead: list[tuple[Entry, Reject]] = []
         skipped: list[Skip] = []
         settled: list[int] = []
         for record in records:
             offset = record.offset
-            if offset in seen or (offset < offsets.left_to and offsets.was_settled(offset)):
+            if (offset in seen and seen[offset] == record.timestamp) or (
+                offset < offsets.left_to and offsets.was_settled(offset)
+            ):
                 settled.append(offset)
                 continue
             match self._destination.encode(record):
@@ -73,7 +75,8 @@ class Intake:
                 continue
             offsets.read((record.offset,), record.offset + 1)
             parked = self._waits.parked_of(place.partition)
-            came_from = original.offset if original.partition == place.partition else None
+            is_here = original.partition == place.partition
+            came_from = Original(original.offset, original.timestamp) if is_here else None
             if offsets.was_settled(record.offset):
                 offsets.settle((record.offset,))
                 parked.know(came_from)

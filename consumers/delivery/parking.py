@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from schemas.letters import LetterHeaders, without_letter
 from schemas.records import Headers, Record
@@ -26,6 +27,13 @@ class Unparked:
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class Original(NamedTuple):
+    """A record of the partition of the same number, by which it is known again."""
+
+    offset: int
+    timestamp: int
 
 
 @dataclass(slots=True)
@@ -51,7 +59,9 @@ class ParkedPartition:
     def __init__(self) -> None:
         self.keys: dict[str, ParkedKey] = {}
         self._coming: dict[str, set[int]] = {}  # By key: original offsets, not yet seen here.
-        self.seen: set[int] = set()  # Original offsets that a former process parked.
+        # What a former process parked: original offsets, with the records' timestamps. Others may
+        # have these offsets after the topic was deleted and made again.
+        self.seen: dict[int, int] = {}
         self._due: dict[str, None] = {}  # Due, with something unloaded.
         self._alarms: list[tuple[float, str]] = []
 
@@ -64,11 +74,13 @@ class ParkedPartition:
         self._coming.setdefault(key, set()).add(offset)
         return parked
 
-    def arrived(self, key: str, offset: int, original: int | None, until: float, why: str) -> None:
+    def arrived(
+        self, key: str, offset: int, original: Original | None, until: float, why: str
+    ) -> None:
         """A record was seen here for the first time."""
         coming = self._coming.get(key, set())
-        if original in coming:
-            coming.remove(original)
+        if original is not None and original.offset in coming:
+            coming.remove(original.offset)
             if not coming:
                 del self._coming[key]
         else:
@@ -78,10 +90,10 @@ class ParkedPartition:
         if len(parked.unloaded) == 1:
             self._line_up(key)
 
-    def know(self, original: int | None) -> None:
+    def know(self, original: Original | None) -> None:
         """A former process parked this one, if it came from this partition."""
         if original is not None:
-            self.seen.add(original)
+            self.seen[original.offset] = original.timestamp
 
     def lose(self, before: int) -> list[int]:
         """Offsets below `before` are gone from Kafka; returns those that somebody waited for."""

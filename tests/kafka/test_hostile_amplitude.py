@@ -118,3 +118,23 @@ async def test_who_is_over_quota_waits_in_kafka_while_others_go_by(world: World)
     received = [record["event_properties"]["n"] for record in await world.received("amplitude")]
     assert received[:2] == [3, 4]
     assert received[2:] == [2, 2 + USERS, 2 + 2 * USERS]
+
+
+@pytest.mark.parametrize("retry_after", ["1e400", "1763715600125", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_who_is_to_wait_for_ever_waits_a_day_and_stops_nobody(
+    world: World, retry_after: str
+) -> None:
+    """A time that no date can tell would end the process when the record is parked."""
+    topics = world.config.kafka.topics
+    told = {"throttled_users": {HOT: 31}, "throttled_events": [0]}
+    for_ever = {**answer(429), "headers": {"retry-after": retry_after}, "body": json.dumps(told)}
+    await world.set_faults("amplitude", {"match": {"id": HOT}, "times": 1, "effect": for_ever})
+    clock = Clock()
+
+    async with world.delivering(clock):
+        await world.produce(topics.events, [event(1)])
+        await world.letters(topics.parked, 1)
+        await world.produce(topics.events, [event(3)])
+        await world.until_accepted("amplitude", 1)
+        clock.ahead_seconds = 25 * HOUR_SECONDS
+        await world.until_accepted("amplitude", 2)

@@ -45,3 +45,11 @@ def test_a_note_comes_back_whole_or_with_a_last_range_that_covers_the_rest(
 def test_metadata_of_other_tools_and_of_older_formats_says_nothing() -> None:
     for text in ("", "reset by hand", "[]", '{"read": 12, "unsettled": [[1, 2]]}', "\x00"):
         assert decoded(text, 1) is None
+
+
+def test_a_note_says_nothing_beside_another_offset_than_its_own() -> None:
+    note = CommitNote(Unfinished(20, [(15, 15)]), None, {})
+    text = encoded(note, committed=10)
+
+    assert decoded(text, 10) == note
+    assert decoded(text, 0) is None

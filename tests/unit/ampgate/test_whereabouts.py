@@ -48,10 +48,10 @@ def evidence(
         (State.UNREAD, evidence()),
         (State.UNREAD, evidence(100)),
         (State.DELIVERED, evidence(101)),
-        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [0, 50]})),
-        (State.WAITING, evidence(50, {"read": 101, "unsettled": [0, 11, 38, 2]})),
-        (State.DELIVERED, evidence(50, {"read": 101, "unsettled": [0, 11]})),
-        (State.UNREAD, evidence(50, {"read": 100, "unsettled": [0, 11]})),
+        (State.UNREAD, evidence(50, {"committed": 50, "read": 100, "unsettled": [0, 50]})),
+        (State.WAITING, evidence(50, {"committed": 50, "read": 101, "unsettled": [0, 11, 38, 2]})),
+        (State.DELIVERED, evidence(50, {"committed": 50, "read": 101, "unsettled": [0, 11]})),
+        (State.UNREAD, evidence(50, {"committed": 50, "read": 100, "unsettled": [0, 11]})),
         (State.UNREAD, evidence(100, "words of another tool")),
         (State.DEAD, evidence(50, letters=[about(1)])),
         (State.WAITING, evidence(101, parked=[about(7)])),
@@ -84,7 +84,7 @@ def test_of_several_replays_the_last_one_counts() -> None:
     [
         (State.UNREAD, evidence(100)),
         (State.SKIPPED, evidence(101)),
-        (State.SKIPPED, evidence(50, {"read": 101, "unsettled": [0, 51]})),
+        (State.SKIPPED, evidence(50, {"committed": 50, "read": 101, "unsettled": [0, 51]})),
     ],
 )
 def test_what_a_destination_has_no_use_for_is_skipped_once_read(
@@ -101,7 +101,9 @@ def test_an_unusable_record_is_dead_though_its_letter_has_expired() -> None:
 
 
 def test_what_a_paused_destination_keeps_waits_for_its_reason() -> None:
-    known = evidence(50, {"read": 101, "unsettled": [0, 51], "paused": "status_401"})
+    known = evidence(
+        50, {"committed": 50, "read": 101, "unsettled": [0, 51], "paused": "status_401"}
+    )
     told = locate(RECORD, AMPLITUDE, known)
 
     assert (told.state, told.reason) == (State.WAITING, "status_401")

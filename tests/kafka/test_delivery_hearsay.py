@@ -1,0 +1,100 @@
+"""A new owner of a partition believes of its former owner only what can be true.
+
+What it took for settled would never be sent: to send twice is the lesser evil.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka.admin import NewTopic
+
+from ampgate.topics import admin_client
+from consumers.commit_notes import CommitNote, encoded
+from consumers.delivery.offsets import Unfinished
+from consumers.kafka import Reader
+from schemas.records import TopicPartition
+from schemas.topics import Kind
+from tests.eventually import seen
+from tests.kafka.delivery_world import World, event
+from tests.operating import AAMPE, AMPLITUDE, Operation
+
+PARTITIONS = 3
+
+
+async def told(world: World, note: str) -> None:
+    """As if the former owner of all partitions had committed the offset 0 with this note."""
+    topics = world.config.kafka.topics
+    for partition in range(PARTITIONS):
+        place = f"{topics.events}/{partition}/0"
+        await Operation(world.config).commit(topics.group_id(AMPLITUDE, Kind.EVENT), place, note)
+
+
+async def made_again(world: World, topic: str) -> None:
+    async with admin_client(world.config.kafka) as client:
+        await client.delete_topics([topic])
+        await seen(client.list_topics, lambda topics: topic not in topics)
+        await client.create_topics([NewTopic(topic, PARTITIONS, 1)])
+
+
+async def test_a_note_of_records_that_kafka_has_lost_settles_none_of_the_new_ones(
+    world: World,
+) -> None:
+    """After an unclean election, or from a backup, the log is shorter than the note knows."""
+    await told(world, encoded(CommitNote(Unfinished(1000, [(0, 0)]), None, {}), 0))
+    await world.produce(world.config.kafka.topics.events, [event(n, n) for n in range(30)])
+
+    async with world.delivering():
+        await world.until_accepted("amplitude", 30)
+
+
+async def test_a_note_that_was_copied_beside_another_offset_settles_nothing(world: World) -> None:
+    """As by MirrorMaker, which translates the offsets of a group and keeps what is beside them."""
+    await told(world, encoded(CommitNote(Unfinished(5, [(4, 4)]), None, {}), 3))
+    await world.produce(world.config.kafka.topics.events, [event(n, n) for n in range(30)])
+
+    async with world.delivering():
+        await world.until_accepted("amplitude", 30)
+
+
+async def test_what_is_parked_of_a_former_topic_stands_for_none_of_the_new_records(
+    world: World,
+) -> None:
+    topics = world.config.kafka.topics
+    quota = {"kind": "daily_quota", "ids": ["user-0"], "seconds": 1.0}
+    await world.set_faults("amplitude", {"effect": quota})
+    async with world.delivering():
+        await world.produce(topics.events, [event(0, n) for n in range(10)])
+        await world.letters(topics.parked, 10)
+        await world.until_accepted("aampe", 10)
+    await made_again(world, topics.events)
+    await world.produce(topics.events, [event(n, n) for n in range(1, 61)])
+
+    async with world.delivering():
+        await world.until_accepted("amplitude", 60)
+
+
+async def test_whatever_fails_when_partitions_are_assigned_is_tried_again(world: World) -> None:
+    """aiokafka only logs what a listener raises; nothing would be read ever after."""
+    topics = world.config.kafka.topics
+    await world.produce(topics.events, [event(n, n) for n in range(30)])
+    calls: list[Mapping[TopicPartition, CommitNote]] = []
+
+    def assigned(notes: Mapping[TopicPartition, CommitNote]) -> None:
+        calls.append(notes)
+        if len(calls) == 1:
+            raise LookupError("a defect of ours, or of aiokafka")
+
+    async def revoked(_: object) -> None:
+        pass
+
+    group_id = topics.group_id(AAMPE, Kind.EVENT)
+    reader = Reader(world.config.kafka, topics.events, topics.parked, group_id, assigned, revoked)
+    await reader.start()
+    try:
+        count = 0
+        async with asyncio.timeout(60):
+            while count < 30:
+                count += sum(map(len, await reader.read(full=(), records_max=100)))
+    finally:
+        await reader.stop()
+    assert len(calls) == 2

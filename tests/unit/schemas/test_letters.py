@@ -1,0 +1,19 @@
+"""The headers of dead and parked records."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas.letters import LetterHeaders
+
+LAST_MILLISECOND = 253_402_300_799_999  # Of the year 9999.
+
+
+@given(st.integers(-1, 2**63 - 1))
+@example(1_763_715_600_123)
+@example(1_763_715_600_123_456)  # Microseconds, by mistake.
+def test_when_a_record_was_accepted_comes_back_if_a_date_can_tell_it(timestamp: int) -> None:
+    letter = LetterHeaders("aampe-us", "throttled", "", None, 1, 0.0, timestamp / 1000)
+
+    found = LetterHeaders.decoded(letter.encoded(()))
+    assert found.accepted_at is not None
+    assert round(found.accepted_at * 1000) == min(timestamp, LAST_MILLISECOND)
