@@ -1,7 +1,11 @@
 """Who sent a request: the peer, or whom trusted proxies name; and what of it is kept. Pure."""
 
+import re
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+# Some proxies name the port, too: Azure's after an IPv4 address, others after `[an IPv6 one]`.
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[^:\[]*):\d+")
 
 
 def remote_ip(
@@ -12,41 +16,42 @@ def remote_ip(
     """The peer, or what trusted proxies say, from the nearest one outwards."""
     if client is None:
         return None
-    nearest = client[0]
     if not trusted:
-        return nearest
+        return client[0]
+    nearest = _address(client[0])
+    if nearest is None:
+        return client[0]
     # Some proxies add to the header, some add a header: both mean one list.
     forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")]
-    while hops and _is_trusted(nearest, trusted):
-        hop = hops.pop()
-        if hop.count(":") == 1:
-            hop = hop.partition(":")[0]  # Azure's gateways name the port, too.
-        try:
-            nearest = str(ip_address(hop))
-        except ValueError:
+    hops = [stripped for hop in forwarded.decode("latin-1").split(",") if (stripped := hop.strip())]
+    while hops and any(nearest in network for network in trusted):
+        named = _address(_without_port(hops.pop()))
+        if named is None:
             break
-    return nearest
+        nearest = named
+    return str(nearest)
 
 
-def _is_trusted(ip: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+def _without_port(hop: str) -> str:
+    found = _WITH_PORT.fullmatch(hop)
+    return hop if found is None else found["v6"] or found["v4"] or ""
+
+
+def _address(ip: str) -> IPv4Address | IPv6Address | None:
+    """Without a zone, which means something on its own machine only; of IPv4 if it is mapped."""
     try:
-        address = ip_address(ip)
+        address = ip_address(ip.partition("%")[0].strip())
     except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in trusted)
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 def truncated(ip: str) -> str | None:
     """An IPv4 address's /24, an IPv6 address's /48."""
-    try:
-        address = ip_address(ip.strip())
-    except ValueError:
+    address = _address(ip)
+    if address is None:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     bits = 24 if address.version == 4 else 48
     shift = address.max_prefixlen - bits
     return str(type(address)(int(address) >> shift << shift))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 
 from gateway.bodies import Message, WholeRequest
-from gateway.cors import answer_headers, preflight_headers
+from gateway.cors import allowed_methods, answer_headers, preflight_headers
 from gateway.dialects.shapes import Answer
 
 RETRY_AFTER_SECONDS = 1
@@ -19,6 +19,7 @@ async def send_answer(
     origin: bytes | None,
     origins: frozenset[str],
     retry_after: float,
+    methods: frozenset[str],
     whole: WholeRequest | None = None,
 ) -> None:
     status = answer.status
@@ -31,7 +32,7 @@ async def send_answer(
         seconds = max(RETRY_AFTER_SECONDS, math.ceil(retry_after))
         headers.append((b"retry-after", b"%d" % seconds))
     elif status == 405:
-        headers.append((b"allow", b"POST, OPTIONS"))
+        headers.append((b"allow", allowed_methods(methods)))
         whole = None  # An answer to HEAD has no body: the server knows.
     elif status == 408:
         headers.append((b"connection", b"close"))  # Nobody waits for the rest of the body.
@@ -43,9 +44,12 @@ async def send_answer(
 
 
 async def send_preflight(
-    send: Send, headers: Mapping[bytes, bytes], origins: frozenset[str]
+    send: Send,
+    headers: Mapping[bytes, bytes],
+    origins: frozenset[str],
+    methods: frozenset[str],
 ) -> None:
-    answer = preflight_headers(headers, origins)
+    answer = preflight_headers(headers, origins, methods)
     await send({"type": "http.response.start", "status": 204, "headers": answer})
     await send({"type": "http.response.body", "body": b""})
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from gateway.admission import Share
 from gateway.encodings import EncodingError, decompressed
-from gateway.surrogates import repaired
+from gateway.surrogates import LONE_MAX, repaired
 
 Message = MutableMapping[str, Any]
 WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
@@ -49,6 +49,9 @@ async def read_body(
     whole: WholeRequest | None = None,
 ) -> bytes:
     """The whole body as plain text; each byte of it is in the share before the next is read."""
+    codings = headers.get(b"transfer-encoding", b"chunked")
+    if codings.strip().lower() != b"chunked":
+        raise BodyError(501, "of transfer encodings only chunked is read")  # RFC 9112 §6.1.
     length = headers.get(b"content-length", b"")
     if length.isdigit():
         size = int(length[:20])
@@ -69,7 +72,10 @@ async def read_body(
         body = _plain(body, encoding, limit, share)
     if len(body) > VALUES_MAX and body.count(b",") + body.count(b"[") > VALUES_MAX:
         raise BodyError(413, f"the body has more than {VALUES_MAX} values")
-    return repaired(body)
+    whole_text = repaired(body)
+    if whole_text is None:
+        raise BodyError(413, f"the body has more than {LONE_MAX} halves of surrogate pairs")
+    return whole_text
 
 
 async def _receive_all(receive: Receive, limit: int, share: Share) -> bytes:

@@ -23,10 +23,16 @@ def answer_headers(origin: bytes | None, origins: frozenset[str]) -> HttpHeaders
     return [VARY, *_allowed(origin, origins)]
 
 
-def preflight_headers(headers: Mapping[bytes, bytes], origins: frozenset[str]) -> HttpHeaders:
+def allowed_methods(methods: frozenset[str]) -> bytes:
+    return ", ".join([*sorted(methods, reverse=True), "OPTIONS"]).encode()
+
+
+def preflight_headers(
+    headers: Mapping[bytes, bytes], origins: frozenset[str], methods: frozenset[str]
+) -> HttpHeaders:
     answer: HttpHeaders = [
         (b"vary", b"Origin, Access-Control-Request-Headers"),
-        (b"allow", b"POST, OPTIONS"),
+        (b"allow", allowed_methods(methods)),
     ]
     origin = headers.get(b"origin")
     allowed = [] if origin is None else _allowed(origin, origins)
@@ -39,7 +45,7 @@ def preflight_headers(headers: Mapping[bytes, bytes], origins: frozenset[str]) -
     return [
         *answer,
         *allowed,
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-methods", allowed_methods(methods)),
         (b"access-control-allow-headers", requested),
         (b"access-control-max-age", PREFLIGHT_SECONDS),
     ]

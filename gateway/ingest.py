@@ -85,9 +85,9 @@ class Ingest:
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
         started = time.perf_counter()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers = _combined(scope["headers"])
         if scope["method"] == "OPTIONS":
-            await send_preflight(send, headers, self._sources.origins)
+            await send_preflight(send, headers, self._sources.origins, endpoint.methods)
             return
         outcome = Outcome()
         share = self.budget.share()
@@ -102,7 +102,8 @@ class Ingest:
             origins = self._sources.origins if sender is None else sender.origins
             origin = headers.get(b"origin")
             whole = whole_request(scope)
-            await send_answer(send, answer, origin, origins, outcome.retry_after, whole)
+            methods = endpoint.methods
+            await send_answer(send, answer, origin, origins, outcome.retry_after, methods, whole)
         except ClientGone:
             return
         finally:
@@ -223,6 +224,15 @@ class Ingest:
             sender.shown_ip,
             sender.ip_policy == "keep",
         )
+
+
+def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers; what was done to the body may be said in several lines (RFC 9110 §5.3)."""
+    headers = dict(lines)
+    for name in (b"content-encoding", b"transfer-encoding"):
+        if name in headers:
+            headers[name] = b",".join(value for of, value in lines if of == name)
+    return headers
 
 
 def _over_rate(endpoint: Endpoint, count: int, rate: float) -> Answer:

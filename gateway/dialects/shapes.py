@@ -154,7 +154,8 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     if isinstance(facts, EventFacts):
         _ip(facts.ip, context, members, nulls)
     # A member that is there as `null`, or empty, or that the source may not keep, gives way.
-    standing = [name for name in nulls if _QUOTED[name] in value]
+    escaped = b"\\u00" in value  # As its name may be.
+    standing = [name for name in nulls if escaped or _QUOTED[name] in value]
     if standing:
         value = without(value, *standing)
     if members:

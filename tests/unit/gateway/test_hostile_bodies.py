@@ -20,6 +20,13 @@ async def test_a_body_of_countless_values_is_refused_before_it_is_parsed() -> No
         assert answer.status_code == 413
 
 
+async def test_a_body_of_countless_halves_of_emojis_is_refused() -> None:
+    async with Edge().client as client:
+        bomb = b'"' + rb"\ud83d" * 100_001 + b'"'
+        answer = await client.post("/v1/events", content=bomb, headers=KEY)
+        assert answer.status_code == 413
+
+
 async def test_half_an_emoji_does_not_cost_the_batch() -> None:
     edge = Edge()
     event = json.dumps(EVENT | {"user_id": "user \ud83d", "x": "\ud83d\ude00"}).encode()

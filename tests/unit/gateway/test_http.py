@@ -133,6 +133,23 @@ async def test_a_head_request_has_no_body(client: Client) -> None:
     assert (await client.answer()).status == 202
 
 
+@pytest.mark.parametrize(
+    ("codings", "status"),
+    [
+        (b"Transfer-Encoding: gzip, chunked\r\n", 501),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501),
+        (b"Transfer-Encoding: Chunked\r\n", 202),
+    ],
+)
+async def test_a_transfer_encoding_that_is_not_undone_is_a_501(
+    client: Client, edge: Edge, codings: bytes, status: int
+) -> None:
+    head = b"POST /v1/events HTTP/1.1\r\n" + AUTH + codings + b"\r\n"
+    await client.send(head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY))
+    assert (await client.answer()).status == status
+    assert len(edge.store.values("events")) == (status == 202)
+
+
 async def test_an_offer_of_http_2_is_passed_over(client: Client) -> None:
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
     await client.send(request(head=offer), request(), request(head=offer)[:-10])

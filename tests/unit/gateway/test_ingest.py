@@ -29,6 +29,15 @@ async def test_an_unknown_path_and_a_wrong_method_are_answered_as_json() -> None
             assert answer.status_code == answer.json()["code"] == status
             assert isinstance(answer.json()["error"], str)
         assert (await client.head("/v1/events")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/identify", "POST, GET, OPTIONS"), ("/batch", "POST, OPTIONS")]
+)
+async def test_a_path_names_the_methods_it_allows(path: str, methods: str) -> None:
+    async with Edge().client as client:
+        for method in ("PUT", "OPTIONS"):
+            assert (await client.request(method, path)).headers["allow"] == methods
         assert (await client.head("/healthz")).status_code == 200
 
 
