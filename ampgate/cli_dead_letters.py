@@ -14,7 +14,7 @@ from ampgate.batches import Stored
 from ampgate.configuration import configuration
 from ampgate.dead_letters import Filter, Group, Plan
 from ampgate.moments import write_moment
-from ampgate.options import JSON_CANNOT_ASK, Rate, Since, Until, Yes, now_ms
+from ampgate.options import Rate, Since, Until, Yes, now_ms, require_consent
 from ampgate.parking import Run, replayed_times
 from ampgate.printing import Json, errors, json_line, printable, progress_bar
 from ampgate.writer import writer
@@ -74,8 +74,6 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send them again, each to the destination where it died; run it again to go on."""
-    if as_json and not (yes or dry_run):
-        raise typer.BadParameter(JSON_CANNOT_ASK)
     chosen = Filter(destination, reason, origin, since, until)
     replaying = _replay(
         *(configuration(), chosen, rate),
@@ -109,8 +107,7 @@ async def _replay(
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
             return plan
-        if not yes:
-            typer.confirm(f"Send {plan.total} dead letters again?", abort=True)
+        require_consent(f"Send {plan.total} dead letters again?", yes=yes)
         run = Run(config.kafka.topics.parked, now_ms())
         with progress_bar("replaying", plan.total) as advance:
             async with writer(config.kafka, rate=rate, on_written=advance) as writing:

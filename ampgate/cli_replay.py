@@ -9,7 +9,7 @@ import typer
 from ampgate import replay as replaying
 from ampgate.archive import archive
 from ampgate.configuration import configuration
-from ampgate.options import JSON_CANNOT_ASK, WORDS, Rate, Yes, moment, now_ms
+from ampgate.options import WORDS, Rate, Yes, moment, now_ms, require_consent
 from ampgate.parking import Run
 from ampgate.printing import Json, errors, json_line, progress_bar
 from ampgate.replay import Chosen, Plan
@@ -42,8 +42,6 @@ def replay(
         raise typer.BadParameter(f"no destination is called {destination}")
     if from_ >= to:
         raise typer.BadParameter("--from is not before --to")
-    if as_json and not (yes or dry_run):
-        raise typer.BadParameter(JSON_CANNOT_ASK)
     chosen = Chosen(from_, to, user, event_type)
     run = _Run(config, named[destination], chosen, resume, now_ms())
     try:
@@ -97,10 +95,8 @@ class _Run:
             typer.echo(json_line(plan, run=self.name) if as_json else in_words(plan))
             if dry_run or not plan.to_send:
                 return
-            if not yes:
-                typer.confirm(
-                    f"Send {plan.to_send} records to {plan.destination} again?", abort=True
-                )
+            question = f"Send {plan.to_send} records to {plan.destination} again?"
+            require_consent(question, yes=yes)
             advance = stack.enter_context(progress_bar("replaying", plan.to_send))
 
             def on_written(count: int) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+import sys
 import time
 from typing import Annotated
 
@@ -26,5 +27,10 @@ Since = Annotated[
 ]
 Until = Annotated[int | None, typer.Option(parser=moment, metavar="TIME", help=f"Before: {WORDS}")]
 Rate = Annotated[float | None, typer.Option(min=0.001, help="Records a second, at most.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-JSON_CANNOT_ASK = "--json cannot ask: add --yes or --dry-run"
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even at a terminal.")]
+
+
+def require_consent(question: str, *, yes: bool) -> None:
+    """Ask whoever sits at the terminal; a script has nobody to ask, and means what it says."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)

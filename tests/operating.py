@@ -105,19 +105,35 @@ class Operation:
         file.write_text("\n".join(lines))
         return file
 
-    async def run(self, directory: Path, *arguments: str, answer: str = "") -> Result:
-        """The command, with this configuration; `answer` is what its user types."""
+    async def run(self, directory: Path, *arguments: str) -> Result:
+        """The command, with this configuration, as a script runs it."""
         environment = {"AMPGATE_CONFIG": str(self.write(directory))}
         return await asyncio.to_thread(
-            CliRunner().invoke, cli.app, list(arguments), input=answer, env=environment
+            CliRunner().invoke, cli.app, list(arguments), env=environment
         )
 
-    async def start(self, directory: Path, *arguments: str) -> Process:
+    async def run_at_terminal(
+        self, directory: Path, *arguments: str, answer: str
+    ) -> tuple[int, str]:
+        """Its exit code and all that it said to somebody who types `answer`."""
+        ours, theirs = os.openpty()
+        try:
+            process = await self.start(directory, *arguments, stdin=theirs)
+            os.write(ours, answer.encode())
+            said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert process.returncode is not None
+        return process.returncode, b"".join(said).decode()
+
+    async def start(self, directory: Path, *arguments: str, stdin: int | None = None) -> Process:
         """The command, as a process of its own."""
         environment = os.environ | {"AMPGATE_CONFIG": str(self.write(directory))}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ampgate", *arguments),
             env=environment,
+            stdin=stdin,
             stdout=PIPE,
             stderr=PIPE,
             # Whoever runs the tests in the background ignores it, and so would a child.

@@ -67,13 +67,14 @@ async def test_an_origin_without_letters_is_exit_1(here: Operation, tmp_path: Pa
 async def test_a_replay_says_what_it_would_send_and_asks(here: Operation, tmp_path: Path) -> None:
     await die(here, letter("t/0/1"), letter("t/0/2"))
     replay, parked = ("dead-letters", "replay"), here.config.kafka.topics.parked
-    refused = await here.run(tmp_path, *replay, answer="n\n")
-    assert refused.exit_code == 1
-    assert f"2 to send to {AMPLITUDE}\nSend 2 dead letters again?" in refused.stdout
-    assert (await here.run(tmp_path, *replay, "--json")).exit_code == 2
+    status, said = await here.run_at_terminal(tmp_path, *replay, answer="n\n")
+    assert status == 1
+    assert f"2 to send to {AMPLITUDE}\n" in said
+    assert "Send 2 dead letters again?" in said
     assert await here.stored(parked) == []
 
-    assert (await here.run(tmp_path, *replay, answer="y\n")).exit_code == 0
+    status, _ = await here.run_at_terminal(tmp_path, *replay, answer="y\n")
+    assert status == 0
     assert len(await here.stored(parked)) == 2
     nothing_left = await here.run(tmp_path, *replay)
     assert nothing_left.exit_code == 0

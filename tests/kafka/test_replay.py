@@ -139,10 +139,19 @@ async def test_nothing_is_sent_unless_the_operator_agrees(here: Operation, tmp_p
     (place,) = await settled(here, Kind.EVENT, [at(event("ann"), 0)])
     command = ("replay", "--destination", AMPLITUDE, *OLD)
 
-    refused = await here.run(tmp_path, *command, answer="n\n")
-    assert refused.exit_code == 1
+    status, said = await here.run_at_terminal(tmp_path, *command, answer="n\n")
+    assert (status, "Send 1 records" in said) == (1, True)
     assert await parked_origins(here) == []
-    assert (await here.run(tmp_path, *command, answer="y\n")).exit_code == 0
+    status, _ = await here.run_at_terminal(tmp_path, *command, answer="y\n")
+    assert status == 0
+    assert await parked_origins(here) == [place]
+
+
+async def test_a_script_is_not_asked(here: Operation, tmp_path: Path) -> None:
+    (place,) = await settled(here, Kind.EVENT, [at(event("ann"), 0)])
+
+    ran = await here.run(tmp_path, "replay", "--destination", AMPLITUDE, *OLD, "--json")
+    assert (ran.exit_code, json.loads(ran.stdout)["to_send"]) == (0, 1)
     assert await parked_origins(here) == [place]
 
 
@@ -201,7 +210,6 @@ async def test_a_run_that_nobody_knows_is_not_begun_anew(here: Operation, tmp_pa
         ("--destination", "nowhere", *OLD),
         ("--destination", AMPLITUDE, "--from", "2020-01-02", "--to", "2020-01-01"),
         ("--destination", AMPLITUDE, "--from", "yesterday", "--to", "1h"),
-        ("--destination", AMPLITUDE, *OLD, "--json"),
     ],
 )
 async def test_wrong_usage_is_exit_2(
