@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.records import NewRecord
 
@@ -20,13 +21,26 @@ class TooLargeForKafka(NotStored):
     """The topic does not take a record of this size; a retry would not help."""
 
 
+class _OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
+    """Takes records until Kafka's sender takes it, not only until it is handed over.
+
+    aiokafka has one request a broker in flight: what is handed over meanwhile waits, and grows.
+    Half as many requests to Kafka cost a sixth less CPU for single events, a fifth with 2 workers.
+    """
+
+    def _set_producer_state(self, *state: int) -> None:
+        super()._set_producer_state(*state)
+        self.close()  # Its records have just been counted.
+
+
 class _Flush:
     """A batch being filled, and who waits for it."""
 
     __slots__ = ("batch", "stored")
 
-    def __init__(self, batch: Any) -> None:  # noqa: ANN401  aiokafka has no types.
-        self.batch = batch
+    def __init__(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
+        accumulator = producer._message_accumulator  # noqa: SLF001  It knows a batch's settings.
+        self.batch = _OpenBatch(accumulator._batch_size, accumulator._compression_type)  # noqa: SLF001
         self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # A waiter that went away must not make asyncio complain about the failure.
         self.stored.add_done_callback(_retrieved)
@@ -69,7 +83,7 @@ class Lane:
         return waits
 
     def _begin(self) -> _Flush:
-        flush = _Flush(self._producer().create_batch())
+        flush = _Flush(self._producer())
         self._waiting.append(flush)
         if self._task is None:
             self._task = asyncio.create_task(self._send_all())
@@ -78,8 +92,13 @@ class Lane:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                flush = self._waiting.pop(0)
-                if not await self._send(flush):
+                flush = self._waiting[0]
+                try:
+                    is_up = await self._send(flush)
+                finally:
+                    flush.batch.close()
+                    self._waiting.pop(0)
+                if not is_up:
                     # Kafka is stuck: those who wait behind it would time out too.
                     self.fail(NotStored("Kafka does not acknowledge"))
         finally:
@@ -89,7 +108,6 @@ class Lane:
         """Whether the next one is worth trying."""
         try:
             async with asyncio.timeout(self._ack_timeout_seconds):
-                flush.batch.close()
                 acknowledged = await self._producer().send_batch(
                     flush.batch, self._topic, partition=self._partition
                 )
