@@ -94,7 +94,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._parked_topic = parked_topic
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
-        self._is_settling_in = False  # Until we know what former owners left.
+        self.is_settling_in = False  # Until we know what former owners left.
+        self._is_stopping = False
         self._scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self._kafka = kafka
         self._group_id = group_id
@@ -114,6 +115,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await started(self._consumer)
 
     async def stop(self) -> None:
+        self._is_stopping = True  # aiokafka would wait for ever for its listener.
         await self._consumer.stop()
 
     async def read(
@@ -126,7 +128,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """
         await self._end_scans()
         wanted: Collection[KafkaPartition] = ()
-        if not self._is_settling_in:
+        if not self.is_settling_in:
             if paused := self._consumer.paused():
                 self._consumer.resume(*paused)
             wanted = self._wanted(full)
@@ -199,26 +201,21 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
         if not assigned:
             return
-        self._is_settling_in = True
+        self.is_settling_in = True
         # Before anything is awaited, so nothing was read yet; the next `read` resumes them.
         self._consumer.pause(*assigned)
         # What this raised would only be logged by aiokafka, and nothing be read ever after.
-        while True:
+        while self.is_settling_in and not self._is_stopping:
             try:
                 await self._settle_in(assigned)
-                break
             except Exception as error:  # noqa: BLE001  See above.
                 log.warning("partitions cannot be read yet", error=repr(error))
                 await asyncio.sleep(RECONNECT_SECONDS)
-        self._is_settling_in = False
-        numbers = sorted(p.partition for p in assigned if p.topic == self._topic)
-        log.info("partitions assigned", group=self._group_id, partitions=numbers)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
         notes = await self._notes(places)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
-        # One that knows of more than there is tells of records that Kafka has lost: others will
-        # have their offsets.
+        # One that knows of more than there is tells of lost records: others get their offsets.
         self._on_assigned(
             {
                 TopicPartition(*place): note
@@ -229,6 +226,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic
         }
+        self.is_settling_in = False
+        numbers = sorted({place.partition for place in places})
+        log.info("partitions assigned", group=self._group_id, partitions=numbers)
 
     async def _notes(
         self, places: Collection[KafkaPartition]

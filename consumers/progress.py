@@ -56,6 +56,7 @@ class Progress:
         standings = await self._reader.standings()
         self._counts.measured(delivery, standings, committable, self._clock())
         now = (committable, delivery.deliveries)
-        is_busy = delivery.unsettled() > delivery.held() + delivery.parked_records()
+        waits = delivery.held() + delivery.parked_records()
+        is_busy = self._reader.is_settling_in or delivery.unsettled() > waits
         if now != self._last or delivery.paused or not is_busy:
             self._last, self._progressed_at = now, time.monotonic()

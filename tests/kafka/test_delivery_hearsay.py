@@ -3,20 +3,15 @@
 What it took for settled would never be sent: to send twice is the lesser evil.
 """
 
-import asyncio
-from collections.abc import Mapping
-
 from aiokafka.admin import NewTopic
 
 from ampgate.topics import admin_client
 from consumers.commit_notes import CommitNote, encoded
 from consumers.delivery.offsets import Unfinished
-from consumers.kafka import Reader
-from schemas.records import TopicPartition
 from schemas.topics import Kind
 from tests.eventually import seen
 from tests.kafka.delivery_world import World, event
-from tests.operating import AAMPE, AMPLITUDE, Operation
+from tests.operating import AMPLITUDE, Operation
 
 PARTITIONS = 3
 
@@ -71,30 +66,3 @@ async def test_what_is_parked_of_a_former_topic_stands_for_none_of_the_new_recor
 
     async with world.delivering():
         await world.until_accepted("amplitude", 60)
-
-
-async def test_whatever_fails_when_partitions_are_assigned_is_tried_again(world: World) -> None:
-    """aiokafka only logs what a listener raises; nothing would be read ever after."""
-    topics = world.config.kafka.topics
-    await world.produce(topics.events, [event(n, n) for n in range(30)])
-    calls: list[Mapping[TopicPartition, CommitNote]] = []
-
-    def assigned(notes: Mapping[TopicPartition, CommitNote]) -> None:
-        calls.append(notes)
-        if len(calls) == 1:
-            raise LookupError("a defect of ours, or of aiokafka")
-
-    async def revoked(_: object) -> None:
-        pass
-
-    group_id = topics.group_id(AAMPE, Kind.EVENT)
-    reader = Reader(world.config.kafka, topics.events, topics.parked, group_id, assigned, revoked)
-    await reader.start()
-    try:
-        count = 0
-        async with asyncio.timeout(60):
-            while count < 30:
-                count += sum(map(len, await reader.read(full=(), records_max=100)))
-    finally:
-        await reader.stop()
-    assert len(calls) == 2

@@ -1,0 +1,86 @@
+"""Partitions are assigned: whatever fails meanwhile, they are read, or somebody is told."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+
+from consumers.commit_notes import CommitNote
+from consumers.delivery.delivery import Delivery
+from consumers.destinations.aampe import AampeEvents
+from consumers.kafka import Reader
+from consumers.metrics import Counts
+from consumers.progress import Progress
+from schemas.config import AampeDestination
+from schemas.records import TopicPartition
+from schemas.topics import Kind
+from tests.eventually import eventually
+from tests.kafka.delivery_world import World, event
+from tests.operating import AAMPE
+
+Notes = Mapping[TopicPartition, CommitNote]
+DEADLINE_SECONDS = 60.0
+
+
+class OurError(Exception):
+    """Of ours, or of aiokafka, which only logs what a listener raises."""
+
+
+async def revoked(_: object) -> None:
+    pass
+
+
+@asynccontextmanager
+async def reading(world: World, assigned: Callable[[Notes], None]) -> AsyncIterator[Reader]:
+    topics = world.config.kafka.topics
+    group_id = topics.group_id(AAMPE, Kind.EVENT)
+    reader = Reader(world.config.kafka, topics.events, topics.parked, group_id, assigned, revoked)
+    await reader.start()
+    try:
+        yield reader
+    finally:
+        await reader.stop()
+
+
+async def read(reader: Reader, count: int) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while count > 0:
+            count -= sum(map(len, await reader.read(full=(), records_max=100)))
+
+
+async def test_whatever_fails_when_partitions_are_assigned_is_tried_again(world: World) -> None:
+    await world.produce(world.config.kafka.topics.events, [event(n, n) for n in range(30)])
+    calls: list[Notes] = []
+
+    def assigned(notes: Notes) -> None:
+        calls.append(notes)
+        if len(calls) == 1:
+            raise OurError
+
+    async with reading(world, assigned) as reader:
+        await read(reader, 30)
+    assert len(calls) == 2
+
+
+async def test_who_never_gets_to_read_is_stuck(world: World) -> None:
+    """For one, when the topic of the parked is deleted: a restart does without."""
+
+    def assigned(_: Notes) -> None:
+        raise OurError
+
+    async with reading(world, assigned) as reader, asyncio.TaskGroup() as tasks:
+        destination = next(one for one in world.config.destinations if one.name == AAMPE)
+        assert isinstance(destination, AampeDestination)
+        delivery = Delivery(
+            AampeEvents(destination),
+            topic=world.config.kafka.topics.events,
+            parked_topic=None,
+            memory_max_bytes=1,
+            random=Random(1),
+        )
+        counts = Counts(AAMPE, Kind.EVENT)
+        progress = Progress(delivery, reader, counts, time.time)
+        telling = tasks.create_task(progress.tell_often())
+        await eventually(lambda: progress.is_stuck(after_seconds=3.0), DEADLINE_SECONDS)
+        telling.cancel()
