@@ -143,8 +143,8 @@ class Waits:
         """Kafka has deleted the parked records below this offset: how many waited there?"""
         if self._parked_topic is None or partition not in self.parked:
             return 0
-        lost = self.parked[partition].lose(before)
-        self._stock.offsets[TopicPartition(self._parked_topic, partition)].settle(lost)
+        if lost := self.parked[partition].lose(before):
+            self._stock.offsets[TopicPartition(self._parked_topic, partition)].settle(lost)
         return len(lost)
 
     def held(self) -> int:
