@@ -1,9 +1,8 @@
 """amplitude-js 8, unmodified, on a page of another origin than the edge's."""
 
-import asyncio
-
 from tests.browser.conftest import WebShop
-from tests.sdks.shop import DEADLINE_SECONDS, Event
+from tests.eventually import seen
+from tests.sdks.shop import Event
 
 SDK = "/amplitude-js/amplitude.umd.js"
 INIT = """({key, endpoint, more}) => {
@@ -31,12 +30,7 @@ async def start(web: WebShop, key: str = "web-key", **more: object) -> None:
 
 
 async def arrived(web: WebShop, count: int) -> list[Event]:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            events = await web.shop.events()
-            if len(events) >= count:
-                return events
-            await asyncio.sleep(0.1)
+    return await seen(web.shop.events, lambda events: len(events) >= count)
 
 
 async def test_every_call_arrives_and_is_forgotten_by_the_page(web: WebShop) -> None:

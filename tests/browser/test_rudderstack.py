@@ -1,11 +1,10 @@
 """RudderStack's browser SDK, unmodified, on a page of another origin than the edge's."""
 
-import asyncio
-
 from playwright.async_api import Route
 
 from tests.browser.conftest import WebShop
-from tests.sdks.shop import DEADLINE_SECONDS, Event
+from tests.eventually import seen
+from tests.sdks.shop import Event
 
 SDK = "/@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js"
 CONFIG = {
@@ -51,12 +50,7 @@ async def start(web: WebShop, key: str = "web-key", **more: object) -> None:
 
 async def arrived(web: WebShop, types: list[str]) -> list[Event]:
     """The events, as soon as they are all there: the SDK tells nobody of its answers."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            events = await web.shop.events()
-            if len(events) >= len(types):
-                return events
-            await asyncio.sleep(0.1)
+    return await seen(web.shop.events, lambda events: len(events) >= len(types))
 
 
 async def test_every_call_arrives(web: WebShop) -> None:
