@@ -19,13 +19,12 @@ from gateway.dialects.shapes import (
     Context,
     Opened,
     RefusedError,
-    Rejection,
     Request,
+    add_event,
     failure,
     parse_json,
-    record_of,
 )
-from schemas.events import Defect, read_event
+from schemas.events import Defect
 from schemas.topics import Kind
 
 EVENT_TYPES: Final[Mapping[str, str]] = {
@@ -71,16 +70,7 @@ class Amplemarket:
         context = context._replace(remote_ip=None)
         batch = Batch()
         for index, value in enumerate(opened.values):
-            event = event_of(value)
-            facts = event if isinstance(event, Defect) else read_event(event)
-            if isinstance(event, Defect) or isinstance(facts, Defect):
-                defect = event if isinstance(event, Defect) else facts
-                assert isinstance(defect, Defect)
-                batch.rejected.append(Rejection(index, defect, value))
-                continue
-            record, insert_id = record_of(event, facts, context)
-            batch.records.append(record)
-            batch.receipts.append((index, insert_id))
+            add_event(batch, index, value, event_of(value), context)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

@@ -21,12 +21,11 @@ from gateway.dialects.shapes import (
     Context,
     Opened,
     RefusedError,
-    Rejection,
     Request,
+    add_event,
     failure,
-    record_of,
 )
-from schemas.events import Defect, read_event
+from schemas.events import Defect
 from schemas.topics import Kind
 
 # What HTTP V2 calls otherwise, or does not know.
@@ -64,16 +63,11 @@ class LegacyUpload:
         batch = Batch()
         for index, value in enumerate(opened.values):
             read = event_of(value)
-            facts = read if isinstance(read, Defect) else read_event(read.event)
-            if isinstance(read, Defect) or isinstance(facts, Defect):
-                defect = read if isinstance(read, Defect) else facts
-                assert isinstance(defect, Defect)
-                batch.rejected.append(Rejection(index, defect, value))
+            if isinstance(read, Defect):
+                add_event(batch, index, value, read, context)
                 continue
             whence = context if read.keeps_ip else context._replace(remote_ip=None)
-            record, insert_id = record_of(read.event, facts, whence)
-            batch.records.append(record)
-            batch.receipts.append((index, insert_id))
+            add_event(batch, index, value, read.event, whence)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

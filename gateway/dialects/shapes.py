@@ -110,6 +110,22 @@ def failure(status: int, message: str) -> Answer:
     return Answer(status, orjson.dumps({"code": status, "error": message}))
 
 
+def add_event(
+    batch: Batch, index: int, value: bytes, event: bytes | Defect, context: Context
+) -> None:
+    """Take the event that a value was translated to, or reject the value."""
+    if isinstance(event, Defect):
+        batch.rejected.append(Rejection(index, event, value))
+        return
+    facts = read_event(event)
+    if isinstance(facts, Defect):
+        batch.rejected.append(Rejection(index, facts, value))
+        return
+    record, insert_id = record_of(event, facts, context)
+    batch.records.append(record)
+    batch.receipts.append((index, insert_id))
+
+
 def too_many(endpoint: Endpoint) -> Answer:
     return endpoint.failure(413, f"a request has {RECORDS_MAX} records at most")
 

@@ -24,6 +24,11 @@ async def told(world: World, note: str) -> None:
         await Operation(world.config).commit(topics.group_id(AMPLITUDE, Kind.EVENT), place, note)
 
 
+async def numbers(world: World) -> set[int]:
+    """Of the events that Amplitude has."""
+    return {one["event_properties"]["n"] for one in await world.received("amplitude")}
+
+
 async def made_again(world: World, topic: str) -> None:
     async with admin_client(world.config.kafka) as client:
         await client.delete_topics([topic])
@@ -40,6 +45,7 @@ async def test_a_note_of_records_that_kafka_has_lost_settles_none_of_the_new_one
 
     async with world.delivering():
         await world.until_accepted("amplitude", 30)
+    assert await numbers(world) == set(range(30))
 
 
 async def test_a_note_that_was_copied_beside_another_offset_settles_nothing(world: World) -> None:
@@ -49,6 +55,7 @@ async def test_a_note_that_was_copied_beside_another_offset_settles_nothing(worl
 
     async with world.delivering():
         await world.until_accepted("amplitude", 30)
+    assert await numbers(world) == set(range(30))
 
 
 async def test_what_is_parked_of_a_former_topic_stands_for_none_of_the_new_records(
@@ -66,3 +73,4 @@ async def test_what_is_parked_of_a_former_topic_stands_for_none_of_the_new_recor
 
     async with world.delivering():
         await world.until_accepted("amplitude", 60)
+    assert await numbers(world) >= set(range(1, 61))

@@ -58,8 +58,8 @@ async def test_the_first_group_finds_its_coordinator_once_the_topics_are_there(
         settings = Kafka(bootstrap_servers=kafka.bootstrap_servers)
         await create(settings)
         async with admin_client(settings) as admin:
-            for group_id in ("one", "two", "three"):
-                await admin.find_coordinator(group_id)
+            found = [await admin.find_coordinator(group) for group in ("one", "two", "three")]
+    assert len(set(found)) == 1, "one broker coordinates them all"
 
 
 async def test_records_survive_kill_9_and_the_next_start_may_use_another_port(

@@ -138,3 +138,5 @@ async def test_who_is_to_wait_for_ever_waits_a_day_and_stops_nobody(
         await world.until_accepted("amplitude", 1)
         clock.ahead_seconds = 25 * HOUR_SECONDS
         await world.until_accepted("amplitude", 2)
+    received = [record["event_properties"]["n"] for record in await world.received("amplitude")]
+    assert received == [3, 1]

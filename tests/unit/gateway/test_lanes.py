@@ -92,4 +92,5 @@ async def test_after_a_failure_records_begin_a_batch_of_their_own() -> None:
     [stored] = lane.add([RECORD], NOW_MS)
     await producer.handed_over.wait()
     producer.take().done(0)
-    await stored
+    await asyncio.wait([stored])
+    assert stored.exception() is None
