@@ -14,7 +14,7 @@ from consumers.kafka_letters import Letters
 from consumers.worker import Worker
 from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
 
-COMMIT_GRACE_SECONDS = 2.0  # After the drain; past it, what was not committed is sent again.
+COMMIT_GRACE_SECONDS = 5.0  # After the drain; past it, what was not committed is sent again.
 Configured = AmplitudeDestination | AampeDestination
 log = structlog.get_logger()
 

@@ -25,6 +25,7 @@ POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
 NOWHERE = KafkaPartition("", 0)  # To wait for no partition: without any, aiokafka takes all.
 RECONNECT_SECONDS = 1.0
+REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
 
 
@@ -94,8 +95,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._parked_topic = parked_topic
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
-        self.is_settling_in = False  # Until we know what former owners left.
-        self._is_stopping = False
+        # Assigned, and not read before we know what former owners left.
+        self._settling: Collection[KafkaPartition] = ()
         self._scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self._kafka = kafka
         self._group_id = group_id
@@ -109,14 +110,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_bytes=8_000_000,
             max_partition_fetch_bytes=1_000_000,
+            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
         )
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
         self._consumer.subscribe(topics, listener=self)
         await started(self._consumer)
 
     async def stop(self) -> None:
-        self._is_stopping = True  # aiokafka would wait for ever for its listener.
         await self._consumer.stop()
+
+    @property
+    def is_settling_in(self) -> bool:
+        return bool(self._settling)
 
     async def read(
         self, *, full: Collection[TopicPartition] | None, records_max: int
@@ -128,7 +133,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """
         await self._end_scans()
         wanted: Collection[KafkaPartition] = ()
-        if not self.is_settling_in:
+        if self._settling:
+            await self._try_to_settle_in(self._settling)
+        if not self._settling:
             if paused := self._consumer.paused():
                 self._consumer.resume(*paused)
             wanted = self._wanted(full)
@@ -195,26 +202,27 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return found
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
-        self._scanning = {}
+        self._settling, self._scanning = (), {}
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
-    async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
-        if not assigned:
-            return
-        self.is_settling_in = True
-        # Before anything is awaited, so nothing was read yet; the next `read` resumes them.
+    def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        """Only noted here: `read` does the rest. aiokafka sends no heartbeat before we return."""
+        # Nothing was read of them yet. `read` resumes them.
         self._consumer.pause(*assigned)
-        # What this raised would only be logged by aiokafka, and nothing be read ever after.
-        while self.is_settling_in and not self._is_stopping:
-            try:
-                await self._settle_in(assigned)
-            except Exception as error:  # noqa: BLE001  See above.
-                log.warning("partitions cannot be read yet", error=repr(error))
-                await asyncio.sleep(RECONNECT_SECONDS)
+        self._settling = list(assigned)
+
+    async def _try_to_settle_in(self, places: Collection[KafkaPartition]) -> None:
+        try:
+            await self._settle_in(places)
+        except Exception as error:  # noqa: BLE001  Whatever it is, a later try may find it gone.
+            log.warning("partitions cannot be read yet", error=repr(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
         notes = await self._notes(places)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
+        if self._settling is not places:
+            return  # There was another rebalance meanwhile.
         # One that knows of more than there is tells of lost records: others get their offsets.
         self._on_assigned(
             {
@@ -226,7 +234,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic
         }
-        self.is_settling_in = False
+        self._settling = ()
         numbers = sorted({place.partition for place in places})
         log.info("partitions assigned", group=self._group_id, partitions=numbers)
 

@@ -25,6 +25,7 @@ class Progress:
         self._clock = clock
         self._progressed_at = time.monotonic()
         self._last: object = None
+        self._committing = asyncio.Lock()
 
     def is_stuck(self, after_seconds: float) -> bool:
         """Whether there is something to do, nothing that it waits for, and yet no progress."""
@@ -37,11 +38,13 @@ class Progress:
             await self._measure()
 
     async def commit(self) -> None:
-        notes = {
-            place: (offset, encoded(self._note(place), offset))
-            for place, offset in self._delivery.committable().items()
-        }
-        await self._reader.commit(notes)
+        """One at a time: an older commit that is tried again must not come after a newer one."""
+        async with self._committing:
+            notes = {
+                place: (offset, encoded(self._note(place), offset))
+                for place, offset in self._delivery.committable().items()
+            }
+            await self._reader.commit(notes)
 
     def _note(self, place: TopicPartition) -> CommitNote:
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)

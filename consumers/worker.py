@@ -25,7 +25,7 @@ from consumers.progress import Progress
 from schemas.config import Config
 from schemas.records import TopicPartition
 
-REVOKE_SECONDS = 5.0  # What flies may land before a partition is given away.
+REVOKE_SECONDS = 30.0  # As long as a request may take; Kafka's group waits for it that long.
 READ_RECORDS_MAX = 4000
 PARK_RECORDS_MAX = 500  # Written and awaited together.
 log = structlog.get_logger()
@@ -55,9 +55,9 @@ class Worker:
         self._news = asyncio.Event()
         self._parkings = asyncio.Event()
         self._landed = asyncio.Event()  # Set by each landing; waited for when a drain begins.
-        self._is_parking = False
+        self._writing = 0  # Letters that Kafka has not acknowledged yet.
         self._stopping = False
-        self._draining = False
+        self._draining = False  # Nothing new is sent, parked or buried.
         self._paused: str | None = None
         self._progress = self._new_progress()
 
@@ -85,7 +85,8 @@ class Worker:
                 ]
                 flights: set[asyncio.Task[None]] = set()
                 await self._plan(tasks, flights)
-                await self._drain(self._config.delivery.drain_timeout_seconds)
+                self._draining = True
+                await self._drained(self._config.delivery.drain_timeout_seconds)
                 for task in (*others, *flights):
                     task.cancel()  # What has not landed by now is sent again after the restart.
             await self._progress.commit()
@@ -132,7 +133,8 @@ class Worker:
     async def _plan(self, tasks: asyncio.TaskGroup, flights: set[asyncio.Task[None]]) -> None:
         while not self._stopping:
             now = self._clock()
-            while letter := self._delivery.next_dead_letter():
+            while not self._draining and (letter := self._delivery.next_dead_letter()):
+                self._writing += 1
                 self._launch(tasks.create_task(self._bury(letter)), flights)
             while not self._draining and (batch := self._delivery.next_batch(now)):
                 self._launch(tasks.create_task(self._send(batch)), flights)
@@ -143,18 +145,21 @@ class Worker:
         flights.add(task)
         task.add_done_callback(flights.discard)
 
-    async def _drain(self, seconds: float) -> None:
-        """Send nothing new, and wait until all that flies has landed, but not for ever."""
-        self._draining = True
+    async def _drained(self, seconds: float) -> None:
+        """Wait until every request is answered and every letter written, but not for ever."""
         try:
             async with asyncio.timeout(seconds):
-                while self._delivery.in_flight > 0 or self._is_parking:
+                while self._delivery.in_flight > 0 or self._writing > 0:
                     self._landed.clear()
                     await self._landed.wait()
         except TimeoutError:
-            log.warning("some requests did not land in time", worker=self.name)
-        finally:
-            self._draining = False
+            log.warning(
+                "what is still under way will be sent again",
+                worker=self.name,
+                requests=self._delivery.in_flight,
+                letters=self._writing,
+                waited_seconds=seconds,
+            )
 
     async def _wait(self, now: float) -> None:
         wakes_at = self._delivery.wakes_at()
@@ -196,12 +201,12 @@ class Worker:
         while True:
             await self._parkings.wait()
             self._parkings.clear()
-            while letters := [*self._next_parkings()]:
-                self._is_parking = True
+            while not self._draining and (letters := [*self._next_parkings()]):
+                self._writing += len(letters)
                 await self._letters.park(letters, self._destination.name)
                 self._delivery.parked(letters)
                 self._counts.parked(len(letters))
-                self._is_parking = False
+                self._writing -= len(letters)
                 self._landed.set()
 
     def _next_parkings(self) -> Iterator[Letter]:
@@ -230,6 +235,8 @@ class Worker:
         await self._letters.bury(letter, self._destination.name)
         self._delivery.dead_lettered(letter)
         self._counts.dead(letter.reason)
+        self._writing -= 1
+        self._landed.set()
 
     def _say_paused(self) -> None:
         """One line when a destination stops taking records, one when it takes them again."""
@@ -249,10 +256,18 @@ class Worker:
             self._delivery.resume(place, note.left, note.held)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
-        """Let what flies land, commit it, and forget the rest: it is another consumer's."""
-        if places:
-            await self._drain(REVOKE_SECONDS)
-        await self._progress.commit()
-        self._delivery.revoke(places)
-        self._counts.given_away(places)
-        self._news.set()
+        """Commit all that was sent, then forget these: they are another consumer's.
+
+        Nothing new goes out in between. What would is neither in the commit nor in its note, so the
+        next owner would send it again.
+        """
+        self._draining = True
+        try:
+            if places:
+                await self._drained(REVOKE_SECONDS)
+            await self._progress.commit()
+        finally:
+            self._delivery.revoke(places)
+            self._counts.given_away(places)
+            self._draining = self._stopping
+            self._news.set()

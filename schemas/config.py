@@ -120,7 +120,7 @@ class Delivery(Section):
     admin_host: str = "0.0.0.0"
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9090
     max_memory_bytes: Annotated[int, Field(gt=0)] = 48_000_000
-    drain_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+    drain_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
     stuck_after_seconds: Annotated[float, Field(gt=0)] = 300.0
 
 
