@@ -14,6 +14,7 @@ from consumers.delivery.destination import Destination, Encoded, Reply, Response
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
 from schemas.config import AampeDestination, AmplitudeDestination
+from schemas.config_file import is_here
 
 PROBE_SECONDS = 10.0
 CLOCK_SECONDS_MAX = 60.0  # More, and `time` and the dedupe windows are no longer what we think.
@@ -32,6 +33,9 @@ class Probed:
 
 async def check_destination(config: AmplitudeDestination | AampeDestination) -> list[Finding]:
     """Whether it takes our key, and agrees with our clock."""
+    if not is_here(config.api_key):
+        says = "its api_key cannot be read here: it was not tried"
+        return [Finding(config.name, says, advice="run check where the delivery's secrets are")]
     part, batch = destinations_of(config)[0], _harmless(config)
     probed = await _send(config.url, part, batch)
     now = datetime.now(UTC)

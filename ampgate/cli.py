@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -61,11 +62,12 @@ def dev(
 @app.command()
 def edge() -> None:
     """Run the HTTP edge: requests in, records into Kafka."""
-    config = configuration()
+    read = partial(configuration, ["sources"])
+    config = read()
     logs.configure("edge", logs.level_of(os.environ))
     from gateway.server import serve  # Each process loads its own side only.
 
-    serve(config, configuration)
+    serve(config, read)
 
 
 @app.command()
@@ -75,11 +77,12 @@ def deliver(
     ] = None,
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
-    config = configuration()
+    read = partial(configuration, ["destinations"])
+    config = read()
     logs.configure("delivery", logs.level_of(os.environ))
     from consumers.server import serve  # As above.
 
-    serve(config, destinations or (), configuration)
+    serve(config, destinations or (), read)
 
 
 @app.command()

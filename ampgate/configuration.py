@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,21 @@ from schemas.config import Config, ConfigError, Kafka
 from schemas.config_file import load
 
 DEFAULT_FILE = "ampgate.toml"
+WITH_SECRETS = frozenset({"sources", "destinations"})
 DEV_FILE = Path(".ampgate") / DEFAULT_FILE
 
 
-def configuration() -> Config:
-    """The file that `AMPGATE_CONFIG` names; `ConfigError` says what is wrong with it."""
+def configuration(secrets_of: Collection[str] = ()) -> Config:
+    """The file that `AMPGATE_CONFIG` names; `ConfigError` says what is wrong with it.
+
+    Of sources and destinations only the secrets of the sections `secrets_of` must be there: an edge
+    has no API keys, a delivery no write keys, and most commands need neither.
+    """
     path = Path(os.environ.get("AMPGATE_CONFIG", DEFAULT_FILE))
     if not path.exists():
         written = f"; `ampgate dev` wrote {DEV_FILE}" if DEV_FILE.exists() else ""
         raise ConfigError(f"{path}: there is no such file; AMPGATE_CONFIG names another{written}")
-    return load(path, os.environ)
+    return load(path, os.environ, WITH_SECRETS.difference(secrets_of))
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:

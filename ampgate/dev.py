@@ -16,7 +16,7 @@ from rich.console import Console
 from ampgate import topics
 from ampgate.dev_announcement import announce
 from ampgate.dev_child import Child, KeepsDyingError
-from ampgate.dev_configuration import Options, configure
+from ampgate.dev_configuration import CONFIGURATION_FILE, Options, configure
 from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
 from ampgate.kafka_ports import is_free
 from schemas.config import Config
@@ -60,8 +60,11 @@ def run(options: Options, console: Console) -> None:
 
 
 def make_data_dir(path: Path) -> None:
+    """For its owner only: records and keys are in it."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(0o700, parents=True, exist_ok=True)
+        if (path / CONFIGURATION_FILE).exists():  # Ours, made when others could still read it.
+            path.chmod(0o700)
         with TemporaryFile(dir=path):  # One that is there may be another user's.
             pass
     except OSError as error:

@@ -1,34 +1,48 @@
 """The configuration's file: TOML, any value overridable from the environment.
 
-`load` raises `ConfigError` with one sentence that names the key's path.
+`load` raises `ConfigError` with one sentence that names the key's path. A process that does not use
+the secrets of a section need not have them: an edge has no API keys, a delivery no write keys.
 """
 
 import contextlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from schemas.config import Config, ConfigError
 from schemas.config_errors import words
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "scrub")
+NOT_HERE = "not here: "
+SECRET = re.compile("key|secret|token|password")
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Config:
-    """Read, fill in and check the file; `ConfigError` says what is wrong and where."""
+def is_here(secret: SecretStr) -> bool:
+    """False where `unused_secrets` let a secret be absent."""
+    return not secret.get_secret_value().startswith(NOT_HERE)
+
+
+def load(
+    path: Path, environment: Mapping[str, str], unused_secrets: Collection[str] = ()
+) -> Config:
+    """Read, fill in and check the file; `ConfigError` says what is wrong and where.
+
+    In the sections `unused_secrets`, such as `destinations`, a secret may be out of reach.
+    """
     try:
         tree = tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    config = parse(tree, environment, str(path))
+    config = parse(tree, environment, str(path), unused_secrets)
     for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         file: Path | None = getattr(config.kafka, name)
         if file is not None and not file.is_file():
@@ -36,10 +50,15 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
     return config
 
 
-def parse(tree: dict[str, Any], environment: Mapping[str, str], origin: str) -> Config:
+def parse(
+    tree: dict[str, Any],
+    environment: Mapping[str, str],
+    origin: str,
+    unused_secrets: Collection[str] = (),
+) -> Config:
     """Check what was read from `origin`, with the environment's overrides."""
     _override(tree, environment)
-    filled = _fill_in(tree, environment, origin, "")
+    filled = _Filler(environment, origin, unused_secrets).fill_in(tree, "")
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
@@ -97,33 +116,47 @@ def _read_override(value: str) -> Any:  # noqa: ANN401  A TOML value is anything
     return value
 
 
-def _fill_in(value: Any, environment: Mapping[str, str], origin: str, path: str) -> Any:  # noqa: ANN401  A TOML tree is anything.
-    """Replace `"${NAME}"` by the environment's value and `key_file` by the file's content."""
-    if isinstance(value, list):
-        return [_fill_in(v, environment, origin, f"{path}.{i}") for i, v in enumerate(value)]
-    if isinstance(value, dict):
-        filled = {k: _fill_in(v, environment, origin, f"{path}.{k}") for k, v in value.items()}
+@dataclass(frozen=True, slots=True)
+class _Filler:
+    """Replaces `"${NAME}"` by the environment's value and `key_file` by the file's content."""
+
+    environment: Mapping[str, str]
+    origin: str
+    unused_secrets: Collection[str]
+
+    def fill_in(self, value: Any, path: str) -> Any:  # noqa: ANN401  A TOML tree is anything.
+        if isinstance(value, list):
+            return [self.fill_in(one, f"{path}.{index}") for index, one in enumerate(value)]
+        if isinstance(value, dict):
+            return self._table(value, path)
+        if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
+            if match[1] in self.environment:
+                return self.environment[match[1]]
+            return self._absent(path, f"the environment has no {match[1]}")
+        if isinstance(value, str) and (match := re.search(r"\$\{\w+\}", value)):
+            raise self._error(path, f"{match[0]} can only be the whole value")
+        return value
+
+    def _table(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
+        filled = {key: self.fill_in(value, f"{path}.{key}") for key, value in table.items()}
         # A filter's list may stand under any name.
         for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
             if (plain := key.removesuffix("_file")) in filled:
-                where = f"{path}.{key}".removeprefix(".")
-                raise ConfigError(f"{origin}: {where}: {plain} is there, too; only one can be")
-            filled[key.removesuffix("_file")] = _read_secret(filled.pop(key), origin, path, key)
+                raise self._error(f"{path}.{key}", f"{plain} is there, too; only one can be")
+            filled[plain] = self._content(filled.pop(key), f"{path}.{key}")
         return filled
-    if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
-        if match[1] not in environment:
-            where = path.removeprefix(".")
-            raise ConfigError(f"{origin}: {where}: the environment has no {match[1]}")
-        return environment[match[1]]
-    if isinstance(value, str) and (match := re.search(r"\$\{\w+\}", value)):
-        where = path.removeprefix(".")
-        raise ConfigError(f"{origin}: {where}: {match[0]} can only be the whole value")
-    return value
 
+    def _content(self, file: str, path: str) -> str:
+        try:
+            return Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            return self._absent(path, str(error), error)
 
-def _read_secret(file: object, origin: str, path: str, key: str) -> str:
-    where = f"{path}.{key}".removeprefix(".")
-    try:
-        return Path(str(file)).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{origin}: {where}: {error}") from error
+    def _absent(self, path: str, why: str, cause: Exception | None = None) -> str:
+        section, _, rest = path.removeprefix(".").partition(".")
+        if section in self.unused_secrets and SECRET.search(rest):
+            return f"{NOT_HERE}{section}.{rest}"  # Of each another: two keys must not be alike.
+        raise self._error(path, why) from cause
+
+    def _error(self, path: str, why: str) -> ConfigError:
+        return ConfigError(f"{self.origin}: {path.removeprefix('.')}: {why}")

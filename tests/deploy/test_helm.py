@@ -57,6 +57,8 @@ def test_without_extras_it_needs_only_what_every_cluster_has() -> None:
         "Deployment",
         "Deployment",
         "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "NetworkPolicy",
         "PodDisruptionBudget",
         "Service",
         "Service",
@@ -75,6 +77,72 @@ def test_no_container_has_rights_it_does_not_need() -> None:
             assert rights["allowPrivilegeEscalation"] is False
             assert rights["capabilities"] == {"drop": ["ALL"]}
             assert "memory" in container["resources"]["limits"]
+
+
+def secrets_of(deployment: dict[str, Any]) -> set[str]:
+    """The names of all Secrets that its pods can read."""
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    sources = [source for one in volumes for source in one.get("projected", {}).get("sources", [])]
+    assert not any("secret" in volume for volume in volumes)
+    return {source["secret"]["name"] for source in sources}
+
+
+@needs_helm
+def test_an_edge_has_no_api_key_and_a_delivery_no_write_key() -> None:
+    found = {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: secrets_of(one)
+        for one in of_kind(
+            rendered("secrets.edge=write-keys", "secrets.delivery=api-keys", "secrets.kafka=login"),
+            "Deployment",
+        )
+    }
+
+    assert found == {"edge": {"write-keys", "login"}, "delivery-main": {"api-keys", "login"}}
+
+
+@needs_helm
+def test_a_delivery_group_can_have_a_secret_of_its_own() -> None:
+    documents = rendered(
+        "delivery.groups[0].name=main",
+        "delivery.groups[0].destinations[0].name=us",
+        "delivery.groups[0].destinations[0].topics={events}",
+        "delivery.groups[0].secret=amplitude-only",
+    )
+    [delivery] = [
+        one for one in of_kind(documents, "Deployment") if "delivery" in one["metadata"]["name"]
+    ]
+
+    assert secrets_of(delivery) == {"amplitude-only"}
+
+
+@needs_helm
+def test_pods_are_reached_and_reach_only_where_they_have_to() -> None:
+    policies = {
+        policy["metadata"]["name"]: policy["spec"]
+        for policy in of_kind(
+            rendered("kafka.bootstrapServers=a:9093\\,b:9093", "networkPolicy.kafkaPorts={9094}"),
+            "NetworkPolicy",
+        )
+    }
+    ports = {
+        name: {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+        for name, spec in policies.items()
+    }
+
+    assert ports == {
+        "shop-ampgate-edge": {53, 9093, 9094},
+        "shop-ampgate-delivery-main": {53, 9093, 9094, 443},
+    }
+    assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in policies.values())
+
+
+@needs_helm
+def test_an_image_can_be_named_by_its_digest() -> None:
+    digest = f"sha256:{'0' * 64}"
+    [edge, _] = of_kind(rendered(f"image.digest={digest}"), "Deployment")
+    [container] = edge["spec"]["template"]["spec"]["containers"]
+
+    assert container["image"] == f"ampgate@{digest}"
 
 
 @needs_helm
@@ -116,7 +184,14 @@ def test_the_monitors_jobs_are_those_that_the_alerts_ask_for() -> None:
 @needs_helm
 @pytest.mark.parametrize(
     "setting",
-    ["edge.replica=2", "delivery.groups=null", "kafka.bootstrapServers=", "logLevel=loud"],
+    [
+        "edge.replica=2",
+        "delivery.groups=null",
+        "kafka.bootstrapServers=",
+        "logLevel=loud",
+        "secrets.edge=",
+        "image.digest=latest",
+    ],
 )
 def test_a_wrong_value_is_refused(setting: str) -> None:
     done = helm("template", "x", str(CHART), "--kube-version", KUBERNETES, "--set", setting)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
-from schemas.config_file import load, parse
+from schemas.config_file import is_here, load, parse
 
 SOURCE = {"name": "web", "write_key": "k1"}
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}
@@ -259,3 +259,41 @@ def test_suppressed_ids_come_from_a_file_of_one_a_line(tmp_path: Path) -> None:
     file.write_text("ann@example.org\n\n  user 7 \r\n")
     config = parsed({"edge": {"suppressed_user_ids_file": str(file)}})
     assert config.edge.suppressed_user_ids == ("ann@example.org", "user 7")
+
+
+ROLES: dict[str, Any] = {
+    "sources": [
+        {"name": "web", "write_key": "${WEB}"},
+        {"name": "app", "write_key_file": "/no/app"},
+    ],
+    "destinations": [{**AMPLITUDE, "api_key": "${US}"}, {**AAMPE, "api_key": "${EU}"}],
+}
+
+
+def copied(tree: dict[str, Any]) -> dict[str, Any]:
+    return {name: [dict(table) for table in tables] for name, tables in tree.items()}
+
+
+def test_a_process_needs_only_the_secrets_that_it_uses() -> None:
+    for_delivery = parse(copied(ROLES), {"US": "a", "EU": "b"}, "x", unused_secrets=["sources"])
+    keys = [destination.api_key.get_secret_value() for destination in for_delivery.destinations]
+
+    assert keys == ["a", "b"]
+    assert [source.name for source in for_delivery.sources] == ["web", "app"]
+    with pytest.raises(ConfigError, match=r"destinations\.1\.api_key: the environment has no EU"):
+        parse(copied(ROLES), {"US": "a"}, "x", unused_secrets=["sources"])
+
+
+def test_a_secret_that_is_absent_is_known_to_be() -> None:
+    config = parse(copied(ROLES), {"US": "a"}, "x", unused_secrets=["sources", "destinations"])
+
+    assert [is_here(destination.api_key) for destination in config.destinations] == [True, False]
+
+
+def test_only_secrets_may_be_absent() -> None:
+    tree = {"destinations": [{**AMPLITUDE, "base_url": "${PROXY}"}]}
+
+    with pytest.raises(
+        ConfigError, match=r"destinations\.0\.base_url: the environment has no PROXY"
+    ):
+        parse(tree, {}, "x", unused_secrets=["destinations"])

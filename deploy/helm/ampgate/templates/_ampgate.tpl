@@ -25,7 +25,10 @@ annotations:
   {{- end }}
 {{- end }}
 
+{{- /* Of the root and a secret's name: the pod, with that secret and Kafka's. */}}
 {{- define "ampgate.pod" -}}
+{{- $secret := .secret }}
+{{- with .root }}
 automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
@@ -41,7 +44,13 @@ volumes:
   - name: config
     configMap: {name: {{ include "ampgate.name" . }}}
   - name: secrets
-    secret: {secretName: {{ .Values.existingSecret }}, defaultMode: 0440}
+    projected:
+      defaultMode: 0440
+      sources:
+        - secret: {name: {{ $secret }}}
+        {{- with .Values.secrets.kafka }}
+        - secret: {name: {{ . }}}
+        {{- end }}
   - name: tmp
     emptyDir: {}
 {{- with .Values.nodeSelector }}
@@ -57,9 +66,12 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- end }}
 
 {{- define "ampgate.container" -}}
-image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+{{- with .Values.image }}
+image: "{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}"
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
@@ -76,4 +88,29 @@ volumeMounts:
   - {name: config, mountPath: /etc/ampgate, readOnly: true}
   - {name: secrets, mountPath: /run/secrets/ampgate, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{- /* Names, and Kafka on the ports of its bootstrap servers and on those that are named. */}}
+{{- define "ampgate.egress" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+- ports:
+    {{- $ports := .Values.networkPolicy.kafkaPorts }}
+    {{- range splitList "," .Values.kafka.bootstrapServers }}
+    {{- $ports = append $ports (splitList ":" . | last | trim | atoi) }}
+    {{- end }}
+    {{- range uniq $ports }}
+    - {port: {{ int . }}, protocol: TCP}
+    {{- end }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "ampgate.metricsFrom" -}}
+from:
+  {{- if .metricsFrom }}
+  {{- toYaml .metricsFrom | nindent 2 }}
+  {{- else }}
+  - namespaceSelector: {}
+  {{- end }}
 {{- end }}
