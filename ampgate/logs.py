@@ -18,7 +18,7 @@ from schemas.config import ConfigError
 
 LEVEL_VARIABLE = "AMPGATE_LOG_LEVEL"
 LEVELS = ("debug", "info", "warning", "error")
-OURS = ("ampgate", "consumers", "gateway", "schemas")
+OURS = ("ampgate", "consumers", "gateway", "producing", "schemas")
 REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka says the same twice a second.
 KNOWN_MAX = 1_000
 

@@ -2,7 +2,7 @@
 
 from ampgate import topics
 from benchmarks.events import event
-from gateway.log import Log
+from producing.log import Log
 from schemas.config import Kafka
 from schemas.records import NewRecord
 
@@ -13,7 +13,9 @@ ACK_SECONDS = 30.0
 async def preload(kafka: Kafka, *, partitions: int, events: int) -> None:
     """So many events into a new topic, each in its key's partition."""
     await topics.create(kafka, partitions=partitions)
-    log = Log(kafka, ACK_SECONDS)
+    log = Log(
+        kafka, [kafka.topics.events], ack_timeout_seconds=ACK_SECONDS, on_outage="it is tried again"
+    )
     await log.start()
     for first in range(0, events, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, events))

@@ -13,14 +13,14 @@ from gateway import console
 from gateway.answers import error_body
 from gateway.bodies import Receive
 from gateway.ingest import Ingest, Send, Store
-from gateway.log import Log
+from gateway.log import EdgeLog
 from gateway.openapi import document
 from gateway.sources import NewRate, own_rate
 from schemas.config import Config
 
 
 class Lasting(Store, Protocol):
-    """A store with a life of its own: `Log`, that is Kafka."""
+    """A store with a life of its own: `EdgeLog`, that is Kafka."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -54,7 +54,7 @@ class Application:
 def create_app(
     config: Config, store: Lasting | None = None, new_rate: NewRate = own_rate
 ) -> Application:
-    log = store or Log(config.kafka, config.edge.ack_timeout_seconds)
+    log = store or EdgeLog(config.kafka, config.edge.ack_timeout_seconds)
     ingest = Ingest(config, log, new_rate)
 
     @asynccontextmanager

@@ -24,10 +24,10 @@ from gateway.dialects.shapes import (
     Request,
     too_many,
 )
-from gateway.lanes import NotStored, TooLargeForKafka
 from gateway.metrics import Metrics
 from gateway.sources import NewRate, Sender, Sources, own_rate
 from gateway.suppression import is_suppressed, without_suppressed
+from producing.lanes import NotStored, TooLargeForKafka
 from schemas.config import Config
 from schemas.records import Headers, NewRecord
 
@@ -139,8 +139,7 @@ class Ingest:
             return endpoint.failure(400, "malformed JSON: the nesting is far too deep")
         except TooLargeForKafka:
             return endpoint.failure(413, "a record is larger than its topic takes")
-        except NotStored as error:
-            _logger.warning("not stored: %s", error)
+        except NotStored:  # Logged once, when it begins (`producing/outage.py`).
             return endpoint.failure(503, "not stored: Kafka is not available, come again")
         except asyncio.CancelledError:
             # Only the end of the process does that, and who is still there deserves an answer.

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from gateway.app import create_app
-from gateway.lanes import NotStored
+from producing.lanes import NotStored
 from schemas.config import Config
 from schemas.records import NewRecord
 

@@ -1,0 +1,1 @@
+"""Writing to Kafka: what the edge and the delivery share. Only this room knows the producer."""

@@ -1,0 +1,180 @@
+"""Appending to Kafka: returns once Kafka has acknowledged, or raises `NotStored`.
+
+Writers share one batch a partition: while a batch is on its way the next one fills.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+
+from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from producing.connection import Connection
+from producing.lanes import Appendable, Lane, NotStored, TooLargeForKafka, Way
+from producing.outage import Outage
+from producing.partitioner import positive_hash
+from producing.sizes import RECORD_BYTES, Sizes
+from schemas.config import Kafka
+from schemas.records import NewRecord, TopicPartition
+
+KNOWN_KEYS_MAX = 50_000
+PARTITIONS_FRESH_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
+DRAIN_SECONDS = 1.0
+AROUND_BYTES = 4_096  # A key and headers; a value so close to the limit is measured with them.
+
+
+class Log:
+    """The way into these topics of Kafka."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        topics: Sequence[str],
+        *,
+        ack_timeout_seconds: float | None,
+        on_outage: str,
+    ) -> None:
+        """Without `ack_timeout_seconds` a write ends when its fate is known, however long it takes.
+
+        `on_outage` says in the log what follows while Kafka takes no writes.
+        """
+        self.sizes = Sizes()
+        self.outage = Outage(on_outage)
+        self._connection = Connection(kafka, topics, self.sizes, self.outage)
+        self._connect_seconds = ack_timeout_seconds or CONNECT_SECONDS
+        self._way = Way(
+            self._connection.producer,
+            self._connection.replace,
+            ack_timeout_seconds,
+            self.sizes,
+            self.outage,
+        )
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._partitions: dict[str, tuple[float, int]] = {}
+        self._hashes: dict[bytes, int] = {}
+        self._round = itertools.count()
+
+    async def start(self) -> None:
+        """Begin to connect; waits a moment for it, but Kafka may also come later."""
+        self._connection.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._connection.is_made.wait(), self._connect_seconds)
+
+    async def stop(self) -> None:
+        """Give what is on its way a moment; whoever waited for more has been answered by now."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for lane in self._lanes.values():
+                    await lane.drain()
+        await self._connection.stop()
+
+    async def leaderless(self) -> TopicPartition | None:
+        """A partition of the topics to which nobody can write, as Kafka says now."""
+        return await self._connection.leaderless()
+
+    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+        """Store the records, in order for each key; returns when Kafka has them all.
+
+        `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
+        """
+        most = self.sizes.of(topic).record
+        if most < RECORD_BYTES:  # Else what a request may hold fits.
+            for record in records:
+                if len(record.value) > most - AROUND_BYTES:
+                    self._measure(topic, record, most)
+        fresh_until, count = self._partitions.get(topic, (0.0, 0))
+        if fresh_until < time.monotonic():
+            count = await self._count_partitions(topic)
+        now_ms = time.time_ns() // 1_000_000
+        waits: set[asyncio.Future[None]] = set()
+        for partition, share in self._by_partition(records, count).items():
+            lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
+            waits |= lane.add(share, now_ms)
+        # Shielded, since a batch is shared: a request that goes away must not take it along.
+        if len(waits) == 1:
+            await asyncio.shield(waits.pop())
+        elif waits:
+            await asyncio.wait(waits)
+            for stored in waits:
+                stored.result()
+
+    async def store(self, topic: str, record: Appendable, partition: int | None = None) -> None:
+        """Store one record, which may be anything that Kafka takes, in its key's partition or this.
+
+        `NotStored` when it is certain, or as certain as can be, that Kafka does not have it.
+        """
+        size = len(record[1] or b"") + len(record[0] or b"")
+        size += sum(len(name) + len(value or b"") for name, value in record[2])
+        most = self.sizes.of(topic).record
+        if size > most - AROUND_BYTES:
+            self._measure(topic, record, most)
+        if partition is None:
+            partition = self._partition(record[0], await self._count_partitions(topic))
+        (stored,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
+        await asyncio.shield(stored)
+
+    def _measure(self, topic: str, record: Appendable, most: int) -> None:
+        """`TooLargeForKafka` if it does not fit, compressed as it would be."""
+        key, value, headers = record
+        codec = self._connection.producer()._message_accumulator._compression_type  # noqa: SLF001
+        alone = BatchBuilder(most, codec)
+        alone.append(timestamp=0, key=key, value=value, headers=list(headers))
+        if alone.size() > most and (size := len(alone._build())) > most:  # noqa: SLF001
+            raise TooLargeForKafka(topic, size)
+
+    def _lane(self, topic: str, partition: int) -> Lane:
+        lane = self._lanes.get((topic, partition))
+        if lane is None:
+            place = TopicPartition(topic, partition)
+            lane = self._lanes[topic, partition] = Lane(self._way, place)
+        return lane
+
+    def _by_partition(
+        self, records: Sequence[NewRecord], count: int
+    ) -> Mapping[int, Sequence[NewRecord]]:
+        if len(records) == 1:
+            return {self._partition(records[0].key, count): records}
+        shares: dict[int, list[NewRecord]] = {}
+        hashes = self._hashes
+        for record in records:
+            key = record.key
+            hashed = None if key is None else hashes.get(key)
+            partition = self._partition(key, count) if hashed is None else hashed % count
+            share = shares.get(partition)
+            if share is None:
+                shares[partition] = [record]
+            else:
+                share.append(record)
+        return shares
+
+    def _partition(self, key: bytes | None, count: int) -> int:
+        if key is None:
+            return next(self._round) % count
+        hashed = self._hashes.get(key)
+        if hashed is None:
+            if len(self._hashes) >= KNOWN_KEYS_MAX:
+                self._hashes.clear()
+            hashed = self._hashes[key] = positive_hash(key)
+        return hashed % count
+
+    async def _count_partitions(self, topic: str) -> int:
+        fresh_until, count = self._partitions.get(topic, (0.0, 0))
+        if fresh_until >= time.monotonic():
+            return count
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                count = len(await self._connection.producer().partitions_for(topic))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise self._failed(topic, repr(error)) from error
+        if not count:
+            raise self._failed(topic, "there is no such topic")
+        self._partitions[topic] = (time.monotonic() + PARTITIONS_FRESH_SECONDS, count)
+        return count
+
+    def _failed(self, topic: str, why: str) -> NotStored:
+        self.outage.failed(TopicPartition(topic, -1), why)
+        return NotStored(f"{topic}: {why}")

@@ -1,0 +1,35 @@
+"""The sequence numbers of one partition's batches: by them Kafka stores each once. Pure.
+
+aiokafka goes on counting after a batch that failed for good, and Kafka then refuses every later
+batch of that partition (OutOfOrderSequenceNumber). So each partition counts for itself here, and
+after a failure begins a new epoch at 0, as Java's producer does (KIP-360): the next batch is taken,
+and what is left of the old epoch on some connection is refused (InvalidProducerEpoch).
+"""
+
+EPOCH_MAX = 32_767  # An int16 in the batch's header.
+SEQUENCE_MASK = 0x7FFF_FFFF  # After the largest int32 comes 0.
+
+
+class Numbering:
+    __slots__ = ("_epoch", "_next", "_producer_id")
+
+    def __init__(self) -> None:
+        self._producer_id = -1
+        self._epoch = 0
+        self._next = 0
+
+    def take(self, producer_id: int, records: int) -> tuple[int, int]:
+        """The epoch and the first sequence number of a batch of so many records."""
+        if producer_id != self._producer_id:
+            self._producer_id, self._epoch, self._next = producer_id, 0, 0
+        number = self._next
+        self._next = (number + records) & SEQUENCE_MASK
+        return self._epoch, number
+
+    def restart(self) -> bool:
+        """Begin a new epoch; False when none is left: it takes another producer id."""
+        if self._epoch == EPOCH_MAX:
+            return False
+        self._epoch += 1
+        self._next = 0
+        return True

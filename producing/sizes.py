@@ -1,0 +1,54 @@
+"""How large a batch each topic takes: what Kafka says of it, else what its refusals teach.
+
+Kafka compares `max.message.bytes` of the topic with a whole batch as it was sent, compressed.
+"""
+
+from dataclasses import dataclass
+
+BATCH_BYTES = 900_000  # Below the 1 MB that Kafka's brokers accept by default.
+RECORD_BYTES = 21_000_000  # The largest request of the edge, and the record around it.
+DEFAULT_BYTES = 1_048_588  # `max.message.bytes` of a topic that sets none.
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """In bytes: up to where batches are filled, and from where on a record is refused."""
+
+    batch: int = BATCH_BYTES
+    record: int = RECORD_BYTES
+    is_told: bool = False  # Kafka named the limit; else it is a guess from refusals.
+
+
+ANY = Size()
+
+
+class Sizes:
+    def __init__(self) -> None:
+        self._of: dict[str, Size] = {}
+
+    def of(self, topic: str) -> Size:
+        return self._of.get(topic, ANY)
+
+    def told(self, topic: str, limit: int) -> None:
+        """Kafka has said what the topic takes."""
+        self._of[topic] = Size(min(BATCH_BYTES, limit), min(RECORD_BYTES, limit), is_told=True)
+
+    def untold(self, topic: str) -> None:
+        """Kafka does not say it: forget what was learned, since the limit may have been raised."""
+        self._of.pop(topic, None)
+
+    def refused(self, topic: str, size: int, records: int) -> None:
+        """A batch of `size` bytes was too large; if it was one record, so is every such record."""
+        known = self.of(topic)
+        if records == 1:
+            largest = min(known.record, size - 1)
+            self._of[topic] = Size(min(known.batch, largest), largest)
+        else:
+            self._of[topic] = Size(min(known.batch, size // 2), known.record)
+
+    def room(self, topic: str, refused: int) -> int:
+        """To what size a record is cut that was refused with so many bytes."""
+        known = self.of(topic)
+        if known.is_told and known.record < refused:
+            return known.record
+        return DEFAULT_BYTES if refused > DEFAULT_BYTES else refused // 2

@@ -1,0 +1,86 @@
+"""A topic whose settings a test can change, and what writes to it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from producing.log import Log
+from schemas.config import Kafka
+from tests.eventually import seen
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    kafka: Kafka
+    name: str
+
+    async def create(self, partitions: int = 1, **settings: str) -> None:
+        async with admin(self.kafka) as client:
+            made = NewTopic(self.name, partitions, 1, topic_configs=_dotted(settings))
+            await client.create_topics([made])
+
+    async def delete(self) -> None:
+        async with admin(self.kafka) as client:
+            await client.delete_topics([self.name])
+            await seen(client.list_topics, lambda names: self.name not in names)
+
+    async def set(self, **settings: str) -> None:
+        """These settings and no others; returns once the broker follows them."""
+        asked = ConfigResource(ConfigResourceType.TOPIC, self.name, configs=_dotted(settings))
+        async with admin(self.kafka) as client:
+            [answer] = await client.alter_configs([asked])
+            assert answer.resources[0][0] == 0, answer
+
+    async def values(self) -> list[bytes | None]:
+        """All that is stored, by partition."""
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest"
+        ) as consumer:
+            numbers = await _partitions(consumer, self.name)
+            places = [TopicPartition(self.name, number) for number in sorted(numbers)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            values: list[bytes | None] = []
+            for place, end in ends.items():
+                while await consumer.position(place) < end:
+                    fetched = await consumer.getmany(place, timeout_ms=1000)
+                    values += [record.value for record in fetched.get(place, [])]
+        return values
+
+
+@asynccontextmanager
+async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def log_of(*topics: Topic, ack_timeout_seconds: float | None = 10.0) -> AsyncIterator[Log]:
+    log = Log(
+        topics[0].kafka,
+        [topic.name for topic in topics],
+        ack_timeout_seconds=ack_timeout_seconds,
+        on_outage="it is a test",
+    )
+    await log.start()
+    try:
+        yield log
+    finally:
+        await log.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    found: set[int] = await consumer._client._wait_on_metadata(topic)
+    return found
+
+
+def _dotted(settings: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "."): value for name, value in settings.items()}

@@ -1,0 +1,184 @@
+"""Batches that requests share, against aiokafka's own accumulator: all but the network."""
+
+import asyncio
+from typing import Any
+
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.record.memory_records import MemoryRecords
+
+from producing.lanes import Lane, NotStored, TooLargeForKafka, Way
+from producing.numbering import EPOCH_MAX
+from producing.outage import Outage
+from producing.sizes import Sizes
+from schemas.records import NewRecord, TopicPartition
+
+RECORD = NewRecord(b"key", b"{}")
+PARTITION = TopicPartition("topic", 0)
+NOW_MS = 1_800_000_000_000
+
+
+class Producer:
+    """A producer whose sender is the test: it takes what waits when it is told to."""
+
+    def __init__(self) -> None:
+        transactions = TransactionManager(None, 60_000)
+        transactions.set_pid_and_epoch(1, 0)
+        self._message_accumulator = MessageAccumulator(
+            ClusterMetadata(), 900, 0, 30, txn_manager=transactions
+        )
+        self.handed_over = asyncio.Event()
+        self.replacements = 0
+
+    def replace(self) -> None:
+        self.replacements += 1
+
+    async def send_batch(self, batch: Any, topic: str, partition: int) -> Any:  # noqa: ANN401
+        handed = TopicPartition(topic, partition)  # Equal to aiokafka's.
+        acknowledged = await self._message_accumulator.add_batch(batch, handed, 30)
+        self.handed_over.set()
+        return acknowledged
+
+    def take(self) -> Any:  # noqa: ANN401  aiokafka has no types.
+        """As aiokafka's sender does before it builds the request, a step of the loop later."""
+        self.handed_over.clear()
+        return self._message_accumulator._pop_batch(PARTITION)
+
+
+def a_lane(producer: Producer, ack_timeout_seconds: float = 30.0, batch_bytes: int = 900) -> Lane:
+    sizes = Sizes()
+    sizes.told(PARTITION.topic, batch_bytes)
+    way = Way(lambda: producer, producer.replace, ack_timeout_seconds, sizes, Outage("it waits"))
+    return Lane(way, PARTITION)
+
+
+def numbers(taken: Any) -> tuple[int, int, int]:  # noqa: ANN401  aiokafka has no types.
+    """The producer's id, its epoch and the first sequence number, as Kafka will read them."""
+    batch = MemoryRecords(bytes(taken.get_data_buffer())).next_batch()
+    return batch.producer_id, batch.producer_epoch, batch.base_sequence
+
+
+async def test_what_comes_until_the_sender_takes_a_batch_goes_with_it() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    first = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    assert lane.add([RECORD], NOW_MS) == first
+
+    taken = producer.take()
+    [later] = lane.add([RECORD], NOW_MS)  # It would not be counted any more.
+    assert {later} != first
+    assert taken.record_count == 2
+
+    taken.done(0)
+    await asyncio.wait(first)
+    assert not later.done()
+    await producer.handed_over.wait()
+    rest = producer.take()
+    assert rest.record_count == 1
+    rest.done(2)
+    await later
+
+
+async def test_no_batch_grows_beyond_its_size() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    stored = lane.add([NewRecord(b"key", b"x" * 100)] * 20, NOW_MS)
+    counts = []
+    for _ in range(len(stored)):
+        await producer.handed_over.wait()
+        taken = producer.take()
+        counts.append(taken.record_count)
+        assert len(taken.get_data_buffer()) <= 900
+        taken.done(0)
+    await asyncio.wait(stored)
+    assert sum(counts) == 20
+    assert all(flush.exception() is None for flush in stored)
+
+
+async def test_after_a_failure_records_begin_a_batch_of_their_own() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    failed = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().failure(ConnectionError("gone"))
+    await asyncio.wait(failed)
+
+    [stored] = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().done(0)
+    await asyncio.wait([stored])
+    assert stored.exception() is None
+
+
+async def test_after_a_batch_that_failed_for_good_the_next_begins_a_new_epoch_at_0() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    seen = []
+    for error in (None, None, ConnectionError("gone"), None, None):
+        [stored] = lane.add([RECORD], NOW_MS)
+        await producer.handed_over.wait()
+        taken = producer.take()
+        seen.append(numbers(taken))
+        if error is None:
+            taken.done(0)
+        else:
+            taken.failure(error)
+        await asyncio.wait([stored])
+
+    assert seen == [(1, 0, 0), (1, 0, 1), (1, 0, 2), (1, 1, 0), (1, 1, 1)]
+
+
+async def test_no_batch_follows_a_late_one_before_its_fate_is_known() -> None:
+    producer = Producer()
+    lane = a_lane(producer, ack_timeout_seconds=0.05)
+    [first] = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    late = producer.take()
+    await asyncio.wait([first])
+    assert isinstance(first.exception(), NotStored)
+
+    [second] = lane.add([RECORD], NOW_MS)
+    await asyncio.wait([second])
+    assert isinstance(second.exception(), NotStored)
+    assert not producer.handed_over.is_set(), "it would be numbered as if the first were stored"
+
+    late.failure(ConnectionError("gone"))
+    lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    assert numbers(producer.take()) == (1, 1, 0)
+
+
+async def test_when_the_epochs_are_used_up_another_producer_is_asked_for() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    lane._numbering._producer_id, lane._numbering._epoch = 1, EPOCH_MAX
+    for error in (ConnectionError("gone"), None):
+        [stored] = lane.add([RECORD], NOW_MS)
+        await producer.handed_over.wait()
+        taken = producer.take()
+        if error is None:
+            taken.done(0)
+        else:
+            taken.failure(error)
+        await asyncio.wait([stored])
+
+    assert producer.replacements == 1
+
+
+async def test_of_a_batch_that_was_too_large_only_a_record_alone_is_to_blame() -> None:
+    producer = Producer()
+    lane = a_lane(producer)
+    shared = lane.add([RECORD, RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().failure(MessageSizeTooLargeError())
+    await asyncio.wait(shared)
+    assert [type(one.exception()) for one in shared] == [NotStored]
+
+    [alone] = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().failure(MessageSizeTooLargeError())
+    await asyncio.wait([alone])
+    assert isinstance(alone.exception(), TooLargeForKafka)
