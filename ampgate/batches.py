@@ -44,7 +44,7 @@ class Stored:
         """The last of that name, as text."""
         for found, value in reversed(self.headers):
             if found == name:
-                return value.decode(errors="replace")
+                return (value or b"").decode(errors="replace")
         return None
 
 

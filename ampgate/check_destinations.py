@@ -10,7 +10,8 @@ from pyreqwest.exceptions import PyreqwestError
 
 from ampgate.finding import Finding
 from ampgate.posting import cause_of
-from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable, judge
+from consumers.delivery.border import judge
+from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
 from schemas.config import AampeDestination, AmplitudeDestination

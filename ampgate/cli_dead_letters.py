@@ -143,7 +143,9 @@ def _facts(letter: Stored) -> dict[str, object]:
         "time": write_moment(letter.timestamp),
         "key": None if letter.key is None else letter.key.decode(errors="replace"),
         "died_again": replayed_times(letter) > 0,
-        "headers": {name: value.decode(errors="replace") for name, value in letter.headers},
+        "headers": {
+            name: (value or b"").decode(errors="replace") for name, value in letter.headers
+        },
         "value": text,
         "encoding": encoding,
     }

@@ -87,18 +87,18 @@ class Run:
 
     def _with_ours(
         self, record: Stored, headers: Headers, letter: str | None
-    ) -> list[tuple[str, bytes]]:
+    ) -> list[tuple[str, bytes | None]]:
         ours = {"replayed": str(replayed_times(record) + 1), "replayed_at": self.at}
         if letter is not None:
             ours["letter"] = letter
         kept = [(name, value) for name, value in headers if name not in OURS]
-        return kept + [(name, text.encode()) for name, text in ours.items()]
+        return [*kept, *((name, text.encode()) for name, text in ours.items())]
 
 
 def replayed_times(record: Stored) -> int:
     """How often it has been replayed before."""
     text = record.header("replayed") or ""
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def letter_name(letter: Stored) -> str:

@@ -128,7 +128,7 @@ def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
     """The partition and offset that it names, if delivery made it up of this topic's record."""
     match insert_id.rsplit("/", 2):
         case [name, partition, offset] if name == topic:
-            if partition.isdecimal() and offset.isdecimal():
+            if partition.isdecimal() and offset.isdecimal() and len(partition + offset) < 30:
                 return int(partition), int(offset)
     return None
 

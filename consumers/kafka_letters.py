@@ -82,7 +82,7 @@ class Letters:
         return acknowledged
 
 
-def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes]]:
+def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | None]]:
     """The headers of product.md §3, in place of older ones of the same names."""
     entry, record = letter.entry, letter.entry.record
     headers = LetterHeaders(

@@ -12,9 +12,19 @@ from random import Random
 import structlog
 
 from consumers import metrics
+from consumers.bounded_log import BoundedLog
 from consumers.commit_notes import CommitNote
+from consumers.delivery import border
 from consumers.delivery.delivery import Delivery
-from consumers.delivery.destination import Destination, Response, ambiguity
+from consumers.delivery.destination import (
+    Destination,
+    Reply,
+    Request,
+    Response,
+    Unreachable,
+    Unsendable,
+    ambiguity,
+)
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.pace import Wait
 from consumers.http import Sender
@@ -44,6 +54,7 @@ class Worker:
         self._destination = destination
         self._config = config
         self._http = http
+        self._errors = BoundedLog()
         self._clock = clock
         self._letters = letters
         self._wait_asked = wait
@@ -217,13 +228,10 @@ class Worker:
             yield letter
 
     async def _send(self, batch: Batch) -> None:
-        request = self._destination.request(batch.encoded)
-        began = time.monotonic()
-        reply = await self._http.send(request)
-        status = str(reply.status) if isinstance(reply, Response) else reply.reason
+        request = border.request(self._destination, batch.encoded)
+        reply = request if isinstance(request, Unsendable) else await self._reply(request, batch)
         now = self._clock()
         verdict = self._delivery.settle(batch, reply, now)
-        self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
         if reason := ambiguity(reply):
             self._counts.ambiguous(reason, batch.records)
         self._counts.delivered(batch, verdict, now)
@@ -231,8 +239,31 @@ class Worker:
         self._landed.set()
         self._news.set()
 
+    async def _reply(self, request: Request, batch: Batch) -> Reply:
+        began = time.monotonic()
+        try:
+            reply = await self._http.send(request)
+        except Exception as error:  # noqa: BLE001  An answer that cannot be read is no answer.
+            reply = Unreachable("client_failed")
+            self._errors.error(
+                "HTTP client failed, request will be sent again",
+                worker=self.name,
+                error=border.words(error),
+            )
+        status = str(reply.status) if isinstance(reply, Response) else reply.reason
+        self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
+        return reply
+
     async def _bury(self, letter: Letter) -> None:
         await self._letters.bury(letter, self._destination.name)
+        if letter.reason == border.UNPROCESSABLE:
+            record = letter.entry.record
+            self._errors.error(
+                "record cannot be processed, written to the dead-letter topic",
+                destination=self._destination.name,
+                origin=f"{record.topic}/{record.partition}/{record.offset}",
+                error=letter.detail.partition(":")[0],  # Its words may hold the payload.
+            )
         self._delivery.dead_lettered(letter)
         self._counts.dead(letter.reason)
         self._writing -= 1

@@ -3,6 +3,7 @@
 `encoded` and `decoded` are each other's inverse but for what is cut or cannot be read.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,9 @@ from schemas.records import Headers, TopicPartition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DETAIL_BYTES_MAX = 1000
+PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
+_NUMBER = re.compile("[0-9]{1,19}")
+_REASON = re.compile("[a-z0-9_]{1,100}")
 _NAMES = frozenset(
     {
         *("destination", "reason", "detail", "status", "origin", "attempts"),
@@ -31,9 +35,12 @@ class Origin:
     @classmethod
     def parse(cls, text: str) -> "Origin | None":
         parts = text.rsplit("/", 2)
-        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        if len(parts) != 3:
             return None
-        return cls(TopicPartition(parts[0], int(parts[1])), int(parts[2]))
+        partition, offset = _number(parts[1]), _number(parts[2])
+        if partition is None or partition > PARTITION_MAX or offset is None or offset > OFFSET_MAX:
+            return None
+        return cls(TopicPartition(parts[0], partition), offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class LetterHeaders:
     status: int | None = None
     not_before: float | None = None
 
-    def encoded(self, original: Headers) -> list[tuple[str, bytes]]:
+    def encoded(self, original: Headers) -> list[tuple[str, bytes | None]]:
         """With the original's own headers, in place of older ones of the same names."""
         texts = {
             "destination": self.destination,
@@ -64,27 +71,27 @@ class LetterHeaders:
             "not_before": None if self.not_before is None else timestamp(self.not_before),
         }
         added = [(name, _cut(text)) for name, text in texts.items() if text is not None]
-        return without_letter(original) + added
+        return [*without_letter(original), *added]
 
     @classmethod
     def decoded(cls, headers: Headers) -> "LetterHeaders":
         """What cannot be read counts as absent: nobody's headers may stop a reader."""
         texts = {name: (value or b"").decode(errors="replace") for name, value in headers}
-        attempts, status = texts.get("attempts", ""), texts.get("status", "")
+        reason = texts.get("reason", "")
         return cls(
             destination=texts.get("destination", ""),
-            reason=texts.get("reason", ""),
+            reason=reason if _REASON.fullmatch(reason) else "",
             detail=texts.get("detail", ""),
             origin=Origin.parse(texts.get("origin", "")),
-            attempts=int(attempts) if attempts.isdecimal() else 0,
+            attempts=_number(texts.get("attempts", "")) or 0,
             first_failed_at=_seconds(texts.get("first_failed_at", "")) or 0.0,
             accepted_at=_seconds(texts.get("accepted_at", "")),
-            status=int(status) if status.isdecimal() else None,
+            status=_number(texts.get("status", "")),
             not_before=_seconds(texts.get("not_before", "")),
         )
 
 
-def without_letter(headers: Headers) -> list[tuple[str, bytes]]:
+def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The original record's own headers."""
     return [(name, value) for name, value in headers if name not in _NAMES]
 
@@ -96,9 +103,14 @@ def timestamp(seconds: float) -> str:
     """
     try:
         moment = EPOCH + timedelta(milliseconds=round(seconds * 1000))
-    except OverflowError:
+    except (OverflowError, ValueError):
         moment = datetime.max.replace(tzinfo=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(text: str) -> int | None:
+    """Digits of ASCII, and not more than Kafka's own numbers have: `int` refuses 4,301 of them."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _seconds(text: str) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]  # A producer may write a null.
 
 
 class TopicPartition(NamedTuple):
@@ -50,8 +50,8 @@ class NewRecord(NamedTuple):
 
 
 def source_of(record: Record) -> str:
-    """The name of the source; a record without the header counts as `kafka`."""
+    """The name of the source; a record without the header, or with a null, counts as `kafka`."""
     for name, value in record.headers:
-        if name == "source":
+        if name == "source" and value is not None:
             return value.decode(errors="replace")
     return "kafka"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from consumers.delivery.clocks import Held
-from consumers.delivery.destination import Destination, Reply
+from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.line import Line, Parts
@@ -72,7 +72,7 @@ class Delivery:
         """Kafka has deleted the parked records below this offset: how many waited there?"""
         return self._waits.lose(partition, before)
 
-    def settle(self, batch: Batch, reply: Reply, now: float) -> Verdict:
+    def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """Act on what the destination said; the verdict is returned to be counted."""
         self._in_flight.remove(batch)
         return self._settling.settle(batch, reply, now)

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from consumers.delivery.outcomes import Reject, Retry, Skip, Verdict
+from consumers.delivery.outcomes import Reject, Skip, Verdict
 from schemas.records import Record
 from schemas.topics import Kind
 
@@ -72,6 +72,13 @@ class Unreachable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """No request was sent: the destination could not make one of these records."""
+
+    detail: str
+
+
 Reply: TypeAlias = Response | Unreachable
 
 
@@ -94,18 +101,7 @@ class Destination(Protocol):
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict: ...
 
 
-def judge(destination: Destination, reply: Reply, batch: Sequence[Encoded]) -> Verdict:
-    """What every destination means alike is said here; its own dialect is its own."""
-    match reply:
-        case Unreachable(reason):
-            return Verdict(Retry(reason))
-        case Response(status=408 | 500 | 502 | 503 | 504 as status):
-            return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
-        case Response():
-            return destination.verdict(reply, batch)
-
-
-def ambiguity(reply: Reply) -> str | None:
+def ambiguity(reply: Reply | Unsendable) -> str | None:
     """Why nobody knows whether the request was carried out; `None` when it is known."""
     match reply:
         case Unreachable("connect_failed"):
@@ -114,5 +110,5 @@ def ambiguity(reply: Reply) -> str | None:
             return reason
         case Response(status=500 | 502 | 504 as status):
             return f"status_{status}"
-        case Response():
+        case Response() | Unsendable():
             return None

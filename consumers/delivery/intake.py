@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.lanes import Entry
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import Reject, Skip
-from consumers.delivery.parking import Original, unparked
+from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.records import Record, TopicPartition
@@ -34,6 +35,7 @@ class Intake:
         dead: list[tuple[Entry, Reject]] = []
         skipped: list[Skip] = []
         settled: list[int] = []
+        encode = self._destination.encode
         for record in records:
             offset = record.offset
             if (offset in seen and seen[offset] == record.timestamp) or (
@@ -41,7 +43,11 @@ class Intake:
             ):
                 settled.append(offset)
                 continue
-            match self._destination.encode(record):
+            try:
+                outcome = encode(record)
+            except Exception as error:  # noqa: BLE001  As `border.encode`, without its call.
+                outcome = border.unprocessable(error)
+            match outcome:
                 case Encoded() as encoded:
                     taken.append(Entry(record, offsets, offset, encoded))
                 case Reject() as reject:
@@ -82,7 +88,7 @@ class Intake:
                 parked.know(came_from)
                 continue
             key = self._key_of(original)
-            reason, until = letter.reason, letter.not_before or now
+            reason, until = letter.reason or "parked", wakes_at(letter, record, now)
             if held := self._waits.inherited.get(place, {}).pop(record.offset, None):
                 _, reason, until = held
             parked.arrived(key, record.offset, came_from, until, reason)
@@ -106,7 +112,7 @@ class Intake:
         place = TopicPartition(record.topic, record.partition)
         offsets, parked = self._stock.offsets[place], self._waits.parked[place.partition]
         original, letter = unparked(record)
-        encoded = self._destination.encode(original)
+        encoded = border.encode(self._destination, original)
         body = encoded if isinstance(encoded, Encoded) else Encoded(original.value or b"", key)
         entry = Entry(original, offsets, record.offset, body, parked=parked)
         self._stock.enter((entry,))
@@ -128,5 +134,5 @@ class Intake:
         """A parked record's key; a producer may have left it to us to fill it in."""
         if original.key is not None:
             return original.key.decode(errors="replace")
-        encoded = self._destination.encode(original)
+        encoded = border.encode(self._destination, original)
         return encoded.key if isinstance(encoded, Encoded) else ""

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from zlib import crc32
 
+from consumers.delivery import border
 from consumers.delivery.destination import Destination
 from consumers.delivery.lanes import Entry, Lane
 from schemas.records import TopicPartition
@@ -149,7 +150,7 @@ class Line:
             return False
         if not (first.merges and later.merges) or len(first.parts) >= MERGED_MAX:
             return False
-        merged = self._merge(first.encoded, later.encoded)
+        merged = border.merged(self._merge, first.encoded, later.encoded)
         if merged is None:
             return False
         growth = len(merged.body) - len(first.encoded.body)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from schemas.letters import LetterHeaders, without_letter
 from schemas.records import Headers, Record
 
+WAIT_SECONDS_MAX = 86_400.0  # No destination is let ask for more (retry_after.py).
+
 
 @dataclass(frozen=True, slots=True)
 class Unparked:
@@ -177,6 +179,17 @@ class ParkedPartition:
         if parked.loaded == 0 and not parked.unloaded and key not in self._coming:
             del self.keys[key]
             self._due.pop(key, None)
+
+
+def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:
+    """When the time of a parked record has come, as its writer's clock and ours may differ.
+
+    Nobody waits for longer than the writer meant, or than a day.
+    """
+    if letter.not_before is None:
+        return now
+    meant = letter.not_before - record.timestamp / 1000
+    return now + min(letter.not_before - now, max(0.0, meant), WAIT_SECONDS_MAX)
 
 
 def unparked(record: Record) -> tuple[Unparked, LetterHeaders]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from consumers.delivery.destination import Destination, Reply, Response, judge
+from consumers.delivery.border import judge
+from consumers.delivery.destination import Destination, Reply, Response, Unsendable
 from consumers.delivery.lanes import Batch, Entry, Lane
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import (
@@ -41,10 +42,9 @@ class Settling:
         self._waits = waits
         self.deliveries = 0  # How many batches were delivered.
 
-    def settle(self, batch: Batch, reply: Reply, now: float) -> Verdict:
+    def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """Act on what the destination said; the verdict is returned to be counted."""
         verdict = self._judge(batch, reply, now)
-        assert all(0 <= index < len(batch.encoded) for index in verdict.but)
         for identity, hold in verdict.holds.items():
             self._waits.clocks.hold(identity, hold.until(now), hold.reason)
         status = reply.status if isinstance(reply, Response) else None
@@ -58,9 +58,11 @@ class Settling:
             index += len(entries)
         return verdict
 
-    def _judge(self, batch: Batch, reply: Reply, now: float) -> Verdict:
+    def _judge(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """The destination's verdict, unless it says more about us than about the records."""
         verdict = judge(self._destination, reply, batch.encoded)
+        if isinstance(reply, Unsendable):
+            return verdict  # It says nothing of the destination, which was not asked.
         rest, company = verdict.rest, len(batch.encoded)
         if isinstance(rest, Pause) and rest.may_be_content and self._is_amid(batch):
             rest = Split("forbidden", rest.reason)

@@ -13,6 +13,7 @@ import orjson
 from ampgate.simulators import model as models
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from tests.simulation.faults import Faults
+from tests.simulation.poison import IMPOSSIBLE, UNREADABLE
 from tests.simulation.subjects import Subject, Wire
 
 NAMED = {
@@ -97,6 +98,8 @@ class FarEnd:
             return Response(403, b"<html>Forbidden</html>")
         if len(wires) > 1 and chance() < faults.page:
             return Response(400, choice([b"<html>Bad Request</html>", b""]))
+        if chance() < faults.odd:
+            return Response(choice([200, 400]), choice([UNREADABLE, IMPOSSIBLE]))
         if len(wires) > 1 and chance() < faults.shrink:
             return Response(413, b'{"code":413,"error":"Payload too large"}')
         if chance() < faults.throttle_all:

@@ -19,6 +19,7 @@ class Faults:
     names_strangers: float = 0.0
     shrink: float = 0.0
     page: float = 0.0  # A 400 with a load balancer's page.
+    odd: float = 0.0  # An answer of which the destination's `verdict` makes nothing, or nonsense.
     # For one of its records.
     throttle: float = 0.0
     quota: float = 0.0
@@ -44,8 +45,8 @@ class Faults:
         faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])
         faults.overtime /= 5
         # Where most requests fail, no sender can tell the innocent from the cursed.
-        if faults.lost_request + faults.unwell > 0.3:
-            faults.lost_reply = faults.overtime = 0.0
+        if faults.lost_request + faults.unwell + faults.odd > 0.3:
+            faults.lost_reply = faults.overtime = faults.odd = 0.0
             faults.unwell = min(faults.unwell, 0.1)
         return faults
 

@@ -166,8 +166,8 @@ MUTANTS: Sequence[Mutant] = (
                 "        later.encoded.key = key = next(iter(draft.own)); first = draft.keys[key]",
             ),
             (
-                "        merged = self._merge(first.encoded, later.encoded)",
-                "        merged = self._merge(first.encoded, later.encoded) or first.encoded",
+                "        merged = border.merged(self._merge, first.encoded, later.encoded)",
+                "        merged = first.encoded",
             ),
         ),
     ),
@@ -234,6 +234,37 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.settling",
         "                lane.sought = (len(left) + 1) // 2",
         "                pass",
+    ),
+    Mutant(
+        "what encode raises ends the worker",
+        "delivery.intake",
+        "                outcome = border.unprocessable(error)",
+        "                raise",
+    ),
+    Mutant(
+        "who shares a batch with an unsendable record dies with it",
+        "delivery.border",
+        "            return Verdict(Split(UNPROCESSABLE, detail))",
+        "            return Verdict(Reject(UNPROCESSABLE, detail))",
+    ),
+    Mutant(
+        "an answer that cannot be judged ends the worker",
+        "delivery.border",
+        '                return Verdict(Retry("unreadable_answer"))',
+        "                raise",
+    ),
+    Mutant(
+        "an impossible answer is believed",
+        "delivery.border",
+        '            return verdict if is_possible else Verdict(Retry("impossible_answer"))',
+        "            return verdict",
+    ),
+    Mutant(
+        "a merge that raises ends the worker",
+        "delivery.border",
+        "    except Exception:  # noqa: BLE001  See above.\n        return None",
+        "    except ZeroDivisionError:\n        return None",
+        "identify",
     ),
     Mutant(
         "lost to retention and still waited for",

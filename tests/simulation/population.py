@@ -12,13 +12,16 @@ from tests.simulation.subjects import Subject
 
 HUGE_BYTES = 6000
 # What is wrong with a record, and how often; what nobody has stays out of it.
-OURS = {"not_json": 3, "tombstone": 2, "wrong_key": 2}
+OURS = {"not_json": 3, "tombstone": 2, "wrong_key": 2, "unencodable": 2}
+UNSENDABLE = {"unsendable": 2}  # The destination can encode it, and can make no request of it.
 AMPLITUDE = {"invalid": 2, "missing": 2, "short": 2, "silenced": 2, "nameless": 2}
 OUTCAST = ("cursed", "firewalled")
 REASONS = {
     "not_json": ("not_json",),
     "tombstone": ("tombstone",),
     "wrong_key": ("wrong_key",),
+    "unencodable": ("unprocessable",),
+    "unsendable": ("unprocessable",),
     "invalid": ("invalid_field",),
     "missing": ("missing_field",),
     "short": ("invalid_id_length",),
@@ -59,7 +62,7 @@ class Population:
     def _kind(self, n: int) -> str:
         if self.outcast and n == self.outcast[0]:
             return self.outcast[1]
-        bad = OURS | AMPLITUDE | ({"huge": 3} if self.is_huge_refused else {})
+        bad = OURS | AMPLITUDE | UNSENDABLE | ({"huge": 3} if self.is_huge_refused else {})
         kinds = ["good", *bad]
         return self.random.choices(kinds, [980, *bad.values()])[0]
 
@@ -83,6 +86,8 @@ class Population:
                     assert isinstance(known, dict)
                     members[field] = {**known, "$set": {"x": "x" * HUGE_BYTES}}
                     break
+        if kind in ("unencodable", "unsendable"):
+            members["poison"] = "encode" if kind == "unencodable" else "request"
         value: bytes | None = orjson.dumps(members)
         if kind == "not_json":
             value = b'{"user_id":'

@@ -6,8 +6,16 @@ from typing import Protocol
 
 import orjson
 
+from consumers.delivery import border
 from consumers.delivery.delivery import Delivery
-from consumers.delivery.destination import Destination, Limits, Reply, Request, Response
+from consumers.delivery.destination import (
+    Destination,
+    Limits,
+    Reply,
+    Request,
+    Response,
+    Unsendable,
+)
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.outcomes import Verdict
 from schemas.records import TopicPartition
@@ -154,7 +162,10 @@ class Process:
 
     def _send(self, batch: Batch) -> None:
         world = self.world
-        request = world.destination.request(batch.encoded)
+        request = border.request(world.destination, batch.encoded)
+        if isinstance(request, Unsendable):
+            self.delivery.settle(batch, request, world.now)
+            return
         wires = world.subject.carried(request.body)
         self.flying[batch] = None
         assert len(self.flying) <= world.limits.concurrency, "too many requests in flight"

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
-from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
+from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka_letters import letter_headers
@@ -16,6 +16,7 @@ from tests.simulation.far_end import FarEnd, Origin
 from tests.simulation.faults import Faults
 from tests.simulation.log import PARKED, TOPIC, Log
 from tests.simulation.outcome import check_dead_letter, check_outcome, why_it_is_pending
+from tests.simulation.poison import Poisoned
 from tests.simulation.population import OUTCAST, Population
 from tests.simulation.process import Process
 from tests.simulation.subjects import FLIGHT_SECONDS_MAX, NAME, SUBJECTS
@@ -39,7 +40,7 @@ class World:
         self.requests = self.steps = 0
         self.company = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
-        self.destination = self.subject.make()
+        self.destination: Destination = Poisoned(self.subject.make())
         self.limits = self.destination.limits = self._limits()
         self.memory = random.choice([15_000, 64_000_000])
         self.parks = random.random() < 0.8

@@ -1,0 +1,76 @@
+"""The border between the engine and a destination: nothing that a destination raises gets past it.
+
+What `encode` raises concerns one record, which is dead (`unprocessable`). What `request` raises
+concerns a record of the batch, which halving finds. What `verdict` raises, or says of records that
+were not sent, concerns one answer: the batch is sent again. A merge that raises is no merge.
+"""
+
+from collections.abc import Sequence
+
+from consumers.delivery.destination import (
+    Destination,
+    Encoded,
+    Merge,
+    Reply,
+    Request,
+    Response,
+    Unreachable,
+    Unsendable,
+)
+from consumers.delivery.outcomes import Reject, Retry, Skip, Split, Verdict
+from schemas.records import Record
+
+UNPROCESSABLE = "unprocessable"
+DETAIL_MAX = 1000
+
+
+def encode(destination: Destination, record: Record) -> Encoded | Reject | Skip:
+    try:
+        return destination.encode(record)
+    except Exception as error:  # noqa: BLE001  See above.
+        return unprocessable(error)
+
+
+def merged(merge: Merge, first: Encoded, later: Encoded) -> Encoded | None:
+    try:
+        return merge(first, later)
+    except Exception:  # noqa: BLE001  See above.
+        return None
+
+
+def request(destination: Destination, batch: Sequence[Encoded]) -> Request | Unsendable:
+    try:
+        return destination.request(batch)
+    except Exception as error:  # noqa: BLE001  See above.
+        return Unsendable(words(error))
+
+
+def judge(destination: Destination, reply: Reply | Unsendable, batch: Sequence[Encoded]) -> Verdict:
+    """What every destination means alike is said here; the rest is its own `verdict`."""
+    match reply:
+        case Unsendable(detail):
+            return Verdict(Split(UNPROCESSABLE, detail))
+        case Unreachable(reason):
+            return Verdict(Retry(reason))
+        case Response(status=408 | 425 | 500 | 502 | 503 | 504 as status):
+            return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
+        case Response():
+            try:
+                verdict = destination.verdict(reply, batch)
+            except Exception:  # noqa: BLE001  See above.
+                return Verdict(Retry("unreadable_answer"))
+            is_possible = all(0 <= index < len(batch) for index in verdict.but)
+            return verdict if is_possible else Verdict(Retry("impossible_answer"))
+
+
+def unprocessable(error: Exception) -> Reject:
+    return Reject(UNPROCESSABLE, words(error))
+
+
+def words(error: BaseException) -> str:
+    """The kind of the exception, and what it says; some cannot even say that."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"[:DETAIL_MAX]
+    except Exception:  # noqa: BLE001  See above.
+        return name

@@ -1,0 +1,53 @@
+"""A destination that fails in every place where one can, for some records and for some answers."""
+
+from collections.abc import Sequence
+
+from consumers.delivery.destination import Destination, Encoded, Merge, Request, Response
+from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
+from schemas.records import Record
+
+IN_ENCODE, IN_REQUEST = b'"poison":"encode"', b'"poison":"request"'
+UNREADABLE, IMPOSSIBLE = b"unreadable", b"impossible"  # Bodies of answers.
+MERGE_EVERY = 10
+
+
+class PoisonError(Exception):
+    pass
+
+
+class Poisoned:
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self.name = destination.name
+        self.kind = destination.kind
+        self.limits = destination.limits
+        self.merge: Merge | None = None if destination.merge is None else self._merged
+
+    def encode(self, record: Record) -> Encoded | Reject | Skip:
+        value = record.value or b""
+        if IN_ENCODE in value:
+            raise PoisonError("encode")
+        encoded = self._destination.encode(record)
+        if IN_REQUEST in value and isinstance(encoded, Encoded) and IN_REQUEST not in encoded.body:
+            encoded.body = encoded.body[:-1] + b"," + IN_REQUEST + b"}"
+        return encoded
+
+    def request(self, batch: Sequence[Encoded]) -> Request:
+        if any(IN_REQUEST in one.body for one in batch):
+            raise PoisonError("request")
+        return self._destination.request(batch)
+
+    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
+        match response.body:
+            case b"unreadable":
+                raise PoisonError("verdict")
+            case b"impossible":
+                return Verdict(Delivered(), {len(batch): Reject("stranger")})
+        return self._destination.verdict(response, batch)
+
+    def _merged(self, first: Encoded, later: Encoded) -> Encoded | None:
+        merge = self._destination.merge
+        assert merge is not None
+        if len(later.body) % MERGE_EVERY == 0:
+            raise PoisonError("merge")
+        return merge(first, later)
