@@ -13,7 +13,7 @@ from aiokafka.errors import NoError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.batches import Stored, Wanted, search
+from ampgate.batches import Answer, Stored, Wanted, search
 from ampgate.configuration import client_arguments
 from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, TopicsError, admin_client, patiently
 from schemas.config import Kafka
@@ -22,7 +22,7 @@ from schemas.topics import Kind, Topics
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
 FETCH_WAIT_MS = 500
-READ_UNCOMMITTED = 0
+READ_COMMITTED = 1  # As the deliveries read: what was aborted never was.
 
 Each = Callable[[list[Stored]], Awaitable[None]]
 
@@ -136,18 +136,19 @@ class Archive:
             if wanted_here := [record for record in found if record.offset < span.end]:
                 await each(wanted_here)
 
-    async def _fetch(self, span: Span, position: int) -> bytes:
+    async def _fetch(self, span: Span, position: int) -> Answer:
         """What Kafka answers; nothing if it cannot just now."""
         place = TopicPartition(span.topic, span.partition)
         leader = self._cluster.leader_for_partition(place)
         if leader is None or leader == -1:
             await asyncio.sleep(RETRY_SECONDS)
             self._cluster = await self._client.fetch_all_metadata()
-            return b""
+            return Answer()
         asked = [(span.topic, [(span.partition, position, FETCH_BYTES)])]
-        request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, asked)
+        request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_COMMITTED, asked)
         response = await self._client.send(leader, request)
-        _, error_code, *_, records = response.topics[0][1][0]
+        # As every Kafka since 1.0 answers (version 5 and later).
+        _, error_code, _, _, _, aborted, *_, records = response.topics[0][1][0]
         error = for_code(error_code)
         if error is OffsetOutOfRangeError:
             raise TopicsError(f"{span.topic}: its oldest records just expired; try again")
@@ -156,8 +157,8 @@ class Archive:
                 raise error(f"{span.topic}/{span.partition}")
             await asyncio.sleep(RETRY_SECONDS)
             self._cluster = await self._client.fetch_all_metadata()
-            return b""
-        return bytes(records or b"")
+            return Answer()
+        return Answer(bytes(records or b""), [(one[0], one[1]) for one in aborted or ()])
 
 
 @asynccontextmanager
@@ -170,7 +171,9 @@ async def archive(kafka: Kafka) -> AsyncIterator[Archive]:
         stack.push_async_callback(client.close)
         await client.bootstrap()
         # It waits so long whenever it hears of a topic for the first time.
-        consumer = AIOKafkaConsumer(**arguments, retry_backoff_ms=10)
+        consumer = AIOKafkaConsumer(
+            **arguments, isolation_level="read_committed", retry_backoff_ms=10
+        )
         stack.push_async_callback(consumer.stop)
         await consumer.start()
         yield Archive(consumer, client, admin)

@@ -21,7 +21,9 @@ HEADER = struct.Struct(">qiibIhiqqqhii")
 LENGTH_END = 12  # The length counts what comes after it.
 CODECS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
 CODEC_MASK = 0x07
+TRANSACTION_MASK = 0x10
 CONTROL_MASK = 0x20
+ABORT = b"\x00\x00\x00\x00"  # The key of a marker: version 0, type 0.
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,12 @@ class Batch:
     """One batch, whole, with what its header says."""
 
     content: memoryview
+    offset: int
     next_offset: int
     codec: int
     is_control: bool
+    is_transactional: bool
+    producer_id: int
     greatest_timestamp: int
 
     def may_hold(self, wanted: Wanted) -> bool:
@@ -85,8 +90,8 @@ def batches(answer: bytes) -> Iterator[Batch]:
     view = memoryview(answer)
     position = 0
     while position + HEADER.size <= len(view):
-        base, length, _, magic, _, attributes, last, _, greatest, *_ = HEADER.unpack_from(
-            view, position
+        base, length, _, magic, _, attributes, last, _, greatest, producer_id, *_ = (
+            HEADER.unpack_from(view, position)
         )
         assert magic == 2, f"a batch of format {magic}: no Kafka since 4.0 stores it"
         end = position + LENGTH_END + length
@@ -94,24 +99,50 @@ def batches(answer: bytes) -> Iterator[Batch]:
             return
         yield Batch(
             view[position:end],
+            base,
             base + last + 1,
             attributes & CODEC_MASK,
             bool(attributes & CONTROL_MASK),
+            bool(attributes & TRANSACTION_MASK),
+            producer_id,
             greatest,
         )
         position = end
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a broker answers to a fetch of committed records."""
+
+    batches: bytes = b""
+    aborted: Sequence[tuple[int, int]] = ()  # Producer ids, and where their transactions begin.
+
+
+def committed_batches(answer: Answer) -> Iterator[Batch]:
+    """All but those of transactions that were aborted."""
+    aborted = sorted(answer.aborted, key=lambda one: one[1], reverse=True)
+    aborting: set[int] = set()
+    for batch in batches(answer.batches):
+        while aborted and aborted[-1][1] <= batch.offset:
+            aborting.add(aborted.pop()[0])
+        if batch.producer_id in aborting and batch.is_transactional:
+            if batch.is_control and next(_records(batch, "", 0)).key == ABORT:
+                aborting.discard(batch.producer_id)
+            elif not batch.is_control:
+                continue
+        yield batch
+
+
 def search(
-    answer: bytes, topic: str, partition: int, start: int, wanted: Wanted
+    answer: Answer, topic: str, partition: int, start: int, wanted: Wanted
 ) -> tuple[list[Stored], int]:
-    """The records that may be wanted, from `start` on, and where to read on.
+    """The committed records that may be wanted, from `start` on, and where to read on.
 
     A record whose batch holds one of the strings may come along without having it itself.
     """
     found: list[Stored] = []
     next_offset = start
-    for batch in batches(answer):
+    for batch in committed_batches(answer):
         next_offset = batch.next_offset
         if batch.may_hold(wanted):
             found += [

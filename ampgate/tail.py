@@ -59,7 +59,9 @@ async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGene
     """What is stored from now on, for ever."""
     async with archive(kafka) as stored:
         spans = [span for topic in topics for span in await stored.spans(topic)]
-    consumer = AIOKafkaConsumer(**client_arguments(kafka), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        **client_arguments(kafka), enable_auto_commit=False, isolation_level="read_committed"
+    )
     consumer.assign([TopicPartition(span.topic, span.partition) for span in spans])
     await consumer.start()
     try:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from ampgate.topics import admin_client
@@ -236,3 +236,23 @@ async def test_no_such_record_is_exit_1_and_no_question_exit_2(
     assert (await here.run(tmp_path, "trace", "--user", "nobody")).exit_code == 1
     for wrong in ([], ["--user", "a", "--insert-id", "b"], ["--user", "a", "--since", "soon"]):
         assert (await here.run(tmp_path, "trace", *wrong)).exit_code == 2
+
+
+async def test_only_committed_records_are_found(here: Operation) -> None:
+    topic = here.config.kafka.topics.events
+    servers = here.config.kafka.bootstrap_servers
+    await here.produce(topic, [event("ann", insert_id="plain")])
+    async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=topic) as producer:
+        for insert_id, is_kept in (("aborted", False), ("kept", True), ("aborted too", False)):
+            message = event("ann", insert_id=insert_id)
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, message.value, message.key)
+            await (producer.commit_transaction() if is_kept else producer.abort_transaction())
+        await producer.begin_transaction()
+        open_one = event("ann", insert_id="open")
+        await producer.send_and_wait(topic, open_one.value, open_one.key)
+
+        found = await trace(here.config, Search(ByUser("ann")))
+        await producer.abort_transaction()
+
+    assert {one.insert_id for one in found} == {"plain", "kept"}

@@ -7,7 +7,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.batches import Wanted, search
+from ampgate.batches import Answer, Wanted, search
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 Values = Sequence[bytes]
@@ -22,7 +22,7 @@ def batch(values: Values, codec: int = NONE, first: int = 0) -> bytes:
 
 
 def offsets(answer: bytes, wanted: Wanted, start: int = 0) -> tuple[list[int], int]:
-    found, reached = search(answer, "events", 3, start, wanted)
+    found, reached = search(Answer(answer), "events", 3, start, wanted)
     return [record.offset for record in found], reached
 
 
@@ -40,7 +40,7 @@ def test_no_record_with_the_string_is_missed(
         answer += batch(one, codec, first)
         first += len(one)
 
-    found, reached = search(answer, "events", 3, 0, Wanted((needle,)))
+    found, reached = search(Answer(answer), "events", 3, 0, Wanted((needle,)))
     with_it = {offset for offset, value in enumerate(values) if needle in value}
     assert with_it <= {record.offset for record in found}
     assert all(values[record.offset] == record.value for record in found)
@@ -78,6 +78,6 @@ def test_only_records_of_that_time_are_found(wanted: Wanted, expected: list[int]
 def test_key_headers_and_absent_values_come_along() -> None:
     builder = DefaultRecordBatchBuilder(2, NONE, False, -1, -1, -1, 1000)
     builder.append(0, 5, None, None, [("a", b"1"), ("a", b"2"), ("b", None)])
-    (record,), _ = search(bytes(builder.build()), "events", 3, 0, Wanted())
+    (record,), _ = search(Answer(bytes(builder.build())), "events", 3, 0, Wanted())
     assert (record.key, record.value, record.origin) == (None, None, "events/3/0")
     assert (record.header("a"), record.header("b"), record.header("c")) == ("2", "", None)
