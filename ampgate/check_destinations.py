@@ -1,11 +1,10 @@
 """What `ampgate check` asks the destinations: a request that changes nothing, but shows the key."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 
-from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
 from ampgate.finding import Finding
@@ -14,6 +13,9 @@ from consumers.delivery.border import judge
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
+from consumers.http import client_builder, header, read_body
+from consumers.proxies import proxy_for
+from consumers.retry_after import moment
 from schemas.config import AampeDestination, AmplitudeDestination
 from schemas.config_file import is_here
 
@@ -84,26 +86,17 @@ def judge_clock(name: str, probed: Probed, now: datetime) -> Iterator[Finding]:
 
 async def _send(url: str, part: Destination, batch: Sequence[Encoded]) -> Probed:
     request = part.request(batch)
-    timeout = timedelta(seconds=PROBE_SECONDS)
-    builder = ClientBuilder().timeout(timeout).follow_redirects(False).user_agent("ampgate")
-    async with builder.build() as client:
+    proxy = proxy_for(url, os.environ)
+    async with client_builder(timeout_seconds=PROBE_SECONDS, proxy=proxy).build() as client:
         try:
-            response = await (
+            asked = (
                 client.post(url + request.path)
                 .headers(dict(request.headers))
                 .body_bytes(request.body)
-                .build()
-                .send()
+                .build_streamed()
             )
-            body = bytes(await response.bytes())
+            async with asked as response:
+                reply = Response(response.status, await read_body(response))
+                return Probed(reply, "", moment(header(response, "date")))
         except PyreqwestError as error:
             return Probed(Unreachable("unreachable"), cause_of(error), None)
-    return Probed(Response(response.status, body), "", _date(response.headers.get("date")))
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,6 +7,8 @@ from pyreqwest.client import Client
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 
 from ampgate.lines import SendError
+from consumers.http import header
+from consumers.retry_after import seconds_until
 
 NO_ANSWER = 0
 
@@ -36,10 +38,8 @@ def poster(client: Client, url: str, key: str) -> Post:
             raise SendError(f"{url}: {error}") from error
         except PyreqwestError as error:
             return Answer(NO_ANSWER, f"{url}: {cause_of(error)}".encode())
-        retry_after = response.get_header("retry-after") or ""
-        return Answer(
-            response.status, content, float(retry_after) if retry_after.isdecimal() else 0.0
-        )
+        seconds = seconds_until(header(response, "retry-after"), header(response, "date"))
+        return Answer(response.status, content, seconds or 0.0)
 
     return post
 

@@ -1,25 +1,38 @@
 """How requests go out: a request in, a reply back as a value.
 
-Two clients, chosen by measurement (`benchmarks/clients.py`): pyreqwest for few large requests; for
-one event a request our own `Http1`, at two thirds of the CPU time. That one knows no proxies.
+Two clients, chosen by measurement (`benchmarks/clients.py`): pyreqwest for few large requests, and
+for all that go through a proxy; for one event a request our own `Http1`, at two thirds of the CPU
+time.
 """
 
+import os
+import time
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+import structlog
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.exceptions import (
+    BodyDecodeError,
+    ConnectError,
+    ConnectTimeoutError,
+    DecodeError,
+    DetailedPyreqwestError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+from pyreqwest.proxy import ProxyBuilder
+from pyreqwest.response import BaseResponse, Response
 
-from consumers.delivery.destination import Reply, Request, Response, Unreachable
-from consumers.http1 import Http1
-from consumers.retry_after import seconds_until
+from consumers.delivery.destination import Reply, Request, Unreachable
+from consumers.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
+from consumers.proxies import proxy_for
+from consumers.replies import BODY_BYTES_MAX, INVALID, reply_of
 from schemas.config import AampeDestination, AmplitudeDestination
 
-CONNECT_SECONDS = 10.0
-REPLY_BYTES_MAX = 1_000_000  # An error body names at most 2,000 indexes; more is not an answer.
+log = structlog.get_logger()
 
 
 class Sender(Protocol):
@@ -31,36 +44,50 @@ class Sender(Protocol):
         self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None: ...
 
-    async def send(self, request: Request) -> Reply: ...
+    async def send(self, request: Request) -> Reply:
+        """The answer, or why there is none; it raises nothing but `CancelledError`."""
 
 
 def sender_to(destination: AmplitudeDestination | AampeDestination) -> Sender:
-    """The client that suits the destination."""
+    """The client that suits the destination; `ConfigError` if the proxy to it cannot be used."""
     url, timeout_seconds = destination.url, destination.timeout_seconds
-    if isinstance(destination, AampeDestination) and not _has_proxy(url):
+    proxy = proxy_for(url, os.environ)
+    if isinstance(destination, AampeDestination) and proxy is None:
         return Http1(url, timeout_seconds=timeout_seconds)
-    return Http(url, timeout_seconds=timeout_seconds)
+    return Http(url, timeout_seconds=timeout_seconds, proxy=proxy)
 
 
-def _has_proxy(url: str) -> bool:
-    """Whether the environment names one for it (`HTTPS_PROXY`, `NO_PROXY`)."""
-    parts = urlsplit(url)
-    return parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
+def client_builder(*, timeout_seconds: float, proxy: str | None) -> ClientBuilder:
+    """pyreqwest as we use it: it reads no environment, and tries addresses side by side itself."""
+    builder = (
+        ClientBuilder()
+        .timeout(timedelta(seconds=timeout_seconds))
+        .connect_timeout(timedelta(seconds=min(CONNECT_SECONDS, timeout_seconds)))
+        .follow_redirects(False)  # A redirected POST loses its body.
+        .user_agent("ampgate")
+    )
+    return builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
 
 
 class Http:
-    """Kept-alive connections to one destination."""
+    """Kept-alive connections to one destination.
 
-    def __init__(self, base_url: str, *, timeout_seconds: float) -> None:
+    pyreqwest keeps a connection for as long as it is used, so the client is replaced from time to
+    time: its idle connections end with it, the others after the request that they carry.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_seconds: float,
+        proxy: str | None = None,
+        age_seconds: float = AGE_SECONDS,
+    ) -> None:
         self._base_url = base_url
-        self._client: Client = (
-            ClientBuilder()
-            .timeout(timedelta(seconds=timeout_seconds))
-            .connect_timeout(timedelta(seconds=min(CONNECT_SECONDS, timeout_seconds)))
-            .follow_redirects(False)  # A redirected POST loses its body.
-            .user_agent("ampgate")
-            .build()
-        )
+        self._builder = partial(client_builder, timeout_seconds=timeout_seconds, proxy=proxy)
+        self._age_seconds = age_seconds
+        self._renew()
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,26 +96,77 @@ class Http:
         self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
         await self._client.close()
+        del self._client  # Only now its connections are closed.
 
     async def send(self, request: Request) -> Reply:
         try:
-            response = await (
-                self._client.post(self._base_url + request.path)
-                .headers(dict(request.headers))
-                .body_bytes(request.body)
-                .build()
-                .send()
-            )
-            body = bytes(await response.bytes())
+            if time.monotonic() > self._renew_at:
+                self._renew()
+            return await _exchange(self._client, self._base_url, request)
         except PyreqwestError as error:
             return Unreachable(_reason(error))
-        retry_after = response.headers.get("retry-after")
-        return Response(response.status, body[:REPLY_BYTES_MAX], seconds_until(retry_after))
+        except Exception as error:  # noqa: BLE001  Nothing that a client does ends a worker.
+            log.error("the HTTP client failed, the request is sent again", error=repr(error))
+            return Unreachable("client_failed")
+
+    def _renew(self) -> None:
+        self._client = self._builder().build()
+        self._renew_at = time.monotonic() + self._age_seconds
+
+
+async def _exchange(client: Client, base_url: str, request: Request) -> Reply:
+    asked = (
+        client.post(base_url + request.path)
+        .headers(dict(request.headers))
+        .body_bytes(request.body)
+        .build_streamed()
+    )
+    async with asked as response:
+        return reply_of(
+            response.status,
+            await read_body(response),
+            retry_after=header(response, "retry-after"),
+            date=header(response, "date"),
+        )
+
+
+async def read_body(response: Response) -> bytes:
+    """All of it, or a little more than `BODY_BYTES_MAX`.
+
+    It is unpacked as it is read, so no body takes more memory than what is read of it.
+    """
+    body = bytearray()
+    while len(body) <= BODY_BYTES_MAX and (chunk := await response.body_reader.read_chunk()):
+        body += chunk
+    return bytes(body)
+
+
+def header(response: BaseResponse, name: str) -> str | None:
+    try:
+        return response.get_header(name)
+    except ValueError:  # It is not ASCII.
+        return None
 
 
 def _reason(error: PyreqwestError) -> str:
-    """A closed set of words: it is a metric label."""
-    name = type(error).__name__
-    if "Connect" in name:
-        return "connect_failed"
-    return "timeout" if "Timeout" in name else "connection_broken"
+    """A closed set of words: it is a metric label. `connect_failed`: nothing was sent."""
+    causes = _causes(error)
+    match error:
+        case ConnectTimeoutError():
+            return "connect_failed"
+        case RequestTimeoutError():
+            return "timeout"
+        # Of the same class is what breaks before an answer came (hyper's `SendRequest`).
+        case ConnectError() if "client error (Connect)" in causes:
+            return "connect_failed"
+        case BodyDecodeError() if "error reading a body from connection" in causes:
+            return "connection_broken"
+        case DecodeError():
+            return INVALID.reason
+        case _:
+            return "connection_broken"
+
+
+def _causes(error: PyreqwestError) -> list[str]:
+    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
+    return [cause["message"] for cause in causes or ()]

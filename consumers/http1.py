@@ -2,22 +2,26 @@
 
 Theory of operation: a connection carries one request at a time, and goes back to the idle ones
 when its answer is complete and nothing is left over. The most recently used goes first, so those
-that are not needed grow old and are closed. How many there are is the engine's limit of requests
-in flight. One timer looks at all deadlines: a timer for each request would cost more than it.
+that are not needed are idle for long and are closed; and none is used for longer than
+`AGE_SECONDS`. How many there are is the engine's limit of requests in flight. One timer looks at
+all deadlines: a timer for each request would cost more than it.
 
 Nothing is sent twice here. A connection that breaks under a request may have carried it out, even
 if no byte of an answer came; whether to send it again is the engine's to decide, and to count.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from consumers.connecting import Host
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.http1_answer import Answer, InvalidAnswerError
+from consumers.replies import INVALID
 
 CONNECT_SECONDS = 10.0
 AGE_SECONDS = 300.0  # So that a changed address of the host is noticed.
@@ -32,8 +36,8 @@ class Http1:
         self, base_url: str, *, timeout_seconds: float, tls: ssl.SSLContext | None = None
     ) -> None:
         parts = urlsplit(base_url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._name = parts.hostname or ""
+        self._host = Host(self._name, parts.port or (443 if parts.scheme == "https" else 80))
         self._authority = parts.netloc.rpartition("@")[2]
         self._prefix = parts.path.rstrip("/")
         self._timeout_seconds = timeout_seconds
@@ -64,14 +68,14 @@ class Http1:
             pass  # They end with the process.
 
     async def send(self, request: Request) -> Reply:
-        deadline = self._loop.time() + self._timeout_seconds
-        connection = self._take() or await self._connect()
+        now = self._loop.time()
+        connection = self._take(now) or await self._connect()
         if isinstance(connection, Unreachable):
             return connection
         size = len(request.body)
         message = b"%b%d\r\n\r\n%b" % (self._head(request), size, request.body)
         try:
-            return await connection.exchange(message, deadline)
+            return await connection.exchange(message, now + self._timeout_seconds)
         except asyncio.CancelledError:
             connection.close("connection_broken")  # An answer to nobody must not meet a request.
             raise
@@ -81,28 +85,44 @@ class Http1:
         known = self._heads.get(request.path)
         if known is not None and known[0] is request.headers:
             return known[1]
-        headers = {"host": self._authority, "user-agent": "ampgate", "accept": "*/*"}
-        lines = [f"{name}: {value}\r\n" for name, value in {**headers, **request.headers}.items()]
+        headers = {
+            "host": self._authority,
+            "user-agent": "ampgate",
+            "accept": "*/*",
+            "accept-encoding": "identity",  # Without it, any is welcome (RFC 9110 §12.5.3).
+            **request.headers,
+        }
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         start = f"POST {self._prefix}{request.path} HTTP/1.1\r\n"
         head = f"{start}{''.join(lines)}content-length: ".encode()
         self._heads[request.path] = (request.headers, head)
         return head
 
-    def _take(self) -> "_Connection | None":
+    def _take(self, now: float) -> "_Connection | None":
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable:
+            if connection.is_usable(now):
                 return connection
+            connection.close("connection_broken")
         return None
 
     async def _connect(self) -> "_Connection | Unreachable":
         try:
             async with asyncio.timeout(min(CONNECT_SECONDS, self._timeout_seconds)):
-                _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self), self._host, self._port, ssl=self._tls
-                )
-        except (OSError, TimeoutError, UnicodeError):  # A TLS error is an OSError, too.
+                connected = await self._host.connect()
+                try:
+                    return await self._speak_http(connected)
+                except BaseException:
+                    connected.close()  # uvloop may leave it open.
+                    raise
+        except Exception:  # noqa: BLE001  OSError, ValueError, uvloop's RuntimeError: nothing was sent.
             return Unreachable("connect_failed")
+
+    async def _speak_http(self, connected: socket.socket) -> "_Connection":
+        name = self._name if self._tls is not None else None
+        _, connection = await self._loop.create_connection(
+            lambda: _Connection(self), sock=connected, ssl=self._tls, server_hostname=name
+        )
         return connection
 
     def _sweep(self) -> None:
@@ -140,9 +160,11 @@ class _Connection(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._deadline = 0.0
 
-    @property
-    def is_usable(self) -> bool:
-        return not self._transport.is_closing()
+    def is_usable(self, now: float) -> bool:
+        """Whether the next request may go over it."""
+        return (
+            now <= self._idle_until and now <= self._too_old_at and not self._transport.is_closing()
+        )
 
     def exchange(self, message: bytes, deadline: float) -> "asyncio.Future[Reply]":
         assert self._reply is None, "a connection carries one request at a time"
@@ -159,7 +181,7 @@ class _Connection(asyncio.Protocol):
         if self._reply is not None:
             if now > self._deadline:
                 self.close("timeout")
-        elif now > self._idle_since + self._answer.idle_seconds or now > self._born + AGE_SECONDS:
+        elif not self.is_usable(now):
             self.close("connection_broken")
 
     def close(self, reason: str) -> None:
@@ -175,16 +197,18 @@ class _Connection(asyncio.Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         self._transport = transport
-        self._born = self._idle_since = self._pool.opened(self)
+        now = self._pool.opened(self)
+        self._too_old_at = now + AGE_SECONDS
+        self._idle_until = now + self._answer.idle_seconds
 
     def data_received(self, data: bytes) -> None:
         if self._reply is None:
-            self.close("invalid_reply")  # An answer to nothing.
+            self.close(INVALID.reason)  # An answer to nothing.
             return
         try:
             self._answer.feed(data)
         except InvalidAnswerError:
-            self.close("invalid_reply")
+            self.close(INVALID.reason)
             return
         if self._answer.is_complete:
             self._answered()
@@ -201,12 +225,12 @@ class _Connection(asyncio.Protocol):
     def _answered(self) -> None:
         reply, self._reply = self._reply, None
         if reply is not None and not reply.done():
-            reply.set_result(self._answer.response())
+            reply.set_result(self._answer.reply())
         # What has not been sent by now would precede the next request.
         if self._answer.is_last or self._transport.get_write_buffer_size():
             self._transport.abort()
         elif not self._transport.is_closing():
-            self._idle_since = self._pool.free(self)
+            self._idle_until = self._pool.free(self) + self._answer.idle_seconds
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -1,13 +1,21 @@
 """One HTTP/1.1 answer, read from the bytes of a connection as they come. No I/O."""
 
+import re
+
 import httptools
 
-from consumers.delivery.destination import Response
-from consumers.retry_after import seconds_until
+from consumers.delivery.destination import Reply
+from consumers.replies import BODY_BYTES_MAX, reply_of
 
-BODY_BYTES_MAX = 1_000_000  # An error body names a field or two; more is not an answer.
-HEADERS_BYTES_MAX = 1_000_000
+READ_BYTES_MAX = 2 * BODY_BYTES_MAX  # With headers, interim answers and the chunks' lengths.
+INTERIM_BYTES_MAX = 65_536  # Of one interim answer.
 IDLE_SECONDS = 4.0  # uvicorn and Node close after 5 s: a request must not cross that.
+_H = ord("H")
+_MAYBE_INTERIM = (b"1", b"")
+# 101 is no interim answer: what follows it is no HTTP.
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}")
+_SHORTEST = len("HTTP/1.1 100")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 class InvalidAnswerError(Exception):
@@ -15,7 +23,10 @@ class InvalidAnswerError(Exception):
 
 
 class Answer:
-    """The final answer to each request; what only announces it (1xx) is passed over.
+    """The final answer to each request.
+
+    Interim answers (1xx) are taken out before the parser sees them: they have no body, whatever
+    length they give (RFC 9110 §15.2), and the parser would wait for one.
 
     One for a connection: it and its parser hold each other, so one for a request would leave the
     garbage collector as many cycles.
@@ -27,9 +38,12 @@ class Answer:
 
     def expect(self) -> None:
         """Another request goes out; nothing of its answer is here yet."""
+        # What may be an interim answer, until it is known not to be.
+        self._early: bytes | None = b""
         self._status = 0
-        self._body = b""
+        self._body: bytes | bytearray = b""
         self._retry_after: bytes | None = None
+        self._date: bytes | None = None
         self._has_length = False
         self._read_bytes = 0
         self.idle_seconds = IDLE_SECONDS  # How long the connection may wait for the next request.
@@ -38,13 +52,18 @@ class Answer:
 
     def feed(self, received: bytes) -> None:
         self._read_bytes += len(received)
+        if self._early is not None:
+            if not self._early and received[0] == _H and received[9:10] not in _MAYBE_INTERIM:
+                self._early = None
+            else:
+                received = self._without_interim(self._early, received)
         try:
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.is_last = True
             if not self.is_complete:
                 raise InvalidAnswerError from error
-        if self._read_bytes > HEADERS_BYTES_MAX + BODY_BYTES_MAX and not self.is_complete:
+        if self._read_bytes > READ_BYTES_MAX and not self.is_complete:
             raise InvalidAnswerError
 
     def end(self) -> None:
@@ -52,10 +71,26 @@ class Answer:
         self.is_last = True
         self.is_complete |= self._status >= 200 and not self._has_length
 
-    def response(self) -> Response:
+    def reply(self) -> Reply:
         assert self.is_complete
-        retry_after = None if self._retry_after is None else self._retry_after.decode("latin-1")
-        return Response(self._status, self._body[:BODY_BYTES_MAX], seconds_until(retry_after))
+        body = bytes(self._body)
+        if self._retry_after is None:
+            return reply_of(self._status, body)
+        return reply_of(self._status, body, _text(self._retry_after), _text(self._date))
+
+    def _without_interim(self, early: bytes, received: bytes) -> bytes:
+        """What the parser may see by now."""
+        searched = max(0, len(early) - 3)
+        early = (early + received).lstrip(b"\r\n")
+        while _INTERIM.match(early) and (end := _HEAD_END.search(early, searched)):
+            early, searched = early[end.end() :].lstrip(b"\r\n"), 0
+        if _INTERIM.match(early) or len(early) < _SHORTEST:
+            if len(early) > INTERIM_BYTES_MAX:
+                raise InvalidAnswerError
+            self._early = early
+            return b""
+        self._early = None
+        return early
 
     # The parser calls.
 
@@ -70,16 +105,28 @@ class Answer:
                 self._has_length = True
             case b"retry-after":
                 self._retry_after = value
+            case b"date":
+                self._date = value
             case b"keep-alive":
                 self.idle_seconds = _idle_seconds(value)
 
     def on_headers_complete(self) -> None:
-        if not self.is_complete:
-            self._status = self._parser.get_status_code()
+        if self.is_complete:
+            return
+        self._status = self._parser.get_status_code()
+        if self._status in (204, 304):  # They have no body; the parser would wait for their length.
+            self.is_complete = True
+            self.is_last = self._has_length
 
     def on_body(self, body: bytes) -> None:
         if not self.is_complete:
-            self._body += body
+            if not self._body:
+                self._body = body
+            else:
+                # Thousands of small chunks are not copied once for each of them.
+                if isinstance(self._body, bytes):
+                    self._body = bytearray(self._body)
+                self._body += body
         if len(self._body) > BODY_BYTES_MAX:
             self.is_complete = self.is_last = True  # We have read enough of it.
 
@@ -89,10 +136,14 @@ class Answer:
             self.is_last |= not self._parser.should_keep_alive()
 
 
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
 def _idle_seconds(keep_alive: bytes) -> float:
     """The header's `timeout`, less a second for the way; never longer than our own."""
     for part in keep_alive.split(b","):
         name, _, value = part.strip().partition(b"=")
         if name.lower() == b"timeout" and value.isdigit():
-            return min(IDLE_SECONDS, max(0.0, float(value) - 1.0))
+            return min(IDLE_SECONDS, max(0.0, float(value[:9]) - 1.0))
     return IDLE_SECONDS

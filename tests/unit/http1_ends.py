@@ -45,7 +45,7 @@ class FarEnd:
                 head = await reader.readuntil(b"\r\n\r\n")
                 line = next(self._next)
                 if not line.unasked:
-                    size = int(head.rpartition(b"content-length: ")[2])
+                    size = int(head.lower().rpartition(b"content-length: ")[2])
                     self.requests.append(head + await reader.readexactly(size))
                     self.has_heard.set()
                 await self._say(line, writer)

@@ -12,7 +12,7 @@ import uvloop
 
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http1 import Http1
-from consumers.http1_answer import BODY_BYTES_MAX
+from consumers.replies import BODY_BYTES_MAX
 from tests.unit.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nnull"

@@ -1,0 +1,255 @@
+"""Both HTTP clients against a far end that says anything: a reply as a value, always."""
+
+import asyncio
+import gzip
+import resource
+import socket
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consumers.delivery.destination import Reply, Request, Response, Unreachable
+from consumers.http import Http, Sender
+from consumers.http1 import Http1
+from consumers.replies import BODY_BYTES_MAX
+from tests.unit.http1_ends import FarEnd, Say
+
+REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
+TIMEOUT_SECONDS = 1.0
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"
+GOOD = Response(200, b"null")
+CLIENTS: dict[str, Callable[[str], Sender]] = {
+    "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
+    "http1": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
+}
+REASONS = ("connect_failed", "timeout", "connection_broken", "invalid_reply")
+
+New = Callable[[str], Sender]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(params=list(CLIENTS.values()), ids=list(CLIENTS))
+def new(request: pytest.FixtureRequest) -> New:
+    client: New = request.param
+    return client
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[str]:
+    """Its URL; at the end, every connection has ended."""
+    open_now: set[asyncio.Task[None]] = set()
+
+    async def serve_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_and_close(reader, writer))
+        open_now.add(task)
+        task.add_done_callback(open_now.discard)
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*open_now)
+
+
+async def replies(new: New, *lines: Say) -> list[Reply]:
+    """To one request after the other, one for each line."""
+    async with listening(FarEnd(lines).serve) as url, new(url) as client:
+        return [await client.send(REQUEST) for _ in lines]
+
+
+def answer(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    length = b"content-length: %d\r\n" % len(body)
+    return b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status, length, headers, body)
+
+
+INTERIM = [
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\ncontent-length: 5\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\ncontent-length: 100\r\nretry-after: 9\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nlink: a\r\nlink: b\r\ntransfer-encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nconnection: close\r\n\r\n" * 20,
+]
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 7])
+@pytest.mark.parametrize("interim", INTERIM)
+async def test_an_interim_answer_has_no_body_and_is_not_the_answer(
+    new: New, interim: bytes, pieces: int
+) -> None:
+    line = Say(interim + OK, pieces=pieces)
+    assert await replies(new, line, line) == [GOOD, GOOD]
+
+
+UNUSABLE = {
+    "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nnull",
+    "no number": b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nnull",
+    "a header flood": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 500_000 + b"\r\n",
+    "an endless header": b"HTTP/1.1 200 OK\r\nx: " + b"y" * 3_000_000,
+    "an interim flood": b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" * 100_000,
+    "an endless interim": b"HTTP/1.1 103 Early\r\nlink: " + b"x" * 3_000_000,
+    "blank lines": b"\r\n" * 2_000_000,
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    "switching": b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "half": b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\nnull",
+    "half a chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\nnull",
+    "no chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnull",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("words", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_what_is_no_whole_answer_is_no_success_and_harms_no_other_request(
+    new: New, words: bytes
+) -> None:
+    found = await replies(new, Say(words, then="close"), Say(OK))
+    assert isinstance(found[0], Unreachable)
+    assert found[0].reason in ("connection_broken", "invalid_reply")
+    assert found[1] == GOOD
+
+
+USABLE = {
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 4\r\n\r\nnull",
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 90 + b"content-length: 4\r\n\r\nnull",
+    "odd bytes": b"HTTP/1.1 200 \xff\r\nretry-after: \xff\xfe\r\ncontent-length: 4\r\n\r\nnull",
+}
+
+
+@pytest.mark.parametrize("words", USABLE.values(), ids=USABLE.keys())
+async def test_an_odd_answer_is_still_one(new: New, words: bytes) -> None:
+    assert await replies(new, Say(words), Say(OK)) == [GOOD, GOOD]
+
+
+async def test_a_body_without_a_length_ends_with_the_connection(new: New) -> None:
+    assert (await replies(new, Say(b"HTTP/1.1 200 OK\r\n\r\nnull", then="close"))) == [GOOD]
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_an_answer_that_can_have_no_body_has_none(new: New, status: bytes) -> None:
+    silent = Say(b"HTTP/1.1 %b\r\ncontent-length: 5\r\n\r\n" % status)
+    assert await replies(new, silent, Say(OK)) == [Response(int(status[:3]), b""), GOOD]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad"])
+async def test_of_a_long_body_1_mb_is_read_and_what_is_cut_is_no_success(
+    new: New, status: bytes, framing: str
+) -> None:
+    body = b"x" * 3_000_000
+    words = {
+        "length": answer(body, status=status),
+        "chunked": b"HTTP/1.1 %b\r\ntransfer-encoding: chunked\r\n\r\n2DC6C0\r\n%b"
+        % (status, body),
+        "close": b"HTTP/1.1 %b\r\n\r\n%b" % (status, body),
+    }[framing]
+    found = await replies(new, Say(words), Say(OK))
+    cut = Response(400, body[:BODY_BYTES_MAX])
+    assert found == [Unreachable("invalid_reply") if status == b"200 OK" else cut, GOOD]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_decompression_bomb_costs_what_is_read_of_it(new: New, encoding: str) -> None:
+    plain = b"0" * 400_000_000
+    packed = gzip.compress(plain, 1) if encoding == "gzip" else zlib.compress(plain, 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bomb = answer(packed, b"content-encoding: %b\r\n" % encoding.encode())
+    del plain
+    found = await replies(new, Say(bomb), Say(OK))
+    assert (found[0], found[1]) == (Unreachable("invalid_reply"), GOOD)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(20), listening(drip) as url, new(url) as client:
+        assert await client.send(REQUEST) == Unreachable("timeout")
+
+
+async def test_a_connection_that_breaks_under_a_request_may_have_carried_it_out(new: New) -> None:
+    for then in ("close", "reset"):
+        found = await replies(new, Say(b"", then=then))
+        assert found == [Unreachable("connection_broken")]
+
+
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 63 + ".invalid", "127.0.0.1"])
+async def test_where_nobody_is_nothing_was_sent(new: New, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with new(f"http://{name}:{port}") as client:
+        assert await client.send(REQUEST) == Unreachable("connect_failed")
+
+
+HEADS = st.lists(
+    st.sampled_from(
+        [
+            *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 C\r\n", b"HTTP/1.0 500 x\r\n", b"\r\n"),
+            *(b"content-length: 3\r\n", b"content-length: 0\r\n", b"Content-Length:\t9\r\n"),
+            *(b"transfer-encoding: chunked\r\n", b"connection: close\r\n", b" folded\r\n"),
+            *(
+                b"3\r\nabc\r\n",
+                b"0\r\n\r\n",
+                b"abc",
+                b"keep-alive: timeout=1e9\r\n",
+                b"\n",
+                b"\x00",
+            ),
+            *(b"retry-after: 1e400\r\n", b"content-encoding: br\r\n", b"date: x\r\n", b": \r\n"),
+        ]
+    )
+    | st.binary(max_size=8),
+    max_size=12,
+).map(b"".join)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(words=HEADS, pieces=st.integers(0, 3))
+async def test_whatever_is_said_is_a_reply_and_the_next_request_gets_its_own(
+    new: New, words: bytes, pieces: int
+) -> None:
+    found = await replies(new, Say(words, then="close", pieces=pieces), Say(OK))
+    for reply in found:
+        assert isinstance(reply, Response) or reply.reason in REASONS
+    assert found[1] == GOOD or found[1] == Unreachable("connection_broken")
+
+
+async def test_a_client_is_replaced_and_requests_in_flight_keep_theirs() -> None:
+    slow, quick = asyncio.Event(), asyncio.Event()
+    connections: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(connections)
+        connections.append(number)
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(int(head.lower().rpartition(b"content-length: ")[2]))
+            if number == 0:
+                quick.set()
+                await slow.wait()
+            writer.write(OK)
+
+    async with (
+        asyncio.timeout(20),
+        listening(serve) as url,
+        Http(url, timeout_seconds=20, age_seconds=0) as client,
+    ):
+        first = asyncio.create_task(client.send(REQUEST))
+        await quick.wait()
+        assert await client.send(REQUEST) == GOOD
+        assert await client.send(REQUEST) == GOOD
+        slow.set()
+        assert await first == GOOD
+    assert len(connections) == 3  # None was used twice: each was too old by then.
