@@ -1,22 +1,30 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
-As JSON, `{"committed": 97, "read": 120, "unsettled": [0, 1, 12, 10], "paused": null,
-"held": {"97": ["user", "throttled", 1763715600.125]}}`: `committed` is the offset that it stands
-beside; `read` the next one to be read; `unsettled` tells in turn how many offsets are settled and
-how many may not be, from the committed one on: here those of 97 and of 110 to 119; `paused` says
-why the destination is; and `held` by whose clock some wait, why, and until when.
+As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": null, "held": {"97":
+["user", "throttled", 1763715600.125]}, "kept": null}`: `committed` is the offset that it stands
+beside; `read` the next one to be read; `runs` tells which of those in between may be unsettled;
+`paused` says why the destination is; `held` by whose clock some wait, why, and until when; and
+`kept` is the offset of a longer note, in the same partition of the topic of the parked.
+
+`runs` counts in turn how many offsets are settled and how many may not be, from the committed one
+on. First come the counts of the settled, then the others, each as varints that are deflated apart:
+that is near the entropy, so some 4,000 holes among 50,000 offsets have room. Version 1 had the
+counts as they are, `"unsettled": [0, 1, 12, 10]`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from consumers.delivery.clocks import Held
-from consumers.delivery.offsets import Range, Unfinished
+from consumers.delivery.offsets import Range, Unfinished, shortened
 
+VERSION = 2
 BYTES_MAX = 4000  # A broker takes 4096 (`offset.metadata.max.bytes`).
-RANGES_MAX = 400  # More would seldom fit.
+RUNS_BYTES_MAX = 50_000_000  # Inflated: nobody has so many.
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +32,49 @@ class CommitNote:
     left: Unfinished
     paused: str | None
     held: Mapping[int, Held]  # By offset, and not of all.
+    kept: int | None = None  # Where a longer note is.
 
 
 class _Wire(msgspec.Struct):
     committed: int
     read: int
-    unsettled: Sequence[int]
+    version: int = 1
+    unsettled: Sequence[int] | None = None  # Of version 1.
+    runs: str = ""
     paused: str | None = None
     held: Mapping[int, Held] = {}
+    kept: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
 
 
 def encoded(note: CommitNote, committed: int) -> str:
-    """With so many ranges as there is room for; then the last one covers all."""
-    ranges = list(note.left.unsettled)
+    """As much as there is room for: else the last range covers the rest, and fewer are held."""
+    left, held = note.left, dict(note.held)
     while True:
-        steps = list(_steps(ranges, committed))
-        wire = _Wire(committed, note.left.read_to, steps, note.paused, note.held)
-        text = msgspec.json.encode(wire).decode()
-        if len(text) <= BYTES_MAX or len(ranges) < 2:
+        text = encoded_whole(replace(note, left=left, held=held), committed)
+        ranges = len(left.unsettled)
+        if len(text) <= BYTES_MAX or not (held or ranges > 1):
             return text
-        half = len(ranges) // 2
-        ranges[half - 1 :] = [(ranges[half - 1][0], ranges[-1][1])]
+        if held:
+            held = dict(list(held.items())[: len(held) // 2])
+        else:
+            left = shortened(left, ranges * 3 // 4)
+
+
+def encoded_whole(note: CommitNote, committed: int) -> str:
+    """However long it becomes."""
+    wire = _Wire(
+        committed=committed,
+        read=note.left.read_to,
+        version=VERSION,
+        runs=_deflated(_counts(note.left.unsettled, committed)),
+        paused=note.paused,
+        held=note.held,
+        kept=note.kept,
+    )
+    return msgspec.json.encode(wire).decode()
 
 
 def decoded(text: str, committed: int) -> CommitNote | None:
@@ -58,21 +85,78 @@ def decoded(text: str, committed: int) -> CommitNote | None:
     """
     try:
         wire = _decoder.decode(text)
-    except msgspec.DecodeError:
+        if wire.version == 1 and wire.unsettled is not None:
+            counts = wire.unsettled
+        elif wire.version == VERSION:
+            counts = _inflated(wire.runs)
+        else:
+            return None
+    except (msgspec.DecodeError, ValueError, zlib.error):
         return None
     if wire.committed != committed:
         return None
-    left = Unfinished(wire.read, list(_ranges(wire.unsettled, committed)))
-    return CommitNote(left, wire.paused, wire.held)
+    left = Unfinished(wire.read, list(_ranges(counts, committed)))
+    return CommitNote(left, wire.paused, wire.held, wire.kept)
 
 
-def _steps(ranges: Sequence[Range], committed: int) -> Iterator[int]:
+def _counts(ranges: Iterable[Range], committed: int) -> Iterator[int]:
     for first, last in ranges:
         yield from (first - committed, last + 1 - first)
         committed = last + 1
 
 
-def _ranges(steps: Sequence[int], committed: int) -> Iterator[Range]:
-    for settled, unsettled in zip(steps[::2], steps[1::2], strict=False):
+def _ranges(counts: Sequence[int], committed: int) -> Iterator[Range]:
+    for settled, unsettled in zip(counts[::2], counts[1::2], strict=False):
         yield committed + settled, committed + settled + unsettled - 1
         committed += settled + unsettled
+
+
+def _deflated(counts: Iterable[int]) -> str:
+    together = list(counts)
+    parts = (_varints(together[::2]), _varints(together[1::2]))
+    return b64encode(b"".join(map(_deflate, parts))).decode()
+
+
+def _inflated(runs: str) -> Sequence[int]:
+    """`ValueError` or `zlib.error` when it is none of ours."""
+    rest = b64decode(runs, validate=True)
+    parts: list[list[int]] = []
+    for _ in range(2):
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        plain = inflating.decompress(rest, RUNS_BYTES_MAX)
+        if not inflating.eof:
+            raise ValueError("it ends too early")
+        rest = inflating.unused_data
+        parts.append(list(_from_varints(plain)))
+    settled, unsettled = parts
+    if rest or len(settled) != len(unsettled):
+        raise ValueError("its parts do not fit together")
+    return [count for pair in zip(settled, unsettled, strict=True) for count in pair]
+
+
+def _deflate(plain: bytes) -> bytes:
+    deflating = zlib.compressobj(zlib.Z_BEST_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflating.compress(plain) + deflating.flush()
+
+
+def _varints(numbers: Iterable[int]) -> bytes:
+    """Seven bits a byte, the lowest first; the last byte of a number is below 128."""
+    found = bytearray()
+    for number in numbers:
+        while number > 127:
+            found.append(number & 127 | 128)
+            number >>= 7
+        found.append(number)
+    return bytes(found)
+
+
+def _from_varints(plain: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in plain:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield number
+            number = shift = 0
+        elif shift > 63:
+            raise ValueError("no offset is so large")

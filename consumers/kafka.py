@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from consumers.commit_notes import CommitNote, decoded
+from consumers.kafka_notes import Committed, Notes
 from schemas.config import Kafka
 from schemas.records import Record, Standing, TopicPartition
 
@@ -88,7 +88,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         topic: str,
         parked_topic: str | None,
         group_id: str,
-        on_assigned: Callable[[Mapping[TopicPartition, CommitNote]], None],
+        on_assigned: Callable[[Mapping[TopicPartition, Committed]], None],
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
     ) -> None:
         self._topic = topic
@@ -100,6 +100,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self._kafka = kafka
         self._group_id = group_id
+        self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
 
     async def start(self) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -219,39 +220,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
-        notes = await self._notes(places)
+        committed = await self.notes.read(places)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
         if self._settling is not places:
             return  # There was another rebalance meanwhile.
-        # One that knows of more than there is tells of lost records: others get their offsets.
-        self._on_assigned(
-            {
-                TopicPartition(*place): note
-                for place, note in notes.items()
-                if note.left.read_to <= ends[place]
-            }
-        )
+        for place, one in committed.items():
+            # One that knows of more than there is tells of lost records: others get their offsets.
+            if one.note is not None and one.note.left.read_to > ends[KafkaPartition(*place)]:
+                committed[place] = Committed(one.offset, None)
+        self._on_assigned(committed)
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic
         }
         self._settling = ()
         numbers = sorted({place.partition for place in places})
         log.info("partitions assigned", group=self._group_id, partitions=numbers)
-
-    async def _notes(
-        self, places: Collection[KafkaPartition]
-    ) -> Mapping[KafkaPartition, CommitNote]:
-        """What former owners of these partitions noted when they last committed."""
-        client = AIOKafkaAdminClient(**client_arguments(self._kafka))
-        try:
-            await client.start()
-            found = await client.list_consumer_group_offsets(
-                self._group_id, partitions=list(places)
-            )
-        finally:
-            await client.close()
-        # aiokafka does not look at the error of the whole answer; it then tells of no partition.
-        if len(found) < len(places):
-            raise KafkaError("the offsets of the group cannot be read")
-        notes = {place: decoded(one.metadata or "", one.offset) for place, one in found.items()}
-        return {place: note for place, note in notes.items() if note is not None}

@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
-from consumers.commit_notes import RANGES_MAX, CommitNote, encoded
+import structlog
+
+from consumers.commit_notes import CommitNote, decoded, encoded, encoded_whole
 from consumers.delivery.delivery import Delivery
 from consumers.kafka import Reader
 from consumers.metrics import Counts
@@ -13,6 +16,7 @@ from schemas.records import TopicPartition
 
 COMMIT_SECONDS = 1.0
 NOTED_HOLDS_MAX = 40
+log = structlog.get_logger()
 
 
 class Progress:
@@ -46,10 +50,32 @@ class Progress:
             }
             await self._reader.commit(notes)
 
+    async def hand_over(self) -> None:
+        """Commit for the next owner: what has no room beside an offset is kept elsewhere."""
+        async with self._committing:
+            notes = {
+                place: (offset, await self._whole(place, offset))
+                for place, offset in self._delivery.committable().items()
+            }
+            await self._reader.commit(notes)
+
+    async def _whole(self, place: TopicPartition, offset: int) -> str:
+        note = self._note(place)
+        text = encoded(note, offset)
+        told = decoded(text, offset)
+        if told is not None and told.left == note.left:
+            return text
+        kept = await self._reader.notes.keep(place.partition, encoded_whole(note, offset))
+        if kept is None:
+            log.warning(
+                "some records will be sent again: a commit has no room for all", place=place
+            )
+        return encoded(replace(note, kept=kept), offset)
+
     def _note(self, place: TopicPartition) -> CommitNote:
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
         return CommitNote(
-            self._delivery.unfinished(place, RANGES_MAX),
+            self._delivery.unfinished(place),
             self._delivery.paused,
             dict(holds),
         )

@@ -13,7 +13,6 @@ import structlog
 
 from consumers import metrics
 from consumers.bounded_log import BoundedLog
-from consumers.commit_notes import CommitNote
 from consumers.delivery import border
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
@@ -31,6 +30,7 @@ from consumers.http import Sender
 from consumers.kafka import Reader, is_co_partitioned
 from consumers.kafka_letters import Letters
 from consumers.kafka_loader import Loader
+from consumers.kafka_notes import Committed
 from consumers.progress import Progress
 from schemas.config import Config
 from schemas.records import TopicPartition
@@ -100,7 +100,7 @@ class Worker:
                 await self._drained(self._config.delivery.drain_timeout_seconds)
                 for task in (*others, *flights):
                     task.cancel()  # What has not landed by now is sent again after the restart.
-            await self._progress.commit()
+            await self._progress.hand_over()
 
     def stop(self) -> None:
         self._stopping = True
@@ -282,9 +282,12 @@ class Worker:
             log.info("destination resumed", destination=name)
         self._paused = paused
 
-    def _assigned(self, notes: Mapping[TopicPartition, CommitNote]) -> None:
-        for place, note in notes.items():
-            self._delivery.resume(place, note.left, note.held)
+    def _assigned(self, committed: Mapping[TopicPartition, Committed]) -> None:
+        for place, (offset, note) in committed.items():
+            if note is None:
+                self._delivery.assign(place, offset)
+            else:
+                self._delivery.assign(place, offset, note.left, note.held)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Commit all that was sent, then forget these: they are another consumer's.
@@ -296,7 +299,7 @@ class Worker:
         try:
             if places:
                 await self._drained(REVOKE_SECONDS)
-            await self._progress.commit()
+            await self._progress.hand_over()
         finally:
             self._delivery.revoke(places)
             self._counts.given_away(places)

@@ -48,10 +48,18 @@ class Delivery:
 
     # What the shell tells us.
 
-    def resume(self, place: TopicPartition, left: Unfinished, held: Mapping[int, Held]) -> None:
-        """Before a partition is read: its former owner settled some, and held others."""
-        self._stock.left[place] = left
-        self._waits.inherited[place] = dict(held)
+    def assign(
+        self,
+        place: TopicPartition,
+        committed: int,
+        left: Unfinished | None = None,
+        held: Mapping[int, Held] | None = None,
+    ) -> None:
+        """Before a partition is read: what its former owner settled, and whom it held."""
+        self._stock.committed[place] = committed
+        if left is not None:
+            self._stock.left[place] = left
+        self._waits.inherited[place] = dict(held or {})
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
@@ -178,9 +186,9 @@ class Delivery:
         """Of a partition's held records some, by their offsets."""
         return self._waits.holds(place)
 
-    def unfinished(self, place: TopicPartition, ranges_max: int) -> Unfinished:
+    def unfinished(self, place: TopicPartition) -> Unfinished:
         """What a successor in a partition that was read from is to know, if we get no further."""
-        return self._stock.offsets[place].unfinished(ranges_max)
+        return self._stock.offsets[place].unfinished()
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""

@@ -30,7 +30,7 @@ class Intake:
         place = TopicPartition(records[0].topic, records[0].partition)
         offsets = self._stock.offsets_of(place, records[0])
         parked = self._waits.parked.get(place.partition)
-        seen = parked.seen if parked is not None else {}
+        seen = parked.seen if parked is not None else None
         taken: list[Entry] = []
         dead: list[tuple[Entry, Reject]] = []
         skipped: list[Skip] = []
@@ -38,7 +38,7 @@ class Intake:
         encode = self._destination.encode
         for record in records:
             offset = record.offset
-            if (offset in seen and seen[offset] == record.timestamp) or (
+            if (seen and seen.get(offset) == record.timestamp) or (
                 offset < offsets.left_to and offsets.was_settled(offset)
             ):
                 settled.append(offset)
@@ -61,6 +61,8 @@ class Intake:
             own.sort()
         offsets.read(own, records[-1].offset + 1)
         offsets.settle(settled)
+        if parked is not None and seen:
+            parked.forget_seen(offsets.read_to)
         self._stock.enter(kept)
         if self._waits.inherited.get(place):
             self._waits.inherit(place, taken)
@@ -83,9 +85,11 @@ class Intake:
             parked = self._waits.parked_of(place.partition)
             is_here = original.partition == place.partition
             came_from = Original(original.offset, original.timestamp) if is_here else None
+            own = TopicPartition(self._topic, place.partition)
+            if came_from and self._stock.may_be_read_again(own, came_from.offset):
+                parked.know(came_from)
             if offsets.was_settled(record.offset):
                 offsets.settle((record.offset,))
-                parked.know(came_from)
                 continue
             key = self._key_of(original)
             reason, until = letter.reason or "parked", wakes_at(letter, record, now)

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Range = tuple[int, int]  # The first and the last offset.
+SETTLED_MIN = 4096  # So many are worth a look through all that was read.
+STAMPS_MAX = 1000
+RUNS_MAX = 3000  # Many more would not fit in a commit's note.
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,14 @@ class Unfinished:
         return offset < self.read_to and not any(a <= offset <= b for a, b in self.unsettled)
 
 
+def shortened(left: Unfinished, ranges_max: int) -> Unfinished:
+    """With fewer ranges, the last of which covers the rest."""
+    ranges = list(left.unsettled)
+    if len(ranges) > ranges_max:
+        ranges[ranges_max - 1 :] = [(ranges[ranges_max - 1][0], ranges[-1][1])]
+    return Unfinished(left.read_to, ranges)
+
+
 class Offsets:
     """The offsets read from one partition and not yet all settled.
 
@@ -31,11 +42,13 @@ class Offsets:
     def __init__(self, start: int, left: Unfinished | None = None) -> None:
         self._read: deque[int] = deque()
         self._settled: set[int] = set()
+        self._after_settled: set[int] = set()  # Right before these, some are settled and forgotten.
         self._stamps: deque[tuple[int, int]] = deque()
         self._left = deque(left.unsettled if left else ())
         self.left_to = left.read_to if left else start  # `was_settled` knows of offsets below.
         self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
+        self._runs = 0  # Of unsettled ones, when they were last counted.
 
     @property
     def committable(self) -> int:
@@ -59,6 +72,8 @@ class Offsets:
     def stamp(self, offset: int, timestamp: int) -> None:
         """From this offset on, records are at least this young; one a fetch is enough."""
         self._stamps.append((offset, timestamp))
+        if len(self._stamps) > STAMPS_MAX:
+            self._stamps = deque(list(self._stamps)[::2])
 
     def settle(self, offsets: Iterable[int]) -> None:
         read, settled = self._read, self._settled
@@ -70,43 +85,62 @@ class Offsets:
                 settled.add(offset)
         while read and read[0] in settled:
             settled.remove(read.popleft())
+        if len(settled) >= SETTLED_MIN and len(settled) * 2 >= len(read):
+            self._forget_settled()
 
     @property
     def unsettled(self) -> int:
         return len(self._read) - len(self._settled)
 
-    def unfinished(self, ranges_max: int) -> Unfinished:
-        """What a successor is to know, if we get no further; past the limit a range covers all."""
+    def unfinished(self) -> Unfinished:
+        """What a successor is to know, if we get no further."""
         ahead = [(max(first, self.read_to), last) for first, last in self._left]
-        ranges = self._unsettled_ranges(ranges_max)
+        ranges = self._unsettled_ranges()
         ranges += [one for one in ahead if one[0] <= one[1]]
-        if len(ranges) > ranges_max:
-            ranges[ranges_max - 1 :] = [(ranges[ranges_max - 1][0], ranges[-1][1])]
+        self._runs = len(ranges)
         return Unfinished(max(self.read_to, self.left_to), ranges)
 
-    def _unsettled_ranges(self, limit: int) -> list[Range]:
+    def _unsettled_ranges(self) -> list[Range]:
         """Skipped ones may be among them: to read those again does no harm."""
-        if not self._settled:
+        if not self._settled and not self._after_settled:
             return [(self._read[0], self.read_to - 1)] if self._read else []
         ranges: list[Range] = []
         is_open = False
         for offset in self._read:
             if offset in self._settled:
                 is_open = False
-            elif is_open:
+            elif is_open and offset not in self._after_settled:
                 ranges[-1] = ranges[-1][0], offset
-            elif len(ranges) == limit:
-                ranges[-1] = ranges[-1][0], self.read_to - 1
-                break
             else:
                 ranges.append((offset, offset))
                 is_open = True
         return ranges
 
+    def _forget_settled(self) -> None:
+        """One that waits for a day must not keep all in memory that came after it."""
+        left: deque[int] = deque()
+        after_settled: set[int] = set()
+        is_after = False
+        last = self._read[-1]  # Stays: what is read next may come after it.
+        for offset in self._read:
+            if offset in self._settled and offset != last:
+                is_after = True
+                continue
+            if is_after or offset in self._after_settled:
+                after_settled.add(offset)
+            left.append(offset)
+            is_after = False
+        self._read, self._after_settled = left, after_settled
+        self._settled &= {last}
+
     @property
     def span(self) -> int:
-        """How many records a crash now might send again."""
+        """How many records are kept in mind: those that a crash now might send again, at least."""
         return len(self._read)
+
+    def is_full(self, span_max: int) -> bool:
+        """Whether no more should be read before some of it is settled."""
+        return self.span >= span_max or self._runs > RUNS_MAX
 
     @property
     def oldest(self) -> int | None:

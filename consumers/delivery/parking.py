@@ -62,8 +62,10 @@ class ParkedPartition:
         self.keys: dict[str, ParkedKey] = {}
         self._coming: dict[str, set[int]] = {}  # By key: original offsets, not yet seen here.
         # What a former process parked: original offsets, with the records' timestamps. Others may
-        # have these offsets after the topic was deleted and made again.
+        # have these offsets after the topic was deleted and made again. Only of those that may be
+        # read again.
         self.seen: dict[int, int] = {}
+        self._lowest_seen: list[int] = []  # A heap.
         self._due: dict[str, None] = {}  # Due, with something unloaded.
         self._alarms: list[tuple[float, str]] = []
 
@@ -85,17 +87,21 @@ class ParkedPartition:
             coming.remove(original.offset)
             if not coming:
                 del self._coming[key]
-        else:
-            self.know(original)
         parked = self._of(key, until, why)
         parked.unloaded.append(offset)
         if len(parked.unloaded) == 1:
             self._line_up(key)
 
-    def know(self, original: Original | None) -> None:
-        """A former process parked this one, if it came from this partition."""
-        if original is not None:
-            self.seen[original.offset] = original.timestamp
+    def know(self, original: Original) -> None:
+        """A former process parked this one, and it may be read again."""
+        if original.offset not in self.seen:
+            heappush(self._lowest_seen, original.offset)
+        self.seen[original.offset] = original.timestamp
+
+    def forget_seen(self, before: int) -> None:
+        """Those below this offset of the original partition will not be read again."""
+        while self._lowest_seen and self._lowest_seen[0] < before:
+            del self.seen[heappop(self._lowest_seen)]
 
     def lose(self, before: int) -> list[int]:
         """Offsets below `before` are gone from Kafka; returns those that somebody waited for."""

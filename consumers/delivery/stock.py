@@ -21,7 +21,9 @@ class Stock:
         self._bytes_max = bytes_max
         self.bytes = 0
         self.offsets: dict[TopicPartition, Offsets] = {}
-        self.left: dict[TopicPartition, Unfinished] = {}  # Of partitions not yet read from.
+        # Of partitions not yet read from: what is committed, and what a former owner left.
+        self.committed: dict[TopicPartition, int] = {}
+        self.left: dict[TopicPartition, Unfinished] = {}
         self.dead: deque[Letter] = deque()
         self.leaving: deque[Letter] = deque()  # On their way to be parked.
 
@@ -37,15 +39,22 @@ class Stock:
     def offsets_of(self, place: TopicPartition, record: Record) -> Offsets:
         offsets = self.offsets.get(place)
         if offsets is None:
+            self.committed.pop(place, None)
             offsets = self.offsets[place] = Offsets(record.offset, self.left.pop(place, None))
         offsets.stamp(record.offset, record.timestamp)
         return offsets
+
+    def may_be_read_again(self, place: TopicPartition, offset: int) -> bool:
+        """Whether we come, or come once more, to this offset of a partition of ours."""
+        if offsets := self.offsets.get(place):
+            return offset >= offsets.read_to
+        return offset >= self.committed.get(place, 0)
 
     def full(self, topic: str, span_max: int) -> set[TopicPartition]:
         return {
             place
             for place, offsets in self.offsets.items()
-            if place.topic == topic and offsets.span >= span_max
+            if place.topic == topic and offsets.is_full(span_max)
         }
 
     def unsettled(self) -> int:
@@ -90,6 +99,7 @@ class Stock:
     def revoke(self, places: Iterable[TopicPartition], lined_up: Iterable[Entry]) -> None:
         """These partitions are another consumer's now: forget their records."""
         for place in places:
+            self.committed.pop(place, None)
             self.left.pop(place, None)
             if offsets := self.offsets.pop(place, None):
                 offsets.is_ours = False

@@ -110,7 +110,7 @@ class Waits:
 
     def _is_pressed(self, lane: Lane) -> bool:
         """Whether what waits in this lane stands in the way of others."""
-        if not lane.is_parked and lane.offsets.span >= self._limits.span_max:
+        if not lane.is_parked and lane.offsets.is_full(self._limits.span_max):
             return True
         if self._stock.has_room:
             return False

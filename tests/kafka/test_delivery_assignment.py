@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
-from consumers.commit_notes import CommitNote
 from consumers.delivery.delivery import Delivery
 from consumers.destinations.aampe import AampeEvents
 from consumers.kafka import Reader
+from consumers.kafka_notes import Committed
 from consumers.metrics import Counts
 from consumers.progress import Progress
 from schemas.config import AampeDestination
@@ -19,7 +19,7 @@ from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event
 from tests.operating import AAMPE
 
-Notes = Mapping[TopicPartition, CommitNote]
+Notes = Mapping[TopicPartition, Committed]
 DEADLINE_SECONDS = 60.0
 
 

@@ -137,7 +137,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "what was parked and not committed is sent twice",
         "delivery.intake",
-        "            if (offset in seen and seen[offset] == record.timestamp) or (",
+        "            if (seen and seen.get(offset) == record.timestamp) or (",
         "            if (",
         "aampe-events",
     ),

@@ -83,8 +83,7 @@ class Process:
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
             self.positions[place] = log[place].committed
-            if (left := log[place].left) is not None:
-                self.delivery.resume(place, left, log[place].held)
+            self.delivery.assign(place, log[place].committed, log[place].left, log[place].held)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
     def revoke(self) -> None:

@@ -8,7 +8,7 @@ from random import Random
 
 from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.offsets import Unfinished
+from consumers.delivery.offsets import Unfinished, shortened
 from consumers.kafka_letters import letter_headers
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
@@ -122,7 +122,7 @@ class World:
         for process in self.processes:
             for place, offset in process.delivery.committable().items():
                 if self.disturbances.may_commit(process, place):
-                    left = process.delivery.unfinished(place, self.ranges_max)
+                    left = shortened(process.delivery.unfinished(place), self.ranges_max)
                     self._commit(place, offset, left)
                     self.log[place].held = dict(process.delivery.holds(place))
 

@@ -1,9 +1,13 @@
 """What is committed beside an offset says all that it has room for, and never too much."""
 
+import json
+from base64 import b64encode
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.commit_notes import BYTES_MAX, CommitNote, decoded, encoded
+from consumers.commit_notes import BYTES_MAX, CommitNote, decoded, encoded, encoded_whole
 from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Range, Unfinished
 
@@ -33,13 +37,45 @@ def test_a_note_comes_back_whole_or_with_a_last_range_that_covers_the_rest(
 
     note = decoded(text, committed)
     assert note is not None
-    assert (note.left.read_to, note.paused, note.held) == (read_to, paused, HELD)
+    assert (note.left.read_to, note.paused) == (read_to, paused)
+    assert note.held in (HELD, {})
     told = list(note.left.unsettled)
     assert told[:-1] == unsettled[: len(told[:-1])]
     if told:
         assert told[-1] == (unsettled[len(told) - 1][0], unsettled[-1][1])
     if len(unsettled) < BYTES_MAX // 50:
         assert told == unsettled
+    whole = CommitNote(Unfinished(read_to, unsettled), paused, HELD)
+    assert decoded(encoded_whole(whole, committed), committed) == whole
+
+
+@given(seed=st.integers(0, 2**32))
+def test_of_50000_records_3000_may_be_unsettled_here_and_there_and_all_are_told(
+    seed: int,
+) -> None:
+    unsettled = [(offset, offset) for offset in sorted(Random(seed).sample(range(50_000), 3000))]
+    note = CommitNote(Unfinished(50_000, unsettled), None, {})
+
+    assert decoded(encoded(note, 0), 0) == note
+
+
+def test_a_note_of_the_former_version_is_still_read() -> None:
+    text = '{"committed":97,"read":120,"unsettled":[0,1,12,10],"paused":null,"held":{}}'
+    left = Unfinished(120, [(97, 97), (110, 119)])
+
+    assert decoded(text, 97) == CommitNote(left, None, {})
+
+
+def test_a_note_of_a_later_version_says_nothing() -> None:
+    assert decoded('{"version":3,"committed":97,"read":120,"runs":"AwADAA=="}', 97) is None
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda runs: b64encode(runs).decode())))
+def test_no_runs_make_a_reader_fail(runs: str) -> None:
+    text = json.dumps({"version": 2, "committed": 1, "read": 9, "runs": runs})
+
+    assert decoded(text, 2) is None
+    decoded(text, 1)
 
 
 def test_metadata_of_other_tools_and_of_older_formats_says_nothing() -> None:

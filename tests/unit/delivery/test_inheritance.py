@@ -66,7 +66,7 @@ def test_who_is_held_waits_on_and_who_went_by_is_not_sent_again(
 
     committed = former.committable()[PLACE]
     heir = owner()
-    heir.resume(PLACE, former.unfinished(PLACE, 400), dict(former.holds(PLACE)))
+    heir.assign(PLACE, committed, former.unfinished(PLACE), dict(former.holds(PLACE)))
     heir.accept(records[committed:], NOW + 3)
     assert sends(heir, NOW + 20) == []
     assert sorted(sends(heir, NOW + 60)) == held

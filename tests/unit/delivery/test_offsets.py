@@ -3,14 +3,13 @@
 from bisect import bisect_left
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.delivery.offsets import Offsets
+from consumers.delivery.offsets import SETTLED_MIN, Offsets, shortened
 
 READ = st.lists(st.integers(0, 60), unique=True, max_size=40).map(sorted)
 RANDOM = st.randoms(use_true_random=False)
-PLENTY = 100
 
 
 @given(read=READ, chosen=RANDOM, limit=st.integers(1, 5))
@@ -23,13 +22,37 @@ def test_every_unsettled_offset_is_in_a_range_and_no_other_unless_there_are_too_
     offsets.settle(settled)
     unsettled = set(read) - set(settled)
 
-    left = offsets.unfinished(limit)
+    whole = offsets.unfinished()
+    left = shortened(whole, limit)
     told = {offset for offset in read if not left.has_settled(offset)}
     assert unsettled <= told
     assert len(left.unsettled) <= limit
     assert left.read_to == 61
-    if len(offsets.unfinished(PLENTY).unsettled) <= limit:
-        assert told == unsettled
+    assert {offset for offset in read if not whole.has_settled(offset)} == unsettled
+
+
+@given(seed=st.integers(0, 2**32), share=st.sampled_from([0.5, 0.9, 0.999]))
+@settings(max_examples=10)
+def test_what_is_settled_is_not_kept_in_mind_however_long_the_first_one_waits(
+    seed: int, share: float
+) -> None:
+    chosen, offsets, unsettled = Random(seed), Offsets(0), {0}
+    known: set[int] = set()
+    for first in range(0, 100_000, 10_000):
+        some = [offset for offset in range(first, first + 10_000) if chosen.random() < 0.9]
+        read = some if first else [0, *some[1:]]
+        offsets.read(read, first + 10_000)
+        offsets.stamp(first, first)
+        settled = [offset for offset in read if offset and chosen.random() < share]
+        unsettled.update(set(read) - set(settled))
+        offsets.settle(settled)
+        known.update(read)
+
+    told = {n for a, b in offsets.unfinished().unsettled for n in range(a, b + 1)}
+    assert told & known == unsettled
+    assert offsets.committable == 0
+    assert offsets.unsettled == len(unsettled)
+    assert offsets.span <= max(2 * len(unsettled), len(unsettled) + SETTLED_MIN)
 
 
 @given(log=READ, chosen=RANDOM, limit=st.integers(1, 5))
@@ -47,8 +70,9 @@ def test_owner_after_owner_knows_what_was_settled_however_little_each_has_read(
                 offsets.settle((offset,))
                 settled.add(offset)
         known = {one for one in log if left is not None and left.has_settled(one)}
-        committed, left = offsets.committable, offsets.unfinished(limit)
+        whole = offsets.unfinished()
+        committed, left = offsets.committable, shortened(whole, limit)
         told = {one for one in log if one < committed or left.has_settled(one)}
         assert told <= settled, "it would be lost"
-        if len(offsets.unfinished(PLENTY).unsettled) <= limit:
+        if len(whole.unsettled) <= limit:
             assert told >= known, "it would be repeated"

@@ -57,8 +57,16 @@ def test_what_has_to_wait_again_is_not_overtaken_by_what_was_loaded_with_it() ->
 
 def test_what_a_former_process_parked_is_known_by_its_offset_and_timestamp() -> None:
     parked = ParkedPartition()
-    parked.arrived("a", 0, Original(7, 1000), NOW, "throttled")
+    parked.know(Original(7, 1000))
     assert parked.seen == {7: 1000}
+
+
+def test_what_will_not_be_read_again_is_forgotten() -> None:
+    parked = ParkedPartition()
+    for offset in (9, 7, 8, 7):
+        parked.know(Original(offset, 1000))
+    parked.forget_seen(before=9)
+    assert parked.seen == {9: 1000}
 
 
 def test_what_kafka_deleted_is_told_and_no_longer_waited_for() -> None:
