@@ -1,7 +1,6 @@
 """Where the commands find their configuration, and how they reach Kafka with it."""
 
 import os
-import ssl
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,5 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
         arguments["sasl_plain_username"] = kafka.sasl_plain_username
         arguments["sasl_plain_password"] = password and password.get_secret_value()
     if kafka.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-        if kafka.ssl_certfile is not None:
-            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
-        arguments["ssl_context"] = context
+        arguments["ssl_context"] = kafka.ssl_context()
     return arguments

@@ -39,8 +39,8 @@ class Deliveries:
         return [worker for running in self._running.values() for worker in running.workers]
 
     def check(self, config: Config) -> None:
-        """`ConfigError` when `config` cannot be applied."""
-        wanted(config, self._only)
+        """Raise where `config` cannot be applied."""
+        check(config, self._only)
 
     async def apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
         """Deliver to what it names; who is not concerned by the change does not notice it."""
@@ -78,6 +78,13 @@ class Deliveries:
             running.workers = workers_of(running.configured, config, http, self._letters)
             for worker in running.workers:
                 tasks.create_task(worker.run())
+
+
+def check(config: Config, only: Collection[str]) -> None:
+    """Build all that would be delivered to and with; `ConfigError` says what cannot be."""
+    for configured in wanted(config, only).values():
+        sender_to(configured)
+        destinations_of(configured, config.destinations)
 
 
 def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:

@@ -1,7 +1,6 @@
 """Reading from Kafka, and committing. Only the files named `kafka…` know aiokafka."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -38,15 +37,8 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
         "sasl_mechanism": kafka.sasl_mechanism,
         "sasl_plain_username": kafka.sasl_plain_username,
         "sasl_plain_password": password.get_secret_value() if password else None,
-        "ssl_context": ssl_context(kafka) if "SSL" in kafka.security_protocol else None,
+        "ssl_context": kafka.ssl_context() if "SSL" in kafka.security_protocol else None,
     }
-
-
-def ssl_context(kafka: Kafka) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-    if kafka.ssl_certfile is not None:
-        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
-    return context
 
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from consumers.deliveries import Deliveries, wanted
+from consumers.deliveries import Deliveries, check
 from consumers.kafka_letters import Letters
 from schemas.config import Config, ConfigError
 
@@ -26,7 +26,7 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
 
     SIGHUP applies what `load` then returns.
     """
-    wanted(config, only)
+    check(config, only)
     # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
     gc.set_threshold(GARBAGE_MIN, 5, 100)
     gc.freeze()
@@ -83,8 +83,13 @@ class _Process:
     async def _deliver(self, tasks: asyncio.TaskGroup) -> None:
         starting = tasks.create_task(self._start(tasks))
         while await self._signals.get() is signal.SIGHUP:
+            config = self._read_again()
+            if config is None:
+                continue
             if starting.done():
-                await self._reload(tasks)
+                await self._apply(config, tasks)
+            else:
+                self._config = config  # It is what will be started with.
         starting.cancel()
         await self._deliveries.stop(self._config)
 
@@ -92,22 +97,34 @@ class _Process:
         await self._letters.start()
         await self._deliveries.apply(self._config, tasks)
 
-    async def _reload(self, tasks: asyncio.TaskGroup) -> None:
-        """Destinations apply at once; a bad file changes nothing, and says so."""
+    def _read_again(self) -> Config | None:
+        """The configuration with its new destinations and sources, if all of it can be applied."""
         if self._load is None:
-            return
+            return None
         try:
             config = self._load()
             self._deliveries.check(config)
         except ConfigError as error:
             log.error("the new configuration is not used", why=str(error))
-            return
+            return None
+        except Exception as error:  # noqa: BLE001  No file ends a process that delivers.
+            log.error("the new configuration is not used", why=repr(error))
+            return None
         if (config.kafka, config.delivery) != (self._config.kafka, self._config.delivery):
             log.warning("a change takes a restart", keys=["kafka", "delivery"])
-        self._config = self._config.model_copy(
+        return self._config.model_copy(
             update={"destinations": config.destinations, "sources": config.sources}
         )
-        await self._deliveries.apply(self._config, tasks)
+
+    async def _apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
+        """Destinations apply at once; where they cannot, the former ones are delivered to again."""
+        try:
+            await self._deliveries.apply(config, tasks)
+        except Exception as error:  # noqa: BLE001  As above.
+            log.error("the new configuration is not used", why=repr(error))
+            await self._deliveries.apply(self._config, tasks)
+            return
+        self._config = config
         log.info("the configuration was read again", destinations=len(config.destinations))
 
 

@@ -14,13 +14,16 @@ log = structlog.get_logger()
 
 
 def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Config | None:
-    """The new configuration, if there is a good one; said aloud, unless somebody else does."""
+    """The new configuration, if there is a good one; logged, unless somebody else does."""
     if load is None:
         return None
     try:
         config = load()
     except ConfigError as error:
         log.error("the new configuration is not used", why=str(error))
+        return None
+    except Exception as error:  # noqa: BLE001  No file ends a process that serves.
+        log.error("the new configuration is not used", why=repr(error))
         return None
     if not quiet:
         log.info("the configuration was read again", sources=len(config.sources))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from schemas.config import UNSCRUBBED, Scrub
+from schemas.config import Scrub
+from schemas.config_values import UNSCRUBBED
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])

@@ -153,9 +153,14 @@ class Server(uvicorn.Server):
 
     def _read_again(self) -> None:
         changed = read_again(self._current, self._load, quiet=self._parent is not None)
-        if changed is not None:
-            self._current = changed
+        if changed is None:
+            return
+        try:
             self.app.ingest.apply(changed)
+        except Exception as error:  # noqa: BLE001  As for reading it.
+            log.error("the new configuration is not used", why=repr(error))
+        else:
+            self._current = changed
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when we can be reached: a predecessor may go now."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -125,10 +124,7 @@ def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
     password = kafka.sasl_plain_password
     options: dict[str, Any] = {}
     if kafka.security_protocol in ("SSL", "SASL_SSL"):
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-        if kafka.ssl_certfile is not None:
-            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
-        options["ssl_context"] = context
+        options["ssl_context"] = kafka.ssl_context()
     if kafka.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = kafka.sasl_mechanism
         options["sasl_plain_username"] = kafka.sasl_plain_username

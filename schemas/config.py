@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import ssl
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -16,25 +17,25 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.topics import Topics
-
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-# Without a port, Kafka's clients differ: some take 9092, and so perhaps another Kafka.
-BOOTSTRAP = r"^[^\s,/]+:[0-9]{1,5}( *, *[^\s,/]+:[0-9]{1,5})*$"
-TOPIC_PREFIX = r"^[A-Za-z0-9._-]{1,60}$"
-FIELD = r"^[^.]+(\.[^.]+)*$"
-PATH_PREFIX = r"^(/[A-Za-z0-9._~-]+)*$"
-SHA256 = r"^[0-9a-f]{64}$"
-BASE_URL = r"^https?://[^/\s]+"
-# As a browser writes it: no path, not even a slash at the end.
-ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
-# Members that decide whether, where and when a record is delivered.
-UNSCRUBBED = frozenset(
-    {
-        *("event_type", "user_id", "device_id", "insert_id", "time", "session_id", "event_id"),
-        *("groups", "group_type", "group_value"),
-    }
+from schemas.config_values import (
+    API_KEY,
+    FIELD,
+    ORIGIN,
+    PATH_PREFIX,
+    RESERVED_NAMES,
+    SHA256,
+    TOPIC_PREFIX,
+    UNSCRUBBED,
+    WHERE_FIELD,
+    BaseUrl,
+    BootstrapServers,
+    Bytes,
+    FilterValue,
+    Host,
+    Name,
+    Seconds,
 )
+from schemas.topics import Topics
 
 
 class ConfigError(Exception):
@@ -48,7 +49,7 @@ class Section(BaseModel):
 class Kafka(Section):
     """How to reach Kafka, with Kafka's own names."""
 
-    bootstrap_servers: Annotated[str, Field(pattern=BOOTSTRAP)] = "127.0.0.1:9092"
+    bootstrap_servers: BootstrapServers = "127.0.0.1:9092"
     topic_prefix: Annotated[str, Field(pattern=TOPIC_PREFIX)] = "ampgate."
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -66,11 +67,20 @@ class Kafka(Section):
             raise ValueError(
                 f"{self.security_protocol} needs sasl_plain_username and sasl_plain_password"
             )
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError("ssl_keyfile needs ssl_certfile")
         return self
 
     @property
     def topics(self) -> Topics:
         return Topics(self.topic_prefix)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """`OSError` where a file is not there, or holds no certificate or no key of it."""
+        context = ssl.create_default_context(cafile=self.ssl_cafile)
+        if self.ssl_certfile is not None:
+            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        return context
 
 
 class Scrub(Section):
@@ -87,7 +97,7 @@ class Scrub(Section):
             raise ValueError(f"{self.field}: delivery needs it as it is")
         try:
             re.compile(self.pattern or "")
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"pattern is no regular expression: {error}") from error
         return self
 
@@ -95,15 +105,15 @@ class Scrub(Section):
 class Edge(Section):
     """The HTTP edge. Host, port, workers, path_prefix and ack_timeout_seconds take a restart."""
 
-    host: str = "0.0.0.0"
+    host: Host = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     path_prefix: Annotated[str, Field(pattern=PATH_PREFIX)] = ""
-    max_body_bytes: Annotated[int, Field(gt=0)] = 20_000_000
-    max_inflight_bytes: Annotated[int, Field(gt=0)] = 64_000_000
+    max_body_bytes: Bytes = 20_000_000
+    max_inflight_bytes: Bytes = 64_000_000
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    body_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
-    ack_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
+    body_timeout_seconds: Seconds = 10.0
+    ack_timeout_seconds: Seconds = 8.0
     suppressed_user_ids: tuple[str, ...] = ()
     scrub: tuple[Scrub, ...] = ()
 
@@ -117,21 +127,21 @@ class Edge(Section):
 
 
 class Delivery(Section):
-    admin_host: str = "0.0.0.0"
+    admin_host: Host = "0.0.0.0"
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9090
-    max_memory_bytes: Annotated[int, Field(gt=0)] = 48_000_000
-    drain_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
-    stuck_after_seconds: Annotated[float, Field(gt=0)] = 300.0
+    max_memory_bytes: Bytes = 48_000_000
+    drain_timeout_seconds: Seconds = 20.0
+    stuck_after_seconds: Seconds = 300.0
 
 
 class Source(Section):
-    name: Annotated[str, Field(pattern=NAME)]
+    name: Name
     write_key: SecretStr | None = None
     write_key_sha256: Annotated[str, Field(pattern=SHA256)] | None = None
     allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
-    events_per_second: Annotated[float, Field(gt=0)] | None = None
-    max_body_bytes: Annotated[int, Field(gt=0)] | None = None
-    max_batch_records: Annotated[int, Field(gt=0)] | None = None
+    events_per_second: Annotated[float, Field(ge=0.001, le=1e9, allow_inf_nan=False)] | None = None
+    max_body_bytes: Bytes | None = None
+    max_batch_records: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
     ip: Literal["keep", "truncate", "drop"] = "keep"
     scrub: tuple[Scrub, ...] = ()
 
@@ -152,26 +162,35 @@ class Source(Section):
 
 
 class DestinationBase(Section):
-    name: Annotated[str, Field(pattern=NAME)]
+    name: Name
     api_key: SecretStr
-    base_url: Annotated[str, Field(pattern=BASE_URL)] | None = None
+    base_url: BaseUrl | None = None
     sources: tuple[str, ...] | None = None
-    where: Mapping[str, tuple[str | int | float | bool, ...]] = {}
+    where: Mapping[str, tuple[FilterValue, ...]] = {}
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    timeout_seconds: Seconds = 30.0
 
     @field_validator("api_key")
     @classmethod
     def _is_given(cls, key: SecretStr) -> SecretStr:
         if not key.get_secret_value():
             raise ValueError("is empty")
+        if not re.fullmatch(API_KEY, key.get_secret_value()):
+            raise ValueError("must be printable ASCII on one line: it is sent in a header")
         return key
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError(f"{name} stands for the edge itself")
+        return name
 
     @field_validator("where")
     @classmethod
     def _known_fields(cls, where: Mapping[str, Any]) -> Mapping[str, Any]:
         for field in where:
-            if not re.fullmatch(r"((event|user|group)_properties\.)?[^.]+", field):
+            if not re.fullmatch(WHERE_FIELD, field):
                 raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
         return where
 
@@ -185,7 +204,7 @@ class AmplitudeDestination(DestinationBase):
     @property
     def url(self) -> str:
         if self.base_url is not None:
-            return self.base_url.rstrip("/")
+            return self.base_url
         # upstreams.md §1.0.
         return {"us": "https://api2.amplitude.com", "eu": "https://api.eu.amplitude.com"}[
             self.region
@@ -200,7 +219,7 @@ class AampeDestination(DestinationBase):
     @property
     def url(self) -> str:
         # upstreams.md §2.0.
-        return (self.base_url or f"https://ingestion.{self.region}.api.aampe.com").rstrip("/")
+        return self.base_url or f"https://ingestion.{self.region}.api.aampe.com"
 
 
 Destination = Annotated[AmplitudeDestination | AampeDestination, Field(discriminator="type")]

@@ -7,14 +7,6 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from schemas.config import (
-    BASE_URL,
-    BOOTSTRAP,
-    FIELD,
-    NAME,
-    ORIGIN,
-    PATH_PREFIX,
-    SHA256,
-    TOPIC_PREFIX,
     AampeDestination,
     AmplitudeDestination,
     Config,
@@ -23,6 +15,17 @@ from schemas.config import (
     Kafka,
     Scrub,
     Source,
+)
+from schemas.config_values import (
+    BASE_URL,
+    BOOTSTRAP,
+    FIELD,
+    HOST,
+    NAME,
+    ORIGIN,
+    PATH_PREFIX,
+    SHA256,
+    TOPIC_PREFIX,
 )
 
 # By the last name in an error's location; pydantic names the member of a union, too.
@@ -39,6 +42,7 @@ PATTERNS = {
     BASE_URL: "a URL, as in https://proxy.example",
     BOOTSTRAP: "host:port, several with commas",
     FIELD: "a field's path, as in event_properties.email",
+    HOST: "an address or a name to listen on, as in 127.0.0.1",
     NAME: "lower-case letters, digits and hyphens, at most 63",
     ORIGIN: 'an origin as browsers write it, as in https://shop.example, or "*"',
     PATH_PREFIX: "a path without a slash at its end, as in /collect",

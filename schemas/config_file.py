@@ -15,12 +15,13 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from schemas.config import Config, ConfigError
+from schemas.config import Config, ConfigError, Kafka
 from schemas.config_errors import words
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "scrub")
 NOT_HERE = "not here: "
+INDEX = re.compile(r"[0-9]{1,6}")
 SECRET = re.compile("key|secret|token|password")
 
 
@@ -40,14 +41,29 @@ def load(
         tree = tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: it is nested too deeply") from error
+    except (OSError, ValueError) as error:  # `tomllib` lets `int`'s own errors through, too.
         raise ConfigError(f"{path}: {error}") from error
     config = parse(tree, environment, str(path), unused_secrets)
-    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-        file: Path | None = getattr(config.kafka, name)
-        if file is not None and not file.is_file():
-            raise ConfigError(f"{path}: kafka.{name}: there is no file {file}")
+    _check_certificates(config.kafka, path)
     return config
+
+
+def _check_certificates(kafka: Kafka, path: Path) -> None:
+    named = {
+        name: file
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+        if (file := getattr(kafka, name)) is not None
+    }
+    for name, file in named.items():
+        if not file.is_file():
+            raise ConfigError(f"{path}: kafka.{name}: there is no file {file}")
+    try:
+        if named:
+            kafka.ssl_context()
+    except OSError as error:
+        raise ConfigError(f"{path}: kafka.{', '.join(named)}: {error}") from error
 
 
 def parse(
@@ -97,9 +113,9 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
         *parents, last = path
         node: Any = tree
         for part in parents:
-            if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            if isinstance(node, list) and INDEX.fullmatch(part) and int(part) < len(node):
                 node = node[int(part)]
-            elif isinstance(node, dict) and not part.isdigit():
+            elif isinstance(node, dict) and not INDEX.fullmatch(part):
                 node = node.setdefault(part, [] if part in LISTS else {})
             else:
                 node = None
@@ -111,7 +127,7 @@ def _override(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
 def _read_override(value: str) -> Any:  # noqa: ANN401  A TOML value is anything.
     """A list or a table is written as JSON, as in `["10.0.0.0/8"]`; all else is a string."""
     if value[:1] in ("[", "{"):
-        with contextlib.suppress(json.JSONDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(value)
     return value
 
@@ -149,7 +165,7 @@ class _Filler:
     def _content(self, file: str, path: str) -> str:
         try:
             return Path(file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # As above; a path with a NUL is one, too.
             return self._absent(path, str(error), error)
 
     def _absent(self, path: str, why: str, cause: Exception | None = None) -> str:

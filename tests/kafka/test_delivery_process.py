@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.kafka.delivery_world import World, event
 
 DEADLINE_SECONDS = 60.0
@@ -77,3 +79,57 @@ async def test_sighup_applies_destinations_and_a_bad_file_changes_nothing(
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await process.wait() == 0
     assert (await world.stats("amplitude"))["accepted"] == 10
+
+
+WRONG = [
+    'base_url = "http://127.0.0.1:99999"',
+    'base_url = "http://user:password@127.0.0.1"',
+    'base_url = "http://a..b"',
+    "timeout_seconds = nan",
+    "timeout_seconds = -1",
+    'where = { "a\\"b" = ["x"] }',
+    "where = { country = [inf] }",
+    "region = " + "[" * 3000,
+    'sources = ["nobody"]',
+    'api_key = "k"',
+    "gzip = \u0000",
+]
+
+
+async def test_sighup_with_any_wrong_value_changes_nothing_and_says_so(
+    world: World, tmp_path: Path
+) -> None:
+    good = toml(world, "amplitude")
+    bare = good.rpartition("base_url")[0]
+    file = tmp_path / "ampgate.toml"
+    file.write_text(good)
+    topic = world.config.kafka.topics.events
+    await world.produce(topic, [event(1, n) for n in range(5)])
+    async with delivering(file) as process:
+        await world.until_accepted("amplitude", 5)
+        for line in WRONG:
+            file.write_text(f"{bare}\n{line}\n")
+            process.send_signal(signal.SIGHUP)
+            await said(process, "the new configuration is not used")
+        file.unlink()
+        process.send_signal(signal.SIGHUP)
+        await said(process, "there is no such file")
+        await world.produce(topic, [event(1, n) for n in range(5, 10)])
+        await world.until_accepted("amplitude", 10)
+        file.write_text(toml(world, "aampe"))
+        process.send_signal(signal.SIGHUP)
+        await world.until_accepted("aampe", 10)
+        process.terminate()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await process.wait() == 0
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_configuration_error_at_start(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "ftp://proxy")
+    file = tmp_path / "ampgate.toml"
+    file.write_text(toml(world, "amplitude"))
+    async with delivering(file) as process, asyncio.timeout(DEADLINE_SECONDS):
+        assert "ALL_PROXY" in await said(process, "ampgate: ")
+        assert await process.wait() == 2

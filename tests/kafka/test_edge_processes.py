@@ -86,6 +86,12 @@ async def test_sighup_applies_sources_on_connections_that_stay_open(edge: EdgePr
         await edge.says("sources.1.nonsense")
         await all_answer(clients, "two", 202)
 
+        for wrong in ("events_per_second = nan", "scrub = [{ pattern = '(' }]", "ip = \u0000"):
+            edge.file.write_text(f"{good}{SECOND}{wrong}\n")
+            edge.process.send_signal(signal.SIGHUP)
+            await edge.says("the new configuration is not used")
+        await all_answer(clients, "two", 202)
+
         edge.file.write_text(good.replace("workers = 2", "workers = 1"))
         edge.process.send_signal(signal.SIGHUP)
         await edge.says("edge.workers")

@@ -1,0 +1,47 @@
+"""What the keys of a configuration may be: patterns, and types with their bounds."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from schemas.urls import usable_url
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+# Without a port, Kafka's clients differ: some take 9092, and so perhaps another Kafka.
+BOOTSTRAP = r"^[^\s,/]+:[0-9]{1,5}( *, *[^\s,/]+:[0-9]{1,5})*$"
+TOPIC_PREFIX = r"^[A-Za-z0-9._-]{1,60}$"
+FIELD = r"^[^.]+(\.[^.]+)*$"
+PATH_PREFIX = r"^(/[A-Za-z0-9._~-]+)*$"
+SHA256 = r"^[0-9a-f]{64}$"
+BASE_URL = r"^https?://[^/\s]+"
+HOST = r"^[A-Za-z0-9._:%-]{1,253}$"  # To listen on.
+# Printable ASCII: what can stand in a header. A key with a space in it is none of ours to refuse.
+API_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?$"
+WHERE_FIELD = r"((event|user|group)_properties\.)?[^.\x00-\x1f\"\\]+"
+# As a browser writes it: no path, not even a slash at the end.
+ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
+# Members that decide whether, where and when a record is delivered.
+UNSCRUBBED = frozenset(
+    {
+        *("event_type", "user_id", "device_id", "insert_id", "time", "session_id", "event_id"),
+        *("groups", "group_type", "group_value"),
+    }
+)
+# What stands for a destination in dead letters where the edge refused a record.
+RESERVED_NAMES = frozenset({"edge"})
+
+Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(gt=0, le=1_000_000_000_000)]
+Host = Annotated[str, Field(pattern=HOST)]
+FilterValue = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool
+Name = Annotated[str, Field(pattern=NAME)]
+BaseUrl = Annotated[str, Field(pattern=BASE_URL), AfterValidator(usable_url)]
+
+
+def _with_real_ports(servers: str) -> str:
+    if any(not 0 < int(one.strip().rpartition(":")[2]) <= 65535 for one in servers.split(",")):
+        raise ValueError("a port must be 1 to 65535")
+    return servers
+
+
+BootstrapServers = Annotated[str, Field(pattern=BOOTSTRAP), AfterValidator(_with_real_ports)]
