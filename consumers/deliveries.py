@@ -2,15 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
+from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
 from consumers.http import Sender, sender_to
 from consumers.kafka_letters import Letters
+from consumers.supervision import Supervised
 from consumers.worker import Worker
 from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
 
@@ -24,8 +28,8 @@ class Running:
     """One configured destination, delivered to."""
 
     configured: Configured
-    workers: list[Worker] = field(default_factory=list)
-    task: asyncio.Task[None] | None = None
+    workers: list[Supervised]
+    tasks: list[asyncio.Task[None]]
 
 
 class Deliveries:
@@ -35,7 +39,7 @@ class Deliveries:
         self._running: dict[str, Running] = {}
 
     @property
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[Supervised]:
         return [worker for running in self._running.values() for worker in running.workers]
 
     def check(self, config: Config) -> None:
@@ -53,8 +57,9 @@ class Deliveries:
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
-                running = self._running[name] = Running(configured)
-                running.task = tasks.create_task(self._deliver(running, config))
+                workers = supervised(configured, config, self._letters)
+                running = [tasks.create_task(worker.run()) for worker in workers]
+                self._running[name] = Running(configured, workers, running)
 
     async def stop(self, config: Config) -> None:
         """Let what flies land, commit, and end."""
@@ -64,7 +69,7 @@ class Deliveries:
         for running in leaving:
             for worker in running.workers:
                 worker.stop()
-        ending = [running.task for running in leaving if running.task is not None]
+        ending = [task for running in leaving for task in running.tasks]
         if ending:
             grace = config.delivery.drain_timeout_seconds + COMMIT_GRACE_SECONDS
             _, late = await asyncio.wait(ending, timeout=grace)
@@ -72,12 +77,6 @@ class Deliveries:
                 task.cancel()
         for running in leaving:
             del self._running[running.configured.name]
-
-    async def _deliver(self, running: Running, config: Config) -> None:
-        async with sender_to(running.configured) as http, asyncio.TaskGroup() as tasks:
-            running.workers = workers_of(running.configured, config, http, self._letters)
-            for worker in running.workers:
-                tasks.create_task(worker.run())
 
 
 def check(config: Config, only: Collection[str]) -> None:
@@ -97,6 +96,21 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
     return {name: one for name, one in known.items() if not only or name in only}
 
 
+def supervised(configured: Configured, config: Config, letters: Letters) -> list[Supervised]:
+    """One worker for each topic that the destination reads; each has a life of its own."""
+    wait = _wait_of(configured)
+
+    @asynccontextmanager
+    async def opened(part: Destination) -> AsyncIterator[Worker]:
+        async with sender_to(configured) as http:
+            yield Worker(part, config, http, letters, wait)
+
+    return [
+        Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
+        for part in destinations_of(configured, config.destinations)
+    ]
+
+
 def workers_of(
     configured: Configured,
     config: Config,
@@ -105,7 +119,11 @@ def workers_of(
     clock: Callable[[], float] = time.time,
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own lag, pace and breaker."""
-    # Aampe's 429 is meant for the key, whichever path it was said of.
-    wait = Wait() if isinstance(configured, AampeDestination) else None
+    wait = _wait_of(configured)
     parts = destinations_of(configured, config.destinations)
     return [Worker(part, config, http, letters, wait, clock) for part in parts]
+
+
+def _wait_of(configured: Configured) -> Wait | None:
+    """Aampe's 429 is meant for the key, whichever path it was said of."""
+    return Wait() if isinstance(configured, AampeDestination) else None

@@ -100,6 +100,11 @@ PAUSED = Gauge(
 CONCURRENCY_LIMIT = Gauge(
     "ampgate_delivery_concurrency_limit", "Requests that may fly at once.", ["destination"]
 )
+RESTARTS = Counter(
+    "ampgate_delivery_restarts",
+    "Workers started again after a failure of ours; 0 in health.",
+    ["destination"],
+)
 DEAD_LETTERS = Counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
@@ -111,6 +116,7 @@ class Counts:
     def __init__(self, destination: str, kind: Kind) -> None:
         self._destination = destination
         self._kind = kind
+        self._places: set[TopicPartition] = set()  # Whose lag was told.
 
     def skipped(self, skips: Collection[Skip]) -> None:
         if skips:
@@ -135,8 +141,7 @@ class Counts:
 
     def delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
         """Of a request that went through; what its verdict excepts is counted elsewhere."""
-        if isinstance(verdict.rest, Delivered):
-            assert not verdict.but, "a delivered request leaves nobody out"
+        if isinstance(verdict.rest, Delivered) and not verdict.but:
             RECORDS.labels(self._destination, self._kind, "delivered").inc(batch.records)
             if left_out := sum(one.left_out for one in batch.encoded):
                 SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
@@ -152,6 +157,7 @@ class Counts:
 
     def given_away(self, places: Collection[TopicPartition]) -> None:
         """Whoever has these partitions now tells their lag."""
+        self._places.difference_update(places)
         for place in places:
             with suppress(KeyError):
                 LAG.remove(self._destination, place.topic, str(place.partition))
@@ -168,6 +174,7 @@ class Counts:
         for place, standing in standings.items():
             lag = standing.end - committable.get(place, standing.position)
             LAG.labels(name, place.topic, str(place.partition)).set(lag)
+        self._places.update(standings)
         held, parked = delivery.held(), delivery.parked_records()
         oldest = delivery.oldest()
         level.waiting = {
@@ -178,8 +185,20 @@ class Counts:
         }
         level.oldest_seconds = 0.0 if oldest is None else max(0.0, now - oldest)
         level.concurrency = delivery.concurrency_limit
-        levels = _LEVELS.all_of(name)
-        for reason in level.waiting:
+        self._tell_levels()
+
+    def ended(self) -> None:
+        """Its worker is gone, and a gauge that nobody sets keeps its last value."""
+        self.given_away(list(self._places))
+        self.paused(None)
+        level = _LEVELS.of(self._destination, self._kind)
+        level.waiting = dict.fromkeys(level.waiting, 0)
+        level.oldest_seconds, level.concurrency = 0.0, 0
+        self._tell_levels()
+
+    def _tell_levels(self) -> None:
+        name, levels = self._destination, _LEVELS.all_of(self._destination)
+        for reason in _LEVELS.of(name, self._kind).waiting:
             WAITING.labels(name, reason).set(sum(one.waiting.get(reason, 0) for one in levels))
         OLDEST_WAITING_SECONDS.labels(name).set(max(one.oldest_seconds for one in levels))
         CONCURRENCY_LIMIT.labels(name).set(sum(one.concurrency for one in levels))

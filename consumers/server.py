@@ -160,10 +160,13 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
     async def readyz(response: Response) -> dict[str, object]:
         workers = deliveries.workers
         paused = {worker.name: worker.paused for worker in workers if worker.paused}
+        restarting = [worker.name for worker in workers if not worker.is_running]
         status = "paused" if paused else "ready" if workers else "waiting for Kafka"
+        if restarting:
+            status = "restarting"
         if status != "ready":
             response.status_code = 503
-        return {"status": status, "paused": paused}
+        return {"status": status, "paused": paused, "restarting": restarting}
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -5,7 +5,7 @@ It decides nothing: the engine does. Every task only reports; the one loop looks
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from random import Random
 
@@ -13,6 +13,7 @@ import structlog
 
 from consumers import metrics
 from consumers.bounded_log import BoundedLog
+from consumers.cancellation import is_cancelled, lasting
 from consumers.delivery import border
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
@@ -38,6 +39,7 @@ from schemas.records import TopicPartition
 REVOKE_SECONDS = 30.0  # As long as a request may take; Kafka's group waits for it that long.
 READ_RECORDS_MAX = 4000
 PARK_RECORDS_MAX = 500  # Written and awaited together.
+END_SECONDS = 10.0  # For each thing that a worker closes.
 log = structlog.get_logger()
 
 
@@ -88,10 +90,13 @@ class Worker:
     async def run(self) -> None:
         """Deliver until `stop`, then drain and commit."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._counts.ended)
             await self._prepare(stack)
+            # Also when something failed: what is committed now is not sent again.
+            stack.push_async_callback(self._ended, self._progress.hand_over)
             async with asyncio.TaskGroup() as tasks:
                 others = [
-                    tasks.create_task(work())
+                    tasks.create_task(lasting(work))
                     for work in (self._read, self._load, self._park, self._progress.tell_often)
                 ]
                 flights: set[asyncio.Task[None]] = set()
@@ -100,7 +105,14 @@ class Worker:
                 await self._drained(self._config.delivery.drain_timeout_seconds)
                 for task in (*others, *flights):
                     task.cancel()  # What has not landed by now is sent again after the restart.
-            await self._progress.hand_over()
+
+    async def _ended(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Whatever an ending does, the next one and a restart must not wait for it for ever."""
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await end()
+        except Exception as error:  # noqa: BLE001  See above.
+            log.warning("worker did not end cleanly", worker=self.name, error=repr(error))
 
     def stop(self) -> None:
         self._stopping = True
@@ -131,15 +143,15 @@ class Worker:
             self._delivery, self._reader = self._new_delivery(parked), self._new_reader(parked)
             self._progress = self._new_progress()
             self._loader = Loader(kafka)
+            stack.push_async_callback(self._ended, self._loader.stop)
             await self._loader.start()
-            stack.push_async_callback(self._loader.stop)
         else:
             log.warning(
                 "nothing can be parked: the topics have not the same number of partitions",
                 topics=[self._topic, kafka.topics.parked],
             )
+        stack.push_async_callback(self._ended, self._reader.stop)
         await self._reader.start()
-        stack.push_async_callback(self._reader.stop)
 
     async def _plan(self, tasks: asyncio.TaskGroup, flights: set[asyncio.Task[None]]) -> None:
         while not self._stopping:
@@ -196,13 +208,14 @@ class Worker:
 
     async def _load(self) -> None:
         """Read again what was parked and whose time has come."""
-        while self._loader is not None:
+        loader = self._loader
+        while loader is not None:
             place = self._delivery.wants(self._clock())
             if place is None:
                 await asyncio.sleep(0.1)  # The plan wakes on its own; nobody tells of room.
                 continue
             offset = self._delivery.wanted_from(place.partition)
-            records, begins = await self._loader.read(place, offset, READ_RECORDS_MAX)
+            records, begins = await loader.read(place, offset, READ_RECORDS_MAX)
             if begins > offset and (lost := self._delivery.lose(place.partition, begins)):
                 log.error("parked records were deleted by retention", place=place, records=lost)
             self._counts.skipped(self._delivery.load(records, self._clock()))
@@ -243,7 +256,9 @@ class Worker:
         began = time.monotonic()
         try:
             reply = await self._http.send(request)
-        except Exception as error:  # noqa: BLE001  An answer that cannot be read is no answer.
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled():
+                raise
             reply = Unreachable("client_failed")
             self._errors.error(
                 "HTTP client failed, request will be sent again",

@@ -1,0 +1,114 @@
+"""One worker that starts again by itself when it fails; the other workers do not notice.
+
+Each life of it has an HTTP client, a consumer and an engine of its own, so nothing that a failure
+left behind outlives it. What was in flight is sent again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from random import Random
+from typing import Protocol
+
+import structlog
+
+from consumers import metrics
+from consumers.cancellation import is_cancelled
+
+BACKOFF_LAST_SECONDS = 60.0
+STEADY_SECONDS = 300.0  # Who has run for so long starts with the shortest backoff again.
+log = structlog.get_logger()
+
+
+class Work(Protocol):
+    """What is supervised."""
+
+    @property
+    def paused(self) -> str | None: ...
+
+    @property
+    def is_stuck(self) -> bool: ...
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def full_jitter(failures: int) -> float:
+    """Seconds; a random share of a time that doubles, so that many do not come back as one."""
+    return Random().uniform(0.0, min(BACKOFF_LAST_SECONDS, 2.0 ** min(failures, 10)))
+
+
+class Supervised:
+    def __init__(
+        self,
+        name: str,
+        destination: str,
+        opened: Callable[[], AbstractAsyncContextManager[Work]],
+        backoff: Callable[[int], float] = full_jitter,
+    ) -> None:
+        self.name = name
+        self._opened = opened
+        self._backoff = backoff
+        self._restarts = metrics.RESTARTS.labels(destination)
+        self._work: Work | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def is_running(self) -> bool:
+        return self._work is not None
+
+    @property
+    def paused(self) -> str | None:
+        return None if self._work is None else self._work.paused
+
+    @property
+    def is_stuck(self) -> bool:
+        """In backoff it is not: a restart of the process would be one more of the same."""
+        return self._work is not None and self._work.is_stuck
+
+    def stop(self) -> None:
+        """`run` ends once the worker has drained, or at once where none is running."""
+        self._stopping.set()
+        if self._work is not None:
+            self._work.stop()
+
+    async def run(self) -> None:
+        """Until `stop`, whatever the worker raises."""
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            error = await self._live()
+            if error is None:
+                return
+            failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
+            seconds = self._backoff(failures)
+            self._restarts.inc()
+            log.error(
+                "worker failed, starting again",
+                worker=self.name,
+                failures=failures,
+                in_seconds=round(seconds, 1),
+                exc_info=error,
+            )
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+
+    async def _live(self) -> BaseException | None:
+        """One life of the worker: what ended it, `None` if it was told to stop."""
+        try:
+            async with self._opened() as self._work:
+                await self._work.run()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            return error
+        finally:
+            self._work = None
+        return None if self._stopping.is_set() else RuntimeError("it ended without being told to")
