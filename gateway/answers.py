@@ -10,6 +10,7 @@ from gateway.cors import allowed_methods, answer_headers, preflight_headers
 from gateway.dialects.shapes import Answer
 
 RETRY_AFTER_SECONDS = 1
+PIECE_BYTES = 65_536
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -37,10 +38,15 @@ async def send_answer(
     elif status == 408:
         headers.append((b"connection", b"close"))  # Nobody waits for the rest of the body.
         whole = None
-    if whole is not None and whole.answer(status, headers, answer.body):
+    is_small = len(answer.body) <= PIECE_BYTES
+    if whole is not None and is_small and whole.answer(status, headers, answer.body):
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    body = answer.body if is_small else memoryview(answer.body)
+    while len(body) > PIECE_BYTES:  # `send` waits while a connection's buffer is full.
+        await send({"type": "http.response.body", "body": body[:PIECE_BYTES], "more_body": True})
+        body = body[PIECE_BYTES:]
+    await send({"type": "http.response.body", "body": body})
 
 
 async def send_preflight(

@@ -1,13 +1,14 @@
-"""One client's connection: uvicorn's HTTP/1.1, with limits on what is not yet a request.
+"""One client's connection: uvicorn's HTTP/1.1, with limits on what it may hold and for how long.
 
-uvicorn reads headers for as long and as large as they come, cuts off idle connections at the first
-word of a shutdown, and says what it refuses in plain text. Here each of these has a limit, a grace
+uvicorn reads headers for as long and as large as they come, parses all requests of a read before it
+answers one, waits for ever for a client to take its answer, closes idle connections at once when it
+shuts down, and says what it refuses in plain text. Here each of these has a limit, a grace period
 or a body that SDKs can read (upstreams.md §3.4: never close without a status line).
 """
 
 from asyncio import AbstractEventLoop, Transport
 from asyncio.events import TimerHandle
-from typing import Any
+from typing import Any, NoReturn
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
@@ -16,13 +17,20 @@ from uvicorn.server import ServerState
 
 from gateway.answers import error_body
 from gateway.bodies import WHOLE_BODY
+from gateway.flow import Flow, Reader
+from gateway.request_targets import path_of
 from gateway.whole import Whole
 
 HEAD_SECONDS = 10.0
-HEAD_BYTES_MAX = 65_536  # Beyond the first read, of all that is neither body nor its framing.
+HEADERS_MAX = 100  # Of one request, its trailers among them.
+HEAD_BYTES_MAX = 16_384  # Of the address and the headers together.
+# What is read while requests wait to be answered stays unparsed: parsed, it is 100 times as large.
+PIECE_BYTES = 4_096
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # In which a client may still send the body that was refused.
 LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still arrives.
+NO_REQUEST = 400, "this is no HTTP request"
+TOO_LARGE = 431, f"the address and the headers have {HEAD_BYTES_MAX} bytes at most"
 
 
 class Connection(HttpToolsProtocol):
@@ -32,49 +40,91 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
+        connections_max: int = 10_000,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._most = connections_max
         self._in_head = False
         self._in_message = False
-        self._overhead = 0
+        self._overhead = 0  # Bytes read of this message that are neither body nor its framing.
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._refusal = NO_REQUEST
+        self._unparsed = b""
         self._deadline: TimerHandle | None = None
         self._leaving = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
+        self._reader = Reader(transport, self.loop)
+        if len(self.connections) > self._most:
+            self._refuse(503, "too many connections, try again later")
+            return
         self._await(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(None)
+        self._reader.forget()
+        self._unparsed = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._overhead += len(data)  # Until a body or a new message in it shows what it was.
+        if self._unparsed:  # It was read already when reading was paused.
+            self._unparsed += data
+            return
         self._unset_keepalive_if_required()
-        self._feed(data)
-        if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._refuse(431, "the headers are too large")
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse it, but for the requests behind those that wait to be answered."""
+        view = memoryview(data)
+        while view and not self.transport.is_closing():
+            if self.pipeline:
+                self._unparsed = bytes(view)
+                self.flow.hold_reading()
+                break
+            piece = view[: max(PIECE_BYTES, self._body_left())]
+            view = view[len(piece) :]
+            self._overhead += len(piece)  # Until a body or a new message in it shows what it was.
+            self._feed(piece)
+            if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
+                self._refuse(*TOO_LARGE)
         if self._deadline is None and (self._in_head or self._is_forgotten()):
             self._await(HEAD_SECONDS)
 
-    def _feed(self, data: bytes) -> None:
+    def _body_left(self) -> int:
+        """How much of the body that is being read is still to come, if it has a length."""
+        if self._in_head or not self._in_message:
+            return 0
+        length = dict(self.headers).get(b"content-length", b"")
+        return int(length) - self._body_bytes if length.isdigit() else 0
+
+    def _feed(self, data: memoryview) -> None:
+        try:
+            while data:
+                data = self._rest_after_upgrade(data)
+        except HttpParserError:
+            self._refuse(*self._refusal)
+
+    def _rest_after_upgrade(self, data: memoryview) -> memoryview:
+        """Parse as far as the parser goes; what is left behind an offer of another protocol.
+
+        A request that makes one, as those of Java's client do, is read as if it did not: httptools
+        would leave its body unread.
+        """
         try:
             self.parser.feed_data(data)
-        except HttpParserError:
-            self._refuse(400, "this is no HTTP request")
         except HttpParserUpgrade as upgrade:
-            self._decline(data[upgrade.args[0] :])
-
-    def _decline(self, rest: bytes) -> None:
-        """Read a request that offers another protocol, as Java's client does, as if it did not.
-
-        httptools would leave its body unread.
-        """
+            rest = data[upgrade.args[0] :]
+        else:
+            return data[len(data) :]
         offer = (b"connection", b"upgrade", b"http2-settings")
         lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
         first = self.parser.get_method() + b" " + self.url + b" HTTP/1.1"
         self.parser = HttpRequestParser(self)
-        self._feed(b"\r\n".join([first, *lines, b"", rest]))
+        self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))
+        return rest
 
     def _is_forgotten(self) -> bool:
         """Whether only empty lines came: they end uvicorn's keep-alive, and start no request."""
@@ -83,10 +133,30 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._overhead = 0
+        self._overhead = self._head_bytes = self._body_bytes = 0
         self._in_head = self._in_message = True
 
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value))
+        if len(self.headers) >= HEADERS_MAX:
+            self._refuse_head(431, f"a request has {HEADERS_MAX} headers at most")
+        super().on_header(name, value)
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse_head(*TOO_LARGE)
+
+    def _refuse_head(self, status: int, words: str) -> NoReturn:
+        self._refusal = status, words
+        raise ValueError(words)  # The parser makes it an error of its own, and goes no further.
+
     def on_headers_complete(self) -> None:
+        self.url = path_of(self.url)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
@@ -99,6 +169,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
         self._overhead = max(0, self._overhead - FRAMING_SHARE * len(body))
         super().on_body(body)
 
@@ -113,6 +184,12 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._reader.watch()
+        if self._unparsed and not self.pipeline:
+            unparsed, self._unparsed = self._unparsed, b""
+            self._unset_keepalive_if_required()
+            self.flow.release_reading()
+            self._parse(unparsed)
         if self._in_message and not self._in_head and self.cycle.response_complete:
             self._await(LINGER_SECONDS)  # It was refused before its body was read.
 
@@ -123,6 +200,10 @@ class Connection(HttpToolsProtocol):
             self._await(LEAVE_SECONDS)
         else:
             self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader.watch()
 
     def _refuse(self, status: int, words: str) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete

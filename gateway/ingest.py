@@ -34,6 +34,7 @@ from schemas.records import Headers, NewRecord
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
+SMALL_ANSWER_BYTES = 65_536  # What a connection buffers at most of what its client has not taken.
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55, and every record of a request carries it.
 
 _logger = logging.getLogger("ampgate.edge")
@@ -103,6 +104,8 @@ class Ingest:
             origin = headers.get(b"origin")
             whole = whole_request(scope)
             methods = endpoint.methods
+            if len(answer.body) > SMALL_ANSWER_BYTES:
+                share.charge(len(answer.body))  # Until the client has taken most of it.
             await send_answer(send, answer, origin, origins, outcome.retry_after, methods, whole)
         except ClientGone:
             return

@@ -8,7 +8,7 @@ from schemas.config import Config, ConfigError
 
 Load = Callable[[], Config]
 # What only a restart can change.
-FIXED = ("host", "port", "workers", "path_prefix", "ack_timeout_seconds")
+FIXED = ("host", "port", "workers", "path_prefix", "ack_timeout_seconds", "max_connections")
 
 log = structlog.get_logger()
 

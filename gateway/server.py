@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -108,7 +109,10 @@ class Server(uvicorn.Server):
         self._parent = parent
         self.app = create_app(config, new_rate=own_rate if shared is None else shared_rate)
 
-        self._connection = lambda: Connection(
+        connection = partial(
+            Connection, connections_max=max(1, config.edge.max_connections // config.edge.workers)
+        )
+        self._connection = lambda: connection(
             self.config, self.server_state, self.lifespan.state, None
         )
 
@@ -118,7 +122,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self.app,
-                http=Connection,
+                http=connection,  # type: ignore[arg-type]  # Whatever makes one.
                 ws="none",
                 loop="auto",  # uvloop where there is one.
                 lifespan="on",

@@ -103,7 +103,9 @@ class Scrub(Section):
 
 
 class Edge(Section):
-    """The HTTP edge. Host, port, workers, path_prefix and ack_timeout_seconds take a restart."""
+    """The HTTP edge. These take a restart: host, port, workers, path_prefix, ack_timeout_seconds,
+    max_connections.
+    """
 
     host: Host = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -111,6 +113,7 @@ class Edge(Section):
     path_prefix: Annotated[str, Field(pattern=PATH_PREFIX)] = ""
     max_body_bytes: Bytes = 20_000_000
     max_inflight_bytes: Bytes = 64_000_000
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     body_timeout_seconds: Seconds = 10.0
     ack_timeout_seconds: Seconds = 8.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -9,7 +10,15 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from gateway.connections import HEAD_SECONDS, LEAVE_SECONDS, LINGER_SECONDS, Connection
+from gateway.connections import (
+    HEAD_BYTES_MAX,
+    HEAD_SECONDS,
+    HEADERS_MAX,
+    LEAVE_SECONDS,
+    LINGER_SECONDS,
+    Connection,
+)
+from gateway.flow import READER_SECONDS
 from tests.unit.gateway.memory import Edge
 
 KEEP_ALIVE_SECONDS = 75
@@ -53,7 +62,8 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.writes = 0
-        self.closed = False
+        self.unread = 0  # What the client has not taken of it.
+        self.closed = self.aborted = False
 
     def write(self, data: Any) -> None:  # noqa: ANN401
         self.written += data
@@ -61,6 +71,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def is_closing(self) -> bool:
         return self.closed
@@ -75,7 +91,7 @@ class Wire(asyncio.Transport):
 class Peer:
     """A client's connection, and what happened on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections_max: int = 10) -> None:
         settings = uvicorn.Config(
             Edge(max_body_bytes=1_000).app,
             http=Connection,
@@ -87,13 +103,17 @@ class Peer:
         self.wire = Wire()
         self.state = ServerState()
         loop: Any = self.clock
-        self.connection = Connection(settings, self.state, {}, loop)
+        self.connection = Connection(settings, self.state, {}, loop, connections_max)
         self.connection.connection_made(self.wire)
 
     async def sends(self, data: bytes) -> None:
         self.connection.data_received(data)
         while self.state.tasks:
             await asyncio.wait(self.state.tasks)
+
+    def statuses(self) -> list[int]:
+        """Of all answers, in their order."""
+        return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d+) ", self.wire.written)]
 
     def is_closed_at(self, seconds: float) -> bool:
         """Whether it is closed then, and was not a moment before."""
@@ -189,3 +209,104 @@ async def test_who_is_gone_is_not_answered(peer: Peer) -> None:
     peer.connection.connection_lost(None)
     await asyncio.wait(peer.state.tasks)
     assert peer.wire.writes == 0
+
+
+@pytest.mark.parametrize("piece", [1, 1_000, 100_000])
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * (HEADERS_MAX + 1), b"100 headers"),
+        (b"GET /healthz HTTP/1.1\r\na: " + b"x" * HEAD_BYTES_MAX + b"\r\n", b"16384 bytes"),
+        (b"GET /healthz HTTP/1.1\r\n" + b"x" * HEAD_BYTES_MAX + b": a\r\n", b"16384 bytes"),
+        (b"GET /" + b"x" * HEAD_BYTES_MAX + b" HTTP/1.1\r\n", b"16384 bytes"),
+    ],
+    ids=["many", "a long value", "a long name", "a long address"],
+)
+async def test_too_many_or_too_large_headers_are_a_431(
+    peer: Peer, head: bytes, words: bytes, piece: int
+) -> None:
+    for start in range(0, len(head), piece):
+        await peer.sends(head[start : start + piece])
+        if peer.wire.closed:
+            break
+    else:
+        await peer.sends(b"\r\n")
+
+    assert peer.statuses() == [431]
+    assert words in peer.wire.written
+    assert peer.wire.closed
+
+
+async def test_as_many_headers_as_allowed_are_taken(peer: Peer) -> None:
+    await peer.sends(b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * HEADERS_MAX + b"\r\n")
+    assert peer.statuses() == [200]
+
+
+async def test_trailers_count_as_headers(peer: Peer) -> None:
+    head = b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\n"
+    head += b"transfer-encoding: chunked\r\n"
+    await peer.sends(head + b"\r\n0\r\n" + b"a: b\r\n" * HEADERS_MAX)
+    assert peer.wire.closed
+
+
+@pytest.mark.parametrize(
+    "address",
+    [b"http://host", b"HTTP://host:1/", b"https://a:b@host/healthz", b"http://h?a=/b", b"*"],
+)
+async def test_an_absolute_address_is_its_path(peer: Peer, address: bytes) -> None:
+    await peer.sends(b"GET %b HTTP/1.1\r\n\r\n" % address)
+    assert peer.statuses() == [200 if b"healthz" in address else 405]
+
+
+async def test_a_legacy_upload_with_an_absolute_address_is_stored(peer: Peer) -> None:
+    """Some proxies pass on the address as they got it."""
+    body = b"client=secret&e=%5B%7B%22event_type%22%3A%22a%22%2C%22user_id%22%3A%22user-1%22%7D%5D"
+    head = b"POST http://host HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    await peer.sends(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert peer.statuses() == [200]
+
+
+@pytest.mark.parametrize("piece", [100, 4_096, 1_000_000])
+async def test_every_pipelined_request_is_answered(peer: Peer, piece: int) -> None:
+    upgrade = b"GET /healthz HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    requests = (upgrade + SMALL) * 500 + HEALTH
+    for start in range(0, len(requests), piece):
+        peer.connection.data_received(requests[start : start + piece])
+        await asyncio.sleep(0)
+    await peer.sends(b"")
+    assert peer.statuses() == [200, 202] * 500 + [200]
+
+
+async def test_requests_behind_one_that_is_not_answered_stay_unparsed(peer: Peer) -> None:
+    peer.connection.data_received(HEALTH * 3_000)
+    assert len(peer.connection.pipeline) < 400
+    await peer.sends(b"")
+    assert len(peer.statuses()) == 3_000
+
+
+async def test_who_takes_no_answer_is_cut_off(peer: Peer) -> None:
+    peer.wire.unread = 1_000
+    await peer.sends(HEALTH)
+    peer.clock.pass_until(READER_SECONDS - 0.01)
+    assert not peer.wire.aborted
+    peer.clock.pass_until(READER_SECONDS)
+    assert peer.wire.aborted
+
+
+async def test_who_takes_a_large_answer_slowly_is_not_cut_off(peer: Peer) -> None:
+    peer.wire.unread = 10_000_000
+    peer.connection.pause_writing()
+    for round_ in range(1, 5):
+        peer.wire.unread -= 100_000
+        peer.clock.pass_until(round_ * READER_SECONDS)
+    assert not peer.wire.aborted
+
+    peer.wire.unread -= 1
+    peer.clock.pass_until(5 * READER_SECONDS)
+    assert peer.wire.aborted
+
+
+async def test_one_connection_too_many_is_a_503() -> None:
+    peer = Peer(connections_max=0)
+    assert peer.statuses() == [503]
+    assert peer.wire.closed
