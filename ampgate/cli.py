@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ampgate import cli_chaos, cli_records, logs
+from ampgate import cli_chaos, cli_destinations, cli_records, logs
 from ampgate import dev as dev_machine
 from ampgate import topics as kafka_topics
 from ampgate.check import check as run_checks
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(cli_destinations.app, name="destinations")
 cli_records.register(app)
 cli_chaos.register(app)
 

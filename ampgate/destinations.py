@@ -1,0 +1,279 @@
+"""`ampgate destinations`: what Kafka has of each destination, configured or left behind.
+
+Theory of operation: a destination leaves behind its groups (how far it is in each topic) and the
+parked records that name it. A parked record cannot be taken out of its topic; it waits until the
+destination's group has settled it. So one that is forgotten, or moved, is settled: the group keeps
+its offsets in the parked topic, at the topic's end, and loses those of its own topic.
+
+A rename is one transaction of Kafka's: the offsets under the new name, the parked records once more
+with the new name, and the old name's parked ones settled. Before it nothing has changed, after it
+all has; only the old groups are left to be dropped. Run again, it goes on from either side.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from ampgate.archive import Archive, Span
+from ampgate.batches import Stored, Wanted
+from ampgate.configuration import client_arguments
+from ampgate.groups import Group, Groups, group_of
+from ampgate.parking import Outgoing
+from ampgate.topics import MAX_MESSAGE_BYTES, TopicsError
+from ampgate.whereabouts import Progress
+from ampgate.writer import Writer
+from consumers.commit_notes import decoded
+from schemas.config import Config
+from schemas.letters import Origin
+from schemas.topics import Kind, Topics
+
+TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One destination as Kafka has it. `offsets`: whether any are committed in its own topics."""
+
+    destination: str
+    configured: bool
+    members: int
+    offsets: bool
+    unread: int
+    parked: int
+
+    @property
+    def is_left_behind(self) -> bool:
+        return not self.configured and (self.offsets or self.parked > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far one group is: in its own topic, and in the topic of the parked."""
+
+    group: Group
+    own: Mapping[int, OffsetAndMetadata]
+    parked: Mapping[int, OffsetAndMetadata]
+    parked_progress: Mapping[int, Progress]
+
+    def waits(self, record: Stored) -> bool:
+        """Whether this parked record is still to be delivered."""
+        progress = self.parked_progress.get(record.partition)
+        return progress is None or not progress.is_settled(record.offset)
+
+
+@dataclass(slots=True)
+class Parked:
+    """Of one destination and kind: how many parked records there are, and wait."""
+
+    present: int = 0
+    waiting: int = 0
+
+
+Left = tuple[str, Kind]
+
+
+class Survey:
+    """All destinations that Kafka knows of, at one moment."""
+
+    def __init__(self, config: Config, kafka: Archive, groups: Groups) -> None:
+        self._config = config
+        self._topics = config.kafka.topics
+        self._kafka = kafka
+        self._groups = groups
+        self.places: dict[Left, Place] = {}
+        self.parked: dict[Left, Parked] = {}
+        self.parked_spans: Sequence[Span] = ()
+
+    async def look(self) -> None:
+        """Commits first: what is settled by them is certainly among the parked."""
+        self.places, self.parked = {}, {}
+        for group in await self._groups.all():
+            self.places[group.destination, group.kind] = await self._place(group)
+        self.parked_spans = await self._kafka.spans(self._topics.parked)
+        await self._kafka.search(self.parked_spans, Wanted(), self._count)
+
+    def place(self, destination: str, kind: Kind) -> Place:
+        group = group_of(self._topics, destination, kind)
+        return self.places.get((destination, kind), Place(group, {}, {}, {}))
+
+    def parked_of(self, destination: str, kind: Kind) -> Parked:
+        return self.parked.get((destination, kind), Parked())
+
+    async def members(self, destination: str) -> int:
+        kinds = [kind for kind in Kind if (destination, kind) in self.places]
+        found = [await self._groups.members(self.place(destination, kind).group) for kind in kinds]
+        return sum(found)
+
+    async def standings(self) -> list[Standing]:
+        """The configured ones first, each by name."""
+        configured = {one.name for one in self._config.destinations}
+        names = configured | {name for name, _ in [*self.places, *self.parked]}
+        found = [await self.standing(name, configured=name in configured) for name in names]
+        wanted = [one for one in found if one.configured or one.is_left_behind]
+        return sorted(wanted, key=lambda one: (not one.configured, one.destination))
+
+    async def standing(self, name: str, *, configured: bool) -> Standing:
+        places = [self.place(name, kind) for kind in Kind]
+        return Standing(
+            name,
+            configured,
+            await self.members(name),
+            any(place.own for place in places),
+            sum([await self._unread(place) for place in places]),
+            sum(self.parked_of(name, kind).waiting for kind in Kind),
+        )
+
+    async def _unread(self, place: Place) -> int:
+        topic = self._topics.of(place.group.kind)
+        spans = await self._kafka.spans(topic, partitions=sorted(place.own))
+        return sum(
+            max(0, span.end - max(span.start, place.own[span.partition].offset)) for span in spans
+        )
+
+    async def _place(self, group: Group) -> Place:
+        own = await self._kafka.committed(group.id, self._topics.of(group.kind))
+        parked = await self._kafka.committed(group.id, self._topics.parked)
+        return Place(
+            group,
+            {number: OffsetAndMetadata(one.offset, one.metadata) for number, one in own.items()},
+            {number: OffsetAndMetadata(one.offset, one.metadata) for number, one in parked.items()},
+            {
+                number: await self._progress(number, one.offset, one.metadata)
+                for number, one in parked.items()
+            },
+        )
+
+    async def _progress(self, partition: int, offset: int, metadata: str) -> Progress:
+        """With the whole note, where it was too long for the commit."""
+        note = decoded(metadata, offset)
+        if note is not None and note.kept is not None:
+            span = Span(self._topics.parked, partition, note.kept, note.kept + 1)
+            for record in await self._kafka.find([span], Wanted()):
+                text = (record.value or b"").decode(errors="replace")
+                note = decoded(text, offset) or note
+        return Progress(offset, note)
+
+    async def _count(self, records: list[Stored]) -> None:
+        for record in records:
+            if left := addressed(self._topics, record):
+                parked = self.parked.setdefault(left, Parked())
+                parked.present += 1
+                parked.waiting += self.place(*left).waits(record)
+
+
+def addressed(topics: Topics, record: Stored) -> Left | None:
+    """For whom a parked record waits, and of which kind it is."""
+    origin, destination = Origin.parse(record.header("origin") or ""), record.header("destination")
+    kinds = {topics.of(kind): kind for kind in Kind}
+    topic = record.topic if origin is None else origin.place.topic
+    return (destination, kinds[topic]) if destination and topic in kinds else None
+
+
+async def drop(config: Config, survey: Survey, groups: Groups, name: str) -> None:
+    """Its groups go; where parked records name it, they are kept settled."""
+    topics = config.kafka.topics
+    ends = {span.partition: span.end for span in survey.parked_spans}
+    for kind in Kind:
+        place = survey.place(name, kind)
+        parked = survey.parked_of(name, kind)
+        if not parked.present:
+            await groups.drop(place.group)
+            continue
+        if parked.waiting:
+            settled = {
+                TopicPartition(topics.parked, p): OffsetAndMetadata(end, "")
+                for p, end in ends.items()
+            }
+            await groups.commit(place.group, settled)
+        if place.own:
+            await groups.forget_topic(place.group, topics.of(kind), sorted(place.own))
+
+
+class NameTakenError(Exception):
+    """The new name has a past of its own."""
+
+
+class Rename:
+    """From `old` to `new`, as far as it has not been done."""
+
+    def __init__(self, config: Config, survey: Survey, old: str, new: str) -> None:
+        self._topics = config.kafka.topics
+        self._kafka_config = config.kafka
+        self._survey = survey
+        self._old = old
+        self._new = new
+        self.kinds = [kind for kind in Kind if self._is_to_be_moved(kind)]
+
+    @property
+    def parked(self) -> int:
+        """How many parked records get the new name."""
+        return sum(self._survey.parked_of(self._old, kind).waiting for kind in self.kinds)
+
+    def _is_to_be_moved(self, kind: Kind) -> bool:
+        before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
+        waiting = self._survey.parked_of(self._old, kind).waiting
+        if not before.own and not waiting:
+            return False
+        if not after.own and not self._survey.parked_of(self._new, kind).waiting:
+            return True
+        if dict(after.own) != dict(before.own) or waiting:
+            raise NameTakenError(
+                f"{self._new} has offsets of its own in {after.group.id}: a destination's past"
+                " can only become that of one which has none; ampgate destinations forget drops it"
+            )
+        return False  # A former run has come so far.
+
+    async def move(self, kafka: Archive, writer: Writer, producer: AIOKafkaProducer) -> None:
+        """Within the producer's transaction."""
+        ends = {span.partition: span.end for span in self._survey.parked_spans}
+        settled = {TopicPartition(self._topics.parked, p): end for p, end in ends.items()}
+        for kind in self.kinds:
+            before = self._survey.place(self._old, kind)
+            after = self._survey.place(self._new, kind)
+            topic = self._topics.of(kind)
+            own = {TopicPartition(topic, p): offset for p, offset in before.own.items()}
+            parked = {place: OffsetAndMetadata(end, "") for place, end in settled.items()}
+            await producer.send_offsets_to_transaction({**own, **parked}, after.group.id)
+            if self._survey.parked_of(self._old, kind).waiting:
+                await producer.send_offsets_to_transaction(parked, before.group.id)
+
+        async def copy(records: list[Stored]) -> None:
+            await writer.write([self._readdressed(one) for one in records if self._moves(one)])
+
+        if self.parked:
+            wanted = Wanted([self._old.encode()])
+            await kafka.search(self._survey.parked_spans, wanted, copy)
+
+    def _moves(self, record: Stored) -> bool:
+        left = addressed(self._topics, record)
+        if left is None or left[0] != self._old or left[1] not in self.kinds:
+            return False
+        return self._survey.place(*left).waits(record)
+
+    def _readdressed(self, record: Stored) -> Outgoing:
+        kept = [(name, value) for name, value in record.headers if name != "destination"]
+        headers = [*kept, ("destination", self._new.encode())]
+        return Outgoing(record.topic, record.partition, record.key, record.value, headers)
+
+
+def transaction_producer(config: Config, old: str) -> AIOKafkaProducer:
+    """Whoever runs the same rename again ends the transaction of the one that was interrupted."""
+    kafka = config.kafka
+    return AIOKafkaProducer(
+        **client_arguments(kafka),
+        transactional_id=f"{kafka.topic_prefix}rename.{old}",
+        transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+        compression_type=None if kafka.compression == "none" else kafka.compression,
+        max_request_size=MAX_MESSAGE_BYTES,
+    )
+
+
+async def require_idle(survey: Survey, names: Sequence[str]) -> None:
+    """`TopicsError` while any of them is being delivered to."""
+    for name in names:
+        if members := await survey.members(name):
+            raise TopicsError(
+                f"{name} is being delivered to by {members} consumers: stop its delivery first"
+            )

@@ -1,0 +1,269 @@
+"""What a removed or renamed destination left behind is named, moved or dropped; nothing is lost."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ampgate.archive import archive
+from ampgate.destinations import Rename, Survey, transaction_producer
+from ampgate.groups import groups_of
+from ampgate.writer import Writer
+from consumers.commit_notes import CommitNote, encoded
+from consumers.delivery.offsets import Unfinished
+from schemas.letters import LetterHeaders, Origin
+from schemas.topics import Kind
+from tests.eventually import seen
+from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, received
+
+NEW = "amplitude-new"
+
+
+def without(world: Operation, *names: str) -> Operation:
+    """The same Kafka, with these destinations taken out of the configuration."""
+    kept = [one for one in world.config.destinations if one.name not in names]
+    return replace(world, config=world.config.model_copy(update={"destinations": tuple(kept)}))
+
+
+def renamed(world: Operation, old: str = AMPLITUDE, new: str = NEW) -> Operation:
+    changed = [
+        one.model_copy(update={"name": new}) if one.name == old else one
+        for one in world.config.destinations
+    ]
+    return replace(world, config=world.config.model_copy(update={"destinations": tuple(changed)}))
+
+
+def parked_for(destination: str, place: str, user: str, *, in_seconds: float = -1.0) -> Message:
+    """What a delivery parks of the record at this place."""
+    origin = Origin.parse(place)
+    assert origin is not None
+    said = LetterHeaders(
+        destination=destination,
+        reason="throttled",
+        detail="",
+        origin=origin,
+        attempts=1,
+        first_failed_at=time.time(),
+        accepted_at=time.time(),
+        not_before=time.time() + in_seconds,
+    )
+    headers = {name: (value or b"").decode() for name, value in said.encoded([])}
+    body = event(user, insert_id=f"parked-{user}-{place}")
+    return replace(body, headers=headers, partition=origin.place.partition)
+
+
+async def standings(world: Operation, directory: Path) -> dict[str, Mapping[str, object]]:
+    ran = await world.run(directory, "destinations", "list", "--json")
+    assert ran.exit_code == 0, ran.output
+    return {line["destination"]: line for line in map(json.loads, ran.stdout.splitlines())}
+
+
+async def stocked(world: Operation, parked: int = 5) -> list[str]:
+    """Ten events of one user, six of them settled by Amplitude's group, and some parked."""
+    topics = world.config.kafka.topics
+    places = await world.produce(topics.events, [event("ann", n=n) for n in range(10)])
+    await world.commit(topics.group_id(AMPLITUDE, Kind.EVENT), places[6])
+    await world.produce(
+        topics.parked, [parked_for(AMPLITUDE, place, "ann") for place in places[:parked]]
+    )
+    return places
+
+
+async def test_a_destination_that_is_gone_is_listed_with_what_it_left(
+    here: Operation, tmp_path: Path
+) -> None:
+    await stocked(here)
+    found = await standings(here, tmp_path)
+    assert [found[AMPLITUDE][name] for name in ("configured", "unread", "parked")] == [True, 4, 5]
+
+    found = await standings(without(here, AMPLITUDE), tmp_path)
+    assert set(found) == {AMPLITUDE, AAMPE}
+    gone = found[AMPLITUDE]
+    assert gone == {
+        "destination": AMPLITUDE,
+        "configured": False,
+        "members": 0,
+        "offsets": True,
+        "unread": 4,
+        "parked": 5,
+        "left_behind": True,
+    }
+
+
+async def test_what_is_forgotten_does_not_wait_any_more(here: Operation, tmp_path: Path) -> None:
+    await stocked(here)
+    world = without(here, AMPLITUDE)
+
+    ran = await world.run(tmp_path, "destinations", "forget", AMPLITUDE)
+    assert ran.exit_code == 0, ran.output
+    assert "4 unread records" in ran.stdout
+    assert "5 parked records" in ran.stdout
+
+    assert set(await standings(world, tmp_path)) == {AAMPE}
+    found = await standings(here, tmp_path)  # Under the same name again: a new destination.
+    assert (found[AMPLITUDE]["offsets"], found[AMPLITUDE]["parked"]) == (False, 0)
+    again = await world.run(tmp_path, "destinations", "forget", AMPLITUDE)
+    assert again.exit_code == 1
+
+
+async def test_without_parked_records_the_groups_are_dropped_whole(
+    here: Operation, tmp_path: Path
+) -> None:
+    await stocked(here, parked=0)
+    ran = await without(here, AMPLITUDE).run(tmp_path, "destinations", "forget", AMPLITUDE)
+    assert ran.exit_code == 0, ran.output
+    async with groups_of(here.config.kafka) as groups:
+        assert [one.destination for one in await groups.all()] == []
+
+
+async def test_a_configured_destination_is_not_forgotten(here: Operation, tmp_path: Path) -> None:
+    await stocked(here)
+    ran = await here.run(tmp_path, "destinations", "forget", AMPLITUDE)
+    assert ran.exit_code == 1
+    assert (await standings(here, tmp_path))[AMPLITUDE]["parked"] == 5
+
+
+@pytest.mark.parametrize("command", [("forget", AMPLITUDE), ("rename", AMPLITUDE, NEW)])
+async def test_nothing_is_changed_while_it_is_delivered_to(
+    here: Operation, tmp_path: Path, command: Sequence[str]
+) -> None:
+    await stocked(here)
+    async with here.delivering(tmp_path):
+        await seen(
+            partial(standings, here, tmp_path),
+            lambda found: int(str(found[AMPLITUDE]["members"])) > 0,
+        )
+        (apart := tmp_path / "apart").mkdir()
+        ran = await without(here, AMPLITUDE).run(apart, "destinations", *command)
+        assert ran.exit_code == 1
+        assert "being delivered to" in str(ran.exception)
+    assert (await standings(here, tmp_path))[AMPLITUDE]["offsets"] is True
+
+
+@pytest.mark.parametrize("name", ["Amplitude", "edge", "a b", "", AMPLITUDE])
+async def test_a_name_that_cannot_be_is_wrong_usage(
+    here: Operation, tmp_path: Path, name: str
+) -> None:
+    assert (await here.run(tmp_path, "destinations", "rename", AMPLITUDE, name)).exit_code == 2
+
+
+async def test_a_destination_that_never_was_is_said(here: Operation, tmp_path: Path) -> None:
+    assert (await here.run(tmp_path, "destinations", "rename", "nobody", NEW)).exit_code == 1
+    assert (await here.run(tmp_path, "destinations", "forget", "nobody")).exit_code == 1
+
+
+async def test_a_name_with_a_past_is_not_overwritten(here: Operation, tmp_path: Path) -> None:
+    places = await stocked(here)
+    topics = here.config.kafka.topics
+    await here.commit(topics.group_id(NEW, Kind.EVENT), places[2])
+    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 1
+    assert "offsets of its own" in str(ran.exception)
+
+
+async def test_somebody_at_a_terminal_is_asked(here: Operation, tmp_path: Path) -> None:
+    await stocked(here)
+    status, said = await here.run_at_terminal(
+        tmp_path, "destinations", "rename", AMPLITUDE, NEW, answer="n\n"
+    )
+    assert status == 1, said
+    assert (await standings(here, tmp_path))[AMPLITUDE]["parked"] == 5
+
+
+async def test_under_its_new_name_a_destination_goes_on_where_it_was(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    """Events 0 to 4 are parked, 5 and 7 are settled: the others are delivered, once, in order."""
+    topics = simulated.config.kafka.topics
+    places = await simulated.produce(topics.events, [event("ann", n=n) for n in range(10)])
+    first = int(places[0].rpartition("/")[2])
+    note = CommitNote(Unfinished(first + 8, [(first + 6, first + 6)]), None, {})
+    await simulated.commit(
+        topics.group_id(AMPLITUDE, Kind.EVENT), places[6], encoded(note, first + 6)
+    )
+    parked = await simulated.produce(
+        topics.parked,
+        [
+            *(parked_for(AMPLITUDE, place, "ann") for place in places[:5]),
+            parked_for(AAMPE, places[5], "ann"),
+        ],
+    )
+    await simulated.commit(topics.group_id(AMPLITUDE, Kind.EVENT), parked[1])  # The first is done.
+
+    world = without(renamed(simulated), AAMPE)
+    ran = await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    again = await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert again.exit_code == 0, again.output
+
+    found = await standings(world, tmp_path)
+    assert AMPLITUDE not in found
+    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 4)
+    url = world.url(NEW)
+    async with world.delivering(tmp_path):
+        await seen(partial(received, url), lambda got: len(got) >= 7, 90.0)
+    got = [one.get("insert_id") or one for one in await received(url)]
+    assert got[:4] == [f"parked-ann-{place}" for place in places[1:5]]
+    assert len(got) == 7
+    assert (await standings(world, tmp_path))[NEW]["parked"] == 0
+
+
+async def test_a_rename_that_was_interrupted_is_done_again_from_the_beginning(
+    here: Operation, tmp_path: Path
+) -> None:
+    await stocked(here)
+    kafka = here.config.kafka
+    async with archive(kafka) as stored, groups_of(kafka) as groups:
+        survey = Survey(here.config, stored, groups)
+        await survey.look()
+        producer = transaction_producer(here.config, AMPLITUDE)
+        await producer.start()
+        await producer.begin_transaction()
+        plan = Rename(here.config, survey, AMPLITUDE, NEW)
+        await plan.move(stored, Writer(producer, None, lambda _count: None), producer)
+        await producer.flush()
+        # It dies without a word: neither commit nor abort.
+        producer._sender._sender_task.cancel()
+        await asyncio.wait([producer._sender._sender_task])
+        await producer.client.close()
+        producer._closed = True
+
+    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    assert "is still configured" in ran.stdout
+    found = await standings(without(here, AMPLITUDE), tmp_path)
+    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
+    assert AMPLITUDE not in found
+    origins = [
+        one.header("origin")
+        for one in await here.stored(kafka.topics.parked)
+        if one.header("destination") == NEW
+    ]
+    assert len(origins) == len(set(origins)) == 5
+
+
+async def test_a_rename_that_was_interrupted_after_its_transaction_is_finished(
+    here: Operation, tmp_path: Path
+) -> None:
+    await stocked(here)
+    kafka = here.config.kafka
+    async with archive(kafka) as stored, groups_of(kafka) as groups:
+        survey = Survey(here.config, stored, groups)
+        await survey.look()
+        plan = Rename(here.config, survey, AMPLITUDE, NEW)
+        async with transaction_producer(here.config, AMPLITUDE) as producer, producer.transaction():
+            await plan.move(stored, Writer(producer, None, lambda _count: None), producer)
+    await seen(
+        partial(standings, here, tmp_path), lambda found: NEW in found and found[NEW]["parked"] == 5
+    )
+
+    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    found = await standings(without(here, AMPLITUDE), tmp_path)
+    assert AMPLITUDE not in found
+    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
