@@ -19,6 +19,7 @@ from ampgate.parking import Run, replayed_times
 from ampgate.printing import Json, errors, json_line, printable, progress_bar
 from ampgate.writer import writer
 from schemas.config import Config
+from schemas.letters import TRUNCATED
 
 app = typer.Typer(help="What could not be delivered, and why.", no_args_is_help=True)
 
@@ -120,7 +121,11 @@ async def _replay(
 def _group_in_words(group: Group) -> str:
     more = [
         f"{count} {what}"
-        for count, what in ((group.replayed, "replayed"), (group.died_again, "died again"))
+        for count, what in (
+            (group.replayed, "replayed"),
+            (group.died_again, "died again"),
+            (group.truncated, "truncated"),
+        )
         if count
     ]
     return printable(
@@ -155,6 +160,8 @@ def _facts_in_words(facts: Mapping[str, object]) -> str:
     headers = facts["headers"]
     assert isinstance(headers, dict)
     again = " (died again after a replay)" if facts["died_again"] else ""
+    if TRUNCATED in headers:
+        again += " (truncated: its topic does not take the whole record)"
     lines = [
         f"dead letter {facts['letter']}{again}",
         *(f"  {name + ':':<17}{value}" for name, value in headers.items()),

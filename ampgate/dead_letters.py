@@ -17,7 +17,7 @@ from ampgate.parking import EDGE, Outgoing, Run, letter_name, replayed_times
 from ampgate.writer import Writer
 from schemas.config import Config
 from schemas.events import Defect, read_event, read_group_identification, read_identification
-from schemas.letters import LetterHeaders
+from schemas.letters import TRUNCATED, LetterHeaders
 from schemas.topics import Kind, Topics
 
 REPLAYS_MAX = 3
@@ -59,6 +59,7 @@ class Group:
     sample_origin: str = ""
     died_again: int = 0
     replayed: int = 0
+    truncated: int = 0
 
 
 class Fate(StrEnum):
@@ -70,6 +71,12 @@ class Fate(StrEnum):
     LOOPING = "died again too often: --force sends it all the same"
     UNKNOWN = "its destination is not configured: nobody would deliver it"
     REFUSED = "the edge would refuse it again"
+    TRUNCATED = (
+        "cut to fit its topic, so it is not whole: `ampgate replay` sends the record of its origin"
+    )
+
+
+HOPELESS = frozenset({Fate.REFUSED, Fate.UNKNOWN, Fate.TRUNCATED})
 
 
 @dataclass(slots=True)
@@ -86,7 +93,7 @@ class Plan:
     @property
     def failed(self) -> bool:
         """Whether nothing at all can be sent of what was asked for."""
-        return not self.total and bool({Fate.REFUSED, Fate.UNKNOWN} & set(self.left))
+        return not self.total and bool(HOPELESS & set(self.left))
 
 
 async def list_groups(config: Config, chosen: Filter) -> list[Group]:
@@ -116,6 +123,7 @@ def _add(groups: dict[tuple[str, str], Group], letter: Stored, *, was_replayed: 
         group.sample_origin = shown_origin(letter)
     group.died_again += replayed_times(letter) > 0
     group.replayed += was_replayed
+    group.truncated += letter.header(TRUNCATED) is not None
 
 
 def shown_origin(letter: Stored) -> str:
@@ -153,6 +161,8 @@ class Replay:
         if name in seen:
             return Fate.COPY
         seen.add(name)
+        if letter.header(TRUNCATED) is not None:
+            return Fate.TRUNCATED
         if replayed_times(letter) >= REPLAYS_MAX and not self.force:
             return Fate.LOOPING
         if destination == EDGE:

@@ -40,12 +40,26 @@ class Writer:
             due = self._began + self._taken / self._rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         self._taken += 1
+        if record.key is None and record.value is None:
+            return await self._send_empty(record)
         acknowledgement: asyncio.Future[object] = await self._producer.send(
             record.topic,
             value=record.value,
             key=record.key,
             partition=record.partition,
             headers=list(record.headers),
+        )
+        return acknowledgement
+
+    async def _send_empty(self, record: Outgoing) -> asyncio.Future[object]:
+        """Kafka takes a record without key and value, aiokafka's `send` does not."""
+        assert record.partition is not None, "only what is parked may be empty"
+        batch = self._producer.create_batch()
+        headers = list(record.headers)
+        batch.append(timestamp=None, key=None, value=None, headers=headers)
+        batch.close()
+        acknowledgement: asyncio.Future[object] = await self._producer.send_batch(
+            batch, record.topic, partition=record.partition
         )
         return acknowledgement
 

@@ -34,7 +34,7 @@ class Running:
 
 class Deliveries:
     def __init__(self, letters: Letters, only: Collection[str]) -> None:
-        self._letters = letters
+        self.letters = letters
         self._only = only
         self._running: dict[str, Running] = {}
 
@@ -57,7 +57,7 @@ class Deliveries:
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
-                workers = supervised(configured, config, self._letters)
+                workers = supervised(configured, config, self.letters)
                 running = [tasks.create_task(worker.run()) for worker in workers]
                 self._running[name] = Running(configured, workers, running)
 

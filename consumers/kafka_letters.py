@@ -1,19 +1,26 @@
-"""Writing letters to Kafka: what is dead, and what is parked."""
+"""Writing letters to Kafka: what is dead, and what is parked.
+
+Only the end of the process ends a write: what will pass is tried again, with backoff, and what
+would never be taken as it is takes another form. Nothing is written twice: aiokafka's answer is
+waited for, however long it takes.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from random import uniform
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from consumers.delivery.lanes import Letter
-from consumers.kafka import client_arguments, started
+from consumers.letter_forms import reference, whole
+from producing.lanes import NotStored, TooLargeForKafka
+from producing.log import Log
 from schemas.config import Kafka
-from schemas.letters import LetterHeaders, Origin
-from schemas.records import TopicPartition
+from schemas.records import RawRecord
+from schemas.truncation import bare, cut
 
-RECORD_BYTES_MAX = 21_000_000  # The largest event Amplitude takes is 20 MB.
+FIRST_BACKOFF_SECONDS = 0.5
+BACKOFF_SECONDS_MAX = 10.0  # Below `outage.FRESH_SECONDS`, so that an outage is one outage.
 log = structlog.get_logger()
 
 
@@ -23,77 +30,99 @@ class Letters:
     def __init__(self, kafka: Kafka) -> None:
         self._dead_letters = kafka.topics.dead_letters
         self._parked = kafka.topics.parked
-        self._producer = AIOKafkaProducer(
-            **client_arguments(kafka),
-            acks="all",
-            enable_idempotence=True,
-            compression_type=None if kafka.compression == "none" else kafka.compression,
-            max_request_size=RECORD_BYTES_MAX,
+        self._log = Log(
+            kafka,
+            [self._dead_letters, self._parked],
+            ack_timeout_seconds=None,
+            on_outage="dead letters and records to be parked wait",
+            strict=[self._parked],
         )
 
     async def start(self) -> None:
-        await started(self._producer)
+        """Returns once Kafka can be used, however long that takes: a restart changes nothing."""
+        await self._log.start()
+        await self._log.connected()
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        await self._log.stop()
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether letters cannot be written now, as far as somebody tried."""
+        return self._log.outage.is_on
 
     async def bury(self, letter: Letter, destination: str) -> None:
         """Returns only once Kafka has it: until then it is not settled, so it is never given up."""
-        await self._write([letter], destination)
+        original = form = whole(letter, destination)
+        waits = _backoff()
+        while True:
+            tried = form
+            try:
+                await self._log.store(self._dead_letters, form)
+                return
+            except TooLargeForKafka as refused:
+                form = cut(original, self._log.sizes.room(self._dead_letters, refused.size))
+            except NotStored:
+                pass  # It is logged where all such failures are known (`producing/outage.py`).
+            except Exception as error:  # noqa: BLE001  Whatever it is, it concerns this letter.
+                form = bare(original)
+                log.error("a dead letter cannot be written in this form", error=repr(error))
+            if form == tried:
+                await asyncio.sleep(await anext(waits))
 
     async def park(self, letters: Sequence[Letter], destination: str) -> None:
-        """As above, all of them in this order, each in the partition that it came from."""
-        await self._write(letters, destination)
+        """As above, all of them, each in the partition that it came from, and there in order."""
+        by_partition: dict[int, list[Letter]] = {}
+        for letter in letters:
+            by_partition.setdefault(letter.entry.record.partition, []).append(letter)
+        async with asyncio.TaskGroup() as tasks:
+            for partition, share in by_partition.items():
+                tasks.create_task(self._park(partition, share, destination))
 
-    async def _write(self, letters: Sequence[Letter], destination: str) -> None:
-        wait_seconds = 0.5
-        while letters:
-            sent = [await self._send(letter, destination) for letter in letters]
-            outcomes = await asyncio.gather(*sent, return_exceptions=True)
-            failed = [
-                letter
-                for letter, outcome in zip(letters, outcomes, strict=True)
-                if isinstance(outcome, BaseException)
-            ]
-            if failed:
-                error = next(one for one in outcomes if isinstance(one, BaseException))
-                if not isinstance(error, KafkaError):
-                    raise error
-                log.warning("letters could not be written yet", error=str(error))
-                await asyncio.sleep(wait_seconds)
-                wait_seconds = min(30.0, wait_seconds * 2)
-            letters = failed
+    async def _park(self, partition: int, letters: Sequence[Letter], destination: str) -> None:
+        left = [(letter, self._form(letter, destination)) for letter in letters]
+        waits = _backoff()
+        while True:
+            stored, error = await self._write([form for _, form in left], partition)
+            left = left[stored:]
+            if not left:
+                return
+            letter, tried = left[0]
+            form = tried
+            if isinstance(error, TooLargeForKafka) or not isinstance(error, NotStored):
+                form = reference(letter, destination)
+                left[0] = letter, form
+            if form == tried:
+                await asyncio.sleep(await anext(waits))
 
-    async def _send(self, letter: Letter, destination: str) -> Awaitable[object]:
-        record = letter.entry.record
-        is_parked = letter.not_before is not None
-        try:
-            acknowledged: Awaitable[object] = await self._producer.send(
-                self._parked if is_parked else self._dead_letters,
-                key=record.key,
-                value=record.value,
-                partition=record.partition if is_parked else None,
-                headers=letter_headers(letter, destination),
-            )
-        except KafkaError as error:
-            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            return failed
-        return acknowledged
+    async def _write(
+        self, forms: Sequence[RawRecord], partition: int
+    ) -> tuple[int, BaseException | None]:
+        """How many were stored, and what the next one failed with; none behind it was stored."""
+        writes: list[asyncio.Future[None]] = []
+        error: BaseException | None = None
+        for form in forms:  # Without a pause, so that none gets in line behind one that failed.
+            try:
+                writes.append(self._log.submit(self._parked, form, partition))
+            except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this letter.
+                error = caught
+                break
+        if writes:
+            await asyncio.wait(set(writes))  # Not cancelled with us: others share their batches.
+        for stored, write in enumerate(writes):
+            if (failure := write.exception()) is not None:
+                return stored, failure
+        return len(writes), error
+
+    def _form(self, letter: Letter, destination: str) -> RawRecord:
+        form = whole(letter, destination)
+        fits = self._log.fits(self._parked, form)
+        return form if fits else reference(letter, destination)
 
 
-def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | None]]:
-    """The headers of product.md §3, in place of older ones of the same names."""
-    entry, record = letter.entry, letter.entry.record
-    headers = LetterHeaders(
-        destination=destination,
-        reason=letter.reason,
-        detail=letter.detail,
-        origin=Origin(TopicPartition(record.topic, record.partition), record.offset),
-        attempts=entry.attempts,
-        first_failed_at=letter.first_failed_at,
-        accepted_at=record.timestamp / 1000,
-        status=entry.status,
-        not_before=letter.not_before,
-    )
-    return headers.encoded(record.headers)
+async def _backoff() -> AsyncIterator[float]:
+    """Doubling, with jitter: letters that failed in one batch must not meet again in the next."""
+    seconds = FIRST_BACKOFF_SECONDS
+    while True:
+        yield seconds * uniform(0.5, 1.0)
+        seconds = min(BACKOFF_SECONDS_MAX, seconds * 2)

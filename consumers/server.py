@@ -164,6 +164,8 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
         status = "paused" if paused else "ready" if workers else "waiting for Kafka"
         if restarting:
             status = "restarting"
+        if deliveries.letters.is_failing:
+            status = "dead letters and parked records cannot be written"
         if status != "ready":
             response.status_code = 503
         return {"status": status, "paused": paused, "restarting": restarting}

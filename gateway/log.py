@@ -7,20 +7,22 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from producing.lanes import NotStored
+from producing.lanes import NotStored, TooLargeForKafka
 from producing.log import Log
 from schemas.config import Kafka
-from schemas.records import NewRecord
+from schemas.records import NewRecord, RawRecord
 from schemas.topics import Kind
+from schemas.truncation import cut
 
 PROBE_SECONDS = 2.0
 PROBE_FRESH_SECONDS = 1.0
+CUTS_MAX = 20  # Each halves, where Kafka does not say what the topic takes.
 
 
 class EdgeLog:
     def __init__(self, kafka: Kafka, ack_timeout_seconds: float) -> None:
         topics = kafka.topics
-        self._probe_topic = topics.probe
+        self._probe_topic, self._dead_letters = topics.probe, topics.dead_letters
         self._log = Log(
             kafka,
             [*map(topics.of, Kind), topics.dead_letters, topics.probe],
@@ -41,7 +43,26 @@ class EdgeLog:
 
     def append(self, topic: str, records: Sequence[NewRecord]) -> Coroutine[Any, Any, None]:
         """Store the records; returns when Kafka has them all, else raises `NotStored`."""
+        if topic == self._dead_letters:
+            return self._append_letters(records)
         return self._log.append(topic, records)  # Without a coroutine more: this is the hot path.
+
+    async def _append_letters(self, records: Sequence[NewRecord]) -> None:
+        """A dead letter is never too large: it is cut to what its topic takes."""
+        topic, whole = self._dead_letters, records
+        for _ in range(CUTS_MAX):
+            try:
+                return await self._log.append(topic, records)
+            except TooLargeForKafka as refused:
+                room = self._log.sizes.room(topic, refused.size)
+                records = [self._cut(record, room) for record in whole]
+        raise NotStored(f"{topic} takes nothing, however short")
+
+    def _cut(self, record: NewRecord, room: int) -> NewRecord:
+        if self._log.fits(self._dead_letters, record):
+            return record
+        shorter = cut(RawRecord(*record), room)
+        return NewRecord(shorter.key, shorter.value or b"", shorter.headers)
 
     async def probe(self) -> bool:
         """Whether Kafka takes writes to all topics right now; asked at most once a second.

@@ -19,6 +19,13 @@ from producing.sizes import BATCH_BYTES, RECORD_BYTES, Sizes
 from schemas.config import Kafka
 from schemas.records import TopicPartition
 
+CODECS = {  # Kafka's numbers.
+    "none": 0,
+    "gzip": 1,
+    "snappy": 2,
+    "lz4": 3,
+    "zstd": 4,
+}
 RECONNECT_SECONDS = 0.5
 STOP_SECONDS = 1.0
 SIZES_SECONDS = 60.0

@@ -17,6 +17,7 @@ from schemas.records import Headers, TopicPartition
 # A request to a broker holds a batch of each partition that has one, and brokers close the
 # connection at 100 MB (`socket.request.max.bytes`). So of larger batches one goes at a time.
 LARGE_BYTES = 1_000_000
+SLOW_SECONDS = 10.0
 Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
 _logger = logging.getLogger("ampgate.kafka")
 
@@ -93,9 +94,11 @@ class Lane:
     known whether the numbers go on or begin anew.
     """
 
-    def __init__(self, way: Way, place: TopicPartition) -> None:
+    def __init__(self, way: Way, place: TopicPartition, *, is_strict: bool = False) -> None:
+        """In a strict one, what waits behind a record that is too large fails with it."""
         self._way = way
         self._place = place
+        self._is_strict = is_strict
         self._numbering = Numbering()
         self._handed: asyncio.Future[Any] | None = None  # A batch whose fate is not known yet.
         self._waiting: list[_Flush] = []
@@ -146,7 +149,7 @@ class Lane:
                 await self._hand_over(flush)
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             self._refused(flush, error)
-            return True
+            return not self._is_strict
         except asyncio.CancelledError:
             _fail(flush, NotStored("the process stops"))
             raise
@@ -175,8 +178,17 @@ class Lane:
             raise
         if is_large:
             handed.add_done_callback(lambda _: large.release())
+        if self._way.ack_timeout_seconds is None:
+            await self._acknowledged(handed)
         # Shielded, since aiokafka keeps the batch when we wait no longer, and its fate matters.
         await asyncio.shield(handed)
+
+    async def _acknowledged(self, handed: "asyncio.Future[Any]") -> None:
+        """Wait as long as it takes, and say so when that is long."""
+        while not handed.done():
+            await asyncio.wait([handed], timeout=SLOW_SECONDS)
+            if not handed.done():
+                self._way.outage.failed(self._place, "no acknowledgement comes")
 
     async def _settle(self, last: "asyncio.Future[Any]") -> None:
         """Learn what became of the batch before; if it failed for good, its numbers are void."""

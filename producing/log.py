@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from producing.connection import Connection
+from producing.connection import CODECS, Connection
 from producing.lanes import Appendable, Lane, NotStored, TooLargeForKafka, Way
 from producing.outage import Outage
 from producing.partitioner import positive_hash
@@ -37,14 +37,18 @@ class Log:
         *,
         ack_timeout_seconds: float | None,
         on_outage: str,
+        strict: Collection[str] = (),
     ) -> None:
         """Without `ack_timeout_seconds` a write ends when its fate is known, however long it takes.
 
+        Where a topic is `strict`, none is stored that was behind one that failed, for any reason.
         `on_outage` says in the log what follows while Kafka takes no writes.
         """
+        self._strict = strict
         self.sizes = Sizes()
         self.outage = Outage(on_outage)
         self._connection = Connection(kafka, topics, self.sizes, self.outage)
+        self._codec = CODECS[kafka.compression]
         self._connect_seconds = ack_timeout_seconds or CONNECT_SECONDS
         self._way = Way(
             self._connection.producer,
@@ -63,6 +67,10 @@ class Log:
         self._connection.start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._connection.is_made.wait(), self._connect_seconds)
+
+    async def connected(self) -> None:
+        """Returns once Kafka was reached for the first time."""
+        await self._connection.is_made.wait()
 
     async def stop(self) -> None:
         """Give what is on its way a moment; whoever waited for more has been answered by now."""
@@ -102,35 +110,50 @@ class Log:
             for stored in waits:
                 stored.result()
 
-    async def store(self, topic: str, record: Appendable, partition: int | None = None) -> None:
-        """Store one record, which may be anything that Kafka takes, in its key's partition or this.
+    async def store(self, topic: str, record: Appendable) -> None:
+        """Store one record, which may be anything that Kafka takes, in its key's partition."""
+        partition = self._partition(record[0], await self._count_partitions(topic))
+        await asyncio.shield(self.submit(topic, record, partition))
 
-        `NotStored` when it is certain, or as certain as can be, that Kafka does not have it.
+    def submit(self, topic: str, record: Appendable, partition: int) -> "asyncio.Future[None]":
+        """Put one record at the end of this partition's line.
+
+        The future is shared: others' records are in the same batch, so it must not be cancelled.
         """
-        size = len(record[1] or b"") + len(record[0] or b"")
-        size += sum(len(name) + len(value or b"") for name, value in record[2])
+        self._require_room(topic, record)
+        (stored,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
+        return stored
+
+    def fits(self, topic: str, record: Appendable) -> bool:
+        """Whether the topic takes it, as far as is known."""
+        try:
+            self._require_room(topic, record)
+        except TooLargeForKafka:
+            return False
+        return True
+
+    def _require_room(self, topic: str, record: Appendable) -> None:
+        key, value, headers = record
+        size = len(value or b"") + len(key or b"") + sum(len(v or b"") for _, v in headers)
         most = self.sizes.of(topic).record
         if size > most - AROUND_BYTES:
             self._measure(topic, record, most)
-        if partition is None:
-            partition = self._partition(record[0], await self._count_partitions(topic))
-        (stored,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
-        await asyncio.shield(stored)
 
     def _measure(self, topic: str, record: Appendable, most: int) -> None:
         """`TooLargeForKafka` if it does not fit, compressed as it would be."""
         key, value, headers = record
-        codec = self._connection.producer()._message_accumulator._compression_type  # noqa: SLF001
-        alone = BatchBuilder(most, codec)
+        alone = BatchBuilder(most, self._codec)
         alone.append(timestamp=0, key=key, value=value, headers=list(headers))
-        if alone.size() > most and (size := len(alone._build())) > most:  # noqa: SLF001
+        if (size := len(alone._build())) > most:  # noqa: SLF001
             raise TooLargeForKafka(topic, size)
 
     def _lane(self, topic: str, partition: int) -> Lane:
         lane = self._lanes.get((topic, partition))
         if lane is None:
             place = TopicPartition(topic, partition)
-            lane = self._lanes[topic, partition] = Lane(self._way, place)
+            lane = self._lanes[topic, partition] = Lane(
+                self._way, place, is_strict=topic in self._strict
+            )
         return lane
 
     def _by_partition(

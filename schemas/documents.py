@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,9 @@ def _refusal() -> Tree:
         "origin": "topic/partition/offset of the original.",
         "attempts": "How often it was sent.",
         "first_failed_at": "RFC 3339, UTC.",
+        "truncated": "How many bytes the original value had, where its topic takes no more of it.",
     }
-    return _headers(added, optional="status")
+    return _headers(added, optional=("status", "truncated"))
 
 
 def _wait() -> Tree:
@@ -174,13 +175,13 @@ def _wait() -> Tree:
     return headers
 
 
-def _headers(added: Mapping[str, str], optional: str = "") -> Tree:
+def _headers(added: Mapping[str, str], optional: Collection[str] = ()) -> Tree:
     properties = {
         "source": _header("The source's name; without it: kafka."),
         "traceparent": _header("W3C trace context, carried through."),
         **{name: _header(words) for name, words in added.items()},
     }
-    required = [name for name in added if name != optional]
+    required = [name for name in added if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 
 

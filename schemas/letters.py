@@ -7,17 +7,19 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from schemas.records import Headers, TopicPartition
+from schemas.records import Headers, Record, TopicPartition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DETAIL_BYTES_MAX = 1000
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
 _NUMBER = re.compile("[0-9]{1,19}")
 _REASON = re.compile("[a-z0-9_]{1,100}")
+# How many bytes the original value had, where the topic does not take the whole.
+TRUNCATED = "truncated"
 _NAMES = frozenset(
     {
         *("destination", "reason", "detail", "status", "origin", "attempts"),
-        *("first_failed_at", "not_before", "accepted_at"),
+        *("first_failed_at", "not_before", "accepted_at", TRUNCATED),
     }
 )
 
@@ -94,6 +96,11 @@ class LetterHeaders:
 def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The original record's own headers."""
     return [(name, value) for name, value in headers if name not in _NAMES]
+
+
+def is_reference(record: Record) -> bool:
+    """Whether it is parked without its bytes: they are too many, and still where it came from."""
+    return record.value is None and any(name == TRUNCATED for name, _ in record.headers)
 
 
 def timestamp(seconds: float) -> str:

@@ -49,6 +49,14 @@ class NewRecord(NamedTuple):
     headers: Headers = ()
 
 
+class RawRecord(NamedTuple):
+    """A record as it may stand in a topic, whatever of it is null."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
 def source_of(record: Record) -> str:
     """The name of the source; a record without the header, or with a null, counts as `kafka`."""
     for name, value in record.headers:

@@ -10,6 +10,7 @@ from consumers.delivery.outcomes import Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
+from schemas.letters import is_reference
 from schemas.records import Record, TopicPartition
 
 
@@ -96,7 +97,8 @@ class Intake:
             if held := self._waits.inherited.get(place, {}).pop(record.offset, None):
                 _, reason, until = held
             parked.arrived(key, record.offset, came_from, until, reason)
-            if self._stock.has_room and parked.loads(key, record.offset, now):
+            is_whole = not is_reference(record)  # Else it is to be loaded: that brings its bytes.
+            if is_whole and self._stock.has_room and parked.loads(key, record.offset, now):
                 skipped += self._load(record, key, now)
         return skipped
 

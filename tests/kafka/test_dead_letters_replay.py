@@ -16,6 +16,8 @@ from ampgate.parking import Run
 from ampgate.trace import ByInsertId, Search, trace
 from ampgate.whereabouts import State
 from ampgate.writer import writer
+from consumers.kafka_letters import Letters
+from schemas.records import RawRecord
 from tests.eventually import seen
 from tests.kafka.letters import ACCEPTED, FAILED, NOW, NOW_MS, die, letter
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, received, set_faults
@@ -239,3 +241,40 @@ async def are_dead(world: Operation, count: int) -> None:
     """Wait until so many are."""
     letters = partial(world.stored, world.config.kafka.topics.dead_letters)
     await seen(letters, lambda found: len(found) >= count)
+
+
+async def test_a_letter_that_was_cut_is_not_sent_and_says_where_the_whole_is(
+    here: Operation, tmp_path: Path
+) -> None:
+    cut = letter("t/0/1")
+    cut = replace(cut, headers={**(cut.headers or {}), "truncated": "24000000"})
+    await die(here, cut, letter("t/0/2"))
+    assert (await replay(here)) == Plan({AMPLITUDE: 1}, {Fate.TRUNCATED: 1})
+    [sent] = await parked(here)
+    assert sent.header("origin") == "t/0/2"
+
+    ran = await here.run(tmp_path, "dead-letters", "replay", "--origin", "t/0/1", "--yes")
+    assert ran.exit_code == 1
+    assert "`ampgate replay` sends the record of its origin" in ran.stdout
+    shown = await here.run(tmp_path, "dead-letters", "show", "t/0/1")
+    assert "truncated" in shown.stdout
+    assert "24000000" in shown.stdout
+    listed = await here.run(tmp_path, "dead-letters", "list", "--json")
+    assert json.loads(listed.stdout)["truncated"] == 1
+
+
+async def test_a_letter_with_neither_key_nor_value_is_shown_and_sent(
+    here: Operation, tmp_path: Path
+) -> None:
+    given = {**(letter("t/0/1").headers or {}), "reason": "tombstone"}
+    headers = [(name, text.encode()) for name, text in given.items()]
+    letters = Letters(here.config.kafka)
+    await letters.start()
+    await letters._log.store(here.config.kafka.topics.dead_letters, RawRecord(None, None, headers))
+    await letters.stop()
+
+    shown = await here.run(tmp_path, "dead-letters", "show", "t/0/1")
+    assert "tombstone" in shown.stdout
+    assert (await replay(here)).to_send == {AMPLITUDE: 1}
+    [sent] = await parked(here)
+    assert (sent.key, sent.value, sent.header("origin")) == (None, None, "t/0/1")

@@ -59,7 +59,7 @@ async def test_what_fits_once_compressed_is_stored(topic: Topic) -> None:
 
 async def test_batches_are_no_larger_than_the_topic_takes(topic: Topic) -> None:
     await topic.create(max_message_bytes=str(SMALL))
-    values = [os.urandom(3_000) for _ in range(40)]
+    values = [os.urandom(90) for _ in range(2_000)]
     async with log_of(topic) as log:
         assert set(await refusals(log, topic, *values)) == {None}
     assert await topic.values() == values

@@ -1,15 +1,17 @@
 """A topic whose settings a test can change, and what writes to it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from producing.log import Log
 from schemas.config import Kafka
+from schemas.records import Record
 from tests.eventually import seen
 
 
@@ -37,19 +39,33 @@ class Topic:
 
     async def values(self) -> list[bytes | None]:
         """All that is stored, by partition."""
-        async with AIOKafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest"
-        ) as consumer:
-            numbers = await _partitions(consumer, self.name)
-            places = [TopicPartition(self.name, number) for number in sorted(numbers)]
-            consumer.assign(places)
-            ends = await consumer.end_offsets(places)
-            values: list[bytes | None] = []
-            for place, end in ends.items():
-                while await consumer.position(place) < end:
-                    fetched = await consumer.getmany(place, timeout_ms=1000)
-                    values += [record.value for record in fetched.get(place, [])]
-        return values
+        return [record.value for record in await records(self)]
+
+    async def produce(self, values: Sequence[bytes]) -> list[Record]:
+        """Store these for one user; the records as they then stand there."""
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.kafka.bootstrap_servers, max_request_size=21_000_000
+        ) as producer:
+            for value in values:
+                await producer.send_and_wait(self.name, value, b"user")
+        return await records(self)
+
+
+async def records(topic: Topic) -> list[Any]:
+    """All that is stored, by partition."""
+    async with AIOKafkaConsumer(
+        bootstrap_servers=topic.kafka.bootstrap_servers, auto_offset_reset="earliest"
+    ) as consumer:
+        numbers = await consumer._client._wait_on_metadata(topic.name)
+        places = [TopicPartition(topic.name, number) for number in sorted(numbers)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: list[Any] = []
+        for place, end in ends.items():
+            while await consumer.position(place) < end:
+                fetched = await consumer.getmany(place, timeout_ms=1000)
+                found += fetched.get(place, [])
+    return found
 
 
 @asynccontextmanager
@@ -75,11 +91,6 @@ async def log_of(*topics: Topic, ack_timeout_seconds: float | None = 10.0) -> As
         yield log
     finally:
         await log.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    found: set[int] = await consumer._client._wait_on_metadata(topic)
-    return found
 
 
 def _dotted(settings: dict[str, str]) -> dict[str, str]:

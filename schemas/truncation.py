@@ -1,0 +1,56 @@
+"""A dead letter that is too large for its topic, cut to what fits (product.md §3). Pure."""
+
+from schemas.letters import TRUNCATED
+from schemas.records import Headers, RawRecord
+
+AROUND_BYTES = 120  # A batch's header, a record's, and the header `truncated`.
+AROUND_HEADER_BYTES = 10
+ALWAYS = frozenset({"destination", "reason", "origin", "attempts", "first_failed_at"})
+
+
+def cut(record: RawRecord, room_bytes: int) -> RawRecord:
+    """As much of it as fits: of its headers up to half, the smallest first; then of its value."""
+    left = room_bytes - AROUND_BYTES
+    headers = _kept(record.headers, left // 2)
+    left -= sum(map(_size_of, headers))
+    key = None if record.key is None else record.key[: max(0, left // 2)]
+    left -= len(key or b"")
+    value = None if record.value is None else _cut_text(record.value, max(0, left))
+    return RawRecord(key, value, [*headers, truncated(record.value)])
+
+
+def _kept(headers: Headers, room_bytes: int) -> list[tuple[str, bytes | None]]:
+    """In their order; those that tell what it is about are kept in any case."""
+    sizes = [0 if header[0] in ALWAYS else _size_of(header) for header in headers]
+    kept: set[int] = set()
+    for at in sorted(range(len(headers)), key=sizes.__getitem__):
+        room_bytes -= _size_of(headers[at])
+        if sizes[at] and room_bytes < 0:
+            break
+        kept.add(at)
+    return [header for at, header in enumerate(headers) if at in kept]
+
+
+def bare(record: RawRecord) -> RawRecord:
+    """Without the headers that its producer gave it."""
+    kept = [header for header in record.headers if header[0] in ALWAYS]
+    return RawRecord(record.key, record.value, [*kept, truncated(record.value)])
+
+
+def truncated(value: bytes | None) -> tuple[str, bytes]:
+    """The header that says how many bytes the original value had."""
+    return TRUNCATED, str(len(value or b"")).encode()
+
+
+def _size_of(header: tuple[str, bytes | None]) -> int:
+    name, value = header
+    return len(name.encode()) + len(value or b"") + AROUND_HEADER_BYTES
+
+
+def _cut_text(value: bytes, size: int) -> bytes:
+    """Not in the middle of a character of UTF-8, so that people can read what is left."""
+    if size < len(value):
+        for end in range(size, max(0, size - 4), -1):
+            if value[end] & 0xC0 != 0x80:
+                return value[:end]
+    return value[:size]

@@ -1,0 +1,71 @@
+"""The edge's way into Kafka while some of it is closed: what it stores and what the probe says."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ampgate.topics import create
+from gateway.log import EdgeLog
+from producing.lanes import NotStored
+from schemas.config import Kafka
+from schemas.records import NewRecord
+from schemas.topics import Kind
+from tests.conftest import Broker
+from tests.eventually import seen
+from tests.kafka.writing import Topic, records
+
+
+@asynccontextmanager
+async def opened(kafka: Kafka, ack_timeout_seconds: float = 10.0) -> AsyncIterator[EdgeLog]:
+    log = EdgeLog(kafka, ack_timeout_seconds)
+    await log.start()
+    try:
+        yield log
+    finally:
+        await log.stop()
+
+
+async def test_what_the_edge_refuses_is_kept_cut_where_its_topic_takes_no_more(
+    kafka: Broker, topic_prefix: str
+) -> None:
+    configured = Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)
+    dead = Topic(configured, configured.topics.dead_letters)
+    await dead.create(max_message_bytes="20000")
+    ours = [("destination", b"edge"), ("origin", b"edge"), ("reason", b"too_deep")]
+    large = os.urandom(50_000)
+    async with opened(configured) as log:
+        values = [b"1", large, b"3"]
+        await log.append(dead.name, [NewRecord(None, value, ours) for value in values])
+
+    first, cut, last = await records(dead)
+    assert (first.value, last.value) == (b"1", b"3")
+    assert large.startswith(cut.value)
+    assert dict(cut.headers) == {**dict(ours), "truncated": b"50000"}
+
+
+@pytest.mark.parametrize("kind", [*Kind, None])
+async def test_the_probe_speaks_for_every_topic_that_the_edge_writes(
+    kind: Kind | None, kafka: Broker, topic_prefix: str
+) -> None:
+    configured = Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)
+    await create(configured, partitions=2)
+    topics = configured.topics
+    topic = Topic(configured, topics.dead_letters if kind is None else topics.of(kind))
+    async with opened(configured) as log:
+        assert await log.probe()
+        await topic.set(cleanup_policy="compact")  # It takes no record without a key.
+        with pytest.raises(NotStored):
+            await log.append(topic.name, [NewRecord(None, b"lost")])
+        await seen(log.probe, lambda is_ready: not is_ready)
+
+        await topic.set(cleanup_policy="delete")
+
+        async def is_ready() -> bool:  # It takes a while until the broker follows its settings.
+            with contextlib.suppress(NotStored):
+                await log.append(topic.name, [NewRecord(None, b"kept")])
+            return await log.probe()
+
+        await seen(is_ready, bool)
