@@ -8,6 +8,11 @@ from aiokafka.client import AIOKafkaClient
 
 from ampgate import regions
 from ampgate.check_destinations import check_destination
+from ampgate.check_offsets import (
+    check_left_behind,
+    check_offsets_retention,
+    offsets_retention_minutes,
+)
 from ampgate.check_topics import (
     READ,
     WRITE,
@@ -63,6 +68,7 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
             planned = plan(config.kafka, brokers=len(brokers))
             states = await describe_topics(client, admin, [topic.name for topic in planned])
             operations = await group_operations(client, admin, groups)
+            minutes = await offsets_retention_minutes(admin, client.get_random_node())
         finally:
             await client.close()
     tools = Tools(config.kafka)
@@ -72,9 +78,10 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
         state = states.get(topic.name, Missing(is_forbidden=False))
         findings += check_topic(topic, state, needed, tools)
     findings += check_partitions(topics, states, tools)
+    findings += check_offsets_retention(topics, states, minutes, tools)
     for group_id in groups:
         findings += check_group(group_id, operations.get(group_id, 0), tools)
-    return findings
+    return findings + await check_left_behind(config)
 
 
 def check_brokers(servers: str, hosts: Sequence[str]) -> Finding:

@@ -1,6 +1,7 @@
 """What is wrong with a real Kafka is found, each with its fix."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from ampgate.check import check
 from ampgate.finding import Finding
 from ampgate.kafka import EmbeddedKafka
 from ampgate.topics import admin_client
-from schemas.topics import Topics
+from schemas.topics import Kind, Topics
 from tests.conftest import Broker
 from tests.eventually import seen
-from tests.operating import Operation, operation, simulating
+from tests.operating import AMPLITUDE, Operation, event, operation, simulating
 
 READ, ALLOW, LITERAL, TOPIC, GROUP = 3, 3, 3, 2, 3
 
@@ -88,6 +89,35 @@ async def test_writes_that_cannot_be_acknowledged_are_found(simulated: Operation
 
     (finding,) = await first_wrong(simulated)
     assert finding.says == "a partition has 1 replicas in sync of the 2 that a write needs"
+
+
+async def warned(world: Operation, subject: str) -> list[Finding]:
+    return [one for one in await check(world.config) if one.subject == subject and one.advice]
+
+
+async def test_offsets_that_expire_before_the_records_are_found(simulated: Operation) -> None:
+    topic, month = simulated.config.kafka.topics.events, str(30 * 86_400_000)
+    assert await warned(simulated, "offsets") == []
+    await alter(simulated, topic, **{"retention.ms": month, "max.message.bytes": "22020096"})
+
+    (finding,) = await seen(partial(warned, simulated, "offsets"), bool)
+    assert finding.says.startswith("offsets.retention.minutes is 10080")
+    assert "offsets.retention.minutes=43200" in finding.advice
+
+
+async def test_what_a_removed_destination_left_behind_is_named(simulated: Operation) -> None:
+    topics = simulated.config.kafka.topics
+    (place,) = await simulated.produce(topics.events, [event("ann")])
+    await simulated.commit(topics.group_id("gone", Kind.EVENT), place)
+    headers = {"destination": "older", "origin": place}
+    await simulated.produce(topics.parked, [replace(event("ann"), headers=headers)])
+
+    assert await warned(simulated, AMPLITUDE) == []
+    (gone,), (older,) = [await warned(simulated, name) for name in ("gone", "older")]
+    assert (gone.ok, older.ok) == (True, True)
+    assert gone.says == "is not configured, and has 1 unread and 0 parked records"
+    assert older.says == "is not configured, and has 0 unread and 1 parked records"
+    assert gone.advice == "ampgate destinations rename gone NEW, or forget it"
 
 
 async def test_a_missing_topic_is_not_created_by_looking(simulated: Operation) -> None:

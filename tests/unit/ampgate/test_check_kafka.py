@@ -4,7 +4,8 @@ import pytest
 from pydantic import SecretStr
 
 from ampgate.check import check_brokers
-from ampgate.check_topics import Tools
+from ampgate.check_offsets import check_offsets_retention
+from ampgate.check_topics import Tools, TopicState
 from schemas.config import Kafka
 
 
@@ -33,3 +34,30 @@ def test_a_fix_for_a_kafka_with_logins_names_the_file_that_the_tool_needs() -> N
         "kafka-configs --bootstrap-server kafka-1:9093 --command-config FILE"
         " --alter --topic t --add-config retention.ms=-1"
     )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "retention_ms", "is_ok", "wanted"),
+    [
+        (10_080, 604_800_000, True, None),
+        (1_440, 604_800_000, False, "=10080 "),
+        (1_440, 600_000, True, None),
+        (10_080, 604_800_001, True, "=10081 "),
+        (10_080, -1, True, "=2147483647 "),
+    ],
+)
+def test_offsets_are_kept_for_as_long_as_the_records(
+    minutes: int, retention_ms: int, is_ok: bool, wanted: str | None
+) -> None:
+    kafka = Kafka()
+    state = TopicState(1, 1, 1, 0, {"retention.ms": str(retention_ms)})
+    states = {kafka.topics.events: state}
+    found = list(check_offsets_retention(kafka.topics, states, minutes, Tools(kafka)))
+    assert [one.ok for one in found] == ([] if wanted is None else [is_ok])
+    assert all(wanted is not None and wanted in one.fix + one.advice + " " for one in found)
+
+
+def test_a_broker_that_does_not_say_how_long_it_keeps_offsets_is_a_warning() -> None:
+    (found,) = check_offsets_retention(Kafka().topics, {}, None, Tools(Kafka()))
+    assert found.ok
+    assert "kafka-acls" in found.advice

@@ -1,0 +1,85 @@
+"""What `ampgate check` looks at in committed offsets: whose they are, and how long they last."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from ampgate.archive import archive
+from ampgate.check_topics import FOR_EVER, Missing, Tools, TopicState
+from ampgate.destinations import Standing, Survey
+from ampgate.finding import Finding
+from ampgate.groups import groups_of
+from ampgate.topics import RETENTION_MS, TopicsError
+from schemas.config import Config
+from schemas.topics import Kind, Topics
+
+SETTING = "offsets.retention.minutes"
+MINUTE_MS = 60_000
+
+
+async def check_left_behind(config: Config) -> list[Finding]:
+    """What destinations that are not configured any more have left in Kafka."""
+    try:
+        async with archive(config.kafka) as kafka, groups_of(config.kafka) as groups:
+            survey = Survey(config, kafka, groups)
+            await survey.look()
+            return list(judge_left_behind(await survey.standings()))
+    except TopicsError as error:  # Of topics and permissions that lack, others say how to fix it.
+        return [Finding("destinations", f"what is left of others cannot be seen: {error}")]
+
+
+def judge_left_behind(standings: Sequence[Standing]) -> Iterator[Finding]:
+    for one in standings:
+        if one.is_left_behind:
+            yield Finding(
+                one.destination,
+                f"is not configured, and has {one.unread} unread and {one.parked} parked records",
+                advice=f"ampgate destinations rename {one.destination} NEW, or forget it",
+            )
+
+
+async def offsets_retention_minutes(admin: AIOKafkaAdminClient, node: int) -> int | None:
+    """How long a broker keeps the offsets of a group that nobody is in; None if it does not say."""
+    resource = ConfigResource(ConfigResourceType.BROKER, str(node), {SETTING: None})
+    for answer in await admin.describe_configs([resource]):
+        for _code, _message, _type, _name, entries in answer.resources:
+            for entry in entries:
+                if entry[0] == SETTING and entry[1] is not None:
+                    return int(entry[1])
+    return None
+
+
+def check_offsets_retention(
+    topics: Topics,
+    states: Mapping[str, TopicState | Missing],
+    minutes: int | None,
+    tools: Tools,
+) -> Iterator[Finding]:
+    """A group without its offsets begins anew, and sends what it has sent before."""
+    if minutes is None:
+        advice = tools.allow("--cluster", "DescribeConfigs")
+        yield Finding("offsets", f"{SETTING} may not be read with these credentials", advice=advice)
+        return
+    longest = _longest_retention(topics, states)
+    if minutes * MINUTE_MS >= longest:
+        return
+    wanted = "2147483647" if longest == float("inf") else str(-int(-longest // MINUTE_MS))
+    says = (
+        f"{SETTING} is {minutes}, and records are kept for longer: a destination whose delivery is"
+        " off for so long is sent them again"
+    )
+    fix = f"set {SETTING}={wanted} in each broker's server.properties, and restart it"
+    if minutes * MINUTE_MS < RETENTION_MS:
+        yield Finding("offsets", says, fix)
+    else:
+        yield Finding("offsets", says, advice=fix)
+
+
+def _longest_retention(topics: Topics, states: Mapping[str, TopicState | Missing]) -> float:
+    found = [0.0]
+    for name in (*map(topics.of, Kind), topics.parked):
+        if isinstance(state := states.get(name), TopicState):
+            kept = int(state.settings.get("retention.ms", "0"))
+            found.append(float("inf") if kept == FOR_EVER else float(kept))
+    return max(found)
