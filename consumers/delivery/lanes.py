@@ -60,7 +60,6 @@ class Lane:
     waits_are_new: bool = False  # Nobody has looked yet how long they will be.
     due_at: float = 0.0
     failures: int = 0  # In a row.
-    failed_after: int = 0  # How many batches had been delivered when it last failed.
     sought: int = 0  # A culprit is sought among so many at once, until something is delivered.
     rounds: int = 0  # In a row that ended with part of a batch going again.
     idle: bool = True  # No batch of it is in flight.

@@ -74,6 +74,10 @@ class Pace:
     def paused_until(self) -> float:
         return max(self._open_until, self._wait.until)
 
+    def probe_seconds(self, now: float) -> float:
+        """Until the next probe of a paused destination; 0 where it is not paused."""
+        return max(0.0, self._open_until - now) if self.paused else 0.0
+
     @property
     def in_flight_max(self) -> int:
         return 1 if self.paused else max(1, int(self._limit))

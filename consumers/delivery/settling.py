@@ -27,6 +27,8 @@ from consumers.delivery.waits import Waits
 
 LANE_FAILURES_MAX = 3  # After as many in a row, a culprit is sought in the batch by halving it.
 LONE_FAILURES_MAX = 20  # A record that fails alone so often, amid successes, is itself to blame.
+LONE_SECONDS_MAX = 5.0  # Between its attempts, where it is refused, and not the destination away.
+REFUSALS_MAX = 5  # In a row: then it is not about the records.
 FAILS_ALONE = "it fails alone, others do not"
 ROUNDS_MAX = 5  # After as many replies that name but a few each, culprits are sought by halving.
 
@@ -41,6 +43,7 @@ class Settling:
         self._stock = stock
         self._waits = waits
         self.deliveries = 0  # How many batches were delivered.
+        self._refusals = 0  # In a row, that may be about the records or about all.
 
     def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """Act on what the destination said; the verdict is returned to be counted."""
@@ -64,9 +67,9 @@ class Settling:
         if isinstance(reply, Unsendable):
             return verdict  # It says nothing of the destination, which was not asked.
         rest, company = verdict.rest, len(batch.encoded)
-        if isinstance(rest, Pause) and rest.may_be_content and self._is_amid(batch):
-            rest = Split("forbidden", rest.reason)
-            verdict = Verdict(rest)
+        if isinstance(rest, Pause) and self._may_be_these(batch, rest):
+            # Others get through: it is sought on, and the destination is not paused.
+            return Verdict(Split(rest.reason)) if company > 1 else verdict
         rejected = sum(isinstance(outcome, Reject) for outcome in verdict.but.values())
         if isinstance(rest, Reject) or (isinstance(rest, Split) and company == 1):
             rejected += company - len(verdict.but)
@@ -77,22 +80,29 @@ class Settling:
             # A probe may be buried: it was alone. Of a whole batch nothing is, until we know.
             return verdict if was_paused == TOO_MANY_REJECTS else Verdict(pause)
         match rest:
-            case Pause() if _is_suspect(batch, rest):
-                pass  # Others get through: it may try on alone.
             case Retry() | Pause():
                 self._pace.failed(rest, now)
             case _:
+                self._refusals = 0
                 self._pace.answered(now - batch.sent_at, now)
                 self.deliveries += isinstance(rest, Delivered)
         if isinstance(rest, Split) and rest.is_size:
             self._pace.too_large(batch.size, now)
         return verdict
 
-    def _is_amid(self, batch: Batch) -> bool:
-        """Whether others got through since one of its lanes last failed like this."""
-        return len(batch.encoded) > 1 and any(
-            lane.failures > 0 and lane.failed_after < self.deliveries for lane, _ in batch.parts
-        )
+    def _may_be_these(self, batch: Batch, pause: Pause) -> bool:
+        """Whether a refusal is likelier about these records: others got through just before.
+
+        Where several requests in a row are refused, it is about all of them.
+        """
+        if not pause.may_be_content:
+            return False
+        if _is_suspect(batch):
+            return True
+        if self._pace.paused is not None or self.deliveries == 0:
+            return False
+        self._refusals += 1
+        return self._refusals < REFUSALS_MAX
 
     def _settle_part(
         self,
@@ -130,11 +140,9 @@ class Settling:
         match verdict.rest:
             case Split():
                 lane.failures += 1
-                lane.failed_after = self.deliveries
                 lane.put_back_halved(again)
             case Retry() | Pause() if again or isinstance(verdict.rest, Pause):
                 lane.failures += 1
-                lane.failed_after = self.deliveries
                 if isinstance(verdict.rest, Retry):
                     lane.due_at = now + self._pace.backoff(lane.failures)
                 if (
@@ -199,11 +207,11 @@ class Settling:
                 self._hold_key(entry, self._pace.backoff(entry.attempts), reason, now)
             case Pause(reason, may_be_content=True) if company == 1:
                 if self._is_poison(entry):
-                    self._stock.bury(
-                        entry, "forbidden", "it fails alone, others do not", now, status
-                    )
+                    self._stock.bury(entry, reason, FAILS_ALONE, now, status)
                     return ()
-                self._hold_key(entry, self._pace.backoff(entry.attempts), reason, now)
+                # The next probe is another's: it shows whether others get through.
+                seconds = min(self._pace.backoff(entry.attempts), LONE_SECONDS_MAX)
+                self._hold_key(entry, self._pace.probe_seconds(now) + seconds, reason, now)
             case Resend():
                 return (entry,)
             case Split() | Retry() | Pause():
@@ -241,11 +249,10 @@ class Settling:
         self._waits.clocks.hold(Id("key", entry.encoded.key), now + seconds, reason)
 
 
-def _is_suspect(batch: Batch, pause: Pause) -> bool:
+def _is_suspect(batch: Batch) -> bool:
     """Whether it is a single record that failed alone before, while others got through."""
     [(_, entries), *others] = batch.parts
-    is_alone = not others and len(entries) == 1
-    return pause.may_be_content and is_alone and entries[0].lone_failures > 0
+    return not others and len(entries) == 1 and entries[0].lone_failures > 0
 
 
 def _span(first: int, entries: Sequence[Entry]) -> range:

@@ -15,11 +15,18 @@ from consumers.delivery.destination import Encoded, Limits, Merge, Request, Resp
 from consumers.delivery.outcomes import (
     THROTTLED,
     Delivered,
-    Pause,
     Reject,
     Retry,
     Skip,
     Verdict,
+)
+from consumers.destinations.answers import (
+    DETAIL_MAX,
+    NOT_JSON,
+    by_status,
+    json_of,
+    not_the_destination,
+    text_of,
 )
 from consumers.destinations.records import insert_id_of, read_record
 from schemas.config import AampeDestination
@@ -39,7 +46,7 @@ CONCURRENCY = 256  # At 100 ms an answer it takes as many for thousands a second
 LANES = 64
 SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (upstreams.md §2.3).
 THROTTLED_SECONDS = 5.0
-DETAIL_MAX = 1000
+TAKEN = (200, 201, 202)  # Its pages say 202, or 200 (upstreams.md §2.3).
 EVENTS_PATH = "/v1/events"
 PROPERTIES_PATH = "/v1/properties"
 
@@ -94,19 +101,17 @@ class _Aampe:
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
         match response.status:
             case status if 200 <= status < 300:
-                return Verdict(Delivered())
-            case 401 | 403 | 404 | 405 as status:
-                return Verdict(Pause(f"status_{status}"))
+                return Verdict(Delivered()) if _is_taken(response) else not_the_destination()
             case 429:
                 return Verdict(Retry(THROTTLED, response.retry_after_seconds or THROTTLED_SECONDS))
-            case 422:
-                return Verdict(Reject("invalid_field", _problems(response.body)))
-            case status if 400 <= status < 500:
-                return Verdict(Reject("rejected", _text(response.body)))
-            case status if 300 <= status < 400:
-                return Verdict(Pause(f"status_{status}"))
-            case status:
-                return Verdict(Retry(f"status_{status}", response.retry_after_seconds))
+            case 400 if isinstance(json_of(response), Mapping):
+                return Verdict(Reject("rejected", text_of(response)))
+            case 413:
+                return Verdict(Reject("payload_too_large", text_of(response)))
+            case 422 if isinstance(json_of(response), Mapping):
+                return Verdict(Reject("invalid_field", _problems(response)))
+            case _:
+                return by_status(response)
 
     def _context(self, value: bytes) -> dict[str, Raw]:
         """The fields of the record that the destination asks for, those that are there."""
@@ -210,15 +215,26 @@ def _timezone(zone: object) -> bytes:
     return b',"timezone":%b' % orjson.dumps(zone) if isinstance(zone, str) and zone else b""
 
 
-def _problems(body: bytes) -> str:
+def _is_taken(response: Response) -> bool:
+    """Its success is documented by the status only, with any JSON; a page is none, nor is this."""
+    if response.status not in TAKEN or not response.body:
+        return response.status in TAKEN
+    match json_of(response):
+        case {"code": int(code)} | {"status": int(code)} if not 200 <= code < 300:
+            return False
+        case {"success": False}:
+            return False
+        case {"error": why} | {"errors": why} | {"detail": why} if why:
+            return False
+        case found:
+            return found is not NOT_JSON
+
+
+def _problems(response: Response) -> str:
     """Which fields are wrong, and how: the list also repeats the input, which may be long."""
     try:
-        problems = _refusal.decode(body).detail
+        problems = _refusal.decode(response.body).detail
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _text(body)
+        return text_of(response)
     told = [f"{'.'.join(map(str, problem.loc))}: {problem.msg}" for problem in problems]
-    return "; ".join(told)[:DETAIL_MAX] or _text(body)
-
-
-def _text(body: bytes) -> str:
-    return body[:DETAIL_MAX].decode(errors="replace")
+    return "; ".join(told)[:DETAIL_MAX] or text_of(response)

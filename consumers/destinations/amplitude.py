@@ -10,8 +10,9 @@ import orjson
 from isal import igzip
 
 from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
-from consumers.delivery.outcomes import Reject, Skip, Split, Verdict
-from consumers.destinations.amplitude_answers import DETAIL_MAX, blame, common_verdict
+from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
+from consumers.destinations.amplitude_answers import blame, is_success, too_large
+from consumers.destinations.answers import by_status, not_the_destination
 from consumers.destinations.records import completed, read_record
 from schemas.config import AmplitudeDestination
 from schemas.events import (
@@ -68,11 +69,15 @@ class AmplitudeEvents:
         return Request("/batch", headers, body)
 
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        detail = response.body[:DETAIL_MAX].decode(errors="replace")
-        if response.status in (400, 429):
-            return blame(response, batch, detail)
-        verdict = common_verdict(response, detail)
-        return verdict or Verdict(Split(f"status_{response.status}", detail))
+        match response.status:
+            case status if 200 <= status < 300:
+                return Verdict(Delivered()) if is_success(response) else not_the_destination()
+            case 400 | 429:
+                return blame(response, batch)
+            case 413:
+                return too_large(response)
+            case _:
+                return by_status(response)
 
 
 class AmplitudeIdentifyAsEvents(AmplitudeEvents):

@@ -6,7 +6,6 @@ import msgspec
 
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import (
-    Delivered,
     Hold,
     Id,
     Outcome,
@@ -17,10 +16,10 @@ from consumers.delivery.outcomes import (
     Split,
     Verdict,
 )
+from consumers.destinations.answers import DETAIL_MAX, by_status, json_of, text_of
 
 THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (upstreams.md §1.2).
 QUOTA_STEP_SECONDS = 3600.0  # The daily quota moves on by the hour (upstreams.md §1.2).
-DETAIL_MAX = 1000
 
 
 class Answer(msgspec.Struct):
@@ -40,34 +39,26 @@ class Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(Answer, strict=False)
+_OF_REQUEST = ("invalid request path", "missing request body")  # Errors (upstreams.md §1.1).
+# A body of Amplitude's has a `code`, or names somebody; `error` alone others say, too.
+_OWN = frozenset({"code", *Answer.__struct_fields__}) - {"error"}
 
 
-def common_verdict(response: Response, detail: str) -> Verdict | None:
-    """What a status means on every path; None where it depends on the path or the body."""
-    match response.status:
-        case status if 200 <= status < 300:
-            return Verdict(Delivered())
-        case 413:
-            return too_large(detail)
-        case 403:
-            # Of the project, or a firewall's opinion of an event (upstreams.md §1.1).
-            return Verdict(Pause("status_403", may_be_content=True))
-        case 401 | 404 | 405 as status:
-            return Verdict(Pause(f"status_{status}"))
-        case status if 300 <= status < 400:
-            return Verdict(Pause(f"status_{status}"))
-        case status if 400 <= status < 500:
-            return None
-        case status:
-            return Verdict(Retry(f"status_{status}", response.retry_after_seconds))
+def is_success(response: Response) -> bool:
+    """Whether it is Amplitude's JSON of success (upstreams.md §1.1)."""
+    match json_of(response):
+        case {"code": int(code)}:
+            return code == 200
+    return False
 
 
-def too_large(detail: str) -> Verdict:
-    return Verdict(Split("payload_too_large", detail, is_size=True))
+def too_large(response: Response) -> Verdict:
+    return Verdict(Split("payload_too_large", text_of(response), is_size=True))
 
 
-def blame(response: Response, batch: Sequence[Encoded], detail: str) -> Verdict:
+def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
     """Whom a 400 or 429 of `/batch` names; nothing of the request was stored (§1.7)."""
+    detail = text_of(response)
     try:
         answer = _answer.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -85,7 +76,19 @@ def blame(response: Response, batch: Sequence[Encoded], detail: str) -> Verdict:
     # Nobody is named who is in it: it speaks of the project, or of somebody we have to find.
     if response.status == 429:
         return Verdict(Retry("throttled", wait or THROTTLED_SECONDS), {}, holds)
+    # A load balancer's page (upstreams.md §1.0), or a request that did not arrive as it was sent.
+    is_incomplete = answer.missing_field is not None and len(batch) > 0
+    is_of_request = is_incomplete or answer.error.lower().startswith(_OF_REQUEST)
+    if is_of_request or not is_own(response):
+        return by_status(response)
     return Verdict(Split("rejected", detail), {}, holds)
+
+
+def is_own(response: Response) -> bool:
+    match json_of(response):
+        case {**members}:
+            return not _OWN.isdisjoint(members)
+    return False
 
 
 def _rejected(answer: Answer, detail: str, company: int) -> Mapping[int, Reject]:

@@ -4,17 +4,19 @@ There is no dedupe, and two identifications of one user in one request are throt
 (upstreams.md §1.3). So what waits of one user is merged into one.
 """
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote_plus
 
 from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
-from consumers.delivery.outcomes import Hold, Pause, Reject, Skip, Split, Verdict
+from consumers.delivery.outcomes import Delivered, Hold, Pause, Reject, Skip, Split, Verdict
 from consumers.destinations.amplitude_answers import (
-    DETAIL_MAX,
     THROTTLED_SECONDS,
-    common_verdict,
+    is_own,
+    is_success,
     too_large,
 )
+from consumers.destinations.answers import by_status, not_the_destination, text_of
 from consumers.destinations.property_merge import (
     merged_group_identification,
     merged_identification,
@@ -34,6 +36,8 @@ from schemas.topics import Kind
 BYTES_MAX = 300_000
 # 1,800 an hour; what is over is dropped without a word (upstreams.md §1.1).
 UPDATES = Rate(records=1800, seconds=3600.0, burst=60)
+_NO_KEY = re.compile("^invalid[ _]api[ _]key", re.IGNORECASE)
+_CODE = re.compile("[a-z]+(_[a-z]+)+")  # As `missing_event`: a proxy says sentences, or pages.
 
 
 class _Form:
@@ -53,16 +57,21 @@ class _Form:
         return Request(self._path, {"content-type": "application/x-www-form-urlencoded"}, body)
 
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        detail = response.body[:DETAIL_MAX].decode(errors="replace")
+        words = text_of(response).strip()
         match response.status:
-            case 400 if "api_key" in detail or "api key" in detail.lower():
+            case status if 200 <= status < 300:
+                is_taken = words.lower() == "success" or is_success(response)
+                return Verdict(Delivered()) if is_taken else not_the_destination()
+            case 400 if _NO_KEY.search(words):
                 return Verdict(Pause("invalid_api_key"))
+            case 400 if _CODE.match(words) or is_own(response):
+                return Verdict(Split("rejected", words))
             case 429:
                 return Verdict(Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled"))
-            case 414:
-                return too_large(detail)
+            case 413 | 414:
+                return too_large(response)
             case _:
-                return common_verdict(response, detail) or Verdict(Split("rejected", detail))
+                return by_status(response)
 
 
 class AmplitudeIdentify(_Form):

@@ -15,7 +15,7 @@ from consumers.kafka_letters import Letters
 from schemas.config import Config
 from tests.eventually import seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
-from tests.operating import AAMPE, AMPLITUDE
+from tests.operating import AAMPE, AMPLITUDE, Operation
 
 EVENTS = 600
 USERS = 17
@@ -119,6 +119,25 @@ async def test_odd_records_are_dead_letters_with_their_origin_and_the_rest_arriv
         assert sum(map(len, numbers.values())) == EVENTS
         assert all(found == sorted(found) for found in numbers.values())
     assert (restarts(AMPLITUDE), restarts(AAMPE)) == before
+
+
+async def test_answers_that_are_not_the_destinations_deliver_nothing_and_bury_nothing(
+    world: World,
+) -> None:
+    topics = world.config.kafka.topics
+    strange = [(200, "<html>Sign in</html>"), (402, ""), (407, "<html>"), (200, '{"code":500}')]
+    for kind in ("amplitude", "aampe"):
+        answers = [{"kind": "answer", "status": status, "body": body} for status, body in strange]
+        await world.set_faults(kind, *({"times": 1, "effect": answer} for answer in answers))
+    await world.produce(topics.events, [event(n % USERS, n) for n in range(EVENTS)])
+
+    async with delivering(world.config, Letters(world.config.kafka)):
+        await seen(partial(arrived, world), is_complete, DEADLINE_SECONDS)
+
+    for numbers in (await arrived(world)).values():
+        assert sum(map(len, numbers.values())) == EVENTS
+        assert all(found == sorted(found) for found in numbers.values())
+    assert await Operation(world.config).stored(topics.dead_letters) == []
 
 
 async def test_what_nobody_foresaw_restarts_one_worker_and_the_other_does_not_notice(

@@ -16,6 +16,10 @@ from tests.simulation.faults import Faults
 from tests.simulation.poison import IMPOSSIBLE, UNREADABLE
 from tests.simulation.subjects import Subject, Wire
 
+PAGE = b"<html>Sign in</html>"
+# What is nobody's word on the data: not the destination's answers, or not about records.
+STRANGE = [Response(status, PAGE) for status in (302, 400, 401, 402, 407, 410, 418, 421, 451)]
+STRANGE += [Response(200, PAGE), Response(200, b'{"code":500}'), Response(203, b"")]
 NAMED = {
     "invalid": "events_with_invalid_fields",
     "missing": "events_with_missing_fields",
@@ -49,6 +53,7 @@ class FarEnd:
     is_lying: bool = False  # It said less than it knew, so that nobody can obey it.
     down_until: float = 0.0
     locked_until: float = 0.0
+    strange_until: float = 0.0  # Somebody else answers in its place.
     deployed_until: float = 0.0  # A bad deploy: it refuses all that it gets.
     stored: dict[str, None] = field(default_factory=dict)  # In order.
     may_repeat: Counter[str] = field(default_factory=Counter)
@@ -83,6 +88,8 @@ class FarEnd:
             self.down_until = now + choice([5.0, 300.0])
         if chance() < faults.wrong_key:
             self.locked_until = now + choice([5.0, 300.0])
+        if chance() < faults.strange:
+            self.strange_until = now + choice([0.0, 5.0, 300.0])
         if now < self.down_until or chance() < faults.unwell or "cursed" in kinds:
             body = choice([b"", b"<html>Bad Gateway</html>"])
             return Response(
@@ -94,8 +101,10 @@ class FarEnd:
                 invalid_key = Response(400, b"invalid_api_key")
             refusals = [Response(401, b""), Response(403, b"<html>"), invalid_key]
             return choice(refusals[:2] if self.subject.is_aampe else refusals)
+        if now <= self.strange_until:
+            return choice(STRANGE)
         if "firewalled" in kinds:
-            return Response(403, b"<html>Forbidden</html>")
+            return choice([Response(403, b"<html>Forbidden</html>"), *STRANGE])
         if len(wires) > 1 and chance() < faults.page:
             return Response(400, choice([b"<html>Bad Request</html>", b""]))
         if chance() < faults.odd:

@@ -26,6 +26,7 @@ class Faults:
     # Phases, which last for some seconds.
     outage: float = 0.0
     wrong_key: float = 0.0
+    strange: float = 0.0  # A proxy or a sign-in page answers, with a status nobody documented.
     # Of Kafka and of our processes.
     late_parking: float = 0.0
     late_dead_letter: float = 0.0
@@ -39,7 +40,16 @@ class Faults:
     @classmethod
     def swarm(cls, random: Random) -> "Faults":
         faults = cls(**{one.name: random.choice([0, 0, 0.02, 0.1, 0.3]) for one in fields(cls)})
-        for rare in ("crash", "rebalance", "throttle", "quota", "outage", "wrong_key", "replay"):
+        for rare in (
+            "crash",
+            "rebalance",
+            "throttle",
+            "quota",
+            "outage",
+            "wrong_key",
+            "strange",
+            "replay",
+        ):
             setattr(faults, rare, getattr(faults, rare) / 20)
         faults.expelled /= 50
         faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])

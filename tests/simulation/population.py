@@ -28,7 +28,10 @@ REASONS = {
     "silenced": ("silenced",),
     "nameless": ("rejected",),
     "huge": ("payload_too_large",),
-    "firewalled": ("forbidden",),
+    "firewalled": (
+        "not_the_destination",
+        *(f"status_{status}" for status in (302, 400, 401, 402, 403, 407, 410, 418, 421, 451)),
+    ),
     "cursed": tuple(f"status_{status}" for status in (500, 502, 503, 504, 529)),
 }
 
@@ -55,7 +58,7 @@ class Population:
     def expected_reasons(self, kind: str) -> tuple[str, ...]:
         if self.subject.is_form and kind in AMPLITUDE:
             return ("rejected",)
-        if self.subject.is_aampe and kind in (*AMPLITUDE, "huge"):
+        if self.subject.is_aampe and kind in AMPLITUDE:
             return ("invalid_field",) if kind == "invalid" else ("rejected",)
         return REASONS[kind]
 

@@ -86,6 +86,7 @@ class World:
         self.healed = self.now
         far_end = self.far_end
         far_end.down_until = far_end.locked_until = far_end.deployed_until = 0.0
+        far_end.strange_until = 0.0
         targets = {place: log.end for place, log in self.log.of(TOPIC)}
         deadline, steps_max = self.now + HEALTHY_SECONDS, self.steps + HEALTHY_STEPS
         while not self._is_drained(targets):
@@ -206,8 +207,7 @@ class World:
         others_go_by = owners == 50 and (self.parks or is_roomy)
         outcast = None
         if others_go_by and random.random() < 0.6:
-            kind = "cursed" if self.subject.is_aampe else random.choice(["cursed", "firewalled"])
-            outcast = random.randrange(RECORDS), kind
+            outcast = random.randrange(RECORDS), random.choice(["cursed", "firewalled"])
         is_huge_refused = random.random() < 0.5
         return Population(
             self.subject, random, self.log, self.origins, owners, is_huge_refused, outcast

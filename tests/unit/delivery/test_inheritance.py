@@ -16,7 +16,7 @@ from tests.simulation.log import Kept
 
 NOW = 1000.0
 PLACE = TopicPartition("events", 0)
-DELIVERED = Response(200, b"{}")
+DELIVERED = Response(200, b'{"code":200}')
 RECORDS = [("ann", "phone"), ("bob", "phone"), ("cid", "tablet"), ("ann", "laptop")]
 
 

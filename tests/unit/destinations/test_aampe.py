@@ -23,23 +23,45 @@ EVENTS, PROPERTIES = AampeEvents(CONFIG), AampeProperties(CONFIG)
 BATCH = [Encoded(b"{}", "u", "u", None, "/v1/events")]
 
 
+def refused(status: int) -> Pause:
+    return Pause(f"status_{status}", may_be_content=True)
+
+
+NOT_AAMPE = Pause("not_the_destination", may_be_content=True)
+
+
 @pytest.mark.parametrize(
-    ("status", "rest"),
+    ("status", "body", "rest"),
     [
-        (202, Delivered()),
-        (200, Delivered()),
-        (302, Pause("status_302")),
-        (400, Reject("rejected", "why")),
-        (401, Pause("status_401")),
-        (404, Pause("status_404")),
-        (413, Reject("rejected", "why")),
-        (422, Reject("invalid_field", "why")),
-        (429, Retry("throttled", 5.0)),
-        (529, Retry("status_529", None)),
+        (202, b"null", Delivered()),
+        (202, b"", Delivered()),
+        (200, b'{"success":true}', Delivered()),
+        (200, b"<html>Sign in</html>", NOT_AAMPE),
+        (202, b"Accepted? <b>", NOT_AAMPE),
+        (200, b'{"code":500}', NOT_AAMPE),
+        (202, b'{"success":false}', NOT_AAMPE),
+        (200, b'{"error":"sign in"}', NOT_AAMPE),
+        (203, b"null", NOT_AAMPE),
+        (204, b"", NOT_AAMPE),
+        (302, b"", refused(302)),
+        (400, b'{"detail":"why"}', Reject("rejected", '{"detail":"why"}')),
+        (400, b"<html>", refused(400)),
+        (400, b"", refused(400)),
+        (401, b'{"detail":"Invalid API Key"}', refused(401)),
+        (402, b"{}", refused(402)),
+        (404, b"", refused(404)),
+        (407, b"", refused(407)),
+        (413, b"<html>", Reject("payload_too_large", "<html>")),
+        (421, b"", refused(421)),
+        (422, b'{"detail":"why"}', Reject("invalid_field", '{"detail":"why"}')),
+        (422, b"<html>", refused(422)),
+        (429, b"", Retry("throttled", 5.0)),
+        (529, b"", Retry("status_529", None)),
+        (999, b"", Retry("status_999", None)),
     ],
 )
-def test_an_answer_names_who_is_to_blame(status: int, rest: Outcome) -> None:
-    assert EVENTS.verdict(Response(status, b"why"), BATCH).rest == rest
+def test_an_answer_names_who_is_to_blame(status: int, body: bytes, rest: Outcome) -> None:
+    assert EVENTS.verdict(Response(status, body), BATCH).rest == rest
 
 
 @given(st.integers(100, 999), st.binary(max_size=200))

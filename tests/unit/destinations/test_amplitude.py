@@ -18,6 +18,13 @@ CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key
 EVENTS = AmplitudeEvents(CONFIG)
 BATCH = [Encoded(b"{}", f"u{n}", f"u{n}", f"d{n}") for n in range(3)]
 THROTTLED = Hold(30.0, "throttled")
+PAGES = st.sampled_from(
+    [
+        *(b"<!DOCTYPE html><title>Sign in</title>", b"  <html>success", b'{"code":500}', b"null"),
+        *(b'{"code":2e2}', b'{"code":[200]}', b"200", b'"success"', b'{"success":true}', b"{"),
+        *(b"[" * 5000, b'{"a":' * 5000, b"\x1f\x8b\x08", b'{"code":' + b"9" * 5000 + b"}"),
+    ]
+)
 QUOTA = Hold(0.0, "daily_quota", step_seconds=3600.0)
 
 
@@ -25,10 +32,26 @@ QUOTA = Hold(0.0, "daily_quota", step_seconds=3600.0)
     ("status", "body", "rest"),
     [
         (200, b'{"code":200}', Done),
-        (204, b"", Done),
+        (202, b'{"code":200,"events_ingested":3}', Done),
+        (200, b"", Pause),
+        (200, b'{"code":"200"}', Pause),
+        (200, b'{"code":500}', Pause),
+        (200, b'{"code":true}', Pause),
+        (200, b'[{"code":200}]', Pause),
+        (200, b"<html>Sign in</html>", Pause),
+        (200, b'\xef\xbb\xbf{"code":200}', Pause),
+        (200, b'{"code":200', Pause),  # Cut at 1 MB, or by a proxy.
+        (200, b"success", Pause),
+        (204, b"", Pause),
         (301, b"", Pause),
-        (400, b"<html>", Split),
-        (400, b"", Split),
+        (400, b"<html>", Pause),
+        (400, b"", Pause),
+        (400, b"{}", Pause),
+        (400, b'{"message":"Bad Request"}', Pause),
+        (400, b'{"status":400,"error":"Bad Request"}', Pause),
+        (400, b'{"code":400,"error":"Invalid event JSON"}', Split),
+        (400, b'{"code":400,"error":"Invalid request path"}', Pause),
+        (400, b'{"code":400,"error":"x","missing_field":"events"}', Pause),
         (400, b'{"error":"Invalid API key: key"}', Pause),
         (400, b'{"error":"Request missing required field","missing_field":"api_key"}', Pause),
         (400, b'{"events_with_invalid_fields":{"time":[0]}}', Resend),
@@ -38,7 +61,15 @@ QUOTA = Hold(0.0, "daily_quota", step_seconds=3600.0)
         (403, b"<html>", Pause),
         (404, b"", Pause),
         (413, b"", Split),
-        (418, b"", Split),
+        (402, b"", Pause),
+        (407, b"<html>", Pause),
+        (410, b"", Pause),
+        (418, b"", Pause),
+        (421, b"", Pause),
+        (422, b"{}", Pause),
+        (451, b"", Pause),
+        (100, b"", Retry),
+        (199, b"", Retry),
         (429, b"", Retry),
         (429, b'{"throttled_events":[7]}', Retry),
         (429, b'{"throttled_events":[1]}', Resend),
@@ -111,6 +142,49 @@ def test_what_a_producer_left_out_is_the_same_on_every_redelivery(insert_id: byt
     assert (encoded.key, encoded.user_id, encoded.device_id) == ("d", None, "d")
     members = orjson.loads(encoded.body)
     assert (members["insert_id"], members["time"]) == ("events/0/5", 17)
+
+
+@pytest.mark.parametrize("destination", [AmplitudeIdentify(CONFIG), AmplitudeGroupIdentify(CONFIG)])
+@pytest.mark.parametrize(
+    ("status", "body", "rest"),
+    [
+        (200, b"success", Done),
+        (200, b"Success\n", Done),
+        (200, b'{"code":200}', Done),
+        (200, b"", Pause),
+        (200, b"<html>success</html>", Pause),
+        (200, b'{"code":500}', Pause),
+        (204, b"", Pause),
+        (400, b"missing_event", Split),
+        (400, b"invalid_event_field: time", Split),
+        (400, b"invalid_api_key", Pause),
+        (400, b"Invalid API key: key", Pause),
+        (400, b"<html>", Pause),
+        (400, b"400 Bad Request", Pause),
+        (400, b"", Pause),
+        (402, b"", Pause),
+        (407, b"", Pause),
+        (413, b"", Split),
+        (414, b"", Split),
+        (429, b"<html>", Hold),
+        (600, b"", Retry),
+    ],
+)
+def test_an_answer_to_a_form_names_who_is_to_blame(
+    destination: AmplitudeIdentify, status: int, body: bytes, rest: type[Outcome]
+) -> None:
+    assert isinstance(destination.verdict(Response(status, body), BATCH).rest, rest)
+
+
+@given(st.integers(100, 999), st.binary(max_size=200) | PAGES)
+def test_nothing_is_delivered_that_amplitude_did_not_say_it_took(status: int, body: bytes) -> None:
+    """No bytes but its own success are a success, and no page is a reason to bury anything."""
+    for destination in (EVENTS, AmplitudeIdentify(CONFIG), AmplitudeGroupIdentify(CONFIG)):
+        verdict = destination.verdict(Response(status, body), BATCH)
+        assert not isinstance(verdict.rest, Done)
+        assert not verdict.but
+        if body.lstrip().startswith(b"<") and status not in (413, 414):
+            assert isinstance(verdict.rest, Pause | Retry | Hold)
 
 
 names = st.sampled_from(

@@ -1,0 +1,46 @@
+"""What a status means for every destination, and whether an answer is the destination's own.
+
+A proxy, a firewall or a sign-in page may answer in its place. Such an answer says nothing about the
+data: nothing is delivered, nothing is dead. The destination is paused, and only a record that fails
+alone while others get through is to blame after all (product.md §5).
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from consumers.delivery.destination import Response
+from consumers.delivery.outcomes import Pause, Retry, Verdict
+
+DETAIL_MAX = 1000
+# What a body holds, as far as it is JSON.
+Json: TypeAlias = Mapping[str, object] | list[object] | str | float | bool | None
+NotJson = msgspec.UnsetType
+NOT_JSON = msgspec.UNSET
+
+
+def by_status(response: Response) -> Verdict:
+    """For a status that says nothing of single records; 408, 425 and most 5xx never come here."""
+    status = response.status
+    if 300 <= status < 500:
+        return Verdict(Pause(f"status_{status}", may_be_content=True))
+    return Verdict(Retry(f"status_{status}", response.retry_after_seconds))
+
+
+def not_the_destination() -> Verdict:
+    """A success that is not the destination's, such as a sign-in page."""
+    return Verdict(Pause("not_the_destination", may_be_content=True))
+
+
+def text_of(response: Response) -> str:
+    """The destination's own words, for people."""
+    return response.body[:DETAIL_MAX].decode(errors="replace")
+
+
+def json_of(response: Response) -> Json | NotJson:
+    try:
+        found: Json = msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NOT_JSON
+    return found
