@@ -19,7 +19,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumers.connecting import Host
-from consumers.delivery.destination import Reply, Request, Unreachable
+from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http1_answer import Answer, InvalidAnswerError
 from consumers.replies import INVALID
 
@@ -224,10 +224,14 @@ class _Connection(asyncio.Protocol):
 
     def _answered(self) -> None:
         reply, self._reply = self._reply, None
+        is_sent = not self._transport.get_write_buffer_size()
         if reply is not None and not reply.done():
-            reply.set_result(self._answer.reply())
+            answer = self._answer.reply()
+            # Nobody has carried out what was not sent to the end; a refusal of it may be meant.
+            is_hasty = not is_sent and isinstance(answer, Response) and answer.status < 300
+            reply.set_result(INVALID if is_hasty else answer)
         # What has not been sent by now would precede the next request.
-        if self._answer.is_last or self._transport.get_write_buffer_size():
+        if self._answer.is_last or not is_sent:
             self._transport.abort()
         elif not self._transport.is_closing():
             self._idle_until = self._pool.free(self) + self._answer.idle_seconds

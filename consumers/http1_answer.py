@@ -114,9 +114,10 @@ class Answer:
         if self.is_complete:
             return
         self._status = self._parser.get_status_code()
-        if self._status in (204, 304):  # They have no body; the parser would wait for their length.
+        # These have no body, whatever length they give; the parser would wait for it.
+        if self._status < 200 or self._status in (204, 304):
             self.is_complete = True
-            self.is_last = self._has_length
+            self.is_last = self._has_length or self._status < 200
 
     def on_body(self, body: bytes) -> None:
         if not self.is_complete:
@@ -131,9 +132,8 @@ class Answer:
             self.is_complete = self.is_last = True  # We have read enough of it.
 
     def on_message_complete(self) -> None:
-        if self._status >= 200:
-            self.is_complete = True
-            self.is_last |= not self._parser.should_keep_alive()
+        self.is_complete = True
+        self.is_last |= not self._parser.should_keep_alive()
 
 
 def _text(value: bytes | None) -> str | None:

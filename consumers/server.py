@@ -89,7 +89,8 @@ class _Process:
             if starting.done():
                 await self._apply(config, tasks)
             else:
-                self._config = config  # It is what will be started with.
+                self._config = config
+                log.info("the configuration was read again, and is used once Kafka is there")
         starting.cancel()
         await self._deliveries.stop(self._config)
 

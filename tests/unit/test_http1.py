@@ -186,6 +186,17 @@ def test_a_refusal_before_the_body_was_read_is_heard(loops: LoopFactory) -> None
     run(loops, scenario())
 
 
+def test_a_success_before_the_request_was_sent_is_none(loops: LoopFactory) -> None:
+    async def scenario() -> None:
+        async with Ends(Say(ACCEPTED, unasked=True), Say(ACCEPTED)) as ends:
+            large = Request("/v1/events", {}, b"x" * 50_000_000)
+            assert await ends.send(large) == INVALID
+            assert await ends.send() == DELIVERED
+            assert ends.far.connections == 2
+
+    run(loops, scenario())
+
+
 def test_where_nobody_listens_nothing_was_sent(loops: LoopFactory) -> None:
     async def scenario() -> None:
         closed = socket.create_server(("127.0.0.1", 0))

@@ -102,6 +102,7 @@ UNUSABLE = {
     "half": b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\nnull",
     "half a chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\nnull",
     "no chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnull",
+    "no status": b"HTTP/1.1 000 OK\r\ncontent-length: 4\r\n\r\nnull",
     "nothing": b"",
 }
 
@@ -153,6 +154,18 @@ async def test_of_a_long_body_1_mb_is_read_and_what_is_cut_is_no_success(
     found = await replies(new, Say(words), Say(OK))
     cut = Response(400, body[:BODY_BYTES_MAX])
     assert found == [Unreachable("invalid_reply") if status == b"200 OK" else cut, GOOD]
+
+
+async def test_a_refusal_of_what_is_not_sent_yet_is_heard(new: New) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        await reader.read()
+
+    async with listening(refuse) as url, new(url) as client:
+        large = Request("/v1/events", {}, b"x" * 20_000_000)
+        assert await client.send(large) == Response(413, b"")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
