@@ -123,6 +123,7 @@ class Connection(HttpToolsProtocol):
         lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
         first = self.parser.get_method() + b" " + self.url + b" HTTP/1.1"
         self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn does.
         self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))
         return rest
 
@@ -165,6 +166,7 @@ class Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._await(None)
         super().on_headers_complete()
+        self.scope["headers"] = self.headers.copy()  # Trailers come later, and are no headers.
         if self._leaving:
             self.cycle.keep_alive = False
 
@@ -184,7 +186,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._reader.watch()
+        self._reader.answered()
         if self._unparsed and not self.pipeline:
             unparsed, self._unparsed = self._unparsed, b""
             self._unset_keepalive_if_required()
@@ -205,6 +207,10 @@ class Connection(HttpToolsProtocol):
         super().pause_writing()
         self._reader.watch()
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reader.resumed()
+
     def _refuse(self, status: int, words: str) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and (self._in_head or not self._in_message):
@@ -220,6 +226,7 @@ class Connection(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[status] + head % len(body) + body)
         self.transport.close()
+        self._reader.watch()
 
     def _await(self, seconds: float | None) -> None:
         """Give the client so long for the next step; None when it has been taken."""

@@ -7,7 +7,10 @@ from functools import partial
 from uvicorn.protocols.http.flow_control import FlowControl
 
 READER_SECONDS = 30.0  # In which a client has to take some of its answers,
-READER_BYTES_MIN = 65_536  # and so much of them, or all.
+READER_BYTES_MIN = 262_144  # and so much of them, or all that there is.
+# Of what a transport keeps; TLS transports would keep half a megabyte.
+HIGH_WATER_BYTES = 65_536
+LOW_WATER_BYTES = 16_384
 
 
 class Flow(FlowControl):
@@ -35,11 +38,23 @@ class Reader:
         self._transport = transport
         self._loop = loop
         self._check: TimerHandle | None = None
+        self._taken = 0  # Bytes since the check was planned, at least.
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
 
     def watch(self) -> None:
         """Look again in a while if something is left to be taken."""
         if self._check is None and (unread := self._transport.get_write_buffer_size()):
+            self._taken = 0
             self._check = self._loop.call_later(READER_SECONDS, partial(self._look, unread))
+
+    def answered(self) -> None:
+        """There was room for one more answer, so what is unread now is not what was unread then."""
+        self._taken += READER_BYTES_MIN
+        self.watch()
+
+    def resumed(self) -> None:
+        """The client took the buffer's content from the high to the low water mark."""
+        self._taken += HIGH_WATER_BYTES - LOW_WATER_BYTES
 
     def forget(self) -> None:
         if self._check is not None:
@@ -49,7 +64,8 @@ class Reader:
     def _look(self, before: int) -> None:
         self._check = None
         unread = self._transport.get_write_buffer_size()
-        if unread and unread > before - READER_BYTES_MIN:
+        taken = self._taken + max(0, before - unread)
+        if unread and taken < READER_BYTES_MIN:
             self._transport.abort()
         else:
             self.watch()

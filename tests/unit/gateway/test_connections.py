@@ -18,7 +18,7 @@ from gateway.connections import (
     LINGER_SECONDS,
     Connection,
 )
-from gateway.flow import READER_SECONDS
+from gateway.flow import HIGH_WATER_BYTES, READER_SECONDS
 from tests.unit.gateway.memory import Edge
 
 KEEP_ALIVE_SECONDS = 75
@@ -77,6 +77,9 @@ class Wire(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unread
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
 
     def is_closing(self) -> bool:
         return self.closed
@@ -294,16 +297,43 @@ async def test_who_takes_no_answer_is_cut_off(peer: Peer) -> None:
 
 
 async def test_who_takes_a_large_answer_slowly_is_not_cut_off(peer: Peer) -> None:
-    peer.wire.unread = 10_000_000
+    """The buffer is filled again as soon as there is room in it: at each look it is full."""
+    peer.wire.unread = HIGH_WATER_BYTES
     peer.connection.pause_writing()
     for round_ in range(1, 5):
-        peer.wire.unread -= 100_000
+        for _ in range(6):
+            peer.connection.resume_writing()
+            peer.connection.pause_writing()
         peer.clock.pass_until(round_ * READER_SECONDS)
     assert not peer.wire.aborted
 
-    peer.wire.unread -= 1
+    peer.wire.unread -= 30  # A byte a second.
     peer.clock.pass_until(5 * READER_SECONDS)
     assert peer.wire.aborted
+
+
+async def test_a_busy_connection_is_not_cut_off_for_its_newest_answer(peer: Peer) -> None:
+    for round_ in range(1, 8):
+        peer.wire.unread = 400
+        await peer.sends(HEALTH)
+        peer.clock.pass_until(round_ * READER_SECONDS / 2)
+    assert not peer.wire.aborted
+
+
+async def test_a_refusal_that_nobody_takes_holds_no_connection(peer: Peer) -> None:
+    peer.wire.unread = 100
+    await peer.sends(b"nonsense\r\n\r\n")
+    assert peer.statuses() == [400]
+    peer.clock.pass_until(READER_SECONDS)
+    assert peer.wire.aborted
+
+
+async def test_trailers_are_no_headers() -> None:
+    """Else whoever is behind a proxy could add what the proxy takes out."""
+    peer = Peer()
+    head = b"POST /v1/events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await peer.sends(head + b"0\r\nAuthorization: Bearer secret\r\n\r\n")
+    assert peer.statuses() == [401]
 
 
 async def test_one_connection_too_many_is_a_503() -> None:
