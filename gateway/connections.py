@@ -119,9 +119,10 @@ class Connection(HttpToolsProtocol):
             rest = data[upgrade.args[0] :]
         else:
             return data[len(data) :]
-        offer = (b"connection", b"upgrade", b"http2-settings")
+        offer = (b"upgrade", b"http2-settings")  # `connection` may ask to close, too.
         lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
-        first = self.parser.get_method() + b" " + self.url + b" HTTP/1.1"
+        version = self.parser.get_http_version().encode()
+        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn does.
         self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))

@@ -160,6 +160,19 @@ async def test_an_offer_of_http_2_is_passed_over(client: Client) -> None:
     assert [(await client.answer()).status for _ in range(2)] == [200, 202]
 
 
+@pytest.mark.parametrize(
+    ("version", "connection"), [(b"1.1", b"close, Upgrade"), (b"1.0", b"Upgrade")]
+)
+async def test_an_offer_that_closes_is_the_last_request(
+    client: Client, version: bytes, connection: bytes
+) -> None:
+    offer = b"Connection: %b\r\nUpgrade: h2c\r\n" % connection
+    await client.send(request(head=offer, version=version), request())
+    answer = await client.answer()
+    assert (answer.status, answer.headers["connection"]) == (202, "close")
+    assert await client.ended()
+
+
 async def test_less_body_than_promised_is_a_408(client: Client, edge: Edge) -> None:
     await client.send(request(length=len(BODY) + 5))
     answer = await client.answer()
