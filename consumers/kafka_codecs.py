@@ -1,0 +1,112 @@
+"""What a producer compressed, read a piece at a time: a batch of 1 MB may hold gigabytes."""
+
+import gzip
+import io
+import struct
+from collections.abc import Iterator
+from typing import Protocol
+
+import cramjam
+import zstandard
+
+GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
+# The most that a byte can become, by the format; a run-length block of zstd is 128 kB.
+EXPANSION = {GZIP: 1032, SNAPPY: 22, LZ4: 255, ZSTD: 131_072}
+ZSTD_WINDOW_MAX = 1 << 27  # As zstd's own default; such a frame needs so much memory.
+XERIAL = b"\x82SNAPPY\x00"  # Java's framing of snappy: blocks with their length before them.
+XERIAL_HEADER_BYTES = 16
+LZ4_MAGIC = 0x184D2204
+LZ4_IS_INDEPENDENT, LZ4_IS_PLAIN = 0x20, 0x8000_0000
+LZ4_HAS_SUMS, LZ4_HAS_SIZE, LZ4_HAS_DICTIONARY = 0x10, 0x08, 0x01
+
+
+class Stream(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; fewer only at the end."""
+
+
+def expanded_max(codec: int, data: memoryview) -> int:
+    """What the data cannot exceed once it is decompressed."""
+    if codec == ZSTD:
+        # The size that the frame itself states, where its producer knew it; 0 and -1 say nothing.
+        stated = zstandard.frame_content_size(data)
+        if stated > 0:
+            return int(stated)
+    return len(data) * EXPANSION.get(codec, 1)
+
+
+def decompressed(codec: int, data: memoryview) -> Stream:
+    """A stream of the decompressed bytes; `ValueError` for a codec that Kafka does not have."""
+    match codec:
+        case 0:
+            return io.BytesIO(data)
+        case 1:
+            return gzip.GzipFile(fileobj=io.BytesIO(data))
+        case 2:
+            return _snappy(data)
+        case 3:
+            return _lz4(data)
+        case 4:
+            decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX)
+            return decompressor.stream_reader(data, read_across_frames=True)
+    raise ValueError(f"no codec of Kafka has the number {codec}")
+
+
+class _Blocks:
+    """Blocks that come one after the other, as a stream."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        found, length = [self._rest], len(self._rest)
+        while length < size and (block := next(self._blocks, None)) is not None:
+            found.append(block)
+            length += len(block)
+        whole = b"".join(found)
+        self._rest = whole[size:]
+        return whole[:size]
+
+
+def _snappy(data: memoryview) -> Stream:
+    if data[: len(XERIAL)] != XERIAL:
+        return io.BytesIO(bytes(cramjam.snappy.decompress_raw(data)))
+    return _Blocks(_xerial_blocks(data))
+
+
+def _xerial_blocks(data: memoryview) -> Iterator[bytes]:
+    at = XERIAL_HEADER_BYTES
+    while at < len(data):
+        (length,) = struct.unpack_from(">i", data, at)
+        at += 4
+        yield bytes(cramjam.snappy.decompress_raw(data[at : at + length]))
+        at += length
+
+
+def _lz4(data: memoryview) -> Stream:
+    magic, flags, descriptor = struct.unpack_from("<IBB", data)
+    is_plain = magic == LZ4_MAGIC and not flags & LZ4_HAS_DICTIONARY
+    if not (is_plain and flags & LZ4_IS_INDEPENDENT):
+        return io.BytesIO(bytes(cramjam.lz4.decompress(data)))
+    begins = 7 + (8 if flags & LZ4_HAS_SIZE else 0)
+    block_max = 1 << (8 + 2 * ((descriptor >> 4) & 7))
+    return _Blocks(_lz4_blocks(data, begins, block_max, 4 if flags & LZ4_HAS_SUMS else 0))
+
+
+def _lz4_blocks(data: memoryview, at: int, block_max: int, sum_bytes: int) -> Iterator[bytes]:
+    """Of the first frame; Kafka's producers write no second one."""
+    room = bytearray(block_max)
+    while True:
+        (length,) = struct.unpack_from("<I", data, at)
+        if length == 0:
+            return
+        at += 4
+        size = length & ~LZ4_IS_PLAIN
+        block = data[at : at + size]
+        if length & LZ4_IS_PLAIN:
+            yield bytes(block)
+        else:
+            length = cramjam.lz4.decompress_block_into(block, room, output_len=block_max)
+            yield bytes(memoryview(room)[:length])
+        at += size + sum_bytes
