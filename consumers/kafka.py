@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import (
-    AIOKafkaConsumer,
     ConsumerRebalanceListener,
 )
 from aiokafka import (
@@ -16,43 +15,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from consumers.kafka_client import RECONNECT_SECONDS, client_arguments, started
+from consumers.kafka_fetch import Consumer, Taken
 from consumers.kafka_notes import Committed, Notes
+from consumers.kafka_start import Start, began
+from consumers.kafka_troubles import Lost, Troubles
 from schemas.config import Kafka
 from schemas.records import Record, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
-NOWHERE = KafkaPartition("", 0)  # To wait for no partition: without any, aiokafka takes all.
-RECONNECT_SECONDS = 1.0
+READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
-
-
-def client_arguments(kafka: Kafka) -> dict[str, Any]:
-    """What every client of the same Kafka is given."""
-    password = kafka.sasl_plain_password
-    return {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-        "sasl_mechanism": kafka.sasl_mechanism,
-        "sasl_plain_username": kafka.sasl_plain_username,
-        "sasl_plain_password": password.get_secret_value() if password else None,
-        "ssl_context": kafka.ssl_context() if "SSL" in kafka.security_protocol else None,
-    }
-
-
-async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
-    """Start it, however long Kafka is away or refuses us: a restart would change nothing."""
-    said = ""
-    while True:
-        try:
-            await client.start()
-            return
-        except (KafkaError, OSError) as error:
-            if str(error) != said:
-                log.error("Kafka cannot be used, and is tried again", error=str(error))
-            said = str(error)
-        await asyncio.sleep(RECONNECT_SECONDS)
 
 
 async def is_co_partitioned(kafka: Kafka, topic: str) -> bool:
@@ -65,6 +40,16 @@ async def is_co_partitioned(kafka: Kafka, topic: str) -> bool:
         await client.close()
     counts = {described["topic"]: len(described["partitions"]) for described in found}
     return counts.get(topic, 0) == counts.get(kafka.topics.parked, 0) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read found, in the order in which it is to be told to the engine."""
+
+    lost: Sequence[Lost]
+    records: Sequence[Sequence[Record]]  # Each of one partition.
+    reached: Mapping[TopicPartition, int]  # There is no other record below these offsets.
+    cut: Sequence[TopicPartition]  # Their logs end before what was read of them.
 
 
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
@@ -82,6 +67,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         group_id: str,
         on_assigned: Callable[[Mapping[TopicPartition, Committed]], None],
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
+        begins: Start = "earliest",
     ) -> None:
         self._topic = topic
         self._parked_topic = parked_topic
@@ -93,19 +79,23 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._kafka = kafka
         self._group_id = group_id
         self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
+        self._begins = begins
+        self._group_trouble: str | None = None
 
     async def start(self) -> None:
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **client_arguments(self._kafka),
             group_id=self._group_id,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # What is lost is to be counted.
+            isolation_level="read_committed",
             partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_bytes=8_000_000,
             max_partition_fetch_bytes=1_000_000,
             rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
         )
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
+        self._troubles = Troubles(self._consumer)
         self._consumer.subscribe(topics, listener=self)
         await started(self._consumer)
 
@@ -116,14 +106,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def is_settling_in(self) -> bool:
         return bool(self._settling)
 
-    async def read(
-        self, *, full: Collection[TopicPartition] | None, records_max: int
-    ) -> list[Sequence[Record]]:
+    @property
+    def trouble(self) -> str | None:
+        """What keeps us from reading, if anything does; it may pass."""
+        return self._group_trouble or self._troubles.passing
+
+    async def read(self, *, full: Collection[TopicPartition] | None, records_max: int) -> Read:
         """What has come, by partition, but of those that are `full`; `None` means all are.
 
         Then it reads of the parked only, and stays in the group. A full partition is not paused:
         that would throw away what was fetched of it.
         """
+        lost = await self._troubles.looked_into()
         await self._end_scans()
         wanted: Collection[KafkaPartition] = ()
         if self._settling:
@@ -132,23 +126,51 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if paused := self._consumer.paused():
                 self._consumer.resume(*paused)
             wanted = self._wanted(full)
-        is_all = len(wanted) == len(self._consumer.assignment())
-        fetched = await self._consumer.getmany(
-            *(wanted or (NOWHERE,)),
-            timeout_ms=POLL_MILLISECONDS if is_all else ROOM_MILLISECONDS,
-            max_records=records_max,
-        )
-        return list(fetched.values())
+        taken = await self._take(wanted, records_max, has_room=full is not None and not full)
+        # Nothing is awaited from here on: what a rebalance takes away must not be given out.
+        self._troubles.happened(taken)
+        cut = [TopicPartition(*place) for place in self._troubles.cut]
+        reached = {TopicPartition(*place): at for place, at in taken.positions.items()}
+        return Read(lost, taken.records, reached, cut)
+
+    async def _take(
+        self, wanted: Collection[KafkaPartition], records_max: int, *, has_room: bool
+    ) -> Taken:
+        try:
+            taken = await self._consumer.take(
+                wanted,
+                timeout_ms=POLL_MILLISECONDS if has_room else ROOM_MILLISECONDS,
+                records_max=records_max,
+                bytes_max=READ_BYTES_MAX,
+            )
+        except KafkaError as error:
+            if self._group_trouble is None:
+                log.error("group cannot be used yet", group=self._group_id, error=str(error))
+            self._group_trouble = type(error).__name__
+            await asyncio.sleep(RECONNECT_SECONDS)
+            return Taken()
+        if self._group_trouble is not None:
+            log.info("group can be used again", group=self._group_id)
+            self._group_trouble = None
+        return taken
+
+    def restarted(self, place: TopicPartition) -> None:
+        """Of a partition with a log that was cut nothing is unsettled: it is read anew."""
+        self._troubles.restarted(KafkaPartition(*place))
 
     def _wanted(self, full: Collection[TopicPartition] | None) -> Collection[KafkaPartition]:
+        waiting = self._troubles.waiting
         return [
             place
             for place in self._consumer.assignment()
-            if place.topic != self._topic
-            or (
-                full is not None
-                and place.partition not in self._scanning
-                and TopicPartition(*place) not in full
+            if place not in waiting
+            and (
+                place.topic != self._topic
+                or (
+                    full is not None
+                    and place.partition not in self._scanning
+                    and TopicPartition(*place) not in full
+                )
             )
         ]
 
@@ -181,21 +203,14 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             log.warning("offsets could not be committed", error=str(error))
 
     async def standings(self) -> dict[TopicPartition, Standing]:
-        """Of the topic's partitions that are ours and whose end is known."""
-        found: dict[TopicPartition, Standing] = {}
-        for place in self._consumer.assignment():
-            end = self._consumer.highwater(place)
-            if place.topic == self._topic and end is not None:
-                try:
-                    position = await self._consumer.position(place)
-                except IllegalStateError:
-                    continue
-                here = TopicPartition(place.topic, place.partition)
-                found[here] = Standing(position, max(position, end))
-        return found
+        """Of the topic's partitions that are ours, as far as known."""
+        own = [place for place in self._consumer.assignment() if place.topic == self._topic]
+        found = await self._consumer.standings(own)
+        return {TopicPartition(*place): standing for place, standing in found.items()}
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
         self._settling, self._scanning = (), {}
+        self._troubles.clear()
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
     def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
@@ -214,12 +229,15 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
         committed = await self.notes.read(places)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
+        begun = await began(self._consumer, self._topic, self._parked_topic, self._begins)
         if self._settling is not places:
             return  # There was another rebalance meanwhile.
-        for place, one in committed.items():
+        for place, offset in begun.items():
+            self._consumer.seek(place, offset)
+        for here, one in committed.items():
             # One that knows of more than there is tells of lost records: others get their offsets.
-            if one.note is not None and one.note.left.read_to > ends[KafkaPartition(*place)]:
-                committed[place] = Committed(one.offset, None)
+            if one.note is not None and one.note.left.read_to > ends[KafkaPartition(*here)]:
+                committed[here] = Committed(one.offset, None)
         self._on_assigned(committed)
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic

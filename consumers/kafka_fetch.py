@@ -7,19 +7,26 @@ not bytes. Three classes take the place of aiokafka's, for every consumer of the
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import aiokafka.consumer.consumer
 import aiokafka.consumer.fetcher
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from consumers.kafka_batches import Batches
-from schemas.records import Record
+from schemas.records import Record, Standing
+
+FRESH_SECONDS = 5.0
+
+
+class ConsumerEndedError(Exception):
+    """A task of aiokafka's has ended: only a new consumer reads on."""
 
 
 class UnreadableError(CorruptRecordException):  # type: ignore[misc]  # aiokafka has no types.
@@ -57,12 +64,57 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         Of values at most `bytes_max`, and one more. Raises `KafkaError` for what concerns the
         group; what concerns a partition is in the answer.
         """
+        self._check_tasks()
         self._coordinator.check_errors()
         with self._subscription.fetch_context():
             taken: Taken = await self._fetcher.taken(
                 partitions, timeout_ms / 1000, records_max, bytes_max
             )
         return taken
+
+    def _check_tasks(self) -> None:
+        """aiokafka would go on without them, and nothing be read any more."""
+        coordinating = getattr(self._coordinator, "_coordination_task", None)
+        for task in (self._fetcher.error_future, coordinating):
+            if task is not None and task.done() and not self._closed:
+                raise ConsumerEndedError(repr(task.exception()))
+
+    async def standings(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Standing]:
+        """How far these were read, as far as known; only complete transactions count.
+
+        Of a partition that is not fetched, as it is full or waits, the end is asked for.
+        """
+        assignment = self._subscription.subscription.assignment
+        states = {place: assignment.state_value(place) for place in places}
+        oldest_ms = (time.time() - FRESH_SECONDS) * 1000
+        stale = [place for place, one in states.items() if (one.timestamp or 0) < oldest_ms]
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(FRESH_SECONDS):
+                for place, end in (await self.end_offsets(stale)).items():
+                    states[place].highwater = states[place].lso = end
+                    states[place].timestamp = time.time() * 1000
+        return {
+            place: Standing(one.position, max(one.position, _end_of(one)))
+            for place, one in states.items()
+            if one.has_valid_position and one.highwater is not None
+        }
+
+    async def committed_offsets(
+        self, places: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """Of those that have one."""
+        found = await self._coordinator.fetch_committed_offsets(list(places))
+        return {place: one.offset for place, one in found.items() if one.offset >= 0}
+
+    async def commit_for_all(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """As `commit`, also of partitions that are not ours."""
+        kept = {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}
+        await self._coordinator.commit_offsets(self._subscription.subscription.assignment, kept)
+
+
+def _end_of(state: Any) -> int:  # noqa: ANN401  aiokafka's `TopicPartitionState`.
+    is_stable_known = state.lso is not None and state.lso >= 0
+    return int(state.lso if is_stable_known else state.highwater)
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types.

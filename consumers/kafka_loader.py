@@ -1,13 +1,16 @@
 """Parked records are read again."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka import POLL_MILLISECONDS, client_arguments, started
+from consumers.kafka import POLL_MILLISECONDS, READ_BYTES_MAX
+from consumers.kafka_client import RECONNECT_SECONDS, client_arguments, started
+from consumers.kafka_fetch import Consumer, UnreadableError
+from consumers.kafka_troubles import Troubles
 from schemas.config import Kafka
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Headers, Record, TopicPartition
@@ -20,14 +23,17 @@ class Loader:
     """Reads parked records again, from any offset."""
 
     def __init__(self, kafka: Kafka) -> None:
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **client_arguments(kafka),
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",
+            isolation_level="read_committed",
             max_partition_fetch_bytes=1_000_000,
         )
+        self._troubles = Troubles(self._consumer)
         self._place: KafkaPartition | None = None
-        self._next = -1
+        self._asked = self._next = -1
+        self._trouble: str | None = None
         self._originals = Originals(kafka)
 
     async def start(self) -> None:
@@ -37,30 +43,66 @@ class Loader:
         await self._consumer.stop()
         await self._originals.stop()
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps us from reading, if anything does; it may pass."""
+        return self._trouble or self._troubles.passing
+
     async def read(
         self, place: TopicPartition, offset: int, records_max: int
     ) -> tuple[list[Record], int]:
-        """Records from this offset on, and the lowest offset that Kafka still has."""
+        """Records from this offset on, and the lowest offset that can be read."""
         here = KafkaPartition(*place)
+        self._ask_for(here, offset)
+        try:
+            if lost := await self._troubles.looked_into():
+                return [], lost[-1].before
+            taken = await self._consumer.take(
+                {here}.difference(self._troubles.waiting),
+                timeout_ms=POLL_MILLISECONDS,
+                records_max=records_max,
+                bytes_max=READ_BYTES_MAX,
+            )
+            self._troubles.happened(taken)
+            self._next = taken.positions.get(here, -1)
+            records = [record for part in taken.records for record in part]
+            if any(map(is_reference, records)):
+                records = await self._restored(records)
+        except KafkaError as error:  # Of no partition: the next try may find it gone.
+            self._say(error)
+            await asyncio.sleep(RECONNECT_SECONDS)
+            self._next = -1
+            return [], offset
+        self._trouble = None
+        # It begins further on only where a seek found nothing at that offset.
+        return records, max(offset, records[0].offset if records else self._next)
+
+    async def _restored(self, records: list[Record]) -> list[Record]:
+        """With the bytes of those that are references; no more at once than one read may have."""
+        restored: list[Record] = []
+        left = READ_BYTES_MAX
+        for record in records:
+            restored.append(await self._originals.whole(record))
+            left -= len(restored[-1].value or b"")
+            if left <= 0 and record is not records[-1]:
+                self._next = -1  # The next read is to seek.
+                break
+        return restored
+
+    def _say(self, error: KafkaError) -> None:
+        if self._trouble is None:
+            log.error("parked records cannot be read yet", error=str(error))
+        self._trouble = type(error).__name__
+
+    def _ask_for(self, here: KafkaPartition, offset: int) -> None:
         if here != self._place:
             self._consumer.assign([here])
             self._place, self._next = here, -1
         if not self._next <= offset < self._next + SKIP_MAX:
             self._consumer.seek(here, offset)
-        fetched = await self._consumer.getmany(
-            here, timeout_ms=POLL_MILLISECONDS, max_records=records_max
-        )
-        records: list[Record] = fetched.get(here, [])
-        if records:
-            self._next = records[-1].offset + 1
-            # It begins further on only where a seek found that offset deleted.
-            begins_at = max(offset, records[0].offset)
-            if any(map(is_reference, records)):
-                records = [await self._originals.whole(record) for record in records]
-            return records, begins_at
-        self._next = -1
-        begins = await self._consumer.beginning_offsets([here])
-        return [], begins[here]
+        if offset != self._asked:
+            self._asked = offset
+            self._troubles.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +123,7 @@ class Originals:
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._consumer: AIOKafkaConsumer | None = None  # Hardly anybody needs one.
+        self._consumer: Consumer | None = None  # Hardly anybody needs one.
 
     async def stop(self) -> None:
         if self._consumer is not None:
@@ -106,7 +148,7 @@ class Originals:
 
     async def _read(self, origin: Origin) -> Record | None:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
+            consumer = Consumer(
                 **client_arguments(self._kafka), auto_offset_reset="none", enable_auto_commit=False
             )
             await started(consumer)
@@ -118,7 +160,7 @@ class Originals:
         while await self._consumer.position(place) < end:
             try:
                 fetched = await self._consumer.getmany(place, max_records=1, timeout_ms=1000)
-            except OffsetOutOfRangeError:
+            except (OffsetOutOfRangeError, UnreadableError):
                 break
             for record in fetched.get(place, ()):
                 found: Record = record

@@ -109,6 +109,12 @@ DEAD_LETTERS = Counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
 
+LOST = Counter(
+    "ampgate_delivery_lost_records",
+    "Records that Kafka deleted before they were delivered, or that could not be read.",
+    ["destination", "topic"],
+)
+
 
 class Counts:
     """What one worker counts, under its own labels."""
@@ -127,6 +133,9 @@ class Counts:
     def dead(self, reason: str) -> None:
         DEAD_LETTERS.labels(self._destination, reason).inc()
         RECORDS.labels(self._destination, self._kind, "dead").inc()
+
+    def lost(self, topic: str, records: int) -> None:
+        LOST.labels(self._destination, topic).inc(records)
 
     def parked(self, records: int) -> None:
         RECORDS.labels(self._destination, self._kind, "parked").inc(records)

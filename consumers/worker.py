@@ -32,6 +32,7 @@ from consumers.kafka import Reader, is_co_partitioned
 from consumers.kafka_letters import Letters
 from consumers.kafka_loader import Loader
 from consumers.kafka_notes import Committed
+from consumers.kafka_troubles import Lost
 from consumers.progress import Progress
 from schemas.config import Config
 from schemas.records import TopicPartition
@@ -62,6 +63,8 @@ class Worker:
         self._wait_asked = wait
         self._counts = metrics.Counts(destination.name, destination.kind)
         self._topic = config.kafka.topics.of(destination.kind)
+        for topic in (self._topic, config.kafka.topics.parked):
+            self._counts.lost(topic, 0)  # An alert compares with what was before.
         self._delivery = self._new_delivery(None)
         self._reader = self._new_reader(None)
         self._loader: Loader | None = None
@@ -131,7 +134,17 @@ class Worker:
     def _new_reader(self, parked_topic: str | None) -> Reader:
         kafka = self._config.kafka
         group_id = kafka.topics.group_id(self._destination.name, self._destination.kind)
-        return Reader(kafka, self._topic, parked_topic, group_id, self._assigned, self._revoked)
+        name = self._destination.name
+        [start] = [one.start for one in self._config.destinations if one.name == name]
+        return Reader(
+            kafka,
+            self._topic,
+            parked_topic,
+            group_id,
+            self._assigned,
+            self._revoked,
+            start,
+        )
 
     def _new_progress(self) -> Progress:
         return Progress(self._delivery, self._reader, self._counts, self._clock)
@@ -200,11 +213,39 @@ class Worker:
     async def _read(self) -> None:
         while not self._stopping:
             full = self._delivery.full() if self._delivery.has_room else None
-            for records in await self._reader.read(full=full, records_max=READ_RECORDS_MAX):
+            read = await self._reader.read(full=full, records_max=READ_RECORDS_MAX)
+            for lost in read.lost:
+                self._lose(lost)
+            for records in read.records:
                 is_own = records[0].topic == self._topic
                 take = self._delivery.accept if is_own else self._delivery.scan
                 self._counts.skipped(take(records, self._clock()))
+            for place, offset in read.reached.items():
+                self._delivery.reached(place, offset)
+            for place in read.cut:
+                self._restart(place)
             self._news.set()
+
+    def _restart(self, place: TopicPartition) -> None:
+        self._counts.lost(place.topic, self._delivery.cut(place))
+        if self._delivery.restart(place):
+            self._reader.restarted(place)
+
+    def _lose(self, lost: Lost) -> None:
+        """One line for what is gone; it is counted, also where nobody waited for it."""
+        place, records = lost.place, self._delivery.lose(lost.place, lost.first, lost.before)
+        self._counts.lost(place.topic, records)
+        say = log.error if records else log.warning
+        say(
+            "offsets can be read no more and are left out",
+            worker=self.name,
+            why=lost.why,
+            topic=place.topic,
+            partition=place.partition,
+            first=lost.first,
+            last=lost.before - 1,
+            lost=records,
+        )
 
     async def _load(self) -> None:
         """Read again what was parked and whose time has come."""
@@ -216,8 +257,8 @@ class Worker:
                 continue
             offset = self._delivery.wanted_from(place.partition)
             records, begins = await loader.read(place, offset, READ_RECORDS_MAX)
-            if begins > offset and (lost := self._delivery.lose(place.partition, begins)):
-                log.error("parked records were deleted by retention", place=place, records=lost)
+            if begins > offset:
+                self._lose(Lost(place, offset, begins, "deleted"))
             self._counts.skipped(self._delivery.load(records, self._clock()))
             self._news.set()
 

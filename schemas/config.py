@@ -34,6 +34,7 @@ from schemas.config_values import (
     Host,
     Name,
     Seconds,
+    Start,
 )
 from schemas.topics import Topics
 
@@ -170,6 +171,7 @@ class DestinationBase(Section):
     base_url: BaseUrl | None = None
     sources: tuple[str, ...] | None = None
     where: Mapping[str, tuple[FilterValue, ...]] = {}
+    start: Start = "earliest"
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     timeout_seconds: Seconds = 30.0
 

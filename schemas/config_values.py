@@ -1,8 +1,10 @@
 """What the keys of a configuration may be: patterns, and types with their bounds."""
 
-from typing import Annotated
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from schemas.urls import usable_url
 
@@ -27,6 +29,7 @@ UNSCRUBBED = frozenset(
         *("groups", "group_type", "group_value"),
     }
 )
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What stands for a destination in dead letters where the edge refused a record.
 RESERVED_NAMES = frozenset({"edge"})
 
@@ -45,3 +48,17 @@ def _with_real_ports(servers: str) -> str:
 
 
 BootstrapServers = Annotated[str, Field(pattern=BOOTSTRAP), AfterValidator(_with_real_ports)]
+
+
+def _somewhere(start: object) -> object:
+    """A time is TOML's own, or RFC 3339 in a string, as the environment has it."""
+    if start in ("earliest", "latest"):
+        return start
+    with suppress(ValueError):
+        time = datetime.fromisoformat(start) if isinstance(start, str) else start
+        if isinstance(time, datetime) and time.tzinfo is not None and time >= EPOCH:
+            return time
+    raise ValueError('must be "earliest", "latest" or a time, as in 2026-01-31T00:00:00Z')
+
+
+Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_somewhere)]

@@ -7,6 +7,7 @@ every decision.
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from sys import maxsize
 
 from consumers.delivery.clocks import Held
 from consumers.delivery.destination import Destination, Reply, Unsendable
@@ -76,9 +77,27 @@ class Delivery:
         """Take parked records that were read again, from where `wants` says."""
         return self._intake.load(records, now)
 
-    def lose(self, partition: int, before: int) -> int:
-        """Kafka has deleted the parked records below this offset: how many waited there?"""
-        return self._waits.lose(partition, before)
+    def reached(self, place: TopicPartition, offset: int) -> None:
+        """Kafka has no other record below this offset: of the end of a log many may be none."""
+        self._stock.offsets_from(place, offset).read((), offset)
+
+    def lose(self, place: TopicPartition, first: int, before: int) -> int:
+        """From `first` to before `before` nothing can be read any more: how many waited there?
+
+        Those that are in memory are delivered all the same.
+        """
+        offsets = self._stock.offsets_from(place, first)
+        is_own = place.topic == self._topic
+        unread = offsets.lose(before, all_are_ours=is_own) if first >= offsets.read_to else 0
+        return unread + (0 if is_own else self._waits.lose(place.partition, before))
+
+    def cut(self, place: TopicPartition) -> int:
+        """Its log ends before what was read of it: how many waited there that are gone?"""
+        return 0 if place.topic == self._topic else self._waits.lose(place.partition, maxsize)
+
+    def restart(self, place: TopicPartition) -> bool:
+        """May its log be read from its beginning? Not before all that was read is settled."""
+        return self._stock.restart(place)
 
     def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """Act on what the destination said; the verdict is returned to be counted."""

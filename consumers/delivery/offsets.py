@@ -49,6 +49,7 @@ class Offsets:
         self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
         self._runs = 0  # Of unsettled ones, when they were last counted.
+        self._is_after_lost = False  # What is read next.
 
     @property
     def committable(self) -> int:
@@ -60,8 +61,22 @@ class Offsets:
         The others need no delivery, so it costs a crash nothing to read them again.
         """
         assert not offsets or self.read_to <= offsets[0] <= offsets[-1] < to, "out of order"
+        if self._is_after_lost and offsets:
+            self._after_settled.add(offsets[0])
+            self._is_after_lost = False
         self._read.extend(offsets)
         self.read_to = to
+
+    def lose(self, before: int, *, all_are_ours: bool) -> int:
+        """What is below this offset cannot be read any more: how many had still to be?
+
+        Those that a former owner had settled are not among them. Of others' records, where there
+        are any, only those count that a former owner had seen to be ours.
+        """
+        first, self.read_to = self.read_to, max(self.read_to, before)
+        left = [max(0, min(b + 1, before) - max(a, first)) for a, b in self._left]
+        self._is_after_lost |= self.read_to > first
+        return sum(left) + (max(0, before - max(first, self.left_to)) if all_are_ours else 0)
 
     def was_settled(self, offset: int) -> bool:
         """Whether a former owner settled it; asked in the order of reading."""
@@ -103,7 +118,7 @@ class Offsets:
     def _unsettled_ranges(self) -> list[Range]:
         """Skipped ones may be among them: to read those again does no harm."""
         if not self._settled and not self._after_settled:
-            return [(self._read[0], self.read_to - 1)] if self._read else []
+            return [(self._read[0], self._read[-1])] if self._read else []
         ranges: list[Range] = []
         is_open = False
         for offset in self._read:

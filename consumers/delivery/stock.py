@@ -37,12 +37,27 @@ class Stock:
         return self._bytes_max
 
     def offsets_of(self, place: TopicPartition, record: Record) -> Offsets:
+        offsets = self.offsets_from(place, record.offset)
+        offsets.stamp(record.offset, record.timestamp)
+        return offsets
+
+    def offsets_from(self, place: TopicPartition, offset: int) -> Offsets:
+        """Of a partition of which nothing was read yet they begin here."""
         offsets = self.offsets.get(place)
         if offsets is None:
             self.committed.pop(place, None)
-            offsets = self.offsets[place] = Offsets(record.offset, self.left.pop(place, None))
-        offsets.stamp(record.offset, record.timestamp)
+            offsets = self.offsets[place] = Offsets(offset, self.left.pop(place, None))
         return offsets
+
+    def restart(self, place: TopicPartition) -> bool:
+        """Forget what was read of a partition, once nothing of it is unsettled."""
+        offsets = self.offsets.get(place)
+        if offsets is not None and offsets.span > 0:
+            return False
+        self.offsets.pop(place, None)
+        self.left.pop(place, None)
+        self.committed[place] = 0
+        return True
 
     def may_be_read_again(self, place: TopicPartition, offset: int) -> bool:
         """Whether we come, or come once more, to this offset of a partition of ours."""

@@ -33,6 +33,7 @@ PROMISED = {
     "ampgate_delivery_waiting_records": {"destination", "reason"},
     "ampgate_delivery_paused": {"destination", "reason"},
     "ampgate_delivery_concurrency_limit": {"destination"},
+    "ampgate_delivery_lost_records_total": {"destination", "topic"},
     "ampgate_dead_letters_total": {"destination", "reason"},
 }
 

@@ -67,7 +67,7 @@ class World:
         async with consumer, asyncio.timeout(DEADLINE_SECONDS):
             while len(found) < count:
                 letter = await consumer.getone()
-                headers = {name: value.decode() for name, value in letter.headers}
+                headers = {name: (value or b"").decode() for name, value in letter.headers}
                 value = (letter.value or b"").decode(errors="replace")
                 found[f"{headers['destination']} {headers['origin']}"] = headers | {"value": value}
         return list(found.values())

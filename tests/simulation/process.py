@@ -156,7 +156,7 @@ class Process:
         records = log.since(offset, self.world.random.randint(1, FETCH_MAX))
         begins = max(offset, records[0].offset) if records else log.begin
         if begins > offset:
-            self.delivery.lose(place.partition, begins)
+            self.delivery.lose(place, offset, begins)
         self.delivery.load(records, self.world.now)
 
     def _send(self, batch: Batch) -> None:

@@ -1,6 +1,7 @@
 """The configuration: where its values come from, and what is said of a wrong one."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,18 @@ def test_only_secrets_may_be_absent() -> None:
         ConfigError, match=r"destinations\.0\.base_url: the environment has no PROXY"
     ):
         parse(tree, {}, "x", unused_secrets=["destinations"])
+
+
+@pytest.mark.parametrize("start", ["2026-01-31T00:00:00Z", "2026-01-31T02:00:00+02:00"])
+def test_a_destination_may_start_at_a_time(start: str) -> None:
+    moment = datetime(2026, 1, 31, tzinfo=UTC)
+    for given in (start, moment):
+        (destination,) = parsed({"destinations": [{**AMPLITUDE, "start": given}]}).destinations
+        assert destination.start == moment
+
+
+@pytest.mark.parametrize("start", ["oldest", "", "2026-01-31T00:00:00", "1969-12-31T00:00:00Z", 5])
+def test_a_start_that_is_nowhere_is_refused(start: object) -> None:
+    said = refusal({"destinations": [{**AMPLITUDE, "start": start}]})
+
+    assert 'destinations.0.start: must be "earliest", "latest" or a time, as in 2026' in said

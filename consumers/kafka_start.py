@@ -1,0 +1,69 @@
+"""Where a group begins to read of which nothing is committed yet."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from aiokafka import TopicPartition as KafkaPartition
+
+from consumers.kafka_fetch import Consumer
+
+Start = Literal["earliest", "latest"] | datetime
+log = structlog.get_logger()
+
+
+async def began(
+    consumer: Consumer, topic: str, parked_topic: str | None, start: Start
+) -> Mapping[KafkaPartition, int]:
+    """Commit where reading begins, of each partition of ours without an offset; returns these.
+
+    It is committed before anything is read: a crash may then come whenever it likes. With "latest"
+    the first member does so for all partitions of the topic: what it leaves out is then the same
+    for all. A partition that is added later is read from its beginning, as all of it is new.
+    """
+    ours = consumer.assignment()
+    numbers = consumer.partitions_for_topic(topic) or ()
+    places = {*ours, *(KafkaPartition(topic, number) for number in numbers)}
+    committed = await consumer.committed_offsets(places)
+    is_new = all(place.topic != topic for place in committed)
+    is_for_all = is_new and start == "latest"
+    missing = [place for place in (places if is_for_all else ours) if place not in committed]
+    if not ours.intersection(missing):
+        return {}
+    at = "earliest" if start == "latest" and not is_new else start
+    offsets = {
+        **await _offsets(consumer, [one for one in missing if one.topic == topic], at),
+        **await _offsets(consumer, [one for one in missing if one.topic != topic], "earliest"),
+    }
+    await consumer.commit_for_all(offsets)
+    log.info(
+        "no offset was committed, reading begins",
+        topics=[topic, parked_topic],
+        is_new_group=is_new,
+        start=str(at),
+        offsets={f"{place.topic}/{place.partition}": at for place, at in offsets.items()},
+    )
+    return {place: offset for place, offset in offsets.items() if place in ours}
+
+
+async def _offsets(
+    consumer: Consumer, places: Collection[KafkaPartition], start: Start
+) -> Mapping[KafkaPartition, int]:
+    if not places:
+        return {}
+    found: Mapping[KafkaPartition, int]
+    match start:
+        case "earliest":
+            found = await consumer.beginning_offsets(places)
+        case "latest":
+            found = await consumer.end_offsets(places)
+        case datetime():
+            milliseconds = int(start.timestamp() * 1000)
+            ends = await consumer.end_offsets(places)
+            later = await consumer.offsets_for_times(dict.fromkeys(places, milliseconds))
+            found = {
+                place: end if (first := later.get(place)) is None else first.offset
+                for place, end in ends.items()
+            }
+    return found

@@ -1,0 +1,144 @@
+"""What is wrong with a partition: records that are gone, a log that was cut, or what passes."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from consumers.kafka_fetch import Consumer, Taken, UnreadableError
+from schemas.records import TopicPartition
+
+AGAIN_SECONDS = 1.0  # A partition with an error is asked again after so long.
+UNREADABLE_TRIES = 5  # What was damaged on its way comes whole the next time.
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Offsets of a partition from `first` to before `before`, which nobody can read any more."""
+
+    place: TopicPartition
+    first: int
+    before: int
+    why: Literal["deleted", "unreadable"]
+
+
+class Troubles:
+    """The errors of one consumer's partitions; each concerns its partition alone."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._errors: dict[KafkaPartition, KafkaError] = {}  # To be looked into.
+        self._again_at: dict[KafkaPartition, float] = {}  # On the monotonic clock.
+        self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # At which offset, how many.
+        self._passing: dict[str, str] = {}  # By topic: what is wrong, and was said.
+        self.cut: dict[KafkaPartition, int] = {}  # With a log that ends before our position: begin.
+
+    @property
+    def waiting(self) -> Collection[KafkaPartition]:
+        """Partitions that are not to be read now."""
+        now = time.monotonic()
+        return {*self.cut, *(place for place, at in self._again_at.items() if at > now)}
+
+    @property
+    def passing(self) -> str | None:
+        """What keeps us from reading, if anything does; it may pass."""
+        return next(iter(self._passing.values()), None)
+
+    def clear(self) -> None:
+        """Other partitions are ours now."""
+        for one in (self._errors, self._again_at, self._tries, self.cut):
+            one.clear()
+
+    def happened(self, taken: Taken) -> None:
+        for place, error in taken.errors.items():
+            self._errors[place] = error
+            self._again_at[place] = time.monotonic() + AGAIN_SECONDS
+        for place in taken.positions:
+            if place not in taken.errors:
+                self._again_at.pop(place, None)
+                self._tries.pop(place, None)
+                if self._passing.pop(place.topic, None):
+                    log.info("topic can be read again", topic=place.topic)
+
+    async def looked_into(self) -> list[Lost]:
+        """Which records are lost, by the errors since the last time; reading goes on after them."""
+        lost: list[Lost] = []
+        for place, error in list(self._errors.items()):
+            try:
+                if (found := await self._look_into(place, error)) is not None:
+                    lost.append(found)
+            except IllegalStateError:
+                pass  # It is no longer ours.
+            except KafkaError as another:
+                self._say(place.topic, another)
+            self._errors.pop(place, None)
+        return lost
+
+    async def _look_into(self, place: KafkaPartition, error: KafkaError) -> Lost | None:
+        match error:
+            case OffsetOutOfRangeError():
+                return await self._out_of_range(place, error.args[0][place])
+            case UnreadableError():
+                return self._unreadable(place, error)
+            case _:
+                self._say(place.topic, error)
+                return None
+
+    async def _out_of_range(self, place: KafkaPartition, position: int) -> Lost | None:
+        begin = (await self._consumer.beginning_offsets([place]))[place]
+        if position < begin:
+            self._go_on(place, begin)
+            return Lost(TopicPartition(*place), position, begin, "deleted")
+        end = (await self._consumer.end_offsets([place]))[place]
+        if position > end and place in self._consumer.assignment():
+            log.error(
+                "log ends before what was read of it, and will be read from its beginning",
+                topic=place.topic,
+                partition=place.partition,
+                position=position,
+                begin=begin,
+                end=end,
+            )
+            self.cut[place] = begin
+        return None
+
+    def _unreadable(self, place: KafkaPartition, error: UnreadableError) -> Lost | None:
+        first, tries = self._tries.get(place, (error.first, 0))
+        tries = tries + 1 if first == error.first else 1
+        self._tries[place] = error.first, tries
+        if tries == 1:
+            log.error(
+                "batch cannot be parsed and is read again",
+                topic=place.topic,
+                partition=place.partition,
+                offset=error.first,
+                error=str(error),
+            )
+        if tries < UNREADABLE_TRIES:
+            return None
+        self._go_on(place, error.before)
+        return Lost(TopicPartition(*place), error.first, error.before, "unreadable")
+
+    def restarted(self, place: KafkaPartition) -> None:
+        """Nothing of the log that was cut is left: read it from its beginning."""
+        if (begin := self.cut.pop(place, None)) is not None and self._is_ours(place):
+            self._go_on(place, begin)
+
+    def _is_ours(self, place: KafkaPartition) -> bool:
+        return place in self._consumer.assignment()
+
+    def _go_on(self, place: KafkaPartition, offset: int) -> None:
+        self._consumer.seek(place, offset)
+        self._again_at.pop(place, None)
+
+    def _say(self, topic: str, error: KafkaError) -> None:
+        """One line when a topic cannot be read; another when it can again."""
+        why = type(error).__name__
+        if self._passing.get(topic) != why:
+            log.error("topic cannot be read, and is tried again", topic=topic, error=str(error))
+        self._passing[topic] = why
