@@ -154,6 +154,8 @@ class Lane:
             _fail(flush, NotStored("the process stops"))
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was: nothing was acknowledged.
+            if self._handed is not None:  # If nothing follows, nobody will ask what became of it.
+                self._handed.add_done_callback(_retrieved)
             self._say_failed(error)
             _fail(flush, NotStored(str(error) or type(error).__name__))
             return False
@@ -222,9 +224,9 @@ class Lane:
             await asyncio.wait([self._task])
 
 
-def _retrieved(stored: "asyncio.Future[None]") -> None:
-    if not stored.cancelled():
-        stored.exception()
+def _retrieved(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _fail(flush: _Flush, error: NotStored) -> None:

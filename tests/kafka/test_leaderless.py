@@ -1,0 +1,90 @@
+"""One partition of many has no leader: the probe says so, and afterwards writes go on."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.admin import NewTopic
+
+from ampgate.kafka import EmbeddedKafka
+from consumers.kafka_letters import Letters
+from gateway.log import EdgeLog
+from producing.lanes import NotStored
+from schemas.config import Kafka
+from schemas.records import NewRecord
+from tests.eventually import eventually, seen
+from tests.kafka.test_letters import DESTINATION, a_letter
+from tests.kafka.writing import Topic, admin
+
+BROKERS = 3
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """Each partition is on one broker only; two others keep the cluster alive."""
+    directory = tmp_path_factory.mktemp("cluster")
+    with EmbeddedKafka(directory, brokers=BROKERS, heap_megabytes=256) as kafka:
+        yield kafka
+
+
+async def create(kafka: Kafka) -> None:
+    made = [NewTopic(name, BROKERS, 1) for name in (*kafka.topics.lasting, kafka.topics.probe)]
+    for topic in made:
+        topic.topic_configs["min.insync.replicas"] = "1"
+    async with admin(kafka) as client:
+        await client.create_topics(made)
+
+
+async def test_writes_go_on_after_a_partition_was_without_leader_for_long(
+    cluster: EmbeddedKafka, topic_prefix: str
+) -> None:
+    kafka = Kafka(bootstrap_servers=cluster.bootstrap_servers, topic_prefix=topic_prefix)
+    await create(kafka)
+    events = Topic(kafka, kafka.topics.events)
+    log, letters = EdgeLog(kafka, 3.0), Letters(kafka)
+    await asyncio.gather(log.start(), letters.start())
+    try:
+        await seen(log.probe, bool)
+        await every_partition(log, events, b"before")
+        for its in (log._log, letters._log):  # Else a batch without leader waits for 40 s.
+            its._connection.producer()._message_accumulator._batch_ttl = 1.0
+
+        await asyncio.to_thread(cluster.kill, 2)
+        await seen(log.probe, lambda is_ready: not is_ready)  # Nobody wrote meanwhile.
+        burying = [
+            asyncio.create_task(letters.bury(a_letter(at, b"{", None), DESTINATION))
+            for at in range(9)
+        ]
+        outcomes = [await outcome_of(log, events, b"lost %d" % at) for at in range(BROKERS)]
+        assert outcomes.count(NotStored) == 1, "the others have leaders"
+        await eventually(lambda: sum(one.done() for one in burying) >= 6)
+        await eventually(lambda: letters.is_failing)
+
+        await asyncio.to_thread(cluster.restart, 2)
+        await asyncio.gather(*burying)
+        await every_partition(log, events, b"after")
+        await seen(log.probe, bool)
+        await eventually(lambda: not letters.is_failing)
+    finally:
+        await asyncio.gather(log.stop(), letters.stop())
+
+    dead = await Topic(kafka, kafka.topics.dead_letters).values()
+    assert len(dead) == 9
+    values = await events.values()
+    assert values.count(b"after") >= BROKERS
+
+
+async def outcome_of(log: EdgeLog, topic: Topic, value: bytes) -> type[Exception] | None:
+    """Of a record in the next partition."""
+    try:
+        await log.append(topic.name, [NewRecord(None, value)])
+    except NotStored:
+        return NotStored
+    return None
+
+
+async def every_partition(log: EdgeLog, topic: Topic, value: bytes) -> None:
+    async def outcomes() -> list[type[Exception] | None]:
+        return [await outcome_of(log, topic, value) for _ in range(BROKERS)]
+
+    await seen(outcomes, lambda found: set(found) == {None})
