@@ -1,9 +1,11 @@
 """What tests of the delivery and of the operator's commands start from."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from ampgate.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.kafka.delivery_world import World, opened_world
 from tests.operating import Operation, operation, simulating
@@ -27,3 +29,14 @@ async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
     """As `simulated`, with the delivery in the test's own process."""
     async with opened_world(kafka, topic_prefix) as opened:
         yield opened
+
+
+@pytest.fixture
+def guarded_kafka(tmp_path: Path) -> Iterator[Broker]:
+    """A Kafka that knows permissions; what none names is free for all."""
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with EmbeddedKafka(tmp_path / "kafka", settings=settings) as embedded:
+        yield Broker(embedded.bootstrap_servers)

@@ -1,28 +1,21 @@
 """What is wrong with a real Kafka is found, each with its fix."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 from ampgate.check import check
 from ampgate.finding import Finding
-from ampgate.kafka import EmbeddedKafka
 from ampgate.topics import admin_client
 from schemas.topics import Kind, Topics
 from tests.conftest import Broker
 from tests.eventually import seen
+from tests.kafka.acls import GROUP, READ, TOPIC, allow
 from tests.operating import AMPLITUDE, Operation, event, operation, simulating
-
-READ, ALLOW, LITERAL, TOPIC, GROUP = 3, 3, 3, 2, 3
 
 
 async def wrong(world: Operation) -> list[Finding]:
@@ -148,76 +141,17 @@ async def test_the_command_fails_while_anything_is_wrong(
     assert '"subject":"sources","says":"0 configured"' in ran.stdout
 
 
-class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  aiokafka's way.
-    API_KEY = 30
-    API_VERSION = 1
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
-    )
-
-
-class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  As above.
-    API_KEY = 30
-    API_VERSION = 1
-    RESPONSE_TYPE = CreateAclsResponse_v1
-    SCHEMA = Schema(
-        (
-            "creations",
-            Array(
-                ("resource_type", Int8),
-                ("resource_name", String("utf-8")),
-                ("pattern_type", Int8),
-                ("principal", String("utf-8")),
-                ("host", String("utf-8")),
-                ("operation", Int8),
-                ("permission_type", Int8),
-            ),
-        )
-    )
-
-
-class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # As above.
-    API_KEY = 30
-
-    def __init__(self, *acls: tuple[int, str, str]) -> None:
-        self._acls = acls
-
-    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> Any:  # noqa: ANN401  As above.
-        return request_struct_class(
-            [
-                (resource, name, LITERAL, principal, "*", READ, ALLOW)
-                for resource, name, principal in self._acls
-            ]
-        )
-
-
-@pytest.fixture
-def guarded_kafka(tmp_path: Path) -> Iterator[Broker]:
-    """A Kafka that knows permissions; what none names is free for all."""
-    settings = {
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
-    }
-    with EmbeddedKafka(tmp_path / "kafka", settings=settings) as embedded:
-        yield Broker(embedded.bootstrap_servers)
-
-
 async def test_permissions_that_lack_are_named(guarded_kafka: Broker) -> None:
     async with simulating("amplitude") as amplitude, simulating("aampe") as aampe:
         world = await operation(guarded_kafka, "ampgate.", amplitude, aampe)
         topics = Topics("ampgate.")
         assert await wrong(world) == []
-        client = AIOKafkaClient(bootstrap_servers=guarded_kafka.bootstrap_servers)
-        await client.bootstrap()
-        acls = CreateAcls(
-            (TOPIC, topics.events, "User:ANONYMOUS"),
-            (TOPIC, topics.dead_letters, "User:somebody-else"),
-            (GROUP, "ampgate.aampe-us.events", "User:somebody-else"),
+        await allow(
+            guarded_kafka,
+            (TOPIC, topics.events, "User:ANONYMOUS", READ),
+            (TOPIC, topics.dead_letters, "User:somebody-else", READ),
+            (GROUP, "ampgate.aampe-us.events", "User:somebody-else", READ),
         )
-        answer = await client.send(client.get_random_node(), acls)
-        await client.close()
-        assert {code for code, _ in answer.results} == {0}
 
         found = await seen(partial(wrong, world), lambda findings: len(findings) >= 4)
         server = f"kafka-acls --bootstrap-server {guarded_kafka.bootstrap_servers} --add "

@@ -73,6 +73,9 @@ async def test_while_kafka_is_dead_nothing_is_acknowledged_and_afterwards_all_go
                 await edge.ready()
                 senders.stop()
             assert set(senders.statuses) == {202, 503}
+            said = edge.said.read_text()
+            assert said.count("Kafka takes no writes") == 2, "one line for each outage"
+            assert said.count("Kafka takes writes again") == 2
         stored = await insert_ids(kafka)
     assert set(senders.acknowledged) <= set(stored)
     for sender in range(4):

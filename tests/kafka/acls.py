@@ -1,0 +1,66 @@
+"""Permissions in Kafka, as an administrator gives them; aiokafka has no requests for that."""
+
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+
+from tests.conftest import Broker
+
+READ, WRITE = 3, 4
+TOPIC, GROUP = 2, 3
+ALLOW, LITERAL = 3, 3
+
+
+async def allow(broker: Broker, *acls: tuple[int, str, str, int]) -> None:
+    """Of each: the kind of resource, its name, who may, and what. From then on nobody else may."""
+    client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
+    await client.bootstrap()
+    answer = await client.send(client.get_random_node(), CreateAcls(*acls))
+    await client.close()
+    assert {code for code, _ in answer.results} == {0}
+
+
+class CreateAclsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  aiokafka's way.
+    API_KEY = 30
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
+    )
+
+
+class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  As above.
+    API_KEY = 30
+    API_VERSION = 1
+    RESPONSE_TYPE = CreateAclsResponse_v1
+    SCHEMA = Schema(
+        (
+            "creations",
+            Array(
+                ("resource_type", Int8),
+                ("resource_name", String("utf-8")),
+                ("pattern_type", Int8),
+                ("principal", String("utf-8")),
+                ("host", String("utf-8")),
+                ("operation", Int8),
+                ("permission_type", Int8),
+            ),
+        )
+    )
+
+
+class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # As above.
+    API_KEY = 30
+
+    def __init__(self, *acls: tuple[int, str, str, int]) -> None:
+        self._acls = acls
+
+    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> Any:  # noqa: ANN401  As above.
+        return request_struct_class(
+            [
+                (resource, name, LITERAL, principal, "*", operation, ALLOW)
+                for resource, name, principal, operation in self._acls
+            ]
+        )
