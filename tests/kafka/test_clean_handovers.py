@@ -277,6 +277,7 @@ async def disturb(deployment: Deployment, load: Load, chosen: random.Random) -> 
     await load.goes_on()
 
 
+@pytest.mark.timeout(120 + 60 * ROUNDS)
 async def test_joins_leaves_restarts_and_reloads_under_load_send_nothing_twice(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
