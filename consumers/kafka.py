@@ -12,9 +12,9 @@ from aiokafka import (
     TopicPartition as KafkaPartition,
 )
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from consumers.kafka_assignor import SisterAssignor
 from consumers.kafka_client import RECONNECT_SECONDS, client_arguments, started
 from consumers.kafka_fetch import Consumer, Taken
 from consumers.kafka_notes import Committed, Notes
@@ -26,20 +26,19 @@ from schemas.records import Record, Standing, TopicPartition
 POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
 READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
+METADATA_SECONDS = 10.0  # So soon are partitions noticed that were added.
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
 
 
-async def is_co_partitioned(kafka: Kafka, topic: str) -> bool:
-    """Whether the topic of the parked has the same partitions as this one."""
+async def can_park(kafka: Kafka) -> bool:
+    """Whether there is a topic of the parked."""
     client = AIOKafkaAdminClient(**client_arguments(kafka))
     await started(client)
     try:
-        found = await client.describe_topics([topic, kafka.topics.parked])
+        return kafka.topics.parked in await client.list_topics()
     finally:
         await client.close()
-    counts = {described["topic"]: len(described["partitions"]) for described in found}
-    return counts.get(topic, 0) == counts.get(kafka.topics.parked, 0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ class Read:
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
     """One consumer group's view of one topic, and of what is parked of it.
 
-    Both have the same partitions, and the range assignor gives a member the same ones of each. The
-    topic's own partition is not read before the parked one was, to the end that it then had.
+    A member is given the same partitions of both, as far as both have them. The topic's own one is
+    not read before the parked one was, to the end that it then had.
     """
 
     def __init__(
@@ -89,7 +88,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             enable_auto_commit=False,
             auto_offset_reset="none",  # What is lost is to be counted.
             isolation_level="read_committed",
-            partition_assignment_strategy=(RangePartitionAssignor,),
+            partition_assignment_strategy=(SisterAssignor,),
+            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
             fetch_max_bytes=8_000_000,
             max_partition_fetch_bytes=1_000_000,
             rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
@@ -244,4 +244,6 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         }
         self._settling = ()
         numbers = sorted({place.partition for place in places})
+        if alone := [n for n in numbers if KafkaPartition(self._parked_topic, n) not in places]:
+            log.warning("nothing can be parked of some partitions", partitions=alone)
         log.info("partitions assigned", group=self._group_id, partitions=numbers)

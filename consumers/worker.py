@@ -28,7 +28,7 @@ from consumers.delivery.destination import (
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.pace import Wait
 from consumers.http import Sender
-from consumers.kafka import Reader, is_co_partitioned
+from consumers.kafka import Reader, can_park
 from consumers.kafka_letters import Letters
 from consumers.kafka_loader import Loader
 from consumers.kafka_notes import Committed
@@ -151,7 +151,7 @@ class Worker:
 
     async def _prepare(self, stack: AsyncExitStack) -> None:
         kafka = self._config.kafka
-        if await is_co_partitioned(kafka, self._topic):
+        if await can_park(kafka):
             parked = kafka.topics.parked
             self._delivery, self._reader = self._new_delivery(parked), self._new_reader(parked)
             self._progress = self._new_progress()
@@ -159,10 +159,7 @@ class Worker:
             stack.push_async_callback(self._ended, self._loader.stop)
             await self._loader.start()
         else:
-            log.warning(
-                "nothing can be parked: the topics have not the same number of partitions",
-                topics=[self._topic, kafka.topics.parked],
-            )
+            log.warning("nothing can be parked: there is no such topic", topic=kafka.topics.parked)
         stack.push_async_callback(self._ended, self._reader.stop)
         await self._reader.start()
 

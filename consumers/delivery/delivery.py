@@ -36,6 +36,7 @@ class Delivery:
         wait: Wait | None = None,
     ) -> None:
         self._topic = topic
+        self._parked_topic = parked_topic
         self._limits = limits = destination.limits
         company = 1 if limits.one_per_key else limits.records
         self._meter = Meter(limits.rate, company) if limits.rate else None
@@ -61,6 +62,8 @@ class Delivery:
         if left is not None:
             self._stock.left[place] = left
         self._waits.inherited[place] = dict(held or {})
+        if place.topic == self._parked_topic:
+            self._waits.parkable.add(place.partition)
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
@@ -118,6 +121,7 @@ class Delivery:
         gone = list(places)
         for place in gone:
             self._waits.parked.pop(place.partition, None)
+            self._waits.parkable.discard(place.partition)
             self._waits.inherited.pop(place, None)
         self._stock.revoke(gone, self._line.leave(gone))
 

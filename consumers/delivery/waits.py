@@ -29,6 +29,7 @@ class Waits:
         self.clocks = Clocks()
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
         self.parked: dict[int, ParkedPartition] = {}
+        self.parkable: set[int] = set()  # The partitions that the topic of the parked has, of ours.
 
     @property
     def is_calm(self) -> bool:
@@ -72,7 +73,7 @@ class Waits:
 
     def set_aside(self, lane: Lane, now: float) -> None:
         """What would wait too long, or takes too much room, waits in Kafka from here on."""
-        if self._parked_topic is None or not (lane.waiting and lane.idle):
+        if lane.place.partition not in self.parkable or not (lane.waiting and lane.idle):
             return
         is_pressed = self._is_pressed(lane)
         if not (lane.waits_are_new or is_pressed):

@@ -1,0 +1,48 @@
+"""Who of a group gets which partitions: of each topic the same numbers, also while counts differ.
+
+Kafka's range assignor divides each topic by itself. While partitions are being added, one topic has
+more than the other, and a member would be given a partition and another one its sister.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.protocol import (
+    ConsumerProtocolMemberAssignment,
+    ConsumerProtocolMemberMetadata,
+)
+
+
+class SisterAssignor(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka has no types.
+    """Where all topics have as many partitions, it assigns as Kafka's does, and bears its name.
+
+    So older and newer deliveries can be members of one group.
+    """
+
+    @classmethod
+    def assign(
+        cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment]:
+        topics = {member: list(one.subscription) for member, one in members.items()}
+        numbers = {
+            topic: sorted(cluster.partitions_for_topic(topic) or ())
+            for topic in sorted({topic for wanted in topics.values() for topic in wanted})
+        }
+        shares = divided(sorted({one for found in numbers.values() for one in found}), len(topics))
+        assigned: dict[str, ConsumerProtocolMemberAssignment] = {}
+        for member, share in zip(sorted(topics), shares, strict=True):
+            own = [
+                (topic, [number for number in numbers[topic] if number in share])
+                for topic in sorted(topics[member])
+            ]
+            assigned[member] = ConsumerProtocolMemberAssignment(cls.version, own, b"")
+        return assigned
+
+
+def divided(numbers: Sequence[int], among: int) -> list[frozenset[int]]:
+    """Neighbours together; the first ones get one more, if it does not come out even."""
+    size, more = divmod(len(numbers), among)
+    starts = [size * n + min(n, more) for n in range(among + 1)]
+    return [frozenset(numbers[a:b]) for a, b in pairwise(starts)]
