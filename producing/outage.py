@@ -2,17 +2,21 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from schemas.records import TopicPartition
 
-# After so long without another failed write a partition counts as mended, if nobody wrote to it.
+# A partition that nobody writes to counts as mended after so long without another failure,
 FRESH_SECONDS = 15.0
+# and sooner, if one that failed as it did takes writes again: then Kafka as a whole was away.
+QUIET_SECONDS = 3.0
 _logger = logging.getLogger("ampgate.kafka")
 
 
 class Outage:
-    def __init__(self, follows: str) -> None:
+    def __init__(self, follows: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._follows = follows  # What it means for those who write.
+        self._clock = clock
         self._failing: dict[TopicPartition | None, float] = {}
 
     @property
@@ -20,7 +24,7 @@ class Outage:
         """Whether a write failed lately, with none of that partition that succeeded since."""
         if not self._failing:
             return False
-        self._end_if_over()
+        self._end_if_over(FRESH_SECONDS)
         return bool(self._failing)
 
     def failed(self, place: TopicPartition | None, error: object) -> None:
@@ -28,17 +32,15 @@ class Outage:
         if not self._failing:
             where = "any topic" if place is None else f"{place.topic}/{place.partition}"
             _logger.warning("Kafka takes no writes to %s, %s: %s", where, self._follows, error)
-        self._failing[place] = time.monotonic()
+        self._failing[place] = self._clock()
 
     def stored(self, place: TopicPartition | None) -> None:
-        if self._failing:  # Else there is nothing to end, as after nearly all writes.
-            self._failing.pop(place, None)
-            self._end_if_over()
+        if self._failing and place in self._failing:  # Hardly ever: this is the hot path.
+            del self._failing[place]
+            self._end_if_over(QUIET_SECONDS)
 
-    def _end_if_over(self) -> None:
-        old = time.monotonic() - FRESH_SECONDS
-        for place, at in list(self._failing.items()):
-            if at < old:
-                del self._failing[place]
-        if not self._failing:
+    def _end_if_over(self, quiet_seconds: float) -> None:
+        old = self._clock() - quiet_seconds
+        if all(at < old for at in self._failing.values()):
+            self._failing.clear()
             _logger.info("Kafka takes writes again")

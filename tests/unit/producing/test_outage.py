@@ -1,0 +1,74 @@
+"""When an outage begins and ends, in time that the test makes pass."""
+
+import logging
+
+import pytest
+
+from producing.outage import FRESH_SECONDS, QUIET_SECONDS, Outage
+from schemas.records import TopicPartition
+
+FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="ampgate.kafka")
+    return caplog
+
+
+def test_it_ends_when_each_partition_that_failed_takes_writes_again(
+    said: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    it = Outage("they wait", clock)
+    for _ in range(5):
+        it.failed(FIRST, "away")
+        it.failed(SECOND, "away")
+    states = []
+    for place in (FIRST, SECOND):
+        it.stored(place)
+        states.append(it.is_on)
+
+    assert states == [True, False]
+    assert [line.levelname for line in said.records] == ["WARNING", "INFO"]
+
+
+def test_it_ends_when_one_that_failed_takes_writes_and_nobody_writes_to_the_others() -> None:
+    clock = Clock()
+    it = Outage("they wait", clock)
+    it.failed(FIRST, "away")
+    it.failed(SECOND, "away")
+    clock.now += QUIET_SECONDS + 1
+    it.stored(SECOND)
+
+    assert not it.is_on
+
+
+def test_a_partition_that_goes_on_failing_is_one_outage_whatever_others_do(
+    said: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    it = Outage("they wait", clock)
+    for _ in range(20):
+        it.failed(FIRST, "no leader")
+        it.stored(SECOND)
+        clock.now += FRESH_SECONDS - 1
+        it.stored(SECOND)
+        assert it.is_on
+    assert [line.levelname for line in said.records] == ["WARNING"]
+
+
+def test_what_nobody_wrote_to_since_counts_as_mended_after_a_while() -> None:
+    clock = Clock()
+    it = Outage("they wait", clock)
+    it.failed(FIRST, "away")
+    clock.now += FRESH_SECONDS + 1
+
+    assert not it.is_on
