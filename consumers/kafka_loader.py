@@ -98,7 +98,7 @@ class Loader:
         if here != self._place:
             self._consumer.assign([here])
             self._place, self._next = here, -1
-        if not self._next <= offset < self._next + SKIP_MAX:
+        if self._next < 0 or not self._next <= offset < self._next + SKIP_MAX:
             self._consumer.seek(here, offset)
         if offset != self._asked:
             self._asked = offset
