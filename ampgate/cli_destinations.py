@@ -17,13 +17,11 @@ from ampgate.destinations import (
     Survey,
     drop,
     require_idle,
-    transaction_producer,
 )
 from ampgate.groups import Groups, groups_of
 from ampgate.options import Yes, require_consent
 from ampgate.printing import Json, json_line, progress_bar
 from ampgate.topics import TopicsError
-from ampgate.writer import Writer
 from schemas.config import Config
 from schemas.config_values import NAME, RESERVED_NAMES
 
@@ -112,17 +110,11 @@ async def _rename(config: Config, old: str, new: str, *, yes: bool) -> None:
         if old in {one.name for one in config.destinations}:
             typer.echo(f"{old} is still configured: rename it there, too, before the next start")
         require_consent(f"Rename {old} to {new}?", yes=yes)
-        if plan.kinds:
-            await _move(config, kafka, plan, old)
+        with progress_bar("moving", plan.parked) as advance:
+            await plan.move(kafka, advance)
         await survey.look()
         await drop(config, survey, groups, old)
         typer.echo(f"{old} is {new} now")
-
-
-async def _move(config: Config, kafka: Archive, plan: Rename, old: str) -> None:
-    with progress_bar("moving", plan.parked) as advance:
-        async with transaction_producer(config, old) as producer, producer.transaction():
-            await plan.move(kafka, Writer(producer, None, advance), producer)
 
 
 def _in_words(standing: Standing) -> str:

@@ -5,12 +5,12 @@ parked records that name it. A parked record cannot be taken out of its topic; i
 destination's group has settled it. So one that is forgotten, or moved, is settled: the group keeps
 its offsets in the parked topic, at the topic's end, and loses those of its own topic.
 
-A rename is one transaction of Kafka's: the offsets under the new name, the parked records once more
-with the new name, and the old name's parked ones settled. Before it nothing has changed, after it
-all has; only the old groups are left to be dropped. Run again, it goes on from either side.
+A rename is one transaction of Kafka's for each topic: the offsets under the new name, and the
+parked records once more with the new name. It leaves a word beside the new offsets; then the old
+name is forgotten. Run again after an interruption, it goes on with what has not been done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -199,11 +199,12 @@ class Rename:
     """From `old` to `new`, as far as it has not been done."""
 
     def __init__(self, config: Config, survey: Survey, old: str, new: str) -> None:
+        self._kafka = config.kafka
         self._topics = config.kafka.topics
-        self._kafka_config = config.kafka
         self._survey = survey
         self._old = old
         self._new = new
+        self._moved = f"renamed from {old}"  # Beside the offsets among the parked.
         self.kinds = [kind for kind in Kind if self._is_to_be_moved(kind)]
 
     @property
@@ -213,61 +214,65 @@ class Rename:
 
     def _is_to_be_moved(self, kind: Kind) -> bool:
         before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
-        waiting = self._survey.parked_of(self._old, kind).waiting
-        if not before.own and not waiting:
+        if not before.own and not self._survey.parked_of(self._old, kind).waiting:
             return False
-        if not after.own and not self._survey.parked_of(self._new, kind).waiting:
-            return True
-        if dict(after.own) != dict(before.own) or waiting:
+        if self._moved in {offset.metadata for offset in after.parked.values()}:
+            return False  # A former run has come so far.
+        if after.own or self._survey.parked_of(self._new, kind).waiting:
             raise NameTakenError(
-                f"{self._new} has offsets of its own in {after.group.id}: a destination's past"
-                " can only become that of one which has none; ampgate destinations forget drops it"
+                f"{self._new} has a past of its own in {after.group.id}: it can take over that of"
+                " another only if it has none; ampgate destinations forget drops it"
             )
-        return False  # A former run has come so far.
+        return True
 
-    async def move(self, kafka: Archive, writer: Writer, producer: AIOKafkaProducer) -> None:
-        """Within the producer's transaction."""
-        ends = {span.partition: span.end for span in self._survey.parked_spans}
-        settled = {TopicPartition(self._topics.parked, p): end for p, end in ends.items()}
-        for kind in self.kinds:
-            before = self._survey.place(self._old, kind)
-            after = self._survey.place(self._new, kind)
-            topic = self._topics.of(kind)
-            own = {TopicPartition(topic, p): offset for p, offset in before.own.items()}
-            parked = {place: OffsetAndMetadata(end, "") for place, end in settled.items()}
-            await producer.send_offsets_to_transaction({**own, **parked}, after.group.id)
-            if self._survey.parked_of(self._old, kind).waiting:
-                await producer.send_offsets_to_transaction(parked, before.group.id)
+    async def move(self, kafka: Archive, on_moved: Callable[[int], None]) -> None:
+        """Whoever runs it again ends the transaction of the one that was interrupted."""
+        producer = AIOKafkaProducer(
+            **client_arguments(self._kafka),
+            transactional_id=f"{self._topics.prefix}rename.{self._old}",
+            transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+            compression_type=None if self._kafka.compression == "none" else self._kafka.compression,
+            max_request_size=MAX_MESSAGE_BYTES,
+        )
+        async with producer:
+            for kind in self.kinds:
+                async with producer.transaction():
+                    await self.move_kind(kind, kafka, producer, on_moved)
+
+    async def move_kind(
+        self,
+        kind: Kind,
+        kafka: Archive,
+        producer: AIOKafkaProducer,
+        on_moved: Callable[[int], None],
+    ) -> None:
+        """Within the producer's transaction; aiokafka lets one group take part in each."""
+        before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
+        topic, parked = self._topics.of(kind), self._topics.parked
+        offsets = {TopicPartition(topic, number): own for number, own in before.own.items()}
+        for span in self._survey.parked_spans:
+            moved = OffsetAndMetadata(span.end, self._moved)
+            offsets[TopicPartition(parked, span.partition)] = moved
+        await producer.send_offsets_to_transaction(offsets, after.group.id)
+        writer = Writer(producer, None, on_moved)
 
         async def copy(records: list[Stored]) -> None:
-            await writer.write([self._readdressed(one) for one in records if self._moves(one)])
+            await writer.write(
+                [
+                    self._readdressed(one)
+                    for one in records
+                    if addressed(self._topics, one) == (self._old, kind) and before.waits(one)
+                ]
+            )
 
-        if self.parked:
+        if self._survey.parked_of(self._old, kind).waiting:
             wanted = Wanted([self._old.encode()])
             await kafka.search(self._survey.parked_spans, wanted, copy)
-
-    def _moves(self, record: Stored) -> bool:
-        left = addressed(self._topics, record)
-        if left is None or left[0] != self._old or left[1] not in self.kinds:
-            return False
-        return self._survey.place(*left).waits(record)
 
     def _readdressed(self, record: Stored) -> Outgoing:
         kept = [(name, value) for name, value in record.headers if name != "destination"]
         headers = [*kept, ("destination", self._new.encode())]
         return Outgoing(record.topic, record.partition, record.key, record.value, headers)
-
-
-def transaction_producer(config: Config, old: str) -> AIOKafkaProducer:
-    """Whoever runs the same rename again ends the transaction of the one that was interrupted."""
-    kafka = config.kafka
-    return AIOKafkaProducer(
-        **client_arguments(kafka),
-        transactional_id=f"{kafka.topic_prefix}rename.{old}",
-        transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
-        compression_type=None if kafka.compression == "none" else kafka.compression,
-        max_request_size=MAX_MESSAGE_BYTES,
-    )
 
 
 async def require_idle(survey: Survey, names: Sequence[str]) -> None:

@@ -1,19 +1,19 @@
 """What a removed or renamed destination left behind is named, moved or dropped; nothing is lost."""
 
-import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from ampgate.archive import archive
-from ampgate.destinations import Rename, Survey, transaction_producer
+from ampgate.archive import Archive, archive
+from ampgate.destinations import Rename, Survey
 from ampgate.groups import groups_of
-from ampgate.writer import Writer
 from consumers.commit_notes import CommitNote, encoded
 from consumers.delivery.offsets import Unfinished
 from schemas.letters import LetterHeaders, Origin
@@ -163,7 +163,7 @@ async def test_a_name_with_a_past_is_not_overwritten(here: Operation, tmp_path: 
     await here.commit(topics.group_id(NEW, Kind.EVENT), places[2])
     ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
     assert ran.exit_code == 1
-    assert "offsets of its own" in str(ran.exception)
+    assert "a past of its own" in str(ran.exception)
 
 
 async def test_somebody_at_a_terminal_is_asked(here: Operation, tmp_path: Path) -> None:
@@ -213,57 +213,57 @@ async def test_under_its_new_name_a_destination_goes_on_where_it_was(
     assert (await standings(world, tmp_path))[NEW]["parked"] == 0
 
 
-async def test_a_rename_that_was_interrupted_is_done_again_from_the_beginning(
-    here: Operation, tmp_path: Path
-) -> None:
-    await stocked(here)
-    kafka = here.config.kafka
-    async with archive(kafka) as stored, groups_of(kafka) as groups:
-        survey = Survey(here.config, stored, groups)
+@asynccontextmanager
+async def planned(world: Operation) -> AsyncIterator[tuple[Rename, Archive]]:
+    async with archive(world.config.kafka) as stored, groups_of(world.config.kafka) as groups:
+        survey = Survey(world.config, stored, groups)
         await survey.look()
-        producer = transaction_producer(here.config, AMPLITUDE)
+        yield Rename(world.config, survey, AMPLITUDE, NEW), stored
+
+
+async def finished(here: Operation, tmp_path: Path) -> str:
+    """Run the rename again: all is under the new name, once; what it said."""
+    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    found = await standings(without(here, AMPLITUDE), tmp_path)
+    assert AMPLITUDE not in found
+    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
+    moved = [
+        one.header("origin")
+        for one in await here.stored(here.config.kafka.topics.parked)
+        if one.header("destination") == NEW
+    ]
+    assert len(moved) == len(set(moved)) == 5
+    return ran.stdout
+
+
+async def test_a_rename_that_was_interrupted_begins_again(here: Operation, tmp_path: Path) -> None:
+    await stocked(here)
+    async with planned(here) as (plan, stored):
+        producer = AIOKafkaProducer(
+            bootstrap_servers=here.config.kafka.bootstrap_servers,
+            transactional_id=f"{here.config.kafka.topics.prefix}rename.{AMPLITUDE}",
+        )
         await producer.start()
         await producer.begin_transaction()
-        plan = Rename(here.config, survey, AMPLITUDE, NEW)
-        await plan.move(stored, Writer(producer, None, lambda _count: None), producer)
+        await plan.move_kind(Kind.EVENT, stored, producer, lambda _count: None)
         await producer.flush()
-        # It dies without a word: neither commit nor abort.
-        producer._sender._sender_task.cancel()
-        await asyncio.wait([producer._sender._sender_task])
+        # As after kill -9: neither committed nor aborted.
+        await producer._sender.close()
         await producer.client.close()
         producer._closed = True
 
-    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 0, ran.output
-    assert "is still configured" in ran.stdout
-    found = await standings(without(here, AMPLITUDE), tmp_path)
-    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
-    assert AMPLITUDE not in found
-    origins = [
-        one.header("origin")
-        for one in await here.stored(kafka.topics.parked)
-        if one.header("destination") == NEW
-    ]
-    assert len(origins) == len(set(origins)) == 5
+    assert "is still configured" in await finished(here, tmp_path)
 
 
-async def test_a_rename_that_was_interrupted_after_its_transaction_is_finished(
+async def test_a_rename_that_was_interrupted_before_the_old_name_was_dropped_is_finished(
     here: Operation, tmp_path: Path
 ) -> None:
     await stocked(here)
-    kafka = here.config.kafka
-    async with archive(kafka) as stored, groups_of(kafka) as groups:
-        survey = Survey(here.config, stored, groups)
-        await survey.look()
-        plan = Rename(here.config, survey, AMPLITUDE, NEW)
-        async with transaction_producer(here.config, AMPLITUDE) as producer, producer.transaction():
-            await plan.move(stored, Writer(producer, None, lambda _count: None), producer)
+    async with planned(here) as (plan, stored):
+        await plan.move(stored, lambda _count: None)
     await seen(
         partial(standings, here, tmp_path), lambda found: NEW in found and found[NEW]["parked"] == 5
     )
 
-    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 0, ran.output
-    found = await standings(without(here, AMPLITUDE), tmp_path)
-    assert AMPLITUDE not in found
-    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
+    await finished(here, tmp_path)
