@@ -19,6 +19,8 @@ from consumers.delivery.offsets import Unfinished
 from schemas.letters import LetterHeaders, Origin
 from schemas.topics import Kind
 from tests.eventually import seen
+from tests.kafka.delivery_world import World
+from tests.kafka.delivery_world import event as produced
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, received
 
 NEW = "amplitude-new"
@@ -267,3 +269,27 @@ async def test_a_rename_that_was_interrupted_before_the_old_name_was_dropped_is_
     )
 
     await finished(here, tmp_path)
+
+
+async def test_what_a_delivery_parked_waits_under_the_new_name_in_order(
+    world: World, tmp_path: Path
+) -> None:
+    """It has committed offsets of all three topics."""
+    topics = world.config.kafka.topics
+    quota = {"kind": "daily_quota", "ids": ["user-0"], "seconds": 60.0}
+    await world.set_faults("amplitude", {"effect": quota})
+    async with world.delivering():
+        await world.produce(topics.events, [produced(0, n) for n in range(10)])
+        await world.letters(topics.parked, 10)
+        await world.until_accepted("aampe", 10)
+    await world.produce(topics.events, [produced(0, n) for n in range(10, 15)])
+
+    changed = renamed(Operation(world.config))
+    ran = await changed.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    found = await standings(changed, tmp_path)
+    assert set(found) == {AAMPE, NEW}
+    assert (found[NEW]["unread"], found[NEW]["parked"]) == (5, 10)
+    stored = await changed.stored(topics.parked)
+    moved = [json.loads(one.value or b"") for one in stored if one.header("destination") == NEW]
+    assert [one["event_properties"]["n"] for one in moved] == list(range(10))
