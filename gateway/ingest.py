@@ -122,13 +122,11 @@ class Ingest:
         outcome: Outcome,
     ) -> Answer:
         """The one table from what can happen to what is said."""
-        edge = self._edge
         try:
             body = await read_body(
                 receive,
                 headers,
-                edge.max_body_bytes,
-                edge.body_timeout_seconds,
+                self._edge,
                 share,
                 whole_request(scope),
             )

@@ -5,12 +5,17 @@ whole batch. It becomes U+FFFD, as it would in any encoder of UTF-8.
 """
 
 import re
-from itertools import islice
 
-LONE_MAX = 100_000  # Of one body: each costs, and a body of nothing else seconds.
-# A backslash that is itself escaped starts nothing, hence the first alternative.
-_ESCAPE = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+LONE_MAX = 100_000  # Of one body: each costs a call.
+# All text up to the next lone half, and that half. Nothing in it is looked at twice: each step is
+# possessive, and takes a backslash together with what it escapes.
+_UP_TO_LONE = re.compile(
+    rb"(?:[^\\]++"
+    rb"|(?:\\[^u])++"
+    rb"|\\u(?![dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb")*+(\\u[dD][89a-fA-F][0-9a-fA-F]{2})?",
+    re.DOTALL,
 )
 
 _BACKSLASH = ord("\\")
@@ -21,11 +26,13 @@ def repaired(text: bytes) -> bytes | None:
     # A single byte is found ten times as fast as three; most bodies have no escape at all.
     if _BACKSLASH not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
-    found = (match.start() for match in _ESCAPE.finditer(text) if match[1])
-    lone = list(islice(found, LONE_MAX + 1))
-    if len(lone) > LONE_MAX:
-        return None
-    whole = bytearray(text)
-    for start in lone:
-        whole[start : start + 6] = b"\\ufffd"
-    return bytes(whole)
+    whole, found = bytearray(text), 0
+    match = _UP_TO_LONE.match(text, text.index(_BACKSLASH))
+    while match is not None and match[1]:
+        found += 1
+        if found > LONE_MAX:
+            return None
+        start, end = match.span(1)
+        whole[start:end] = b"\\ufffd"
+        match = _UP_TO_LONE.match(text, end)
+    return bytes(whole) if found else text

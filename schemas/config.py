@@ -113,6 +113,7 @@ class Edge(Section):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     path_prefix: Annotated[str, Field(pattern=PATH_PREFIX)] = ""
     max_body_bytes: Bytes = 20_000_000
+    max_expansion: Annotated[int, Field(ge=1, le=1_000)] = 100
     max_inflight_bytes: Bytes = 64_000_000
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

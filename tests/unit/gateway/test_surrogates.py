@@ -1,6 +1,7 @@
 """Cut emojis cost no batch."""
 
 import json
+import re
 
 import orjson
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.surrogates import LONE_MAX, repaired
+
+UNIT = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,35 @@ def test_a_text_of_countless_halves_is_not_repaired() -> None:
     assert repaired(half * LONE_MAX) == rb"\ufffd" * LONE_MAX
     assert repaired(half * (LONE_MAX + 1)) is None
     assert repaired(rb"\ud83d\ude00" * (LONE_MAX + 1)) is not None
+
+
+def test_a_text_of_countless_backslashes_is_read_once() -> None:
+    """Not a test of time, but it would end the run: each of these was a call or a way back."""
+    lone = rb"\ud800"
+    for filling in (rb"\\", rb"\n", rb"\u0041", rb"\ud83d\ude00", rb"\ud8zz", b"a"):
+        assert repaired(lone + filling * 1_000_000) == rb"\ufffd" + filling * 1_000_000
+
+
+def read_by_hand(text: str) -> str:
+    """Character by character: an escape is a backslash and what follows it."""
+    found, at = "", 0
+    while at < len(text):
+        one = UNIT.match(text, at)
+        two = UNIT.match(text, at + 6)
+        if one is None:
+            width = 2 if text[at] == "\\" else 1
+            found += text[at : at + width]
+        elif int(one[1], 16) < 0xDC00 and two is not None and int(two[1], 16) >= 0xDC00:
+            width = 12
+            found += text[at : at + width]
+        else:
+            width = 6
+            found += "\\ufffd"
+        at += width
+    return found
+
+
+@given(st.lists(st.sampled_from([*'\\"ud8c0x', "\\ud83d", "\\uDE00", "\\u00"]), max_size=20))
+def test_a_backslash_escapes_what_follows_it_and_nothing_else(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert repaired(text.encode()) == read_by_hand(text).encode()
