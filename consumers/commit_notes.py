@@ -1,10 +1,11 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
 As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": null, "held": {"97":
-["user", "throttled", 1763715600.125]}, "kept": null}`: `committed` is the offset that it stands
-beside; `read` the next one to be read; `runs` tells which of those in between may be unsettled;
-`paused` says why the destination is; `held` by whose clock some wait, why, and until when; and
-`kept` is the offset of a longer note, in the same partition of the topic of the parked.
+["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5}`: `committed` is the
+offset that it stands beside; `read` the next one to be read; `runs` tells which of those in between
+may be unsettled; `paused` says why the destination is; `held` by whose clock some wait, why, and
+until when; `kept` is the offset of a longer note, in the same partition of the topic of the parked;
+and `at` is when it was written, by the same clock as `held`.
 
 `runs` counts in turn how many offsets are settled and how many may not be, from the committed one
 on. First come the counts of the settled, then the others, each as varints that are deflated apart:
@@ -33,6 +34,7 @@ class CommitNote:
     paused: str | None
     held: Mapping[int, Held]  # By offset, and not of all.
     kept: int | None = None  # Where a longer note is.
+    at: float | None = None  # When it was written, by the same clock as those that are held.
 
 
 class _Wire(msgspec.Struct):
@@ -44,6 +46,7 @@ class _Wire(msgspec.Struct):
     paused: str | None = None
     held: Mapping[int, Held] = {}
     kept: int | None = None
+    at: float | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -73,6 +76,7 @@ def encoded_whole(note: CommitNote, committed: int) -> str:
         paused=note.paused,
         held=note.held,
         kept=note.kept,
+        at=note.at,
     )
     return msgspec.json.encode(wire).decode()
 
@@ -96,7 +100,7 @@ def decoded(text: str, committed: int) -> CommitNote | None:
     if wire.committed != committed:
         return None
     left = Unfinished(wire.read, list(_ranges(counts, committed)))
-    return CommitNote(left, wire.paused, wire.held, wire.kept)
+    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at)
 
 
 def _counts(ranges: Iterable[Range], committed: int) -> Iterator[int]:

@@ -1,7 +1,6 @@
 """The destinations that are delivered to: which ones changes with the configuration."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from consumers.clock import Clock
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
@@ -34,6 +34,7 @@ class Running:
 
 class Deliveries:
     def __init__(self, letters: Letters, only: Collection[str]) -> None:
+        self._clock = Clock()  # One for all: deadlines are shared.
         self.letters = letters
         self._only = only
         self._running: dict[str, Running] = {}
@@ -57,7 +58,7 @@ class Deliveries:
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
-                workers = supervised(configured, config, self.letters)
+                workers = supervised(configured, config, self.letters, self._clock)
                 running = [tasks.create_task(worker.run()) for worker in workers]
                 self._running[name] = Running(configured, workers, running)
 
@@ -96,14 +97,16 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
     return {name: one for name, one in known.items() if not only or name in only}
 
 
-def supervised(configured: Configured, config: Config, letters: Letters) -> list[Supervised]:
+def supervised(
+    configured: Configured, config: Config, letters: Letters, clock: Callable[[], float]
+) -> list[Supervised]:
     """One worker for each topic that the destination reads; each has a life of its own."""
     wait = _wait_of(configured)
 
     @asynccontextmanager
     async def opened(part: Destination) -> AsyncIterator[Worker]:
         async with sender_to(configured) as http:
-            yield Worker(part, config, http, letters, wait)
+            yield Worker(part, config, http, letters, wait, clock)
 
     return [
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
@@ -116,7 +119,7 @@ def workers_of(
     config: Config,
     http: Sender,
     letters: Letters,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float],
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own lag, pace and breaker."""
     wait = _wait_of(configured)

@@ -39,6 +39,7 @@ def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | 
         accepted_at=record.timestamp / 1000,
         status=entry.status,
         not_before=letter.not_before,
+        parked_at=letter.parked_at,
     )
     # A name that is no UTF-8 cannot be written as it came.
     return [

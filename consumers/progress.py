@@ -78,12 +78,13 @@ class Progress:
             self._delivery.unfinished(place),
             self._delivery.paused,
             dict(holds),
+            at=self._clock(),
         )
 
     async def _measure(self) -> None:
         delivery, committable = self._delivery, self._delivery.committable()
         standings = await self._reader.standings()
-        self._counts.measured(delivery, standings, committable, self._clock())
+        self._counts.measured(delivery, standings, committable, time.time())
         now = (committable, delivery.deliveries)
         waits = delivery.held() + delivery.parked_records()
         is_busy = self._reader.is_settling_in or delivery.unsettled() > waits

@@ -15,6 +15,7 @@ from consumers import metrics
 from consumers.bounded_log import BoundedLog
 from consumers.cancellation import is_cancelled, lasting
 from consumers.delivery import border
+from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
     Destination,
@@ -51,8 +52,8 @@ class Worker:
         config: Config,
         http: Sender,
         letters: Letters,
-        wait: Wait | None = None,
-        clock: Callable[[], float] = time.time,
+        wait: Wait | None,
+        clock: Callable[[], float],
     ) -> None:
         self._destination = destination
         self._config = config
@@ -285,7 +286,7 @@ class Worker:
         verdict = self._delivery.settle(batch, reply, now)
         if reason := ambiguity(reply):
             self._counts.ambiguous(reason, batch.records)
-        self._counts.delivered(batch, verdict, now)
+        self._counts.delivered(batch, verdict, time.time())
         self._say_paused()
         self._landed.set()
         self._news.set()
@@ -340,7 +341,8 @@ class Worker:
             if note is None:
                 self._delivery.assign(place, offset)
             else:
-                self._delivery.assign(place, offset, note.left, note.held)
+                held = inherited(note.held, note.at, self._clock())
+                self._delivery.assign(place, offset, note.left, held)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Commit all that was sent, then forget these: they are another consumer's.

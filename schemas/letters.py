@@ -19,7 +19,7 @@ TRUNCATED = "truncated"
 _NAMES = frozenset(
     {
         *("destination", "reason", "detail", "status", "origin", "attempts"),
-        *("first_failed_at", "not_before", "accepted_at", TRUNCATED),
+        *("first_failed_at", "not_before", "parked_at", "accepted_at", TRUNCATED),
     }
 )
 
@@ -47,7 +47,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class LetterHeaders:
-    """Times are seconds since the epoch; `accepted_at` is the original record's timestamp."""
+    """Times are seconds since the epoch; `accepted_at` is the original record's timestamp.
+
+    `not_before` and `parked_at` are by the clock of the process that parked the record.
+    """
 
     destination: str
     reason: str
@@ -58,6 +61,7 @@ class LetterHeaders:
     accepted_at: float | None = None
     status: int | None = None
     not_before: float | None = None
+    parked_at: float | None = None
 
     def encoded(self, original: Headers) -> list[tuple[str, bytes | None]]:
         """With the original's own headers, in place of older ones of the same names."""
@@ -71,6 +75,7 @@ class LetterHeaders:
             "first_failed_at": timestamp(self.first_failed_at),
             "accepted_at": None if self.accepted_at is None else timestamp(self.accepted_at),
             "not_before": None if self.not_before is None else timestamp(self.not_before),
+            "parked_at": None if self.parked_at is None else timestamp(self.parked_at),
         }
         added = [(name, _cut(text)) for name, text in texts.items() if text is not None]
         return [*without_letter(original), *added]
@@ -90,6 +95,7 @@ class LetterHeaders:
             accepted_at=_seconds(texts.get("accepted_at", "")),
             status=_number(texts.get("status", "")),
             not_before=_seconds(texts.get("not_before", "")),
+            parked_at=_seconds(texts.get("parked_at", "")),
         )
 
 

@@ -1,10 +1,12 @@
 """Who must wait, why, and until when: the clocks of users, devices and keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
 from consumers.delivery.outcomes import Id
+
+WAIT_SECONDS_MAX = 86_400.0  # No destination may ask for more (retry_after.py).
 
 
 class Clock(NamedTuple):
@@ -18,6 +20,23 @@ class Held(NamedTuple):
     kind: Literal["user", "device", "key"]
     reason: str
     until: float
+
+
+def until_here(until: float, written_at: float | None, now: float) -> float:
+    """When a wait ends that another process wrote down, by its own clock, at `written_at`.
+
+    Nobody waits for longer than was meant then, nor than a day, whichever clock was set since.
+    """
+    meant = WAIT_SECONDS_MAX if written_at is None else min(until - written_at, WAIT_SECONDS_MAX)
+    return min(until, now + max(0.0, meant))
+
+
+def inherited(held: Mapping[int, Held], written_at: float | None, now: float) -> Mapping[int, Held]:
+    """Whom the former owner of a partition held, by offset, on our clock."""
+    return {
+        offset: one._replace(until=until_here(one.until, written_at, now))
+        for offset, one in held.items()
+    }
 
 
 class Clocks:

@@ -116,3 +116,4 @@ class Letter:
     detail: str
     first_failed_at: float
     not_before: float | None = None
+    parked_at: float | None = None

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from consumers.delivery.clocks import until_here
 from schemas.letters import LetterHeaders, without_letter
 from schemas.records import Headers, Record
-
-WAIT_SECONDS_MAX = 86_400.0  # No destination is let ask for more (retry_after.py).
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +187,11 @@ class ParkedPartition:
 
 
 def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:
-    """When the time of a parked record has come, as its writer's clock and ours may differ.
-
-    Nobody waits for longer than the writer meant, or than a day.
-    """
+    """When the time of a parked record has come."""
     if letter.not_before is None:
         return now
-    meant = letter.not_before - record.timestamp / 1000
-    return now + min(letter.not_before - now, max(0.0, meant), WAIT_SECONDS_MAX)
+    parked_at = record.timestamp / 1000 if letter.parked_at is None else letter.parked_at
+    return until_here(letter.not_before, parked_at, now)
 
 
 def unparked(record: Record) -> tuple[Unparked, LetterHeaders]:

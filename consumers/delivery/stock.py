@@ -92,7 +92,7 @@ class Stock:
 
     def park(self, entry: Entry, reason: str, until: float, now: float) -> None:
         first_failed_at = entry.first_failed_at or now
-        self.leaving.append(Letter(entry, reason, "", first_failed_at, until))
+        self.leaving.append(Letter(entry, reason, "", first_failed_at, until, now))
 
     def depart(self, entry: Entry) -> None:
         """Another topic has it."""

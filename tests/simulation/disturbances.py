@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 REVOKE_SECONDS = 5.0  # As the worker: so long may what flies land before a partition is given away.
 EXPELLED_SECONDS = 20.0
+HOUR, WEEK = 3600.0, 7 * 86_400.0
 
 
 class Disturbances:
@@ -57,6 +58,9 @@ class Disturbances:
             self._delete()
         if chance() < faults.replay:
             self._replay()
+        if chance() < faults.clock:
+            # By whole hours, so that an hour of quota ends when it would have.
+            self._world.wall_ahead += self._random.choice([-WEEK, -HOUR, HOUR, WEEK])
         if chance() < faults.others / 10:
             self._park_for_others()
 
@@ -191,8 +195,8 @@ class Disturbances:
             origin=Origin(TopicPartition(topic, number), offset),
             attempts=0,
             first_failed_at=world.now,
-            not_before=world.now,
+            not_before=world.now + world.wall_ahead,
         ).encoded(())
         found = world.log[TopicPartition(TOPIC, number)].since(offset, 1)
         key, value = (found[0].key, found[0].value) if found else (b"k", b"{}")
-        world.log.park(number, key, value, name, headers)
+        world.log.park(number, key, value, name, headers, world.now + world.wall_ahead)

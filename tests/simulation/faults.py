@@ -35,6 +35,7 @@ class Faults:
     expelled: float = 0.0  # It has lost its partitions, and does not know it yet.
     retention: float = 0.0  # Parked records are deleted.
     replay: float = 0.0  # An operator parks what was delivered or dead, to be sent again.
+    clock: float = 0.0  # The wall clock is set; only who starts after that reads it.
     others: float = 0.0  # Somebody else's parked records.
 
     @classmethod
@@ -49,6 +50,7 @@ class Faults:
             "wrong_key",
             "strange",
             "replay",
+            "clock",
         ):
             setattr(faults, rare, getattr(faults, rare) / 20)
         faults.expelled /= 50

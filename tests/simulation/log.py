@@ -33,7 +33,8 @@ class Partition:
     begin: int = 0  # Retention has deleted what was before.
     committed: int = 0
     left: Unfinished | None = None  # What was noted beside the commit,
-    held: Mapping[int, Held] = field(default_factory=dict)  # as was this.
+    held: Mapping[int, Held] = field(default_factory=dict)  # as was this,
+    held_at: float | None = None  # by the clock of the process that did it.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -88,9 +89,11 @@ class Log:
         value: bytes | None,
         name: str | None,
         headers: Headers,
+        now: float,
     ) -> None:
         place = TopicPartition(PARKED, number)
         log = self.places[place]
-        log.append(Kept(*place, log.end, key, value, name, headers=headers))
+        timestamp = int(now * 1000)
+        log.append(Kept(*place, log.end, key, value, name, timestamp, headers))
         if name is not None:
             self.parked_names.add(name)

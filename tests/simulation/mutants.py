@@ -299,6 +299,12 @@ MUTANTS: Sequence[Mutant] = (
         "identify",
     ),
     Mutant(
+        "a wait is as long as another process's clock says",
+        "delivery.clocks",
+        "    return min(until, now + max(0.0, meant))",
+        "    return until",
+    ),
+    Mutant(
         "lost to retention and still waited for",
         "delivery.parking",
         "                lost.append(parked.unloaded.popleft())",

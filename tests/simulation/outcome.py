@@ -43,8 +43,8 @@ def why_it_is_pending(world: "World") -> str:
             f"unsettled {delivery.unsettled()}, held {delivery.held()}, "
             f"parked {delivery.parked_records()}, in flight {delivery.in_flight}, "
             f"paused {delivery.paused}, room {delivery.has_room}, full {delivery.full()}, "
-            f"wants {delivery.wants(world.now)}, scanning {process.scanning}, "
-            f"wakes at {delivery.wakes_at()}, now {world.now}, bytes {delivery._stock.bytes}"
+            f"wants {delivery.wants(process.now)}, scanning {process.scanning}, "
+            f"wakes at {delivery.wakes_at()}, now {process.now}, bytes {delivery._stock.bytes}"
         )
         for parked in delivery._waits.parked.values():
             lines += [f"  {key}: {one}" for key, one in list(parked.keys.items())[:5]]

@@ -7,6 +7,7 @@ from typing import Protocol
 import orjson
 
 from consumers.delivery import border
+from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
     Destination,
@@ -40,6 +41,7 @@ class Surroundings(Protocol):
     """What a process needs to know of its world."""
 
     now: float
+    wall_ahead: float
     random: Random
     faults: Faults
     log: Log
@@ -67,6 +69,8 @@ class Process:
             memory_max_bytes=world.memory,
             random=Random(world.random.random()),
         )
+        # Its clock goes on from what the wall clock said at its start (consumers/clock.py).
+        self.ahead = world.wall_ahead
         self.is_alive = True
         self.is_draining = False
         self.positions: dict[TopicPartition, int] = {}
@@ -78,12 +82,17 @@ class Process:
         self.rates = SentRates()
         self.quiet_until = 0.0
 
+    @property
+    def now(self) -> float:
+        return self.world.now + self.ahead
+
     def assign(self, number: int) -> None:
         log = self.world.log
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
             self.positions[place] = log[place].committed
-            self.delivery.assign(place, log[place].committed, log[place].left, log[place].held)
+            held = inherited(log[place].held, log[place].held_at, self.now)
+            self.delivery.assign(place, log[place].committed, log[place].left, held)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
     def revoke(self) -> None:
@@ -92,7 +101,7 @@ class Process:
         self.scanning.clear()
 
     def step(self) -> None:
-        delivery, now = self.delivery, self.world.now
+        delivery, now = self.delivery, self.now
         for place in list(self.positions):
             self._read(place)
         for _ in range(10):
@@ -123,15 +132,15 @@ class Process:
         if self.is_draining:
             return
         for _ in range(PLANS_MAX):
-            while batch := self.delivery.next_batch(self.world.now):
+            while batch := self.delivery.next_batch(self.now):
                 self._send(batch)
             wakes_at = self.delivery.wakes_at()
-            if wakes_at is None or wakes_at > self.world.now:
+            if wakes_at is None or wakes_at > self.now:
                 return
         raise AssertionError(f"it plans nothing, and wants to be asked again: {wakes_at}")
 
     def _read(self, place: TopicPartition) -> None:
-        delivery, log, now = self.delivery, self.world.log[place], self.world.now
+        delivery, log, now = self.delivery, self.world.log[place], self.now
         if place.topic == TOPIC and (
             place.partition in self.scanning or not delivery.has_room or place in delivery.full()
         ):
@@ -157,13 +166,13 @@ class Process:
         begins = max(offset, records[0].offset) if records else log.begin
         if begins > offset:
             self.delivery.lose(place, offset, begins)
-        self.delivery.load(records, self.world.now)
+        self.delivery.load(records, self.now)
 
     def _send(self, batch: Batch) -> None:
         world = self.world
         request = border.request(world.destination, batch.encoded)
         if isinstance(request, Unsendable):
-            self.delivery.settle(batch, request, world.now)
+            self.delivery.settle(batch, request, self.now)
             return
         wires = world.subject.carried(request.body)
         self.flying[batch] = None
@@ -176,7 +185,7 @@ class Process:
         def settle(reply: Reply) -> None:
             if self.is_alive:
                 del self.flying[batch]
-                verdict = self.delivery.settle(batch, reply, world.now)
+                verdict = self.delivery.settle(batch, reply, self.now)
                 self._remember(batch, wires, reply, verdict)
 
         world.fly(self, request, settle)

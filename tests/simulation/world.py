@@ -35,8 +35,9 @@ class World:
         chosen = random.choice(["events"] * 4 + list(SUBJECTS))
         self.kind = kind or chosen
         self.subject = SUBJECTS[self.kind]
-        self.now = 1_000_000.0
+        self.now = 1_763_715_600.0
         self.born = self.healed = self.now
+        self.wall_ahead = 0.0  # How far the wall clock was set forward, or back.
         self.requests = self.steps = 0
         self.company = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
@@ -126,6 +127,7 @@ class World:
                     left = shortened(process.delivery.unfinished(place), self.ranges_max)
                     self._commit(place, offset, left)
                     self.log[place].held = dict(process.delivery.holds(place))
+                    self.log[place].held_at = process.now
 
     # What the processes ask of us.
 
@@ -158,9 +160,8 @@ class World:
     def has_parked(self, process: Process, letter: Letter) -> None:
         """Somebody else may have sent it by now, and will see it here once more."""
         record, name = letter.entry.record, self.name_of(letter.entry)
-        self.log.park(
-            record.partition, record.key, record.value, name, letter_headers(letter, NAME)
-        )
+        headers, wall = letter_headers(letter, NAME), self.now + self.wall_ahead
+        self.log.park(record.partition, record.key, record.value, name, headers, wall)
         may_commit = self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition))
         # It may also have lost the partition in between, and have it again.
         if not (may_commit and letter.entry.offsets.is_ours):
@@ -217,9 +218,11 @@ class World:
 
     def _tick(self) -> None:
         """The shell looks every second; while there is nothing new, that changes nothing."""
-        wakes = [process.delivery.wakes_at() for process in self.processes]
-        wakes += [one.next_at for p in self.processes for one in p.delivery._waits.parked.values()]
-        times = [at for at in wakes if at is not None and at > self.now]
+        times: list[float] = []
+        for process in self.processes:
+            parked = process.delivery._waits.parked.values()
+            wakes = [process.delivery.wakes_at(), *(one.next_at for one in parked)]
+            times += [at - process.ahead for at in wakes if at is not None and at > process.now]
         is_idle = all(process.is_idle for process in self.processes)
         at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)
         if self.agenda:
