@@ -42,11 +42,24 @@ async def send_answer(
     if whole is not None and is_small and whole.answer(status, headers, answer.body):
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    body = answer.body if is_small else memoryview(answer.body)
-    while len(body) > PIECE_BYTES:  # `send` waits while a connection's buffer is full.
-        await send({"type": "http.response.body", "body": body[:PIECE_BYTES], "more_body": True})
-        body = body[PIECE_BYTES:]
-    await send({"type": "http.response.body", "body": body})
+    await in_pieces(send)({"type": "http.response.body", "body": answer.body})
+
+
+def in_pieces(send: Send) -> Send:
+    """Sends a large body so that a connection never keeps more than a piece that is not taken."""
+
+    async def send_pieces(message: Message) -> None:
+        body = message.get("body", b"")
+        if len(body) > PIECE_BYTES:
+            last = dict(message)
+            view = memoryview(body)
+            while len(view) > PIECE_BYTES:  # `send` waits while a connection's buffer is full.
+                await send({**last, "body": view[:PIECE_BYTES], "more_body": True})
+                view = view[PIECE_BYTES:]
+            message = {**last, "body": view}
+        await send(message)
+
+    return send_pieces
 
 
 async def send_preflight(

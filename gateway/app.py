@@ -10,13 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 from gateway import console
-from gateway.answers import error_body
+from gateway.answers import error_body, in_pieces
 from gateway.bodies import Receive
+from gateway.documents import Documents
 from gateway.ingest import Ingest, Send, Store
 from gateway.log import EdgeLog
 from gateway.openapi import document
 from gateway.sources import NewRate, own_rate
 from schemas.config import Config
+
+NOT_FOUND = Response(error_body(404, "Not Found"), 404, media_type="application/json")
 
 
 class Lasting(Store, Protocol):
@@ -28,27 +31,46 @@ class Lasting(Store, Protocol):
         """Whether it takes writes right now."""
 
 
+PROBES = frozenset({"/healthz", "/readyz"})
+
+
 class Application:
     """Takes the ingest paths out before FastAPI sees them."""
 
-    def __init__(self, operations: FastAPI, ingest: Ingest, path_prefix: str) -> None:
+    def __init__(
+        self, operations: FastAPI, ingest: Ingest, path_prefix: str, *, has_admin_port: bool
+    ) -> None:
         self.operations = operations
         self.ingest = ingest
         self._prefix = path_prefix
+        self._has_admin_port = has_admin_port
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            inner, path = scope, scope["path"]
-            if self._prefix and path.startswith(self._prefix + "/"):
-                # Without the prefix all is served, too: for probes, and proxies that take it off.
-                path = path.removeprefix(self._prefix)
-                inner = {**scope, "path": path}
-                scope = {**scope, "root_path": self._prefix}
-            endpoint = self.ingest.endpoint(path)
-            if endpoint is not None:
-                await self.ingest(endpoint, inner, receive, send)
-                return
-        await self.operations(scope, receive, send)
+        await self._answer(scope, receive, send, is_public=self._has_admin_port)
+
+    async def admin(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """All of it, for the admin port: the examples of its `/docs` are sent there, too."""
+        await self._answer(scope, receive, send, is_public=False)
+
+    async def _answer(
+        self, scope: dict[str, Any], receive: Receive, send: Send, *, is_public: bool
+    ) -> None:
+        if scope["type"] != "http":
+            await self.operations(scope, receive, send)
+            return
+        inner, path = scope, scope["path"]
+        if self._prefix and path.startswith(self._prefix + "/"):
+            # Without the prefix all is served, too: for probes, and proxies that take it off.
+            path = path.removeprefix(self._prefix)
+            inner = {**scope, "path": path}
+            scope = {**scope, "root_path": self._prefix}
+        endpoint = self.ingest.endpoint(path)
+        if endpoint is not None:
+            await self.ingest(endpoint, inner, receive, send)
+        elif is_public and path not in PROBES:
+            await NOT_FOUND(scope, receive, send)
+        else:
+            await self.operations(scope, receive, in_pieces(send))
 
 
 def create_app(
@@ -65,7 +87,13 @@ def create_app(
         finally:
             await log.stop()
 
-    app = FastAPI(title="ampgate edge", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="ampgate edge",
+        version="0.1.0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url=None,  # Ours is made once, and its page loads nothing from elsewhere.
+    )
     app.add_exception_handler(HTTPException, _plain_error)
     _add_operations(app, log, ingest)
     generated = app.openapi
@@ -74,7 +102,11 @@ def create_app(
         return document(generated())
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way.
-    return Application(app, ingest, config.edge.path_prefix)
+    documents = Documents(openapi)
+    app.add_route("/openapi.json", documents.openapi, methods=["GET"])
+    app.add_route("/docs", documents.page, methods=["GET"])
+    edge = config.edge
+    return Application(app, ingest, edge.path_prefix, has_admin_port=edge.admin_port is not None)
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ or a body that SDKs can read (upstreams.md §3.4: never close without a status l
 
 from asyncio import AbstractEventLoop, Transport
 from asyncio.events import TimerHandle
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -15,8 +16,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gateway.answers import error_body
-from gateway.bodies import WHOLE_BODY
+from gateway.answers import Send, error_body
+from gateway.bodies import WHOLE_BODY, Receive
 from gateway.flow import Flow, Reader
 from gateway.request_targets import path_of
 from gateway.whole import Whole
@@ -32,6 +33,8 @@ LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still
 NO_REQUEST = 400, "this is no HTTP request"
 TOO_LARGE = 431, f"the address and the headers have {HEAD_BYTES_MAX} bytes at most"
 
+Serve = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
 
 class Connection(HttpToolsProtocol):
     def __init__(
@@ -41,8 +44,11 @@ class Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
         connections_max: int = 10_000,
+        app: Serve | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        if app is not None:
+            self.app = app
         self._most = connections_max
         self._in_head = False
         self._in_message = False

@@ -1,39 +1,19 @@
 """The console: one page that polls this edge's metrics, and a delivery's when it is told where."""
 
 import re
-from base64 import b64encode
-from hashlib import sha256
 from importlib.resources import files
 from urllib.parse import urlsplit
 
+from gateway.pages import headers_of
+
 PAGE = files("gateway").joinpath("console.html").read_text(encoding="utf-8")
-SCRIPT, STYLE = (
-    f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
-    for element in ("script", "style")
-    for content in re.findall(rf"<{element}>(.*?)</{element}>", PAGE, re.DOTALL)
-)
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # Nothing that could end a directive.
 
 
 def headers(delivery: str | None) -> dict[str, str]:
     """What the page may do: run its own script, and talk to this edge and to that delivery."""
     origin = None if delivery is None else origin_of(delivery)
-    policy = (
-        "default-src 'none'",
-        f"script-src {SCRIPT}",
-        f"style-src {STYLE}",
-        "img-src data:",
-        " ".join(["connect-src 'self'", *([origin] if origin else [])]),
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-    return {
-        "content-security-policy": "; ".join(policy),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cache-control": "no-cache",
-    }
+    return headers_of(PAGE, connect=" ".join(["'self'", *([origin] if origin else [])]))
 
 
 def origin_of(url: str) -> str | None:

@@ -27,6 +27,7 @@ from gateway.dialects.shapes import (
 from gateway.metrics import Metrics
 from gateway.sources import NewRate, Sender, Sources, own_rate
 from gateway.suppression import is_suppressed, without_suppressed
+from gateway.wrong_keys import WrongKeys
 from producing.lanes import NotStored, TooLargeForKafka
 from schemas.config import Config
 from schemas.records import Headers, NewRecord
@@ -68,6 +69,7 @@ class Ingest:
         self._store = store
         self._new_rate = new_rate
         self._sources = Sources(config, None, new_rate)
+        self._wrong_keys = WrongKeys()
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
 
@@ -156,9 +158,9 @@ class Ingest:
         self, endpoint: Endpoint, request: Request, scope: Scope, outcome: Outcome
     ) -> Answer:
         opened = endpoint.open(request)
-        sender = outcome.sender = self._sources.find(opened.key)
+        sender = outcome.sender = self._sources.find(opened.key, endpoint.dialect)
         if sender is None:
-            return endpoint.unknown_key(opened.key)
+            return self._unknown_key(endpoint, opened.key, scope, outcome)
         count = len(opened.values)
         if count > RECORDS_MAX:
             return too_many(endpoint)
@@ -178,6 +180,13 @@ class Ingest:
             if batch.rejected and isinstance(endpoint, HttpApi | Identify):  # All or nothing.
                 return _silenced(endpoint, [rejection.index for rejection in batch.rejected])
         return await self._stored(endpoint, request, sender, batch, context)
+
+    def _unknown_key(self, endpoint: Endpoint, key: str, scope: Scope, outcome: Outcome) -> Answer:
+        ip = remote_ip(scope["client"], scope["headers"], self._edge.trusted_proxies)
+        outcome.retry_after = self._wrong_keys.retry_after(ip, time.monotonic())
+        if outcome.retry_after:
+            return endpoint.failure(429, "too many wrong keys from this address")
+        return endpoint.unknown_key(key)
 
     async def _stored(
         self,

@@ -8,7 +8,10 @@ from schemas.config import Config, ConfigError
 
 Load = Callable[[], Config]
 # What only a restart can change.
-FIXED = ("host", "port", "workers", "path_prefix", "ack_timeout_seconds", "max_connections")
+FIXED = (
+    *("host", "port", "admin_host", "admin_port", "workers", "path_prefix"),
+    *("ack_timeout_seconds", "max_connections"),
+)
 
 log = structlog.get_logger()
 
@@ -36,4 +39,8 @@ def needs_restart(current: Config, config: Config) -> list[str]:
     """The keys that changed and are not applied."""
     before, after = current.edge.model_dump(), config.edge.model_dump()
     keys = [f"edge.{name}" for name in FIXED if before[name] != after[name]]
+    if (current.edge.tls_certfile is None) != (config.edge.tls_certfile is None):
+        keys.append(
+            "edge.tls_certfile"
+        )  # A newer certificate is taken; TLS itself comes or goes so.
     return keys if current.kafka == config.kafka else [*keys, "kafka"]

@@ -5,20 +5,27 @@ import contextlib
 import gc
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
 
+from gateway.connections import HEAD_SECONDS, LEAVE_SECONDS, LINGER_SECONDS, Connection, Serve
+from gateway.listeners import Listeners, listen
 from gateway.reloading import Load, read_again
-from schemas.config import Config, ConfigError, Edge
+from gateway.tls import Certificate, certificate_of, renew
+from schemas.config import Config
 
 # Together below 10 s: answer what is in flight, then let the last batches reach Kafka.
 GRACE_SECONDS = 6
 KEEP_ALIVE_SECONDS = 75  # Above the 60 s for which load balancers keep a connection open.
 BACKLOG = 4_096
+ADMIN_CONNECTIONS = 100  # Beyond `max_connections`.
 GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,35 +37,14 @@ def serve(config: Config, load: Load | None = None) -> None:
     # Until somebody listens to them, signals wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     allow_many_connections()
+    certificate = certificate_of(config.edge)
     listeners = listen(config.edge)
     if config.edge.workers == 1:
-        work(config, load, listeners)
+        work(config, load, listeners, certificate)
     else:
         from gateway.workers import Workers  # It must come before prometheus_client.
 
-        Workers(config, load, listeners).run()
-
-
-def listen(edge: Edge) -> list[socket.socket]:
-    """Bound, and shared with whoever else binds so: a successor can be there before we leave."""
-    try:
-        addresses = socket.getaddrinfo(
-            edge.host, edge.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        return [_bound(family, address) for family, _, _, _, address in addresses]
-    except OSError as error:
-        raise ConfigError(f"edge: cannot listen on {edge.host}:{edge.port}: {error}") from error
-
-
-def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    listener.bind(address)
-    listener.setblocking(False)
-    return listener
+        Workers(config, load, listeners, certificate).run()
 
 
 def allow_many_connections() -> None:
@@ -73,16 +59,37 @@ def allow_many_connections() -> None:
 def work(
     config: Config,
     load: Load | None,
-    listeners: list[socket.socket],
+    listeners: Listeners,
+    certificate: Certificate | None,
     shared: Path | None = None,
     parent: int | None = None,
 ) -> None:
     """Serve from this process, until a signal or the end of the `parent`, whose pipe it is."""
-    server = Server(config, load, listeners, shared, parent)
+    server = Server(config, load, listeners, certificate, shared, parent)
     # What requests hold are no cycles: to look through it again and again cost a seventh.
     gc.set_threshold(GARBAGE_MIN, 20, 100)
     gc.freeze()
-    server.run(listeners)
+    server.run(list(listeners))
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A socket that we listen on, and what its clients get."""
+
+    listener: socket.socket
+    app: Serve
+    connections_max: int
+    tls: ssl.SSLContext | None
+
+    def options(self, handshake_seconds: float) -> dict[str, Any]:
+        """For the event loop."""
+        if self.tls is None:
+            return {}
+        return {
+            "ssl": self.tls,
+            "ssl_handshake_timeout": handshake_seconds,
+            "ssl_shutdown_timeout": LINGER_SECONDS,
+        }
 
 
 class Server(uvicorn.Server):
@@ -90,12 +97,12 @@ class Server(uvicorn.Server):
         self,
         config: Config,
         load: Load | None,
-        listeners: list[socket.socket],
+        listeners: Listeners,
+        certificate: Certificate | None,
         shared: Path | None,
         parent: int | None,
     ) -> None:
         from gateway.app import create_app  # After prometheus_client was told of the workers.
-        from gateway.connections import Connection
         from gateway.shared_rates import SharedBucket
         from gateway.sources import own_rate
 
@@ -105,16 +112,16 @@ class Server(uvicorn.Server):
 
         self._current = config
         self._load = load
-        self._listeners = listeners
+        self._certificate = certificate
         self._parent = parent
         self.app = create_app(config, new_rate=own_rate if shared is None else shared_rate)
-
-        connection = partial(
-            Connection, connections_max=max(1, config.edge.max_connections // config.edge.workers)
-        )
-        self._connection = lambda: connection(
-            self.config, self.server_state, self.lifespan.state, None
-        )
+        most = max(1, config.edge.max_connections // config.edge.workers)
+        tls = None if certificate is None else certificate.context
+        self._ports = [
+            *(Port(one, self.app, most, tls) for one in listeners.public),
+            # Probes and scrapes get through to an edge that is full.
+            *(Port(one, self.app.admin, most + ADMIN_CONNECTIONS, None) for one in listeners.admin),
+        ]
 
         async def tick() -> None:
             self.app.ingest.metrics.tick()
@@ -122,7 +129,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self.app,
-                http=connection,  # type: ignore[arg-type]  # Whatever makes one.
+                http=Connection,
                 ws="none",
                 loop="auto",  # uvloop where there is one.
                 lifespan="on",
@@ -131,7 +138,6 @@ class Server(uvicorn.Server):
                 server_header=False,
                 log_level="error",
                 log_config=None,  # Its lines go where all lines go.
-                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 callback_notify=tick,
@@ -157,7 +163,7 @@ class Server(uvicorn.Server):
 
     def _read_again(self) -> None:
         changed = read_again(self._current, self._load, quiet=self._parent is not None)
-        if changed is None:
+        if changed is None or not renew(self._certificate, changed):
             return
         try:
             self.app.ingest.apply(changed)
@@ -168,24 +174,46 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when we can be reached: a predecessor may go now."""
-        await super().startup(sockets)
-        log.info("listening", host=self._current.edge.host, port=self._current.edge.port)
+        await super().startup([])
+        loop = asyncio.get_running_loop()
+        for port in self._ports:
+            listening = await loop.create_server(
+                partial(self._connection, port),
+                sock=port.listener,
+                backlog=BACKLOG,
+                **port.options(HEAD_SECONDS),
+            )
+            self.servers.append(listening)
+        edge = self._current.edge
+        log.info("listening", host=edge.host, port=edge.port, admin_port=edge.admin_port)
+
+    def _connection(self, port: Port) -> Connection:
+        return Connection(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            None,
+            port.connections_max,
+            port.app,
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in who already waits at the door, close it, and answer everybody."""
+        """Take in who already waits to be accepted, stop listening, and answer everybody."""
         while waiting := self._accept_waiting():
-            for connection in waiting:
-                await self._connect(connection)
+            await asyncio.gather(*(self._connect(*one) for one in waiting))
         await super().shutdown(sockets)
 
-    def _accept_waiting(self) -> list[socket.socket]:
-        waiting: list[socket.socket] = []
-        for listener in self._listeners:
+    def _accept_waiting(self) -> list[tuple[Port, socket.socket]]:
+        waiting: list[tuple[Port, socket.socket]] = []
+        for port in self._ports:
             with contextlib.suppress(BlockingIOError):
                 while True:
-                    waiting.append(listener.accept()[0])
+                    waiting.append((port, port.listener.accept()[0]))
         return waiting
 
-    async def _connect(self, connection: socket.socket) -> None:
+    async def _connect(self, port: Port, connection: socket.socket) -> None:
         connection.setblocking(False)
-        await asyncio.get_running_loop().connect_accepted_socket(self._connection, connection)
+        make = partial(self._connection, port)
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):  # A handshake that fails is its client's loss.
+            await loop.connect_accepted_socket(make, connection, **port.options(LEAVE_SECONDS))

@@ -17,8 +17,8 @@ class Sender:
     """A source, with what each of its requests needs worked out once."""
 
     __slots__ = (
-        *("bucket", "header", "ip_policy", "max_batch_records", "max_body_bytes", "name"),
-        *("origins", "scrubber"),
+        *("bucket", "dialects", "header", "ip_policy", "max_batch_records", "max_body_bytes"),
+        *("name", "origins", "scrubber"),
     )
 
     def __init__(self, source: Source, edge: Edge, bucket: Rate | None) -> None:
@@ -27,6 +27,7 @@ class Sender:
         self.ip_policy = source.ip
         self.origins = frozenset(source.allowed_origins)
         self.bucket = bucket
+        self.dialects = None if source.dialects is None else frozenset(source.dialects)
         self.max_body_bytes = source.max_body_bytes
         self.max_batch_records = source.max_batch_records
         scrubs = edge.scrub + source.scrub
@@ -65,7 +66,14 @@ class Sources:
         self._by_key: dict[str, Sender] = {}
         self.origins = frozenset().union(*(sender.origins for sender in self._by_digest.values()))
 
-    def find(self, key: str) -> Sender | None:
+    def find(self, key: str, dialect: str) -> Sender | None:
+        """Whose key it is, if it is one for this dialect."""
+        sender = self._find(key)
+        if sender is None or sender.dialects is None or dialect in sender.dialects:
+            return sender
+        return None
+
+    def _find(self, key: str) -> Sender | None:
         sender = self._by_key.get(key)
         if sender is None:
             digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import structlog
 
+from gateway.listeners import Listeners
 from gateway.reloading import Load, read_again
 from gateway.server import SIGNALS, work
+from gateway.tls import Certificate, renew
 from schemas.config import Config
 
 WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -30,10 +32,17 @@ _fork = multiprocessing.get_context("fork")
 
 
 class Workers:
-    def __init__(self, config: Config, load: Load | None, listeners: list[socket.socket]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Load | None,
+        listeners: Listeners,
+        certificate: Certificate | None,
+    ) -> None:
         self._config = config
         self._load = load
         self._listeners = listeners
+        self._certificate = certificate  # A worker that is started again gets the newest.
         self._running: list[ForkProcess] = []
         self._start_at = 0.0
         self._alive, self._life = os.pipe()  # It ends with us, however we end.
@@ -86,11 +95,11 @@ class Workers:
     def _work(self, directory: Path) -> None:
         signal.set_wakeup_fd(-1)
         os.close(self._life)
-        work(self._config, self._load, self._listeners, directory, self._alive)
+        work(self._config, self._load, self._listeners, self._certificate, directory, self._alive)
 
     def _read_again(self) -> None:
         config = read_again(self._config, self._load)
-        if config is None:
+        if config is None or not renew(self._certificate, config):
             return
         edge = config.edge.model_copy(update={"workers": self._config.edge.workers})
         self._config = config.model_copy(update={"edge": edge})

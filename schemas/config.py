@@ -38,6 +38,8 @@ from schemas.config_values import (
 )
 from schemas.topics import Topics
 
+Dialect = Literal["native", "amplitude", "segment", "aampe", "webhooks"]
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message says which key and why."""
@@ -104,12 +106,16 @@ class Scrub(Section):
 
 
 class Edge(Section):
-    """The HTTP edge. These take a restart: host, port, workers, path_prefix, ack_timeout_seconds,
-    max_connections.
+    """The HTTP edge. These take a restart: host, port, admin_host, admin_port, workers,
+    path_prefix, ack_timeout_seconds, max_connections, and whether there is TLS.
     """
 
     host: Host = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    admin_host: Host = "0.0.0.0"
+    admin_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    tls_certfile: Path | None = None
+    tls_keyfile: Path | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     path_prefix: Annotated[str, Field(pattern=PATH_PREFIX)] = ""
     max_body_bytes: Bytes = 20_000_000
@@ -121,6 +127,14 @@ class Edge(Section):
     ack_timeout_seconds: Seconds = 8.0
     suppressed_user_ids: tuple[str, ...] = ()
     scrub: tuple[Scrub, ...] = ()
+
+    @model_validator(mode="after")
+    def _ports_and_files_go_together(self) -> Self:
+        if self.tls_keyfile is not None and self.tls_certfile is None:
+            raise ValueError("tls_keyfile needs tls_certfile")
+        if self.admin_port and self.admin_port == self.port:
+            raise ValueError("admin_port is the same as port")
+        return self
 
     @field_validator("suppressed_user_ids", mode="before")
     @classmethod
@@ -147,6 +161,7 @@ class Source(Section):
     events_per_second: Annotated[float, Field(ge=0.001, le=1e9, allow_inf_nan=False)] | None = None
     max_body_bytes: Bytes | None = None
     max_batch_records: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
+    dialects: Annotated[tuple[Dialect, ...], Field(min_length=1)] | None = None
     ip: Literal["keep", "truncate", "drop"] = "keep"
     scrub: tuple[Scrub, ...] = ()
 

@@ -1,5 +1,6 @@
 """One ingest path as an operation of the OpenAPI document. Pure."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,6 +26,7 @@ from gateway.openapi.answers import (
     UploadRefusal,
     WebhookTaken,
 )
+from gateway.openapi.examples import KEY, body_example
 from gateway.openapi.forms import LEGACY_FORM, identification_form, reference
 from gateway.openapi.requests import (
     SEGMENT_CALLS,
@@ -69,7 +71,13 @@ def operation(path: str, endpoint: Endpoint, method: str) -> Tree:
         "responses": {str(status): _answer(*said) for status, said in _answers(endpoint).items()},
     }
     if method != "GET":
-        described["requestBody"] = {"required": True, "content": _content(path, endpoint)}
+        example = body_example(path, endpoint.call if isinstance(endpoint, Segment) else None)
+        content = {
+            media_type: described_type
+            | {"example": json.dumps(example) if media_type == NDJSON else example}
+            for media_type, described_type in _content(path, endpoint).items()
+        }
+        described["requestBody"] = {"required": True, "content": content}
     if security := _security(path, endpoint):
         described["security"] = security
     return described
@@ -95,16 +103,21 @@ def _parameters(path: str, endpoint: Endpoint, method: str) -> list[Tree]:
         found.append(_parameter("receipts", "query", {"type": "boolean"}, words))
     if "{key}" in path:
         schema = {"type": "string", "pattern": "^[^/]+$"}
-        found.append(_parameter("key", "path", schema, "The source's write key."))
+        found.append(_parameter("key", "path", schema, "The source's write key.", KEY))
     if method == "GET":
+        examples = body_example(path, None)
         for name, schema in identification_form(endpoint.kind)["properties"].items():
-            found.append(_parameter(name, "query", schema, schema["description"]))
+            words, example = schema["description"], examples.get(name)
+            found.append(_parameter(name, "query", schema, words, example))
     return found
 
 
-def _parameter(name: str, place: str, schema: Tree, description: str) -> Tree:
+def _parameter(
+    name: str, place: str, schema: Tree, description: str, example: str | None = None
+) -> Tree:
     required = place == "path" or name in ("api_key", "identification")
-    return {
+    described: Tree = {} if example is None else {"example": example}
+    return described | {
         "name": name,
         "in": place,
         "required": required,

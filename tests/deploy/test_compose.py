@@ -20,7 +20,7 @@ CHANGES = """
 services:
   kafka: {{ports: !override ["127.0.0.1::9092"]}}
   topics: {{image: {name}}}
-  edge: {{image: {name}, ports: !override ["127.0.0.1::8080"]}}
+  edge: {{image: {name}, ports: !override ["127.0.0.1::8080", "127.0.0.1::8081"]}}
   delivery: {{image: {name}, ports: !override ["127.0.0.1::9090"]}}
   amplitude: {{image: {name}, ports: !override ["127.0.0.1::9101"]}}
   aampe: {{image: {name}, ports: !override ["127.0.0.1::9102"]}}

@@ -62,6 +62,7 @@ def test_without_extras_it_needs_only_what_every_cluster_has() -> None:
         "PodDisruptionBudget",
         "Service",
         "Service",
+        "Service",
     ]
 
 
@@ -137,6 +138,39 @@ def test_pods_are_reached_and_reach_only_where_they_have_to() -> None:
 
 
 @needs_helm
+def test_what_the_internet_reaches_of_an_edge_has_no_metrics_and_no_documentation() -> None:
+    documents = rendered()
+    [policy] = [
+        one["spec"]
+        for one in of_kind(documents, "NetworkPolicy")
+        if one["metadata"]["name"] == "shop-ampgate-edge"
+    ]
+    ports = {
+        one["metadata"]["name"]: [port["targetPort"] for port in one["spec"]["ports"]]
+        for one in of_kind(documents, "Service")
+    }
+    [edge] = [
+        container
+        for one in of_kind(documents, "Deployment")
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["name"] == "edge"
+    ]
+    environment = {one["name"]: one["value"] for one in edge["env"]}
+    numbers = {port["name"]: str(port["containerPort"]) for port in edge["ports"]}
+
+    assert [(rule["ports"][0]["port"], bool(rule.get("from"))) for rule in policy["ingress"]] == [
+        ("http", False),
+        ("admin", True),
+    ]
+    assert ports["shop-ampgate-edge"] == ["http"]
+    assert ports["shop-ampgate-edge-admin"] == ["admin"]
+    assert numbers["admin"] == environment["AMPGATE_EDGE__ADMIN_PORT"]
+    assert {edge[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} == {
+        "admin"
+    }
+
+
+@needs_helm
 def test_an_image_can_be_named_by_its_digest() -> None:
     digest = f"sha256:{'0' * 64}"
     [edge, _] = of_kind(rendered(f"image.digest={digest}"), "Deployment")
@@ -155,7 +189,7 @@ def test_selectors_find_their_own_pods_and_no_others() -> None:
     for service in of_kind(documents, "Service"):
         selector = service["spec"]["selector"].items()
         found = [name for name, labels in pods.items() if selector <= labels.items()]
-        assert found == [service["metadata"]["name"]]
+        assert found == [service["metadata"]["name"].removesuffix("-admin")]
 
 
 @needs_helm
@@ -176,7 +210,12 @@ def test_the_monitors_jobs_are_those_that_the_alerts_ask_for() -> None:
     [monitor] = of_kind(documents, "ServiceMonitor")
     [rule] = of_kind(documents, "PrometheusRule")
     label = monitor["spec"]["jobLabel"]
-    jobs = {service["metadata"]["labels"][label] for service in of_kind(documents, "Service")}
+    [endpoint] = monitor["spec"]["endpoints"]
+    jobs = {
+        service["metadata"]["labels"].get(label)
+        for service in of_kind(documents, "Service")
+        if any(port["name"] == endpoint["port"] for port in service["spec"]["ports"])
+    }
 
     assert set(re.findall(r'job="([^"]+)"', json.dumps(rule).replace("\\", ""))) == jobs
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -41,15 +42,22 @@ class EdgeProcess:
     file: Path
     port: int
     said: Path
+    trust: ssl.SSLContext | None = None  # Of its clients, where it serves HTTPS.
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.trust is None else 'https'}://127.0.0.1:{self.port}"
 
     def client(self) -> httpx.AsyncClient:
         # No limit on connections, and no proxy.
         limits = httpx.Limits(max_connections=None)
-        return httpx.AsyncClient(base_url=self.url, timeout=30, limits=limits, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=self.url,
+            timeout=30,
+            limits=limits,
+            trust_env=False,
+            verify=True if self.trust is None else self.trust,
+        )
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
@@ -82,7 +90,7 @@ class EdgeProcess:
         await eventually(lambda: words in self.said.read_text())
 
 
-def start(file: Path, port: int) -> EdgeProcess:
+def start(file: Path, port: int, trust: ssl.SSLContext | None = None) -> EdgeProcess:
     said = file.with_suffix(f".{os.urandom(4).hex()}.log")
     with said.open("wb") as output:
         process = subprocess.Popen(
@@ -91,7 +99,7 @@ def start(file: Path, port: int) -> EdgeProcess:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return EdgeProcess(process, file, port, said)
+    return EdgeProcess(process, file, port, said, trust)
 
 
 @asynccontextmanager
@@ -103,6 +111,7 @@ async def running(
     *,
     workers: int = 1,
     more: str = "",
+    trust: ssl.SSLContext | None = None,
 ) -> AsyncIterator[EdgeProcess]:
     file = directory / "ampgate.toml"
     file.write_text(
@@ -114,7 +123,7 @@ async def running(
             more=more,
         )
     )
-    edge = start(file, port)
+    edge = start(file, port, trust)
     try:
         await edge.ready()
         yield edge

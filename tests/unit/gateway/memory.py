@@ -61,3 +61,9 @@ class Edge:
     def client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]  # Our scope is narrower.
         return httpx.AsyncClient(transport=transport, base_url="http://edge")
+
+    @property
+    def admin_client(self) -> httpx.AsyncClient:
+        """One on the admin port."""
+        transport = httpx.ASGITransport(self.app.admin)  # type: ignore[arg-type]  # As above.
+        return httpx.AsyncClient(transport=transport, base_url="http://edge")

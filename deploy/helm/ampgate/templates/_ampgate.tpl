@@ -83,6 +83,7 @@ env:
   - {name: AMPGATE_KAFKA__BOOTSTRAP_SERVERS, value: {{ .Values.kafka.bootstrapServers | quote }}}
   - {name: AMPGATE_KAFKA__TOPIC_PREFIX, value: {{ .Values.kafka.topicPrefix | quote }}}
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
+  - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
 volumeMounts:
   - {name: config, mountPath: /etc/ampgate, readOnly: true}

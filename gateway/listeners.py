@@ -1,0 +1,45 @@
+"""The edge's listening sockets: bound before it starts, shared with its successor."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.config import ConfigError, Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    public: list[socket.socket]
+    admin: list[socket.socket]
+
+    def __iter__(self) -> Iterator[socket.socket]:
+        yield from self.public
+        yield from self.admin
+
+
+def listen(edge: Edge) -> Listeners:
+    """`ConfigError` where an address cannot be had."""
+    public = _bound("edge", edge.host, edge.port)
+    if edge.admin_port is None:
+        return Listeners(public, [])
+    return Listeners(public, _bound("edge.admin_port", edge.admin_host, edge.admin_port))
+
+
+def _bound(key: str, host: str, port: int) -> list[socket.socket]:
+    """Shared with whoever else binds so: a successor can be there before we leave."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return [_listener(family, address) for family, _, _, _, address in addresses]
+    except OSError as error:
+        raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error}") from error
+
+
+def _listener(family: int, address: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind(address)
+    listener.setblocking(False)
+    return listener
