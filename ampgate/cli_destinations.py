@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ampgate.archive import Archive, archive
+from ampgate.archive import archive
 from ampgate.configuration import configuration
 from ampgate.destinations import (
     NameTakenError,
@@ -16,6 +16,7 @@ from ampgate.destinations import (
     Standing,
     Survey,
     drop,
+    moving_producer,
     require_idle,
 )
 from ampgate.groups import Groups, groups_of
@@ -67,20 +68,20 @@ def forget(name: Name, yes: Yes = False) -> None:
 
 
 @asynccontextmanager
-async def _surveyed(config: Config) -> AsyncIterator[tuple[Survey, Archive, Groups]]:
+async def _surveyed(config: Config) -> AsyncIterator[tuple[Survey, Groups]]:
     async with archive(config.kafka) as kafka, groups_of(config.kafka) as groups:
         survey = Survey(config, kafka, groups)
         await survey.look()
-        yield survey, kafka, groups
+        yield survey, groups
 
 
 async def _standings(config: Config) -> list[Standing]:
-    async with _surveyed(config) as (survey, _, _):
+    async with _surveyed(config) as (survey, _):
         return await survey.standings()
 
 
 async def _forget(config: Config, name: str, *, yes: bool) -> None:
-    async with _surveyed(config) as (survey, _, groups):
+    async with _surveyed(config) as (survey, groups):
         standing = await survey.standing(name, configured=False)
         if not standing.is_left_behind:
             raise TopicsError(f"Kafka has nothing of a destination {name}")
@@ -90,12 +91,19 @@ async def _forget(config: Config, name: str, *, yes: bool) -> None:
             f" {standing.parked} parked records will not be delivered"
         )
         require_consent(f"Forget {name}?", yes=yes)
-        await drop(config, survey, groups, name)
+        await drop(config.kafka.topics, survey, groups, name, lambda _kind: survey.parked_ends)
         typer.echo(f"{name} is forgotten")
 
 
 async def _rename(config: Config, old: str, new: str, *, yes: bool) -> None:
-    async with _surveyed(config) as (survey, kafka, groups):
+    async with (
+        archive(config.kafka) as kafka,
+        groups_of(config.kafka) as groups,
+        # What is parked behind an unfinished transaction is not seen: this ends it first.
+        moving_producer(config.kafka, old) as producer,
+    ):
+        survey = Survey(config, kafka, groups)
+        await survey.look()
         left = await survey.standing(old, configured=False)
         if not left.is_left_behind:
             if (await survey.standing(new, configured=False)).offsets:
@@ -111,9 +119,8 @@ async def _rename(config: Config, old: str, new: str, *, yes: bool) -> None:
             typer.echo(f"{old} is still configured: rename it there, too, before the next start")
         require_consent(f"Rename {old} to {new}?", yes=yes)
         with progress_bar("moving", plan.parked) as advance:
-            await plan.move(kafka, advance)
-        await survey.look()
-        await drop(config, survey, groups, old)
+            await plan.move(kafka, producer, advance)
+        await drop(config.kafka.topics, survey, groups, old, plan.settled)
         typer.echo(f"{old} is {new} now")
 
 

@@ -25,7 +25,7 @@ from ampgate.topics import MAX_MESSAGE_BYTES, TopicsError
 from ampgate.whereabouts import Progress
 from ampgate.writer import Writer
 from consumers.commit_notes import decoded
-from schemas.config import Config
+from schemas.config import Config, Kafka
 from schemas.letters import Origin
 from schemas.topics import Kind, Topics
 
@@ -88,11 +88,14 @@ class Survey:
 
     async def look(self) -> None:
         """Commits first: what is settled by them is certainly among the parked."""
-        self.places, self.parked = {}, {}
         for group in await self._groups.all():
             self.places[group.destination, group.kind] = await self._place(group)
         self.parked_spans = await self._kafka.spans(self._topics.parked)
         await self._kafka.search(self.parked_spans, Wanted(), self._count)
+
+    @property
+    def parked_ends(self) -> Mapping[int, int]:
+        return {span.partition: span.end for span in self.parked_spans}
 
     def place(self, destination: str, kind: Kind) -> Place:
         group = group_of(self._topics, destination, kind)
@@ -171,10 +174,14 @@ def addressed(topics: Topics, record: Stored) -> Left | None:
     return (destination, kinds[topic]) if destination and topic in kinds else None
 
 
-async def drop(config: Config, survey: Survey, groups: Groups, name: str) -> None:
-    """Its groups go; where parked records name it, they are kept settled."""
-    topics = config.kafka.topics
-    ends = {span.partition: span.end for span in survey.parked_spans}
+async def drop(
+    topics: Topics,
+    survey: Survey,
+    groups: Groups,
+    name: str,
+    settled: Callable[[Kind], Mapping[int, int]],
+) -> None:
+    """Its groups go; where parked records name it, those before `settled` are kept settled."""
     for kind in Kind:
         place = survey.place(name, kind)
         parked = survey.parked_of(name, kind)
@@ -182,11 +189,11 @@ async def drop(config: Config, survey: Survey, groups: Groups, name: str) -> Non
             await groups.drop(place.group)
             continue
         if parked.waiting:
-            settled = {
-                TopicPartition(topics.parked, p): OffsetAndMetadata(end, "")
-                for p, end in ends.items()
+            offsets = {
+                TopicPartition(topics.parked, partition): OffsetAndMetadata(end, "")
+                for partition, end in settled(kind).items()
             }
-            await groups.commit(place.group, settled)
+            await groups.commit(place.group, offsets)
         if place.own:
             await groups.forget_topic(place.group, topics.of(kind), sorted(place.own))
 
@@ -199,7 +206,6 @@ class Rename:
     """From `old` to `new`, as far as it has not been done."""
 
     def __init__(self, config: Config, survey: Survey, old: str, new: str) -> None:
-        self._kafka = config.kafka
         self._topics = config.kafka.topics
         self._survey = survey
         self._old = old
@@ -225,19 +231,21 @@ class Rename:
             )
         return True
 
-    async def move(self, kafka: Archive, on_moved: Callable[[int], None]) -> None:
-        """Whoever runs it again ends the transaction of the one that was interrupted."""
-        producer = AIOKafkaProducer(
-            **client_arguments(self._kafka),
-            transactional_id=f"{self._topics.prefix}rename.{self._old}",
-            transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
-            compression_type=None if self._kafka.compression == "none" else self._kafka.compression,
-            max_request_size=MAX_MESSAGE_BYTES,
-        )
-        async with producer:
-            for kind in self.kinds:
-                async with producer.transaction():
-                    await self.move_kind(kind, kafka, producer, on_moved)
+    def settled(self, kind: Kind) -> Mapping[int, int]:
+        """Up to where the old name's parked records have been moved, by partition."""
+        if kind in self.kinds:
+            return self._survey.parked_ends
+        return {
+            partition: offset.offset
+            for partition, offset in self._survey.place(self._new, kind).parked.items()
+        }
+
+    async def move(
+        self, kafka: Archive, producer: AIOKafkaProducer, on_moved: Callable[[int], None]
+    ) -> None:
+        for kind in self.kinds:
+            async with producer.transaction():
+                await self.move_kind(kind, kafka, producer, on_moved)
 
     async def move_kind(
         self,
@@ -250,9 +258,8 @@ class Rename:
         before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
         topic, parked = self._topics.of(kind), self._topics.parked
         offsets = {TopicPartition(topic, number): own for number, own in before.own.items()}
-        for span in self._survey.parked_spans:
-            moved = OffsetAndMetadata(span.end, self._moved)
-            offsets[TopicPartition(parked, span.partition)] = moved
+        for number, end in self._survey.parked_ends.items():
+            offsets[TopicPartition(parked, number)] = OffsetAndMetadata(end, self._moved)
         await producer.send_offsets_to_transaction(offsets, after.group.id)
         writer = Writer(producer, None, on_moved)
 
@@ -273,6 +280,17 @@ class Rename:
         kept = [(name, value) for name, value in record.headers if name != "destination"]
         headers = [*kept, ("destination", self._new.encode())]
         return Outgoing(record.topic, record.partition, record.key, record.value, headers)
+
+
+def moving_producer(kafka: Kafka, old: str) -> AIOKafkaProducer:
+    """For a rename. As it starts, it ends the transaction of a run that was interrupted."""
+    return AIOKafkaProducer(
+        **client_arguments(kafka),
+        transactional_id=f"{kafka.topic_prefix}rename.{old}",
+        transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+        compression_type=None if kafka.compression == "none" else kafka.compression,
+        max_request_size=MAX_MESSAGE_BYTES,
+    )
 
 
 async def require_idle(survey: Survey, names: Sequence[str]) -> None:

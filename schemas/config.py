@@ -82,7 +82,8 @@ class Kafka(Section):
         """`OSError` where a file is not there, or holds no certificate or no key of it."""
         context = ssl.create_default_context(cafile=self.ssl_cafile)
         if self.ssl_certfile is not None:
-            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+            # Without a password, OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password="")
         return context
 
 

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from ampgate.archive import Archive, archive
-from ampgate.destinations import Rename, Survey
+from ampgate.destinations import Rename, Survey, moving_producer
 from ampgate.groups import groups_of
 from consumers.commit_notes import CommitNote, encoded
 from consumers.delivery.offsets import Unfinished
@@ -242,10 +241,7 @@ async def finished(here: Operation, tmp_path: Path) -> str:
 async def test_a_rename_that_was_interrupted_begins_again(here: Operation, tmp_path: Path) -> None:
     await stocked(here)
     async with planned(here) as (plan, stored):
-        producer = AIOKafkaProducer(
-            bootstrap_servers=here.config.kafka.bootstrap_servers,
-            transactional_id=f"{here.config.kafka.topics.prefix}rename.{AMPLITUDE}",
-        )
+        producer = moving_producer(here.config.kafka, AMPLITUDE)
         await producer.start()
         await producer.begin_transaction()
         await plan.move_kind(Kind.EVENT, stored, producer, lambda _count: None)
@@ -262,8 +258,11 @@ async def test_a_rename_that_was_interrupted_before_the_old_name_was_dropped_is_
     here: Operation, tmp_path: Path
 ) -> None:
     await stocked(here)
-    async with planned(here) as (plan, stored):
-        await plan.move(stored, lambda _count: None)
+    async with (
+        planned(here) as (plan, stored),
+        moving_producer(here.config.kafka, AMPLITUDE) as producer,
+    ):
+        await plan.move(stored, producer, lambda _count: None)
     await seen(
         partial(standings, here, tmp_path), lambda found: NEW in found and found[NEW]["parked"] == 5
     )
