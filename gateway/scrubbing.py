@@ -9,10 +9,13 @@ from msgspec import Raw
 
 from schemas.config import Scrub
 from schemas.config_values import UNSCRUBBED
+from schemas.patterns import Pattern
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# One that does not end takes all the rest: else each of its quotes would begin a search.
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)
+_REPLACEMENT = SCRUBBED.encode()
 
 
 class Scrubber:
@@ -20,7 +23,7 @@ class Scrubber:
 
     def __init__(self, scrubs: Sequence[Scrub]) -> None:
         self._paths = [scrub.field.split(".") for scrub in scrubs if scrub.field is not None]
-        self._patterns = [re.compile(scrub.pattern) for scrub in scrubs if scrub.pattern]
+        self._patterns = [Pattern(scrub.pattern) for scrub in scrubs if scrub.pattern]
 
     def scrubbed(self, value: bytes) -> bytes:
         """The same record but for what is to go. The ids it is delivered by stay.
@@ -43,13 +46,28 @@ class Scrubber:
         return _STRING.sub(self._text, value) if self._patterns else value
 
     def _text(self, literal: re.Match[bytes]) -> bytes:
-        try:
-            text = plain = json.loads(literal[0])
-        except ValueError:
+        written, end = literal.groups()
+        if not written:
             return literal[0]
+        text = plain = _unescaped(written)
         for pattern in self._patterns:
-            plain = pattern.sub(SCRUBBED, plain)
-        return literal[0] if plain == text else json.dumps(plain).encode()
+            plain = pattern.replaced(plain, _REPLACEMENT)
+        if plain == text:
+            return literal[0]
+        if text is written:
+            return b'"' + plain + end
+        return json.dumps(plain.decode()).encode()
+
+
+def _unescaped(written: bytes) -> bytes:
+    """What stands between two quotes, as UTF-8; what is no JSON stays as it is."""
+    if b"\\" not in written:
+        return written
+    try:
+        text: str = json.loads(b'"' + written + b'"')
+    except ValueError:
+        return written
+    return text.encode("utf-8", "replace")  # Of a lone half of a pair nothing could be made.
 
 
 def _replace(members: dict[str, Raw], path: Sequence[str]) -> None:

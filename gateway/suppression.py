@@ -8,7 +8,8 @@ from gateway.dialects.shapes import Batch, Rejection
 from schemas.events import Defect
 
 _DEFECT = Defect("suppressed", "user_id", "nothing is accepted for this user")
-_WORD = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s",:{}\[\]]+')
+# A string that does not end takes all the rest: else each of its quotes would begin a search.
+_WORD = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^\s",:{}\[\]]++', re.DOTALL)
 
 
 def without_suppressed(batch: Batch, suppressed: frozenset[str]) -> Batch:

@@ -36,6 +36,7 @@ from schemas.config_values import (
     Seconds,
     Start,
 )
+from schemas.patterns import Pattern
 from schemas.topics import Topics
 
 Dialect = Literal["native", "amplitude", "segment", "aampe", "webhooks"]
@@ -99,10 +100,8 @@ class Scrub(Section):
             raise ValueError("needs either field or pattern")
         if self.field is not None and self.field.partition(".")[0] in UNSCRUBBED:
             raise ValueError(f"{self.field}: delivery needs it as it is")
-        try:
-            re.compile(self.pattern or "")
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"pattern is no regular expression: {error}") from error
+        if self.pattern is not None:
+            Pattern(self.pattern)
         return self
 
 
