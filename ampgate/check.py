@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from aiokafka.client import AIOKafkaClient
 
 from ampgate import regions
 from ampgate.check_destinations import check_destination
+from ampgate.check_edge import check_certificate, check_keys
 from ampgate.check_offsets import (
     check_left_behind,
     check_offsets_retention,
@@ -48,6 +50,8 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield Finding("destinations", f"{destinations} configured", fix)
     for concern in regions.concerns(config):
         yield Finding(concern.subject, concern.says, advice=concern.advice)
+    yield from check_keys(config.sources)
+    yield from check_certificate(config.edge, datetime.now(UTC))
 
 
 async def check_kafka(config: Config) -> list[Finding]:

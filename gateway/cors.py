@@ -9,8 +9,8 @@ for those that only a `*` lets in.
 from collections.abc import Mapping
 
 PREFLIGHT_SECONDS = b"7200"  # The longest that Chromium remembers one.
-REQUESTED_BYTES_MAX = 1_024
-DEFAULT_REQUESTED = b"authorization, content-type, content-encoding, traceparent"
+ECHO_BYTES_MAX = 64  # Of what a request says, an answer repeats no more.
+KNOWN_HEADERS = (b"authorization", b"content-type", b"content-encoding", b"traceparent")
 
 HttpHeaders = list[tuple[bytes, bytes]]
 VARY = (b"vary", b"Origin")
@@ -38,17 +38,27 @@ def preflight_headers(
     allowed = [] if origin is None else _allowed(origin, origins)
     if not allowed:
         return answer
-    # SDKs let their users add headers: none of them is a secret to us.
-    requested = headers.get(b"access-control-request-headers", b"")
-    if not requested or len(requested) > REQUESTED_BYTES_MAX:
-        requested = DEFAULT_REQUESTED
     return [
         *answer,
         *allowed,
         (b"access-control-allow-methods", allowed_methods(methods)),
-        (b"access-control-allow-headers", requested),
+        (b"access-control-allow-headers", _allowed_headers(headers)),
         (b"access-control-max-age", PREFLIGHT_SECONDS),
     ]
+
+
+def _allowed_headers(headers: Mapping[bytes, bytes]) -> bytes:
+    """What we know, and what users add to their SDK: none of it is a secret to us.
+
+    Many that are added become `*`, which stands for all in a request without credentials
+    (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+    """
+    requested = headers.get(b"access-control-request-headers", b"").lower()
+    names = [name for piece in requested.split(b",") if (name := piece.strip())]
+    added = b", ".join(name for name in names if name not in KNOWN_HEADERS)
+    if len(added) > ECHO_BYTES_MAX:
+        added = b"*"
+    return b", ".join([*KNOWN_HEADERS, added] if added else KNOWN_HEADERS)
 
 
 def _allowed(origin: bytes, origins: frozenset[str]) -> HttpHeaders:
@@ -57,6 +67,7 @@ def _allowed(origin: bytes, origins: frozenset[str]) -> HttpHeaders:
         credentials = [(b"access-control-allow-credentials", b"true")]
     elif "*" in origins:
         credentials = []
+        origin = origin if len(origin) <= ECHO_BYTES_MAX else b"*"
     else:
         return []
     return [

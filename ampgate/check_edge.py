@@ -1,0 +1,69 @@
+"""Are the edge's write keys hard to guess, and can its certificate be shown, and for how long?"""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ampgate.finding import Finding
+from gateway.tls import context_of
+from schemas.config import Edge, Source
+from schemas.config_file import is_here
+
+KEY_CHARACTERS_MIN = 16  # Random hex of so many takes 2^64 guesses.
+RENEW_BEFORE = timedelta(days=14)
+
+
+def check_keys(sources: tuple[Source, ...]) -> Iterator[Finding]:
+    """A short key is no failure: `dev` is good enough for one's own machine."""
+    for source in sources:
+        if source.write_key is None or not is_here(source.write_key):
+            continue
+        key = source.write_key.get_secret_value()
+        if not key.strip():
+            says = "its write key is blank"
+        elif len(key) < KEY_CHARACTERS_MIN:
+            says = f"its write key has {len(key)} characters"
+        else:
+            continue
+        advice = f"give it {KEY_CHARACTERS_MIN} random ones or more, as of: openssl rand -hex 16"
+        yield Finding(f"source {source.name}", says, advice=advice)
+
+
+def check_certificate(edge: Edge, now: datetime) -> Iterator[Finding]:
+    if edge.tls_certfile is None:
+        return
+    subject = "edge.tls_certfile"
+    fix = "correct edge.tls_certfile and edge.tls_keyfile, or who may read them"
+    try:
+        served = context_of(edge.tls_certfile, edge.tls_keyfile)
+        ends = _ends(served, edge.tls_certfile)
+    except ssl.SSLCertVerificationError as error:
+        yield Finding(
+            subject, f"clients refuse it: {error.verify_message}", "renew it, then SIGHUP"
+        )
+    except OSError as error:
+        yield Finding(subject, str(error), fix)
+    else:
+        soon = ends - now < RENEW_BEFORE
+        advice = "renew it, then send the edge SIGHUP" if soon else ""
+        yield Finding(subject, f"valid until {ends:%Y-%m-%d %H:%M} UTC", advice=advice)
+
+
+def _ends(served: ssl.SSLContext, certfile: Path) -> datetime:
+    """When the certificate that a client is shown ends, by a handshake in memory."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # Whoever signed it may be not here.
+    trusting.load_verify_locations(certfile)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(to_client, to_server)
+    server = served.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    certificate = client.getpeercert()
+    assert certificate is not None, "the handshake has ended"
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
