@@ -16,8 +16,9 @@ from ampgate.moments import write_moment
 from ampgate.parking import EDGE, Outgoing, Run, letter_name, replayed_times
 from ampgate.writer import Writer
 from schemas.config import Config
-from schemas.events import Defect, read_event, read_group_identification, read_identification
+from schemas.events import read_event, read_group_identification, read_identification
 from schemas.letters import TRUNCATED, LetterHeaders
+from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 
 REPLAYS_MAX = 3

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 from gateway.dialects.shapes import Batch, Rejection
-from schemas.events import Defect
+from schemas.strictness import Defect
 
 _DEFECT = Defect("suppressed", "user_id", "nothing is accepted for this user")
 # A string that does not end takes all the rest: else each of its quotes would begin a search.

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from consumers.delivery.outcomes import Reject
-from schemas.events import Defect, EventFacts, IdentificationFacts, with_members, without
+from schemas.events import EventFacts, IdentificationFacts
 from schemas.records import Record
+from schemas.splicing import with_members, without
+from schemas.strictness import Defect
 
 Facts = TypeVar("Facts")
 

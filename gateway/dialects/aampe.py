@@ -20,7 +20,7 @@ from gateway.dialects.shapes import (
     read_facts,
     record_of,
 )
-from schemas.events import Defect
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 _object = msgspec.json.Decoder(dict[str, Raw])

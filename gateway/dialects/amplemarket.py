@@ -24,7 +24,7 @@ from gateway.dialects.shapes import (
     failure,
     parse_json,
 )
-from schemas.events import Defect
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 EVENT_TYPES: Final[Mapping[str, str]] = {

@@ -25,7 +25,8 @@ from gateway.dialects.shapes import (
     record_of,
     split_json,
 )
-from schemas.events import Defect, GroupFacts, read_event
+from schemas.events import GroupFacts, read_event
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5

@@ -23,7 +23,7 @@ from gateway.dialects.shapes import (
     read_facts,
     record_of,
 )
-from schemas.events import Defect
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 FIELDS_MAX = 100

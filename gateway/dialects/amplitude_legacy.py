@@ -25,7 +25,7 @@ from gateway.dialects.shapes import (
     add_event,
     failure,
 )
-from schemas.events import Defect
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 # What HTTP V2 calls otherwise, or does not know.

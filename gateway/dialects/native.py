@@ -24,7 +24,8 @@ from gateway.dialects.shapes import (
     split_json,
     too_many,
 )
-from schemas.events import ABSENT, Defect
+from schemas.events import ABSENT
+from schemas.strictness import Defect
 from schemas.topics import Kind
 
 _SPACE = b" \t\r\n"  # JSON knows no other.

@@ -28,7 +28,8 @@ from gateway.dialects.shapes import (
     parse_json,
     record_of,
 )
-from schemas.events import ABSENT, LEVELS_MAX, Defect, read_event
+from schemas.events import ABSENT, read_event
+from schemas.strictness import LEVELS_MAX, Defect
 from schemas.topics import Kind
 
 SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be the network's.

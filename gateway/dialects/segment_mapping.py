@@ -15,7 +15,7 @@ from gateway.dialects.segment_call import (
     touches_of,
     traits_of,
 )
-from schemas.events import Defect
+from schemas.strictness import Defect
 
 GROUP_TYPE = "group"  # Segment's group calls name no type, and Amplitude wants one.
 ORDER = "Order Completed"

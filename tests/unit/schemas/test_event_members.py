@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import with_members, without
+from schemas.splicing import with_members, without
 
 
 @pytest.mark.parametrize(

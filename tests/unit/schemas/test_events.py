@@ -7,8 +7,6 @@ import pytest
 
 from schemas.events import (
     INVALID_IDS,
-    LEVELS_MAX,
-    Defect,
     EventFacts,
     GroupFacts,
     IdentificationFacts,
@@ -19,6 +17,7 @@ from schemas.events import (
     read_group_identification,
     read_identification,
 )
+from schemas.strictness import LEVELS_MAX, Defect
 from tests.shared_data import DATA
 
 BODIES = DATA / "naughty" / "json_bodies.ndjson"
@@ -63,7 +62,15 @@ def nested(levels: int) -> bytes:
         (b'{"event_type":"$groupidentify"}', "missing_id", "groups"),
         (b'{"event_type":"$groupidentify","groups":{}}', "missing_id", "groups"),
         (b'{"event_type":"$groupidentify","groups":null}', "missing_id", "groups"),
-        (b'{"event_type":"$groupidentify","groups":{"org":1e999}}', "missing_id", "groups"),
+        (b'{"event_type":"$groupidentify","groups":{"org":1e999}}', "number_out_of_range", ""),
+        (event(user_id="x" * 2_049), "invalid_id", "user_id"),
+        (event(user_id="u", device_id="x" * 2_049), "invalid_id", "device_id"),
+        (
+            event(event_type="$groupidentify", user_id=None, groups={"a": "x" * 2_049}),
+            "invalid_id",
+            "groups",
+        ),
+        (b'{"user_id":1,"event_type":nonsense}', "not_json", ""),
     ],
 )
 def test_an_unusable_event_is_named_by_reason_and_field(
