@@ -14,8 +14,7 @@ from schemas.strictness import (
     LEVELS_MAX,
     TREE_BYTES_MAX,
     Defect,
-    may_be_too_deep,
-    may_hold_long_digits,
+    is_odd,
     strictness_defect,
 )
 
@@ -115,7 +114,15 @@ _Facts = TypeVar("_Facts", EventFacts, IdentificationFacts, GroupFacts)
 
 
 def read_event(value: bytes) -> EventFacts | Defect:
-    facts = _usual_event(value) or _decode(_event, value)
+    facts: EventFacts | Defect
+    try:
+        usual = _whole_event_decoder.decode(value) if len(value) <= TREE_BYTES_MAX else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        usual = None
+    if usual is None or usual.groups is not ABSENT or is_odd(value):
+        facts = _decode(_event, value)
+    else:
+        facts = usual
     if type(facts) is Defect:
         return facts
     event_type = facts.event_type
@@ -183,18 +190,6 @@ def identification_key(facts: IdentificationFacts) -> str | None:
 
 def group_key(facts: GroupFacts) -> str:
     return f"{facts.group_type}:{facts.group_value}"
-
-
-def _usual_event(value: bytes) -> EventFacts | None:
-    """An event without anything odd, in half the time that finding out what is odd takes."""
-    if len(value) > TREE_BYTES_MAX:
-        return None
-    try:
-        facts = _whole_event_decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    is_usual = facts.groups is ABSENT and not may_be_too_deep(value)
-    return facts if is_usual and not may_hold_long_digits(value) else None
 
 
 def _decode(decoder: msgspec.json.Decoder[_Facts], value: bytes) -> _Facts | Defect:

@@ -16,9 +16,8 @@ _BRACKET: Final = ord("[")  # A single byte is found faster than it is counted.
 _STRING = re.compile(rb'"[^"]*+"')
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NEITHER: Final = bytes(set(range(256)) - set(b'"[]{}'))
-# No double holds an integer of 309 digits. Every 50th byte of one is a digit, six times in a row.
-_DIGITS_STEP: Final = 50
-_SHORTEST_TOO_LARGE: Final = 309
+# No double holds an integer of 310 digits. Every 50th byte of one is a digit, six times in a row.
+_LONG_DIGITS_BYTES_MIN: Final = 340  # It, and the least that an event needs.
 _SIX_DIGITS = re.compile(rb"[0-9]{6}")
 # Strings, and numbers that are below 1e308 whatever their digits are.
 _SURELY_IN_RANGE = re.compile(
@@ -47,25 +46,21 @@ def strictness_defect(value: bytes) -> Defect | None:
             value.decode()
         except UnicodeDecodeError as error:
             return Defect("not_json", "", f"not UTF-8: {error.reason} at byte {error.start}")
-    if may_be_too_deep(value) and _levels(value) > LEVELS_MAX + 1:
+    if _levels(value) > LEVELS_MAX + 1:
         return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
     if not holds_only_doubles(value):
         return Defect("number_out_of_range", "", "a number is larger than any double")
     return None
 
 
-def may_be_too_deep(value: bytes) -> bool:
-    """Whether there are as many brackets. To take some away is faster than to count all."""
+def is_odd(value: bytes) -> bool:
+    """Whether there may be such nesting, or an integer that no double holds."""
+    # More nesting than brackets there cannot be. To take some away is faster than to count all.
     rest = value.replace(b"{", b"", LEVELS_MAX)
     if _BRACKET in rest:
         rest = rest.replace(b"[", b"", LEVELS_MAX)
-    return len(value) - len(rest) >= LEVELS_MAX
-
-
-def may_hold_long_digits(value: bytes) -> bool:
-    """Whether there may be an integer that no double holds."""
-    return (
-        len(value) > _SHORTEST_TOO_LARGE and _SIX_DIGITS.search(value[::_DIGITS_STEP]) is not None
+    return len(value) - len(rest) >= LEVELS_MAX or (
+        len(value) > _LONG_DIGITS_BYTES_MIN and _SIX_DIGITS.search(value[::50]) is not None
     )
 
 
