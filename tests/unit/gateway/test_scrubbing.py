@@ -13,7 +13,7 @@ from gateway.scrubbing import Scrubber
 from gateway.suppression import is_suppressed, without_suppressed
 from schemas.config import Config, ConfigError, Scrub
 from schemas.config_file import parse
-from schemas.events import Defect
+from schemas.strictness import Defect
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 
