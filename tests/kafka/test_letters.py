@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from consumers.delivery.destination import Encoded
 from consumers.delivery.lanes import Entry, Letter
@@ -18,7 +19,8 @@ from schemas.config import Kafka
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import Headers, TopicPartition
 from tests.conftest import Broker
-from tests.eventually import eventually
+from tests.eventually import eventually, seen
+from tests.kafka.delivery_world import World, event
 from tests.kafka.writing import Topic, records
 
 SMALL = 20_000
@@ -194,3 +196,36 @@ async def test_what_is_too_large_to_be_parked_comes_back_whole_and_in_order(
         await letters.park(waiting, DESTINATION)
 
     assert await parked_again(configured, len(values)) == values
+
+
+async def test_records_that_make_odd_letters_stop_no_delivery(world: World) -> None:
+    topics = world.config.kafka.topics
+    dead = Topic(world.config.kafka, topics.dead_letters)
+    await dead.set(max_message_bytes="1000000")
+    broken = b"{" + os.urandom(2_000_000)
+    async with AIOKafkaProducer(
+        bootstrap_servers=world.config.kafka.bootstrap_servers,
+        compression_type="gzip",
+        max_request_size=30_000_000,
+    ) as producer:
+        await producer.send_and_wait(topics.events, b"{" + b" " * 24_000_000, b"user-1")
+        await producer.send_and_wait(topics.events, broken, b"user-2")
+        headers = [("h", os.urandom(3_000_000)), ("none", None)]
+        await producer.send_and_wait(topics.events, b"{", b"user-3", headers=headers)
+        empty = producer.create_batch()
+        empty.append(timestamp=None, key=None, value=None, headers=[])
+        empty.close()
+        await (await producer.send_batch(empty, topics.events, partition=0))
+    good = [event(user, number) for user in range(10) for number in range(5)]
+    await world.produce(topics.events, good)
+    async with world.delivering():
+        await world.until_accepted("amplitude", len(good))
+        await world.until_accepted("aampe", len(good))
+        stored = await seen(lambda: records(dead), lambda found: len(found) >= 8)
+
+    assert len(stored) == 8, "four for each destination"
+    said = [dict(one.headers) | {"kept": len(one.value or b"")} for one in stored]
+    assert [one["kept"] for one in said if "truncated" not in one].count(24_000_001) == 2
+    cut = [one for one in said if one.get("truncated") == b"2000001"]
+    assert len(cut) == 2
+    assert all(one["origin"].startswith(topics.events.encode()) for one in said)
