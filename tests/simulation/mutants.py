@@ -129,6 +129,12 @@ MUTANTS: Sequence[Mutant] = (
         "            if False and original.topic !=",
     ),
     Mutant(
+        "what was too large to be parked is taken without its bytes",
+        "delivery.intake",
+        "            is_whole = not is_reference(record)",
+        "            is_whole = True",
+    ),
+    Mutant(
         "later records overtake parked ones",
         "delivery.waits",
         "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",

@@ -1,6 +1,7 @@
 """One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from consumers.delivery.destination import (
 )
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.outcomes import Verdict
+from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import (
@@ -27,7 +29,7 @@ from tests.simulation.invariants import (
     check_request,
     check_whereabouts,
 )
-from tests.simulation.log import PARKED, TOPIC, Log
+from tests.simulation.log import PARKED, TOPIC, Kept, Log
 from tests.simulation.subjects import Subject, Wire
 
 FETCH_MAX = 60
@@ -166,7 +168,16 @@ class Process:
         begins = max(offset, records[0].offset) if records else log.begin
         if begins > offset:
             self.delivery.lose(place, offset, begins)
-        self.delivery.load(records, self.now)
+        self.delivery.load([self._whole(record) for record in records], self.now)
+
+    def _whole(self, record: Kept) -> Kept:
+        """Of what is parked as a reference, the bytes are read from where they came."""
+        origin = LetterHeaders.decoded(record.headers).origin if is_reference(record) else None
+        if origin is None:
+            return record
+        [original] = self.world.log[origin.place].since(origin.offset, 1)
+        headers = [header for header in record.headers if header[0] != TRUNCATED]
+        return replace(record, key=original.key, value=original.value, headers=headers)
 
     def _send(self, batch: Batch) -> None:
         world = self.world

@@ -9,7 +9,7 @@ from random import Random
 from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Unfinished, shortened
-from consumers.letter_forms import letter_headers
+from consumers.letter_forms import reference, whole
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin
@@ -26,6 +26,7 @@ FAULTY_STEPS = 400
 HEALTHY_SECONDS = 4 * 3600.0
 HEALTHY_STEPS = 40_000
 TIMEOUT_SECONDS = 30.0
+LARGE_EVERY = 5  # Of so many records one is too large to be parked as it is.
 CHECK_EVERY = 5  # A broken count stays broken: looking each time would find nothing more.
 
 
@@ -160,8 +161,9 @@ class World:
     def has_parked(self, process: Process, letter: Letter) -> None:
         """Somebody else may have sent it by now, and will see it here once more."""
         record, name = letter.entry.record, self.name_of(letter.entry)
-        headers, wall = letter_headers(letter, NAME), self.now + self.wall_ahead
-        self.log.park(record.partition, record.key, record.value, name, headers, wall)
+        form = reference(letter, NAME) if record.offset % LARGE_EVERY == 0 else whole(letter, NAME)
+        wall = self.now + self.wall_ahead
+        self.log.park(record.partition, form.key, form.value, name, form.headers, wall)
         may_commit = self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition))
         # It may also have lost the partition in between, and have it again.
         if not (may_commit and letter.entry.offsets.is_ours):
