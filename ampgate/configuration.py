@@ -28,16 +28,4 @@ def configuration(secrets_of: Collection[str] = ()) -> Config:
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
     """What every client of aiokafka takes."""
-    arguments: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-        "client_id": "ampgate-cli",
-    }
-    if kafka.security_protocol.startswith("SASL"):
-        password = kafka.sasl_plain_password
-        arguments["sasl_mechanism"] = kafka.sasl_mechanism
-        arguments["sasl_plain_username"] = kafka.sasl_plain_username
-        arguments["sasl_plain_password"] = password and password.get_secret_value()
-    if kafka.security_protocol.endswith("SSL"):
-        arguments["ssl_context"] = kafka.ssl_context()
-    return arguments
+    return {**kafka.client_arguments(), "client_id": "ampgate-cli"}

@@ -14,15 +14,7 @@ log = structlog.get_logger()
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
     """What every client of the same Kafka is given."""
-    password = kafka.sasl_plain_password
-    return {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-        "sasl_mechanism": kafka.sasl_mechanism,
-        "sasl_plain_username": kafka.sasl_plain_username,
-        "sasl_plain_password": password.get_secret_value() if password else None,
-        "ssl_context": kafka.ssl_context() if "SSL" in kafka.security_protocol else None,
-    }
+    return kafka.client_arguments()
 
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.

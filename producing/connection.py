@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ ANSWER_SECONDS = 5.0
 LIMIT = "max.message.bytes"
 TOPIC = 2  # Kafka's number for a topic's configuration.
 
+_logger = logging.getLogger("ampgate.kafka")
 # aiokafka compresses at level 9 and has no option for it. Level 1 takes a third of the time (1 µs
 # an event less) for 10 % more bytes.
 sys.modules[DefaultRecordBatchBuilder.__module__].lz4_encode = partial(lz4_encode, level=1)  # type: ignore[attr-defined]  # The name that `build` looks up.
@@ -83,23 +85,27 @@ class Connection:
 
     async def _keep(self) -> None:
         while True:
-            producer = _producer(self._kafka)
             try:
-                await producer.start()
-                await self._ask_sizes(producer)
-                self._producer = producer
-                self.is_made.set()
-                self._outage.stored(None)
-                await self._until_it_ends(producer)
-            except (KafkaError, OSError) as error:
-                self._outage.failed(None, error)
-            finally:
-                self._producer = None
-                with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(producer.stop(), STOP_SECONDS)
-                # Nobody sends what it still holds, and who waits for it has to know.
-                producer._message_accumulator.fail_all(KafkaError("the producer ended"))  # noqa: SLF001
+                await self._connect(_producer(self._kafka))
+            except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.
+                self._outage.failed(None, repr(error))
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _connect(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
+        """Returns when the producer has ended."""
+        try:
+            await producer.start()
+            await self._ask_sizes(producer)
+            self._producer = producer
+            self.is_made.set()
+            self._outage.stored(None)
+            await self._until_it_ends(producer)
+        finally:
+            self._producer = None
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+            # Nobody sends what it still holds, and who waits for it has to know.
+            producer._message_accumulator.fail_all(KafkaError("the producer ended"))  # noqa: SLF001
 
     async def _until_it_ends(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
         ends: asyncio.Task[None] = producer._sender.sender_task  # noqa: SLF001  It ends when it cannot go on.
@@ -109,40 +115,40 @@ class Connection:
                 await self._ask_sizes(producer)
 
     async def _ask_sizes(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
-        """Learn what batches the topics take; it may be that we must not know."""
-        asked = [(TOPIC, topic, [LIMIT]) for topic in self._topics]
-        client, answers = producer.client, []
+        """Learn what batches the topics take."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                request = DescribeConfigsRequest(resources=asked, include_synonyms=False)
-                answers = (await client.send(client.get_random_node(), request)).resources
-        except (KafkaError, OSError, TimeoutError):
-            pass  # It is asked again; until then refusals teach it.
-        known = {name: entries for code, _, _, name, entries in answers if code == 0}
+                limits = await _limits(producer.client, self._topics)
+        except Exception as error:  # noqa: BLE001  Then refusals teach it, until it is asked again.
+            _logger.debug("what the topics take is not known: %r", error)
+            limits = {}
         for topic in self._topics:
-            limits = [int(entry[1]) for entry in known.get(topic, ()) if entry[0] == LIMIT]
-            if limits:
-                self._sizes.told(topic, limits[0])
-            else:
+            if topic in limits:
+                self._sizes.told(topic, limits[topic])
+            else:  # It may be that we must not know.
                 self._sizes.untold(topic)
 
 
+async def _limits(client: Any, topics: Sequence[str]) -> Mapping[str, int]:  # noqa: ANN401
+    """By topic, as far as we may know."""
+    asked = [(TOPIC, topic, [LIMIT]) for topic in topics]
+    request = DescribeConfigsRequest(resources=asked, include_synonyms=False)
+    answer = await client.send(client.get_random_node(), request)
+    return {
+        name: int(entry[1])
+        for code, _, _, name, entries in answer.resources
+        if code == 0
+        for entry in entries
+        if entry[0] == LIMIT
+    }
+
+
 def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
-    password = kafka.sasl_plain_password
-    options: dict[str, Any] = {}
-    if kafka.security_protocol in ("SSL", "SASL_SSL"):
-        options["ssl_context"] = kafka.ssl_context()
-    if kafka.security_protocol.startswith("SASL"):
-        options["sasl_mechanism"] = kafka.sasl_mechanism
-        options["sasl_plain_username"] = kafka.sasl_plain_username
-        options["sasl_plain_password"] = password.get_secret_value() if password else None
     return AIOKafkaProducer(
-        bootstrap_servers=kafka.bootstrap_servers,
-        security_protocol=kafka.security_protocol,
+        **kafka.client_arguments(),
         compression_type=None if kafka.compression == "none" else kafka.compression,
         acks="all",
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,
         max_request_size=RECORD_BYTES,
-        **options,
     )

@@ -79,6 +79,18 @@ class Kafka(Section):
     def topics(self) -> Topics:
         return Topics(self.topic_prefix)
 
+    def client_arguments(self) -> dict[str, Any]:
+        """What every client of aiokafka is given, to reach this Kafka."""
+        password = self.sasl_plain_password
+        return {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_plain_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+            "ssl_context": self.ssl_context() if "SSL" in self.security_protocol else None,
+        }
+
     def ssl_context(self) -> ssl.SSLContext:
         """`OSError` where a file is not there, or holds no certificate or no key of it."""
         context = ssl.create_default_context(cafile=self.ssl_cafile)

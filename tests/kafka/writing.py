@@ -32,10 +32,18 @@ class Topic:
 
     async def set(self, **settings: str) -> None:
         """These settings and no others; returns once the broker follows them."""
-        asked = ConfigResource(ConfigResourceType.TOPIC, self.name, configs=_dotted(settings))
+        settings = _dotted(settings)
+        asked = ConfigResource(ConfigResourceType.TOPIC, self.name, configs=settings)
         async with admin(self.kafka) as client:
             [answer] = await client.alter_configs([asked])
             assert answer.resources[0][0] == 0, answer
+            await seen(
+                lambda: client.describe_configs([asked]),
+                lambda found: (
+                    found[0].resources[0][0] == 0
+                    and settings.items() <= {e[0]: e[1] for e in found[0].resources[0][4]}.items()
+                ),
+            )
 
     async def values(self) -> list[bytes | None]:
         """All that is stored, by partition."""
