@@ -113,7 +113,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "the span is ignored",
         "delivery.stock",
-        "            if place.topic == topic and offsets.span >= span_max",
+        "            if place.topic == topic and offsets.is_full(span_max)",
         "            if place.topic == topic and offsets.span < 0 * span_max",
     ),
     Mutant(
