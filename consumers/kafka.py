@@ -208,6 +208,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         found = await self._consumer.standings(own)
         return {TopicPartition(*place): standing for place, standing in found.items()}
 
+    def answers(self) -> dict[TopicPartition, object]:
+        """Of the topic's partitions that are ours: what changes with each answer of Kafka."""
+        own = [place for place in self._consumer.assignment() if place.topic == self._topic]
+        found = self._consumer.answers(own)
+        return {TopicPartition(*place): at for place, at in found.items()}
+
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
         self._settling, self._scanning = (), {}
         self._troubles.clear()

@@ -99,6 +99,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             if one.has_valid_position and one.highwater is not None
         }
 
+    def answers(self, places: Collection[TopicPartition]) -> dict[TopicPartition, object]:
+        """When Kafka last said where each ends, by aiokafka's wall clock: to compare only."""
+        assignment = self._subscription.subscription.assignment
+        return {place: assignment.state_value(place).timestamp for place in places}
+
     async def committed_offsets(
         self, places: Collection[TopicPartition]
     ) -> dict[TopicPartition, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -11,8 +11,9 @@ import structlog
 from consumers.commit_notes import CommitNote, decoded, encoded, encoded_whole
 from consumers.delivery.delivery import Delivery
 from consumers.kafka import Reader
+from consumers.liveness import Facts, Liveness
 from consumers.metrics import Counts
-from schemas.records import TopicPartition
+from schemas.records import Standing, TopicPartition
 
 COMMIT_SECONDS = 1.0
 NOTED_HOLDS_MAX = 40
@@ -21,25 +22,35 @@ log = structlog.get_logger()
 
 class Progress:
     def __init__(
-        self, delivery: Delivery, reader: Reader, counts: Counts, clock: Callable[[], float]
+        self,
+        delivery: Delivery,
+        reader: Reader,
+        counts: Counts,
+        clock: Callable[[], float],
+        is_failing: Callable[[], bool] = lambda: False,  # Whether letters cannot be written.
     ) -> None:
         self._delivery = delivery
         self._reader = reader
         self._counts = counts
         self._clock = clock
-        self._progressed_at = time.monotonic()
-        self._last: object = None
+        self._liveness = Liveness()
         self._committing = asyncio.Lock()
+        self._is_failing = is_failing
 
     def is_stuck(self, after_seconds: float) -> bool:
         """Whether there is something to do, nothing that it waits for, and yet no progress."""
-        return time.monotonic() - self._progressed_at > after_seconds
+        return bool(self._liveness.stuck(after_seconds, time.monotonic()))
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether Kafka answers us, and lets us read."""
+        return self._reader.trouble is None and self._liveness.is_reached(time.monotonic())
 
     async def tell_often(self) -> None:
-        while True:
-            await asyncio.sleep(COMMIT_SECONDS)
-            await self.commit()
-            await self._measure()
+        """A commit lasts for as long as Kafka is away; meanwhile the measures go on."""
+        async with asyncio.TaskGroup() as tasks:
+            for tell in (self.commit, self._measure):
+                tasks.create_task(_often(tell))
 
     async def commit(self) -> None:
         """One at a time: an older commit that is tried again must not come after a newer one."""
@@ -85,8 +96,40 @@ class Progress:
         delivery, committable = self._delivery, self._delivery.committable()
         standings = await self._reader.standings()
         self._counts.measured(delivery, standings, committable, time.time())
-        now = (committable, delivery.deliveries)
-        waits = delivery.held() + delivery.parked_records()
-        is_busy = self._reader.is_settling_in or delivery.unsettled() > waits
-        if now != self._last or delivery.paused or not is_busy:
-            self._last, self._progressed_at = now, time.monotonic()
+        answers = self._reader.answers()
+        facts = {
+            place: self._facts(place, standings.get(place), committable.get(place), answer)
+            for place, answer in answers.items()
+        }
+        # Of the parked nobody asks how many are unread: their sister is not read before they are.
+        by_number = {place.partition: answer for place, answer in answers.items()}
+        for place, offset in committable.items():
+            if place not in facts and (answer := by_number.get(place.partition)) is not None:
+                facts[place] = self._facts(place, Standing(offset, offset), offset, answer)
+        is_waiting = delivery.paused is not None or self._reader.trouble is not None
+        self._liveness.look(facts, time.monotonic(), is_waiting=is_waiting or self._is_failing())
+
+    def _facts(
+        self,
+        place: TopicPartition,
+        standing: Standing | None,
+        committable: int | None,
+        answer: object,
+    ) -> Facts:
+        unsettled, waiting = self._delivery.pending(place, self._clock())
+        is_unknown = standing is None or self._reader.is_settling_in
+        return Facts(
+            position=None if standing is None or is_unknown else standing.position,
+            end=0 if standing is None else standing.end,
+            committable=committable,
+            unsettled=unsettled,
+            waiting=waiting,
+            may_be_read=self._delivery.has_room and place not in self._delivery.full(),
+            answer=answer,
+        )
+
+
+async def _often(tell: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(COMMIT_SECONDS)
+        await tell()

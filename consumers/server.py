@@ -162,7 +162,8 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
         workers = deliveries.workers
         paused = {worker.name: worker.paused for worker in workers if worker.paused}
         restarting = [worker.name for worker in workers if not worker.is_running]
-        status = "paused" if paused else "ready" if workers else "waiting for Kafka"
+        is_reached = workers and all(worker.is_reached for worker in workers)
+        status = "paused" if paused else "ready" if is_reached else "waiting for Kafka"
         if restarting:
             status = "restarting"
         if deliveries.letters.is_failing:

@@ -30,6 +30,9 @@ class Work(Protocol):
     @property
     def is_stuck(self) -> bool: ...
 
+    @property
+    def is_reached(self) -> bool: ...
+
     async def run(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -67,6 +70,10 @@ class Supervised:
     def is_stuck(self) -> bool:
         """In backoff it is not: a restart of the process would be one more of the same."""
         return self._work is not None and self._work.is_stuck
+
+    @property
+    def is_reached(self) -> bool:
+        return self._work is not None and self._work.is_reached
 
     def stop(self) -> None:
         """`run` ends once the worker has drained, or at once where none is running."""

@@ -91,6 +91,11 @@ class Worker:
         """Whether there is something to do, nothing that it waits for, and yet no progress."""
         return self._progress.is_stuck(self._config.delivery.stuck_after_seconds)
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether Kafka answers us."""
+        return self._progress.is_reached
+
     async def run(self) -> None:
         """Deliver until `stop`, then drain and commit."""
         async with AsyncExitStack() as stack:
@@ -148,7 +153,11 @@ class Worker:
         )
 
     def _new_progress(self) -> Progress:
-        return Progress(self._delivery, self._reader, self._counts, self._clock)
+        failing = self._is_failing
+        return Progress(self._delivery, self._reader, self._counts, self._clock, failing)
+
+    def _is_failing(self) -> bool:
+        return self._letters.is_failing
 
     async def _prepare(self, stack: AsyncExitStack) -> None:
         kafka = self._config.kafka

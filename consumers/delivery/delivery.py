@@ -194,6 +194,11 @@ class Delivery:
         """Records that were read and are not settled, whether in memory or parked."""
         return self._stock.unsettled()
 
+    def pending(self, place: TopicPartition, now: float) -> tuple[int, int]:
+        """Of a partition: how many are read and not settled; how many wait until a known time."""
+        offsets = self._stock.offsets.get(place)
+        return (offsets.unsettled, self._waits.waiting_in(place, now)) if offsets else (0, 0)
+
     def held(self) -> int:
         """Records in memory whose user, device or key has to wait."""
         return self._waits.held()

@@ -152,6 +152,21 @@ class Waits:
         """Records in memory whose user, device or key has to wait."""
         return sum(len(waits) for lane in self._line for waits in lane.waiting.values())
 
+    def waiting_in(self, place: TopicPartition, now: float) -> int:
+        """Records of a partition that are held, or parked and not due: they wait for a known time.
+
+        What is due waits for room, if there is none.
+        """
+        lanes = [lane for lane in self._line if lane.place == place]
+        found = sum(len(waits) for lane in lanes for waits in lane.waiting.values())
+        if place.topic == self._parked_topic and place.partition in self.parked:
+            keys = self.parked[place.partition].keys.values()
+            has_room = self._stock.has_room
+            for key in keys:
+                is_due = has_room and key.due_at <= now and key.loaded == 0
+                found += len(key.unloaded) - (1 if is_due and key.unloaded else 0)
+        return found
+
     def parked_records(self) -> int:
         return sum(len(k.unloaded) for p in self.parked.values() for k in p.keys.values())
 
