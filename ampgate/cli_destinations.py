@@ -10,13 +10,11 @@ import typer
 
 from ampgate.archive import archive
 from ampgate.configuration import configuration
+from ampgate.destination_rename import NameTakenError, Rename, moving_producer
 from ampgate.destinations import (
-    NameTakenError,
-    Rename,
     Standing,
     Survey,
     drop,
-    moving_producer,
     require_idle,
 )
 from ampgate.groups import Groups, groups_of

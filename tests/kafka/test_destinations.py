@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ampgate.archive import Archive, archive
-from ampgate.destinations import Rename, Survey, moving_producer
+from ampgate.destination_rename import Rename, moving_producer
+from ampgate.destinations import Survey
 from ampgate.groups import groups_of
 from consumers.commit_notes import CommitNote, encoded
 from consumers.delivery.offsets import Unfinished

@@ -1,0 +1,118 @@
+"""`ampgate destinations rename`: a destination goes on under another name.
+
+Theory of operation: each topic takes one transaction of Kafka's: the offsets under the new name,
+and the parked records once more with the new name. It leaves a word beside the new offsets; then
+the old name is forgotten. Run again after an interruption, it goes on with what has not been done.
+"""
+
+from collections.abc import Callable, Mapping
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from ampgate.archive import Archive
+from ampgate.batches import Stored, Wanted
+from ampgate.configuration import client_arguments
+from ampgate.destinations import Survey, addressed
+from ampgate.parking import Outgoing
+from ampgate.topics import MAX_MESSAGE_BYTES
+from ampgate.writer import Writer
+from schemas.config import Config, Kafka
+from schemas.topics import Kind
+
+TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).
+
+
+class NameTakenError(Exception):
+    """The new name has a past of its own."""
+
+
+class Rename:
+    """From `old` to `new`, as far as it has not been done."""
+
+    def __init__(self, config: Config, survey: Survey, old: str, new: str) -> None:
+        self._topics = config.kafka.topics
+        self._survey = survey
+        self._old = old
+        self._new = new
+        self._moved = f"renamed from {old}"  # Beside the offsets among the parked.
+        self.kinds = [kind for kind in Kind if self._is_to_be_moved(kind)]
+
+    @property
+    def parked(self) -> int:
+        """How many parked records get the new name."""
+        return sum(self._survey.parked_of(self._old, kind).waiting for kind in self.kinds)
+
+    def _is_to_be_moved(self, kind: Kind) -> bool:
+        before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
+        if not before.own and not self._survey.parked_of(self._old, kind).waiting:
+            return False
+        if self._moved in {offset.metadata for offset in after.parked.values()}:
+            return False  # A former run has come so far.
+        if after.own or self._survey.parked_of(self._new, kind).waiting:
+            raise NameTakenError(
+                f"{self._new} has a past of its own in {after.group.id}: it can take over that of"
+                " another only if it has none; ampgate destinations forget drops it"
+            )
+        return True
+
+    def settled(self, kind: Kind) -> Mapping[int, int]:
+        """Up to where the old name's parked records have been moved, by partition."""
+        if kind in self.kinds:
+            return self._survey.parked_ends
+        return {
+            partition: offset.offset
+            for partition, offset in self._survey.place(self._new, kind).parked.items()
+        }
+
+    async def move(
+        self, kafka: Archive, producer: AIOKafkaProducer, on_moved: Callable[[int], None]
+    ) -> None:
+        for kind in self.kinds:
+            async with producer.transaction():
+                await self.move_kind(kind, kafka, producer, on_moved)
+
+    async def move_kind(
+        self,
+        kind: Kind,
+        kafka: Archive,
+        producer: AIOKafkaProducer,
+        on_moved: Callable[[int], None],
+    ) -> None:
+        """Within the producer's transaction; aiokafka lets one group take part in each."""
+        before, after = self._survey.place(self._old, kind), self._survey.place(self._new, kind)
+        topic, parked = self._topics.of(kind), self._topics.parked
+        offsets = {TopicPartition(topic, number): own for number, own in before.own.items()}
+        for number, end in self._survey.parked_ends.items():
+            offsets[TopicPartition(parked, number)] = OffsetAndMetadata(end, self._moved)
+        await producer.send_offsets_to_transaction(offsets, after.group.id)
+        writer = Writer(producer, None, on_moved)
+
+        async def copy(records: list[Stored]) -> None:
+            await writer.write(
+                [
+                    self._readdressed(one)
+                    for one in records
+                    if addressed(self._topics, one) == (self._old, kind) and before.waits(one)
+                ]
+            )
+
+        if self._survey.parked_of(self._old, kind).waiting:
+            wanted = Wanted([self._old.encode()])
+            await kafka.search(self._survey.parked_spans, wanted, copy)
+
+    def _readdressed(self, record: Stored) -> Outgoing:
+        kept = [(name, value) for name, value in record.headers if name != "destination"]
+        headers = [*kept, ("destination", self._new.encode())]
+        return Outgoing(record.topic, record.partition, record.key, record.value, headers)
+
+
+def moving_producer(kafka: Kafka, old: str) -> AIOKafkaProducer:
+    """For a rename. As it starts, it ends the transaction of a run that was interrupted."""
+    return AIOKafkaProducer(
+        **client_arguments(kafka),
+        transactional_id=f"{kafka.topic_prefix}rename.{old}",
+        transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+        compression_type=None if kafka.compression == "none" else kafka.compression,
+        max_request_size=MAX_MESSAGE_BYTES,
+    )
