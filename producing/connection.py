@@ -59,7 +59,8 @@ class Connection:
     def replace(self) -> None:
         """Start another producer, with another producer id."""
         if self._producer is not None:
-            self._producer._sender.sender_task.cancel()  # noqa: SLF001  As its own end would.
+            self._producer._sender.sender_task.cancel()  # noqa: SLF001  Then `_connect` goes on.
+            self._producer = None
 
     def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep())

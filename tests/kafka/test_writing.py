@@ -34,6 +34,15 @@ async def refusals(log: Log, topic: Topic, *values: bytes) -> list[type[BaseExce
     return [None if outcome is None else type(outcome) for outcome in outcomes]
 
 
+async def refuses(log: Log, topic: Topic) -> bool:
+    """Whether a record without a key is not stored."""
+    try:
+        await log.append(topic.name, [NewRecord(None, b"lost")])
+    except NotStored:
+        return True
+    return False
+
+
 async def test_a_record_larger_than_its_topic_takes_harms_nobody_beside_it(topic: Topic) -> None:
     await topic.create(max_message_bytes=str(SMALL))
     large = os.urandom(SMALL)
@@ -70,7 +79,11 @@ async def test_a_limit_that_was_lowered_is_learned_from_refusals(topic: Topic) -
     values = [os.urandom(3_000) for _ in range(40)]
     async with log_of(topic) as log:
         await topic.set(max_message_bytes=str(SMALL))
-        assert await refusals(log, topic, os.urandom(50_000)) == [TooLargeForKafka]
+        # A broker follows its settings a moment later.
+        await seen(
+            lambda: refusals(log, topic, os.urandom(50_000)),
+            lambda found: found == [TooLargeForKafka],
+        )
         assert await refusals(log, topic, b"small") == [None]
         for _ in range(4):  # A batch of several is refused as a whole, and the next is smaller.
             if set(found := await refusals(log, topic, *values)) == {None}:
@@ -84,14 +97,15 @@ async def test_after_a_batch_that_the_broker_refuses_the_next_one_is_stored(topi
     async with log_of(topic) as log:
         assert await refusals(log, topic, b"1") == [None]
         await topic.set(cleanup_policy="compact")
-        for _ in range(3):  # A compacted topic takes no record without a key.
-            with pytest.raises(NotStored):
-                await log.append(topic.name, [NewRecord(None, b"lost")])
+        await seen(lambda: refuses(log, topic), bool)  # It takes no record without a key.
+        before = len(await topic.values())
+        for _ in range(3):
+            assert await refuses(log, topic)
         was_on = log.outage.is_on
         assert await refusals(log, topic, b"2") == [None]
         assert (was_on, log.outage.is_on) == (True, False)
         assert await refusals(log, topic, b"3", b"4") == [None, None]
-    assert await topic.values() == [b"1", b"2", b"3", b"4"]
+    assert (await topic.values())[before:] == [b"2", b"3", b"4"]
 
 
 async def test_after_its_topic_was_deleted_and_made_again_writes_go_on(topic: Topic) -> None:
@@ -140,9 +154,9 @@ async def test_an_outage_is_one_line_and_its_end_another(
     await topic.create()
     await topic.set(cleanup_policy="compact")
     async with log_of(topic) as log:
+        await seen(lambda: refuses(log, topic), bool)
         for _ in range(20):
-            with pytest.raises(NotStored):
-                await log.append(topic.name, [NewRecord(None, b"lost")])
+            assert await refuses(log, topic)
         assert await refusals(log, topic, b"1", b"2", b"3") == [None, None, None]
     said = [
         (line.levelname, line.getMessage()) for line in caplog.records if "ampgate" in line.name
