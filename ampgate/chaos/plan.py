@@ -125,11 +125,30 @@ def _faults(lane: Lane, random: Random, users: Sequence[str]) -> Mapping[str, Se
             for user in random.sample(users, min(THROTTLED_USERS, len(users)))
         ],
     }
+    faults |= _odd_answers(lane, random)
     if lane is Lane.AMPLITUDE:
         size = random.randint(*SMALL_BODY_BYTES)
         faults["status 401"] = [{"effect": {"kind": "answer", "status": 401}}]
         faults["status 413"] = [{"effect": {"kind": "max_body_bytes", "bytes": size}}]
     return faults
+
+
+def _odd_answers(lane: Lane, random: Random) -> Mapping[str, Sequence[Rule]]:
+    """What no destination says: a proxy, a sign-in page, or something broken on the way."""
+    status = random.choice((402, 407, 410, 418, 421, 451))
+    absurd = {"retry-after": random.choice(("-5", "nan", "soon", "\u00b2", "Thu, 01 Jan 0001"))}
+    success = 200 if lane is Lane.AMPLITUDE else 202
+    return {
+        "an unknown 4xx": _often(random, kind="answer", status=status, body="no"),
+        "a proxy's 400": _often(random, kind="html", status=400),
+        "a sign-in page": _often(random, kind="html", status=200),
+        "a failure with a 2xx": _often(
+            random, kind="answer", status=success, body={"code": 500, "error": "no"}
+        ),
+        "status 425": _often(random, kind="answer", status=425),
+        "an absurd Retry-After": _often(random, kind="answer", status=503, headers=absurd),
+        "a page of 3 MB": _often(random, kind="answer", status=502, body="x" * 3_000_000),
+    }
 
 
 def _often(random: Random, **effect: object) -> Sequence[Rule]:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 import orjson
 
@@ -20,6 +21,7 @@ from ampgate import topics
 from ampgate.archive import archive
 from ampgate.chaos.clients import Client, connected_clients, users
 from ampgate.chaos.fleet import KEY, ChaosError, Fleet, Member, ask
+from ampgate.chaos.odd_records import OddProducer
 from ampgate.chaos.plan import Act, Lane, Rule, Step, plan
 from ampgate.chaos.verdict import Counted, judge
 from ampgate.chaos.witness import Witness
@@ -81,17 +83,19 @@ class Run:
     broker: EmbeddedKafka
     kafka: Kafka
     clients: Sequence[Client]
+    odd: OddProducer
     progress: Progress
     done: list[Done] = field(default_factory=list)
     began: float = 0.0
 
     async def break_all(self, steps: Mapping[Lane, Sequence[Step]], seconds: float) -> None:
-        """All lanes and all clients side by side; return when all is whole, and acknowledged."""
+        """All lanes, all clients and odd records side by side; return when all is acknowledged."""
         over = asyncio.Event()
         self.began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for client in self.clients:
                 tasks.create_task(client.send_until(over))
+            tasks.create_task(self.odd.produce_until(over))
             await asyncio.gather(
                 asyncio.sleep(seconds), *(self._play(lane, seconds) for lane in steps.values())
             )
@@ -145,12 +149,17 @@ class Run:
             case Act.FAULT:
                 raise AssertionError("only destinations have faults")
 
+    @property
+    def acknowledged(self) -> list[str]:
+        """The insert_ids of all good events that Kafka has."""
+        sent = [one for client in self.clients for one in client.acknowledged]
+        return sent + self.odd.acknowledged
+
     async def settle(self, witness: Witness) -> bool:
         """Wait until all that is acknowledged has arrived and is committed; whether it came so."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
-            sent = sum(len(client.acknowledged) for client in self.clients)
-            missing = sent - await witness.arrived()
+            missing = len(self.acknowledged) - await witness.arrived()
             waiting = sum((await witness.unsettled()).values())
             if missing <= 0 and waiting <= 0:
                 return True
@@ -188,7 +197,7 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
                 witness = Witness(opened.kafka, stored, opened.fleet)
                 has_settled = await opened.settle(witness)
                 counted = await opened.count_in_calm(witness) if has_settled else None
-                acknowledged = [one for client in opened.clients for one in client.acknowledged]
+                acknowledged = opened.acknowledged
                 refused = [one for client in opened.clients for one in client.refused]
                 evidence = await witness.evidence(acknowledged, refused, counted)
     except* (ChaosError, SendError, EmbeddedKafkaError, TopicsError) as errors:
@@ -226,7 +235,8 @@ async def opened_run(directory: Path, seed: int, progress: Progress) -> AsyncIte
         clients = await stack.enter_async_context(
             connected_clients(fleet.edge_url, KEY, seed, progress.acknowledge)
         )
-        yield Run(fleet, broker, config.kafka, clients, progress)
+        odd = OddProducer(config.kafka, Random(f"{seed} odd records"))
+        yield Run(fleet, broker, config.kafka, clients, odd, progress)
 
 
 async def set_faults(simulator: Member, rules: Sequence[Rule]) -> None:

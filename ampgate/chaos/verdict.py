@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ampgate.chaos.fleet import DESTINATIONS
 from ampgate.finding import Finding
 
 SHOWN_MAX = 5
@@ -21,6 +22,13 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    origin: str
+    destination: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known in the end; events are their insert_ids, in order of arrival."""
 
@@ -29,7 +37,8 @@ class Evidence:
     stored: Sequence[str]
     amplitude: Sequence[str]
     aampe: Sequence[str]
-    dead_letters: Sequence[str]
+    unusable: Mapping[str, str]  # What was wrong with a stored record, by its origin.
+    dead_letters: Sequence[DeadLetter]
     unsettled: Mapping[str, int]  # Records that a consumer group has not settled.
     violations: Sequence[str]
     troubles: Sequence[str]  # Processes that ended otherwise than they were told to.
@@ -46,13 +55,31 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _ordered("Amplitude, order", evidence.amplitude)
     yield _complete("Aampe", sent, evidence.aampe)
     yield _ordered("Aampe, order", evidence.aampe)
-    yield _none("dead letters", evidence.dead_letters, "none")
+    yield _dead(evidence)
     waiting = [f"{count} in {group}" for group, count in evidence.unsettled.items() if count]
     yield _none("waiting", waiting, "every group has settled all that is stored")
     violations = [one for one in evidence.violations if not one.endswith(EARLY)]
     yield _none("the destinations' rules", violations, "kept")
     yield _none("processes", evidence.troubles, "ended only when told to, and then with status 0")
     yield _conserved(evidence.counted)
+
+
+def _dead(evidence: Evidence) -> Finding:
+    """Every unusable record is dead at every destination, and no other record is."""
+    dead = {(letter.origin, letter.destination) for letter in evidence.dead_letters}
+    wrong = [
+        f"{one.origin} at {one.destination}: {one.reason}"
+        for one in evidence.dead_letters
+        if one.origin not in evidence.unusable
+    ]
+    wrong += [
+        f"none of {origin} ({words}) at {destination}"
+        for origin, words in evidence.unusable.items()
+        for destination in DESTINATIONS
+        if (origin, destination) not in dead
+    ]
+    says = f"of each of {len(evidence.unusable)} unusable records, and of no other"
+    return _none("dead letters", wrong, says)
 
 
 def _none(subject: str, found: Sequence[str], says: str) -> Finding:

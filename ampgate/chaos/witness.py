@@ -9,7 +9,8 @@ import orjson
 from ampgate.archive import Archive
 from ampgate.batches import Wanted
 from ampgate.chaos.fleet import DESTINATIONS, Fleet, Member, ask, scrape
-from ampgate.chaos.verdict import Counted, Evidence
+from ampgate.chaos.odd_records import MARK
+from ampgate.chaos.verdict import Counted, DeadLetter, Evidence
 from schemas.config import Kafka
 from schemas.topics import Kind
 
@@ -73,11 +74,22 @@ class Witness:
         return Evidence(
             acknowledged=acknowledged,
             refused=refused,
-            stored=[orjson.loads(record.value or b"{}")["insert_id"] for record in events],
+            stored=[
+                orjson.loads(record.value or b"{}")["insert_id"]
+                for record in events
+                if record.header(MARK) is None
+            ],
             amplitude=await self._received("amplitude"),
             aampe=await self._received("aampe"),
+            unusable={
+                record.origin: words
+                for record in events
+                if (words := record.header(MARK)) is not None
+            },
             dead_letters=[
-                f"{one.header('origin')} at {one.header('destination')}: {one.header('reason')}"
+                DeadLetter(
+                    *(one.header(name) or "" for name in ("origin", "destination", "reason"))
+                )
                 for one in dead
             ],
             unsettled=await self.unsettled(),

@@ -37,11 +37,11 @@ def test_25_seconds_are_enough_for_every_way_to_end_a_process(seed: int) -> None
 
 
 @given(seeds)
-def test_a_minute_has_every_fault_of_a_destination_before_one_comes_again(seed: int) -> None:
+def test_two_minutes_have_every_fault_of_a_destination_before_one_comes_again(seed: int) -> None:
     for lane in (Lane.AMPLITUDE, Lane.AAMPE):
-        times = Counter(step.name for step in plan(seed, 60, USERS)[lane])
+        times = Counter(step.name for step in plan(seed, 120, USERS)[lane])
         assert max(times.values()) - min(times.values()) <= 1
-        assert {"lost answers", "status 503", "throttled users", "status 401"} <= times.keys()
+        assert {"lost answers", "throttled users", "status 401", "a sign-in page"} <= times.keys()
 
 
 @pytest.mark.parametrize("lane", [Lane.AMPLITUDE, Lane.AAMPE])
@@ -55,5 +55,5 @@ async def test_the_simulators_know_every_fault(lane: Lane) -> None:
 
 def faults(steps: Sequence[Step]) -> Sequence[Step]:
     found = [step for step in steps if step.act is Act.FAULT]
-    assert len({step.name for step in found}) >= 7
+    assert len({step.name for step in found}) >= 14
     return found

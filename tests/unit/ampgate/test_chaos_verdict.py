@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ampgate.chaos.verdict import Counted, Evidence, judge
+from ampgate.chaos.verdict import Counted, DeadLetter, Evidence, judge
 
 SENT = ["ann-0", "bob-0", "ann-1", "bob-1"]
 BALANCED = Counted(4, 4, {"amplitude-chaos": {"delivered": 3, "skipped": 1, "waiting": 0}})
@@ -14,7 +14,12 @@ GOOD = Evidence(
     stored=[*SENT, "ann-1"],
     amplitude=["bob-0", "ann-0", "ann-1", "bob-1"],
     aampe=["ann-0", "ann-1", "ann-0", "bob-0", "ann-1", "bob-1"],
-    dead_letters=[],
+    unusable={"chaos.events/0/9": "no JSON"},
+    dead_letters=[
+        DeadLetter("chaos.events/0/9", "amplitude-chaos", "not_json"),
+        DeadLetter("chaos.events/0/9", "aampe-chaos", "not_json"),
+        DeadLetter("chaos.events/0/9", "aampe-chaos", "not_json"),
+    ],
     unsettled={"chaos.amplitude-chaos.events": 0},
     violations=["/batch: user 'ann' was held and came 2.0 s before its time"],
     troubles=[],
@@ -41,7 +46,13 @@ def test_repetitions_to_kafka_and_aampe_are_no_failure() -> None:
         (replace(GOOD, amplitude=["ann-1", "ann-0", "bob-0", "bob-1"]), "Amplitude, order"),
         (replace(GOOD, aampe=SENT[1:]), "Aampe"),
         (replace(GOOD, aampe=["bob-1", *SENT]), "Aampe, order"),
-        (replace(GOOD, dead_letters=["chaos.events/0/3 at aampe-chaos: no"]), "dead letters"),
+        (
+            replace(
+                GOOD, dead_letters=[*GOOD.dead_letters, DeadLetter("a/0/3", "aampe-chaos", "")]
+            ),
+            "dead letters",
+        ),
+        (replace(GOOD, dead_letters=GOOD.dead_letters[:1]), "dead letters"),
         (replace(GOOD, unsettled={"chaos.aampe-chaos.events": 1}), "waiting"),
         (replace(GOOD, violations=["/batch: no api_key"]), "the destinations' rules"),
         (replace(GOOD, troubles=["edge-3 ended by itself, with status 1"]), "processes"),
