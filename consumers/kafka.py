@@ -79,7 +79,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._group_id = group_id
         self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
         self._begins = begins
-        self._group_trouble: str | None = None
+        self._group_trouble: str | None = "not_started"
 
     async def start(self) -> None:
         self._consumer = Consumer(
@@ -98,6 +98,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._troubles = Troubles(self._consumer)
         self._consumer.subscribe(topics, listener=self)
         await started(self._consumer)
+        self._group_trouble = None
 
     async def stop(self) -> None:
         await self._consumer.stop()
