@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
+from random import Random
 from typing import Any, Protocol
 
 from gateway.admission import Share
@@ -11,6 +12,7 @@ from gateway.surrogates import LONE_MAX, repaired
 from gateway.values import has_too_many_values
 from schemas.config import Edge
 
+_rng = Random()
 Message = MutableMapping[str, Any]
 WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
 Receive = Callable[[], Awaitable[Message]]
@@ -76,7 +78,7 @@ async def read_body(
             body = await _plain(body, encodings, edge, share)
     except EncodingError as error:
         raise BodyError(error.status, error.message) from error
-    if has_too_many_values(body):
+    if has_too_many_values(body, _rng):
         raise BodyError(413, "the body has too many values for its size")
     whole_text = repaired(body)
     if whole_text is None:
