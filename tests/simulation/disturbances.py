@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
-from tests.simulation.log import PARKED, TOPIC
+from tests.simulation.log import PARKED, TOPIC, Partition
 from tests.simulation.process import Process
 from tests.simulation.subjects import NAME
 
@@ -56,6 +56,11 @@ class Disturbances:
             self._expel()
         if chance() < faults.retention:
             self._delete()
+        if chance() < faults.overtaking:
+            log = self._log_of_records()
+            log.begin = self._random.randint(log.begin, log.end)
+        if chance() < faults.markers:
+            self._log_of_records().end += self._random.choice([1, 5])
         if chance() < faults.replay:
             self._replay()
         if chance() < faults.clock:
@@ -63,6 +68,10 @@ class Disturbances:
             self._world.wall_ahead += self._random.choice([-WEEK, -HOUR, HOUR, WEEK])
         if chance() < faults.others / 10:
             self._park_for_others()
+
+    def _log_of_records(self) -> Partition:
+        number = self._random.randrange(self._world.log.partitions)
+        return self._world.log[TopicPartition(TOPIC, number)]
 
     def _crash(self, process: Process) -> None:
         """What it sent and wrote is on its way; all that it knew is gone."""
@@ -197,6 +206,6 @@ class Disturbances:
             first_failed_at=world.now,
             not_before=world.now + world.wall_ahead,
         ).encoded(())
-        found = world.log[TopicPartition(TOPIC, number)].since(offset, 1)
+        found = world.log[TopicPartition(TOPIC, number)].between(offset, offset + 1)
         key, value = (found[0].key, found[0].value) if found else (b"k", b"{}")
         world.log.park(number, key, value, name, headers, world.now + world.wall_ahead)

@@ -34,6 +34,8 @@ class Faults:
     rebalance: float = 0.0
     expelled: float = 0.0  # It has lost its partitions, and does not know it yet.
     retention: float = 0.0  # Parked records are deleted.
+    overtaking: float = 0.0  # Records are deleted, whether they were read or not.
+    markers: float = 0.0  # A transaction ends, or was aborted: offsets without records.
     replay: float = 0.0  # An operator parks what was delivered or dead, to be sent again.
     clock: float = 0.0  # The wall clock is set; only who starts after that reads it.
     others: float = 0.0  # Somebody else's parked records.
@@ -55,6 +57,7 @@ class Faults:
             setattr(faults, rare, getattr(faults, rare) / 20)
         faults.expelled /= 50
         faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])
+        faults.overtaking = random.choice([0.0, 0.0, 0.0, 0.005])
         faults.overtime /= 5
         # Where most requests fail, no sender can tell the innocent from the cursed.
         if faults.lost_request + faults.unwell + faults.odd > 0.3:

@@ -316,4 +316,28 @@ MUTANTS: Sequence[Mutant] = (
         "                lost.append(parked.unloaded.popleft())",
         "                break",
     ),
+    Mutant(
+        "what retention deleted before it was read is not counted",
+        "delivery.offsets",
+        "        return sum(left) + (",
+        "        return 0 * (",
+    ),
+    Mutant(
+        "what a former owner settled counts as lost",
+        "delivery.offsets",
+        "before - max(first, self.left_to)) if",
+        "before - first) if",
+    ),
+    Mutant(
+        "what a former owner left unsettled does not count as lost",
+        "delivery.offsets",
+        "        return sum(left) + (",
+        "        return 0 * sum(left) + (",
+    ),
+    Mutant(
+        "offsets without records at the end are never reached",
+        "delivery.delivery",
+        "        self._stock.offsets_from(place, offset).read((), offset)",
+        "        pass",
+    ),
 )

@@ -19,6 +19,7 @@ from consumers.delivery.destination import (
     Unsendable,
 )
 from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Verdict
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
@@ -48,6 +49,7 @@ class Surroundings(Protocol):
     faults: Faults
     log: Log
     subject: Subject
+    lost: set[str]
     destination: Destination
     limits: Limits
     memory: int
@@ -76,6 +78,7 @@ class Process:
         self.is_alive = True
         self.is_draining = False
         self.positions: dict[TopicPartition, int] = {}
+        self.left: dict[TopicPartition, Unfinished | None] = {}  # By former owners.
         self.scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self.flying: dict[Batch, None] = {}
         self.dying: dict[Letter, None] = {}
@@ -93,6 +96,7 @@ class Process:
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
             self.positions[place] = log[place].committed
+            self.left[place] = log[place].left
             held = inherited(log[place].held, log[place].held_at, self.now)
             self.delivery.assign(place, log[place].committed, log[place].left, held)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
@@ -149,17 +153,36 @@ class Process:
             return
         if self.positions[place] >= log.end and place.partition not in self.scanning:
             return
+        if self.positions[place] < log.begin:
+            self._lose(place, log.begin)
         fetched = log.since(self.positions[place], self.world.random.randint(0, FETCH_MAX))
         if place.topic == PARKED:
             delivery.scan(fetched, now)
         else:
             delivery.accept(fetched, now)
-        if fetched:
-            self.positions[place] = fetched[-1].offset + 1
+        last = log.records[-1].offset if log.records else -1
+        reached = fetched[-1].offset + 1 if fetched else self.positions[place]
+        # Past the last record are markers of transactions only, which a fetch goes past.
+        self.positions[place] = log.end if reached > last else reached
+        delivery.reached(place, self.positions[place])
         if place.topic == PARKED:
             end = self.scanning.get(place.partition)
             if end is not None and max(self.positions[place], log.begin) >= end:
                 del self.scanning[place.partition]
+
+    def _lose(self, place: TopicPartition, begin: int) -> None:
+        """Retention was faster: whatever of it was not settled is lost, and counted."""
+        first, left = self.positions[place], self.left.get(place)
+        missed = [n for n in range(first, begin) if left is None or not left.has_settled(n)]
+        lost = self.delivery.lose(place, first, begin)
+        self.positions[place] = begin
+        if place.topic == TOPIC:
+            assert lost == len(missed), f"{lost} records count as lost, and {len(missed)} are"
+            self.world.lost |= {
+                record.name or ""
+                for record in self.world.log[place].between(first, begin)
+                if record.offset in missed
+            }
 
     def _load(self, place: TopicPartition) -> None:
         offset = self.delivery.wanted_from(place.partition)

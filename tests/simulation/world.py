@@ -172,8 +172,8 @@ class World:
     def name_of(self, entry: Entry) -> str:
         record = entry.record
         assert record.topic == TOPIC, "a letter tells where the original was"
-        found = self.log[TopicPartition(TOPIC, record.partition)].since(record.offset, 1)
-        assert found[0].offset == record.offset
+        place = TopicPartition(TOPIC, record.partition)
+        found = self.log[place].between(record.offset, record.offset + 1)
         return found[0].name or ""
 
     def buried(self, letter: Letter) -> None:
