@@ -38,39 +38,36 @@ class Application:
     """Takes the ingest paths out before FastAPI sees them."""
 
     def __init__(
-        self, operations: FastAPI, ingest: Ingest, path_prefix: str, *, has_admin_port: bool
+        self,
+        operations: FastAPI,
+        ingest: Ingest,
+        path_prefix: str,
+        admin: "Application | None" = None,
     ) -> None:
+        """With an application for the admin port, this one has the probes and ingest only."""
         self.operations = operations
         self.ingest = ingest
+        self.admin = admin
         self._prefix = path_prefix
-        self._has_admin_port = has_admin_port
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await self._answer(scope, receive, send, is_public=self._has_admin_port)
-
-    async def admin(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """All of it, for the admin port: the examples of its `/docs` are sent there, too."""
-        await self._answer(scope, receive, send, is_public=False)
-
-    async def _answer(
-        self, scope: dict[str, Any], receive: Receive, send: Send, *, is_public: bool
-    ) -> None:
-        if scope["type"] != "http":
-            await self.operations(scope, receive, send)
-            return
-        inner, path = scope, scope["path"]
-        if self._prefix and path.startswith(self._prefix + "/"):
-            # Without the prefix all is served, too: for probes, and proxies that take it off.
-            path = path.removeprefix(self._prefix)
-            inner = {**scope, "path": path}
-            scope = {**scope, "root_path": self._prefix}
-        endpoint = self.ingest.endpoint(path)
-        if endpoint is not None:
-            await self.ingest(endpoint, inner, receive, send)
-        elif is_public and path not in PROBES:
+        path = ""
+        if scope["type"] == "http":
+            inner, path = scope, scope["path"]
+            if self._prefix and path.startswith(self._prefix + "/"):
+                # Without the prefix all is served, too: for probes, and proxies that take it off.
+                path = path.removeprefix(self._prefix)
+                inner = {**scope, "path": path}
+                scope = {**scope, "root_path": self._prefix}
+            endpoint = self.ingest.endpoint(path)
+            if endpoint is not None:
+                await self.ingest(endpoint, inner, receive, send)
+                return
+            send = in_pieces(send)
+        if path and self.admin is not None and path not in PROBES:
             await NOT_FOUND(scope, receive, send)
         else:
-            await self.operations(scope, receive, in_pieces(send))
+            await self.operations(scope, receive, send)
 
 
 def create_app(
@@ -105,8 +102,11 @@ def create_app(
     documents = Documents(openapi)
     app.add_route("/openapi.json", documents.openapi, methods=["GET"])
     app.add_route("/docs", documents.page, methods=["GET"])
-    edge = config.edge
-    return Application(app, ingest, edge.path_prefix, has_admin_port=edge.admin_port is not None)
+    whole = Application(app, ingest, config.edge.path_prefix)
+    if config.edge.admin_port is None:
+        return whole
+    # The ingest paths are on both: the examples of `/docs` are sent where the page came from.
+    return Application(app, ingest, config.edge.path_prefix, admin=whole)
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:

@@ -31,6 +31,7 @@ FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # In which a client may still send the body that was refused.
 LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still arrives.
 NO_REQUEST = 400, "this is no HTTP request"
+TOO_MANY = 431, f"a request has {HEADERS_MAX} headers at most"
 TOO_LARGE = 431, f"the address and the headers have {HEAD_BYTES_MAX} bytes at most"
 
 Serve = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
@@ -53,8 +54,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._in_message = False
         self._overhead = 0  # Bytes read of this message that are neither body nor its framing.
-        self._head_bytes = 0
         self._body_bytes = 0
+        self.headers = []
         self._refusal = NO_REQUEST
         self._unparsed = b""
         self._deadline: TimerHandle | None = None
@@ -80,24 +81,23 @@ class Connection(HttpToolsProtocol):
             self._unparsed += data
             return
         self._unset_keepalive_if_required()
-        self._parse(data)
-
-    def _parse(self, data: bytes) -> None:
-        """Parse it, but for the requests behind those that wait to be answered."""
-        view = memoryview(data)
-        while view and not self.transport.is_closing():
-            if self.pipeline:
-                self._unparsed = bytes(view)
-                self.flow.hold_reading()
-                break
-            piece = view[: max(PIECE_BYTES, self._body_left())]
-            view = view[len(piece) :]
-            self._overhead += len(piece)  # Until a body or a new message in it shows what it was.
-            self._feed(piece)
-            if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
-                self._refuse(*TOO_LARGE)
+        if len(data) <= PIECE_BYTES and not self.pipeline:  # As nearly always.
+            self._feed(data)
+        else:
+            self._feed_in_pieces(memoryview(data))
         if self._deadline is None and (self._in_head or self._is_forgotten()):
             self._await(HEAD_SECONDS)
+
+    def _feed_in_pieces(self, data: memoryview) -> None:
+        """Parse it, but for the requests behind those that wait to be answered."""
+        while data and not self.transport.is_closing():
+            if self.pipeline:
+                self._unparsed = bytes(data)
+                self.flow.hold_reading()
+                break
+            size = max(PIECE_BYTES, self._body_left())
+            self._feed(data[:size])
+            data = data[size:]
 
     def _body_left(self) -> int:
         """How much of the body that is being read is still to come, if it has a length."""
@@ -106,25 +106,36 @@ class Connection(HttpToolsProtocol):
         length = dict(self.headers).get(b"content-length", b"")
         return int(length) - self._body_bytes if length.isdigit() else 0
 
-    def _feed(self, data: memoryview) -> None:
-        try:
-            while data:
-                data = self._rest_after_upgrade(data)
-        except HttpParserError:
-            self._refuse(*self._refusal)
-
-    def _rest_after_upgrade(self, data: memoryview) -> memoryview:
-        """Parse as far as the parser goes; what is left behind an offer of another protocol.
-
-        A request that makes one, as those of Java's client do, is read as if it did not: httptools
-        would leave its body unread.
-        """
+    def _feed(self, data: bytes | memoryview) -> None:
+        self._overhead += len(data)  # Until a body or a new message in it shows what it was.
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-        else:
-            return data[len(data) :]
+            self._feed_behind_offer(memoryview(data)[upgrade.args[0] :])
+        except HttpParserError:
+            self._refuse(*self._refusal)
+        if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refuse(*TOO_LARGE)
+        elif len(self.headers) > HEADERS_MAX and not self.transport.is_closing():
+            self._refuse(*TOO_MANY)  # Some of them are trailers.
+
+    def _feed_behind_offer(self, rest: memoryview) -> None:
+        """A request that offers another protocol, as those of Java's client do, is read as if it
+        did not, and so are those behind it: httptools would leave its body unread.
+        """
+        try:
+            self._feed_without_offer()
+            while rest:
+                try:
+                    self.parser.feed_data(rest)
+                    break
+                except HttpParserUpgrade as upgrade:
+                    rest = rest[upgrade.args[0] :]
+                    self._feed_without_offer()
+        except HttpParserError:
+            self._refuse(*self._refusal)
+
+    def _feed_without_offer(self) -> None:
         offer = (b"upgrade", b"http2-settings")  # `connection` may ask to close, too.
         lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
         version = self.parser.get_http_version().encode()
@@ -132,7 +143,6 @@ class Connection(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn does.
         self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))
-        return rest
 
     def _is_forgotten(self) -> bool:
         """Whether only empty lines came: they end uvicorn's keep-alive, and start no request."""
@@ -141,30 +151,17 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._overhead = self._head_bytes = self._body_bytes = 0
+        self._overhead = self._body_bytes = 0
         self._in_head = self._in_message = True
 
-    def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
-        if len(self.headers) >= HEADERS_MAX:
-            self._refuse_head(431, f"a request has {HEADERS_MAX} headers at most")
-        super().on_header(name, value)
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse_head(*TOO_LARGE)
-
-    def _refuse_head(self, status: int, words: str) -> NoReturn:
-        self._refusal = status, words
-        raise ValueError(words)  # The parser makes it an error of its own, and goes no further.
-
     def on_headers_complete(self) -> None:
-        self.url = path_of(self.url)
+        if len(self.headers) > HEADERS_MAX:
+            self._refuse_head(*TOO_MANY)
+        # What it began with in a piece of its own is not counted in it yet.
+        if self._overhead + PIECE_BYTES > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
+            self._refuse_head(*TOO_LARGE)
+        if not self.url.startswith(b"/"):
+            self.url = path_of(self.url)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
@@ -176,6 +173,13 @@ class Connection(HttpToolsProtocol):
         self.scope["headers"] = self.headers.copy()  # Trailers come later, and are no headers.
         if self._leaving:
             self.cycle.keep_alive = False
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _refuse_head(self, status: int, words: str) -> NoReturn:
+        self._refusal = status, words
+        raise ValueError(words)  # The parser makes it an error of its own, and goes no further.
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -198,7 +202,7 @@ class Connection(HttpToolsProtocol):
             unparsed, self._unparsed = self._unparsed, b""
             self._unset_keepalive_if_required()
             self.flow.release_reading()
-            self._parse(unparsed)
+            self._feed_in_pieces(memoryview(unparsed))
         if self._in_message and not self._in_head and self.cycle.response_complete:
             self._await(LINGER_SECONDS)  # It was refused before its body was read.
 

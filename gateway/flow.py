@@ -27,7 +27,7 @@ class Flow(FlowControl):
         self.resume_reading()
 
     def resume_reading(self) -> None:
-        if not self._is_held:
+        if self.read_paused and not self._is_held:
             super().resume_reading()
 
 
@@ -50,7 +50,8 @@ class Reader:
     def answered(self) -> None:
         """There was room for one more answer, so what is unread now is not what was unread then."""
         self._taken += READER_BYTES_MIN
-        self.watch()
+        if self._check is None:
+            self.watch()
 
     def resumed(self) -> None:
         """The client took the buffer's content from the high to the low water mark."""

@@ -120,7 +120,10 @@ class Server(uvicorn.Server):
         self._ports = [
             *(Port(one, self.app, most, tls) for one in listeners.public),
             # Probes and scrapes get through to an edge that is full.
-            *(Port(one, self.app.admin, most + ADMIN_CONNECTIONS, None) for one in listeners.admin),
+            *(
+                Port(one, self.app.admin or self.app, most + ADMIN_CONNECTIONS, None)
+                for one in listeners.admin
+            ),
         ]
 
         async def tick() -> None:

@@ -65,5 +65,5 @@ class Edge:
     @property
     def admin_client(self) -> httpx.AsyncClient:
         """One on the admin port."""
-        transport = httpx.ASGITransport(self.app.admin)  # type: ignore[arg-type]  # As above.
+        transport = httpx.ASGITransport(self.app.admin or self.app)  # type: ignore[arg-type]  # As above.
         return httpx.AsyncClient(transport=transport, base_url="http://edge")
