@@ -74,7 +74,7 @@ Goal = Cost | Latency | Memory | Throughput
 GOALS: Sequence[tuple[str, Goal]] = (
     (SINGLE, Cost(70, 2.0)),
     (BATCH, Cost(6, 2.4)),
-    (PACED, Latency(100)),
+    (PACED, Latency(50)),
     (AMPLITUDE, Cost(5, 6.0)),
     (AMPLITUDE, Memory(200)),
     (AMPLITUDE_GZIP, Cost(5, 6.0)),
