@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ampgate.kafka import EmbeddedKafka
-from benchmarks import clients, delivery, edge, golang
+from benchmarks import clients, delivery, edge, golang, worst
 from benchmarks.goals import Verdict, verdicts
 from benchmarks.row import Row
 from benchmarks.table import show
+from benchmarks.worst import Worst
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -34,11 +35,13 @@ def main() -> None:
         for part in (clients, edge, delivery):
             print(f"measuring {part.__name__.rpartition('.')[2]}")
             reports[part] = part.measure(Path(name), kafka.bootstrap_servers, program)
+        print("measuring the worst requests")
+        dearest = worst.measure(Path(name), kafka.bootstrap_servers)
     rows = [row for part in (edge, delivery, clients) for row in reports[part].rows]
     scaling = [row for part in (edge, delivery) for row in reports[part].scaling]
     judged = verdicts(rows)
-    write(reference, rows, scaling, judged)
-    show(rows, scaling, judged)
+    write(reference, rows, scaling, judged, dearest)
+    show(rows, scaling, judged, dearest)
     if isinstance(reference, golang.NoReference):
         print(f"No ratios to the compiled reference: {reference.reason}.")
 
@@ -48,6 +51,7 @@ def write(
     rows: Sequence[Row],
     scaling: Sequence[Row],
     judged: Sequence[Verdict],
+    dearest: Sequence[Worst],
 ) -> None:
     results = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,6 +61,7 @@ def write(
         "no_reference": reference.reason if isinstance(reference, golang.NoReference) else None,
         "rows": [dataclasses.asdict(row) for row in rows],
         "scaling": [dataclasses.asdict(row) for row in scaling],
+        "worst": [dataclasses.asdict(row) for row in dearest],
         "goals": [dataclasses.asdict(verdict) for verdict in judged],
     }
     RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")

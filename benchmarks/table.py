@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from benchmarks.goals import Verdict
 from benchmarks.row import Row
+from benchmarks.worst import Worst
 
 WIDTH = 140
 BUSY = 0.8
@@ -18,11 +19,17 @@ FOOT = (
 )
 
 
-def show(rows: Sequence[Row], scaling: Sequence[Row], verdicts: Iterable[Verdict]) -> None:
+def show(
+    rows: Sequence[Row],
+    scaling: Sequence[Row],
+    verdicts: Iterable[Verdict],
+    dearest: Iterable[Worst],
+) -> None:
     console = Console(highlight=False, width=WIDTH)
     console.print(costs("CPU of the server process", "to Go", rows))
     console.print(costs("Scaling", "to the first", scaling))
     console.print(FOOT)
+    console.print(worst(dearest))
     console.print(goals(verdicts))
 
 
@@ -52,4 +59,22 @@ def goals(verdicts: Iterable[Verdict]) -> Table:
     for verdict in verdicts:
         reached = "yes" if verdict.reached else "no"
         table.add_row(verdict.row, verdict.goal, verdict.measured, reached)
+    return table
+
+
+def worst(rows: Iterable[Worst]) -> Table:
+    title = "The worst requests by encoding and dialect; times a legitimate one of the same length"
+    table = Table(Column(no_wrap=True), "dearest", title=title)
+    for heading in ("bytes", "µs/byte", "times", "memory/byte", "MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.name,
+            row.request,
+            f"{row.wire_bytes:,}",
+            f"{row.microseconds_per_byte:g}",
+            f"{row.ratio:g}",
+            f"{row.memory_bytes_per_byte:g}",
+            f"{row.memory_megabytes:g}",
+        )
     return table

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gateway.admission import Share
 from gateway.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
-from gateway.surrogates import LONE_MAX, repaired
+from gateway.surrogates import repaired
 from gateway.values import has_too_many_values
 from schemas.config import Edge
 
@@ -82,7 +82,7 @@ async def read_body(
         raise BodyError(413, "the body has too many values for its size")
     whole_text = repaired(body)
     if whole_text is None:
-        raise BodyError(413, f"the body has more than {LONE_MAX} halves of surrogate pairs")
+        raise BodyError(413, "the body has too many halves of surrogate pairs")
     return whole_text
 
 

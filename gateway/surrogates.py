@@ -6,7 +6,9 @@ whole batch. It becomes U+FFFD, as it would in any encoder of UTF-8.
 
 import re
 
-LONE_MAX = 100_000  # Of one body: each costs a call.
+# Of one body: each costs a call. Above that, one in a hundred bytes.
+LONE_MIN = 1_000
+_BYTES_OF_ONE = 100
 # All text up to the next lone half, and that half. Nothing in it is looked at twice: each step is
 # possessive, and takes a backslash together with what it escapes.
 _UP_TO_LONE = re.compile(
@@ -26,11 +28,11 @@ def repaired(text: bytes) -> bytes | None:
     # A single byte is found ten times as fast as three; most bodies have no escape at all.
     if _BACKSLASH not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
-    whole, found = bytearray(text), 0
+    whole, found, most = bytearray(text), 0, max(LONE_MIN, len(text) // _BYTES_OF_ONE)
     match = _UP_TO_LONE.match(text, text.index(_BACKSLASH))
     while match is not None and match[1]:
         found += 1
-        if found > LONE_MAX:
+        if found > most:
             return None
         start, end = match.span(1)
         whole[start:end] = b"\\ufffd"

@@ -43,7 +43,7 @@ async def test_as_many_values_as_events_have_are_no_bomb() -> None:
 
 async def test_a_body_of_countless_halves_of_emojis_is_refused() -> None:
     async with Edge().client as client:
-        bomb = b'"' + rb"\ud83d" * 100_001 + b'"'
+        bomb = b'"' + rb"\ud83d" * 10_001 + b'"'
         answer = await client.post("/v1/events", content=bomb, headers=KEY)
         assert answer.status_code == 413
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.surrogates import LONE_MAX, repaired
+from gateway.surrogates import LONE_MIN, repaired
 
 UNIT = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
 
@@ -41,9 +41,11 @@ def test_any_string_becomes_json_for_every_parser(text: str) -> None:
 
 def test_a_text_of_countless_halves_is_not_repaired() -> None:
     half = rb"\ud83d"
-    assert repaired(half * LONE_MAX) == rb"\ufffd" * LONE_MAX
-    assert repaired(half * (LONE_MAX + 1)) is None
-    assert repaired(rb"\ud83d\ude00" * (LONE_MAX + 1)) is not None
+    assert repaired(half * LONE_MIN) == rb"\ufffd" * LONE_MIN
+    assert repaired(half * (LONE_MIN + 1)) is None
+    assert repaired(rb"\ud83d\ude00" * (LONE_MIN + 1)) is not None
+    event = b"x" * 94 + half
+    assert repaired(event * 20 * LONE_MIN) == (b"x" * 94 + rb"\ufffd") * 20 * LONE_MIN
 
 
 def test_a_text_of_countless_backslashes_is_read_once() -> None:
