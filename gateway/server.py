@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import socket
 import ssl
@@ -25,6 +26,7 @@ from schemas.config import Config
 GRACE_SECONDS = 6
 KEEP_ALIVE_SECONDS = 75  # Above the 60 s for which load balancers keep a connection open.
 BACKLOG = 4_096
+FILES_BESIDE = 200  # Of the admin port, Kafka, logs and libraries.
 ADMIN_CONNECTIONS = 100  # Beyond `max_connections`.
 GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,7 +38,9 @@ def serve(config: Config, load: Load | None = None) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP applies what `load` then returns."""
     # Until somebody listens to them, signals wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    allow_many_connections()
+    needed = config.edge.max_connections // config.edge.workers + FILES_BESIDE
+    if (allowed := allow_many_connections()) < needed:
+        log.warning("max_connections cannot be reached: too few open files", allowed=allowed)
     certificate = certificate_of(config.edge)
     listeners = listen(config.edge)
     if config.edge.workers == 1:
@@ -47,13 +51,15 @@ def serve(config: Config, load: Load | None = None) -> None:
         Workers(config, load, listeners, certificate).run()
 
 
-def allow_many_connections() -> None:
-    """As many open files as the system lets us have."""
+def allow_many_connections() -> float:
+    """Have as many open files as the system lets us, and say how many."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if now == resource.RLIM_INFINITY else now
 
 
 def work(
