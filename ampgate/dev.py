@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -93,12 +93,14 @@ def interruptible() -> Iterator[None]:
 
 
 def require_free_ports(config: Config, options: Options) -> None:
-    wanted: Mapping[str, int] = {
+    wanted: dict[str, int] = {
         "the edge": config.edge.port,
         "the delivery": config.delivery.admin_port,
         "the Amplitude simulator": options.amplitude_port,
         "the Aampe simulator": options.aampe_port,
     }
+    if config.edge.admin_port is not None:
+        wanted["the edge's admin port"] = config.edge.admin_port
     taken = [f"{port} (for {name})" for name, port in wanted.items() if not is_free(port)]
     if taken:
         raise DevError(

@@ -14,13 +14,15 @@ USER = "ann@example.org"
 
 
 def announce(edge: str, config: Config, options: Options, console: Console) -> None:
+    admin_port = config.edge.admin_port
+    admin = edge if admin_port is None else f"http://127.0.0.1:{admin_port}"
     delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
     console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
     # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
     for name, url in (
         ("edge", edge),
-        ("documentation", f"{edge}/docs"),
-        ("console", f"{edge}/console?delivery={delivery}"),
+        ("documentation", f"{admin}/docs"),
+        ("console", f"{admin}/console?delivery={delivery}"),
         ("delivery metrics", f"{delivery}/metrics"),
         ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
         ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
