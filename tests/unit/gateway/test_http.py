@@ -230,6 +230,19 @@ async def test_a_refused_body_can_be_sent_to_its_end_and_the_answer_be_read(
     assert [(await client.answer()).status for _ in range(2)] == [413, 202]
 
 
+@pytest.mark.parametrize("size", [100, 1_000_000])
+async def test_a_connection_goes_on_after_an_encoding_that_is_not_undone(
+    client: Client, edge: Edge, size: int
+) -> None:
+    """Its body is answered before it is read, and then passed over."""
+    unknown = request(b"x" * size, head=b"Content-Encoding: compress\r\n")
+    await client.send(unknown)
+    assert (await client.answer()).status == 415
+    await client.send(request())
+    assert (await client.answer()).status == 202
+    assert edge.ingest.budget.used == 0
+
+
 async def test_a_request_that_comes_at_a_shutdown_is_answered_as_the_last(edge: Edge) -> None:
     async with contextlib.AsyncExitStack() as stack:
         serving_edge = serving(edge)
