@@ -217,7 +217,7 @@ def _timezone(zone: object) -> bytes:
 
 def _is_taken(response: Response) -> bool:
     """Its success is documented by the status only, with any JSON; a page is none, nor is this."""
-    if response.status not in TAKEN or not response.body:
+    if response.status not in TAKEN or response.body in (b"null", b""):
         return response.status in TAKEN
     match json_of(response):
         case {"code": int(code)} | {"status": int(code)} if not 200 <= code < 300:
