@@ -51,6 +51,10 @@ class Taken:
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types.
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  aiokafka's own.
+        super().__init__(**arguments)
+        self._asked_at: dict[TopicPartition, float] = {}  # For their ends, on the wall clock.
+
     async def take(
         self,
         partitions: Collection[TopicPartition],
@@ -86,13 +90,18 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         """
         assignment = self._subscription.subscription.assignment
         states = {place: assignment.state_value(place) for place in places}
-        oldest_ms = (time.time() - FRESH_SECONDS) * 1000
-        stale = [place for place, one in states.items() if (one.timestamp or 0) < oldest_ms]
+        now = time.time()
+        stale = [
+            place
+            for place, one in states.items()
+            if max(self._asked_at.get(place, 0.0), (one.timestamp or 0) / 1000)
+            < now - FRESH_SECONDS
+        ]
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(FRESH_SECONDS):
                 for place, end in (await self.end_offsets(stale)).items():
                     states[place].highwater = states[place].lso = end
-                    states[place].timestamp = time.time() * 1000
+                    self._asked_at[place] = now
         return {
             place: Standing(one.position, max(one.position, _end_of(one)))
             for place, one in states.items()

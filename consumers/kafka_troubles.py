@@ -35,7 +35,8 @@ class Troubles:
         self._errors: dict[KafkaPartition, KafkaError] = {}  # To be looked into.
         self._again_at: dict[KafkaPartition, float] = {}  # On the monotonic clock.
         self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # At which offset, how many.
-        self._passing: dict[str, str] = {}  # By topic: what is wrong, and was said.
+        # What is wrong, and was said, and since when it was so the last time, on the wall clock.
+        self._passing: dict[KafkaPartition, tuple[float, str]] = {}
         self.cut: dict[KafkaPartition, int] = {}  # With a log that ends before our position: begin.
 
     @property
@@ -47,11 +48,11 @@ class Troubles:
     @property
     def passing(self) -> str | None:
         """What keeps us from reading, if anything does; it may pass."""
-        return next(iter(self._passing.values()), None)
+        return next((why for _, why in self._passing.values()), None)
 
     def clear(self) -> None:
         """Other partitions are ours now."""
-        for one in (self._errors, self._again_at, self._tries, self.cut):
+        for one in (self._errors, self._again_at, self._tries, self._passing, self.cut):
             one.clear()
 
     def happened(self, taken: Taken) -> None:
@@ -60,10 +61,13 @@ class Troubles:
             self._again_at[place] = time.monotonic() + AGAIN_SECONDS
         for place in taken.positions:
             if place not in taken.errors:
-                self._again_at.pop(place, None)
                 self._tries.pop(place, None)
-                if self._passing.pop(place.topic, None):
-                    log.info("topic can be read again", topic=place.topic)
+        for place, (failed_at, _) in list(self._passing.items()):
+            if self._consumer.was_fetched_since(place, failed_at):
+                del self._passing[place]
+                log.info(
+                    "partition can be read again", topic=place.topic, partition=place.partition
+                )
 
     async def looked_into(self) -> list[Lost]:
         """Which records are lost, by the errors since the last time; reading goes on after them."""
@@ -75,7 +79,7 @@ class Troubles:
             except IllegalStateError:
                 pass  # It is no longer ours.
             except KafkaError as another:
-                self._say(place.topic, another)
+                self._say(place, another)
             self._errors.pop(place, None)
         return lost
 
@@ -86,7 +90,7 @@ class Troubles:
             case UnreadableError():
                 return self._unreadable(place, error)
             case _:
-                self._say(place.topic, error)
+                self._say(place, error)
                 return None
 
     async def _out_of_range(self, place: KafkaPartition, position: int) -> Lost | None:
@@ -136,9 +140,15 @@ class Troubles:
         self._consumer.seek(place, offset)
         self._again_at.pop(place, None)
 
-    def _say(self, topic: str, error: KafkaError) -> None:
-        """One line when a topic cannot be read; another when it can again."""
+    def _say(self, place: KafkaPartition, error: KafkaError) -> None:
+        """One line when a partition cannot be read; another when it can again."""
         why = type(error).__name__
-        if self._passing.get(topic) != why:
-            log.error("topic cannot be read, and is tried again", topic=topic, error=str(error))
-        self._passing[topic] = why
+        _, said = self._passing.get(place, (0.0, ""))
+        if said != why:
+            log.error(
+                "partition cannot be read, and is tried again",
+                topic=place.topic,
+                partition=place.partition,
+                error=str(error),
+            )
+        self._passing[place] = time.time(), why

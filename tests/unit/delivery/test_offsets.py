@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.delivery.offsets import SETTLED_MIN, Offsets, shortened
+from consumers.delivery.offsets import SETTLED_MIN, Offsets, Unfinished, shortened
 
 READ = st.lists(st.integers(0, 60), unique=True, max_size=40).map(sorted)
 RANDOM = st.randoms(use_true_random=False)
@@ -76,3 +76,28 @@ def test_owner_after_owner_knows_what_was_settled_however_little_each_has_read(
         assert told <= settled, "it would be lost"
         if len(whole.unsettled) <= limit:
             assert told >= known, "it would be repeated"
+
+
+def test_what_cannot_be_read_any_more_is_counted_and_gone_past() -> None:
+    """A former owner had settled all up to 120, but for 97 to 99 and 110."""
+    offsets = Offsets(97, Unfinished(120, [(97, 99), (110, 110)]))
+
+    assert offsets.lose(125, all_are_ours=True) == 3 + 1 + 5
+    assert offsets.lose(125, all_are_ours=True) == 0
+    assert offsets.committable == 125
+
+
+def test_of_others_records_only_those_count_that_were_seen_to_be_ours() -> None:
+    offsets = Offsets(97, Unfinished(120, [(97, 99), (110, 110)]))
+
+    assert offsets.lose(125, all_are_ours=False) == 3 + 1
+
+
+def test_what_was_lost_is_not_noted_as_unsettled() -> None:
+    """Else a next owner would count it once more."""
+    offsets = Offsets(0)
+    offsets.read([0, 1], 2)
+    offsets.lose(10, all_are_ours=True)
+    offsets.read([10], 11)
+
+    assert list(offsets.unfinished().unsettled) == [(0, 1), (10, 10)]
