@@ -16,6 +16,7 @@ from random import Random
 
 import httpx
 import psutil
+import pytest
 
 from benchmarks.hostile import Request, drawn
 from tests.conftest import Broker
@@ -40,6 +41,7 @@ class Seen:
     rss: int = 0
 
 
+@pytest.mark.timeout(SECONDS + 120)
 async def test_hostile_requests_break_nothing_and_stay_in_the_budget(
     kafka: Broker, topic_prefix: str, unused_tcp_port: int, tmp_path: Path
 ) -> None:
