@@ -57,6 +57,8 @@ class Rate(Protocol):
     rate: float
 
     def take(self, count: int, now: float) -> float: ...
+    def owe(self, count: int) -> None:
+        """So many more passed than were asked for: they are paid off, too."""
 
 
 class TokenBucket:
@@ -86,3 +88,14 @@ class TokenBucket:
             return (1.0 - self.tokens) / self.rate
         self.tokens -= count
         return 0.0
+
+    def owe(self, count: int) -> None:
+        self.tokens -= count
+
+    def up_to(self, count: int, now: float) -> int:
+        """How many of so many may pass."""
+        if self.take(0, now) or self.tokens < 1.0:
+            return 0
+        passing = min(count, int(self.tokens))
+        self.tokens -= passing
+        return passing

@@ -10,7 +10,7 @@ from gateway.addresses import remote_ip
 from gateway.admission import Budget, Share
 from gateway.answers import send_answer, send_preflight
 from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
-from gateway.dead_letters import dead_letter
+from gateway.dead_letters import dead_letters
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
@@ -36,6 +36,7 @@ Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 SMALL_ANSWER_BYTES = 65_536  # What a connection buffers at most of what its client has not taken.
+BUILT_TIMES_MAX = 2  # As large as the largest body are the records of one at most.
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55, and every record of a request carries it.
 
 _logger = logging.getLogger("ampgate.edge")
@@ -125,6 +126,12 @@ class Ingest:
     ) -> Answer:
         """The one table from what can happen to what is said."""
         try:
+            request = Request(scope["path"], scope["query_string"], headers, b"")
+            key = endpoint.seen_key(request)
+            if key is not None:
+                outcome.sender = self._sources.find(key, endpoint.dialect)
+                if outcome.sender is None:  # Then the body is not worth unpacking.
+                    return self._unknown_key(endpoint, key, scope, outcome)
             body = await read_body(
                 receive,
                 headers,
@@ -132,8 +139,8 @@ class Ingest:
                 share,
                 whole_request(scope),
             )
-            request = Request(scope["path"], scope["query_string"], headers, body)
-            return await self._take(endpoint, request, scope, outcome)
+            request = request._replace(body=body)
+            return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             return refused.answer
         except BodyError as error:
@@ -155,12 +162,20 @@ class Ingest:
             return endpoint.failure(503, "not stored: come again")
 
     async def _take(
-        self, endpoint: Endpoint, request: Request, scope: Scope, outcome: Outcome
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        scope: Scope,
+        share: Share,
+        outcome: Outcome,
     ) -> Answer:
-        opened = endpoint.open(request)
-        sender = outcome.sender = self._sources.find(opened.key, endpoint.dialect)
+        sender = outcome.sender
         if sender is None:
-            return self._unknown_key(endpoint, opened.key, scope, outcome)
+            key = endpoint.sent_key(request)
+            sender = outcome.sender = self._sources.find(key, endpoint.dialect)
+            if sender is None:
+                return self._unknown_key(endpoint, key, scope, outcome)
+        opened = endpoint.open(request)
         count = len(opened.values)
         if count > RECORDS_MAX:
             return too_many(endpoint)
@@ -173,8 +188,15 @@ class Ingest:
             if outcome.retry_after:
                 return _over_rate(endpoint, count, sender.bucket.rate)
         context = self._context(sender, request.headers, scope)
+        most_bytes = BUILT_TIMES_MAX * self._edge.max_body_bytes
+        context = context._replace(has_room=lambda size: _grows(share, size, most_bytes))
         batch = endpoint.read(opened, context)
         del opened  # The records have what they need of it.
+        if (more := len(batch.records) + len(batch.rejected) - count) > 0:
+            if (most := sender.max_batch_records) is not None and count + more > most:
+                return endpoint.failure(413, f"the source's batches have {most} records at most")
+            if sender.bucket is not None:
+                sender.bucket.owe(more)
         if self._suppressed:
             batch = without_suppressed(batch, self._suppressed)
             if batch.rejected and isinstance(endpoint, HttpApi | Identify):  # All or nothing.
@@ -198,12 +220,11 @@ class Ingest:
     ) -> Answer:
         records = batch.records
         if batch.rejected:
-            letters = [
-                dead_letter(rejection, context)
-                for rejection in batch.rejected
-                if not is_suppressed(rejection)
-            ]
+            letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
+            suppressed = sum(map(is_suppressed, batch.rejected)) if self._suppressed else 0
             await self._append(self._topics.dead_letters, letters, sender)
+            if dropped := len(batch.rejected) - suppressed - len(letters):
+                self.metrics.dead_letters_dropped(sender.name, dropped)
         if records:
             await self._append(self._topics.of(endpoint.kind), records, sender)
         kind = endpoint.kind.value
@@ -242,6 +263,10 @@ def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in headers:
             headers[name] = b",".join(value for of, value in lines if of == name)
     return headers
+
+
+def _grows(share: Share, size: int, most: int) -> bool:
+    return share.size + size <= most and share.take(size)
 
 
 def _over_rate(endpoint: Endpoint, count: int, rate: float) -> Answer:

@@ -31,6 +31,12 @@ class Metrics:
             ["source", "kind", "outcome"],
             registry=registry,
         )
+        self._dropped = Counter(
+            "ampgate_edge_dead_letters_dropped",
+            "Rejected records that are no dead letters: too many of one request or source.",
+            ["source"],
+            registry=registry,
+        )
         self._inflight_bytes = inflight_bytes
         self._inflight = Gauge(
             "ampgate_edge_inflight_bytes",
@@ -82,3 +88,6 @@ class Metrics:
             child = self._records.labels(source, kind, outcome)
             self._record_children[source, kind, outcome] = child
         child.inc(count)
+
+    def dead_letters_dropped(self, source: str, count: int) -> None:
+        self._dropped.labels(source).inc(count)

@@ -1,10 +1,12 @@
 """A source's rate that all workers draw on: its state is a file that they share."""
 
+import contextlib
 import fcntl
 import mmap
 import os
 import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.admission import TokenBucket
@@ -28,15 +30,23 @@ class SharedBucket:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def take(self, count: int, now: float) -> float:
+        with self._shared_state() as bucket:
+            return bucket.take(count, now)
+
+    def owe(self, count: int) -> None:
+        with self._shared_state() as bucket:
+            bucket.owe(count)
+
+    @contextlib.contextmanager
+    def _shared_state(self) -> Iterator[TokenBucket]:
         bucket = self._bucket
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             bucket.tokens, bucket.at = _STATE.unpack_from(self._state)
-            wait = bucket.take(count, now)
+            yield bucket
             _STATE.pack_into(self._state, 0, bucket.tokens, bucket.at)
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        return wait
 
     def __del__(self) -> None:
         os.close(self._file)

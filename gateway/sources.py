@@ -10,6 +10,8 @@ from gateway.scrubbing import Scrubber
 from schemas.config import Config, Edge, Source
 
 KNOWN_KEYS_MAX = 10_000
+# Of one source and process: who sends more that is of no use has a defect that a sample shows.
+REJECTIONS_PER_SECOND = 1_000.0
 NewRate = Callable[[str, float], Rate]
 
 
@@ -18,7 +20,7 @@ class Sender:
 
     __slots__ = (
         *("bucket", "dialects", "header", "ip_policy", "max_batch_records", "max_body_bytes"),
-        *("name", "origins", "scrubber"),
+        *("name", "origins", "rejections", "scrubber"),
     )
 
     def __init__(self, source: Source, edge: Edge, bucket: Rate | None) -> None:
@@ -27,6 +29,7 @@ class Sender:
         self.ip_policy = source.ip
         self.origins = frozenset(source.allowed_origins)
         self.bucket = bucket
+        self.rejections = TokenBucket(REJECTIONS_PER_SECOND, time.monotonic())
         self.dialects = None if source.dialects is None else frozenset(source.dialects)
         self.max_body_bytes = source.max_body_bytes
         self.max_batch_records = source.max_batch_records

@@ -42,7 +42,5 @@ def destinations_of(
     if config.concurrency is not None:
         for destination in found:
             destination.limits = replace(destination.limits, concurrency=config.concurrency)
-    if config.sources is None and not config.where:
-        return found
     others = [other for other in among if other.type == config.type and other != config]
     return [Filtered(destination, config, others) for destination in found]

@@ -1,8 +1,8 @@
-"""Which records a destination wants: by source, and by `where` (product.md §6).
+"""Which records a destination wants: by source, by `where` and by the header `opted_out`.
 
 A record that nobody could use is dead whatever its values, so a filter looks only at what the
-destination could send. Reasons: `other_source`; `other_region`, another destination of the type
-wants it; `no_region`, none does.
+destination could send. Reasons: `opted_out`, its sender does not want it there; `other_source`;
+`other_region`, another destination of the type wants it; `no_region`, none does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,8 @@ from msgspec import UNSET, Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Verdict
-from schemas.config import DestinationBase
+from schemas.config import AampeDestination, AmplitudeDestination, DestinationBase
+from schemas.opt_outs import opted_out
 from schemas.records import Record, source_of
 
 Value: TypeAlias = str | int | float | bool
@@ -21,23 +22,29 @@ OPERATED = ("user_properties", "group_properties")  # Here a value may stand bel
 
 
 class Filtered:
-    """A destination that gets only what its `sources` and `where` let through."""
+    """A destination that gets only what its senders, its `sources` and its `where` let through."""
 
     def __init__(
         self,
         destination: Destination,
-        config: DestinationBase,
+        config: AmplitudeDestination | AampeDestination,
         others: Sequence[DestinationBase] = (),
     ) -> None:
         self._destination = destination
         self._filter = Filter(config)
         self._others = [Filter(other) for other in others]
+        self._type = config.type
+        self._takes_all = config.sources is None and not config.where
         self.name = destination.name
         self.kind = destination.kind
         self.limits: Limits = destination.limits
         self.merge = destination.merge
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
+        if opted_out(record.headers, self._type):
+            return Skip("opted_out")
+        if self._takes_all:
+            return self._destination.encode(record)
         source = source_of(record)
         if not self._filter.takes_from(source):
             return Skip("other_source")

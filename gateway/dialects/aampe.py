@@ -1,5 +1,6 @@
 """Aampe's ingestion API (upstreams.md §2): one object a request, stored or refused as a whole."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -10,19 +11,21 @@ from gateway.dialects.keys import bearer_key
 from gateway.dialects.moments import milliseconds_of_number
 from gateway.dialects.shapes import (
     POST,
+    SHOWN_BYTES_MAX,
     Answer,
     Batch,
     Context,
     Opened,
     RefusedError,
     Request,
-    parse_json,
     read_facts,
     record_of,
+    split_json,
 )
-from schemas.strictness import Defect
+from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
+_anything = msgspec.json.Decoder(Raw)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _STRING = ("string_type", "Input should be a valid string")
 _NUMBER = ("float_type", "Input should be a valid number")
@@ -45,20 +48,28 @@ class Aampe:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
 
-    def open(self, request: Request) -> Opened:
+    def seen_key(self, request: Request) -> str:
         key = bearer_key(request.headers)
         if key is None:
             raise RefusedError(self.unknown_key(""))
+        return key
+
+    def sent_key(self, request: Request) -> str:
+        return self.seen_key(request)
+
+    def open(self, request: Request) -> Opened:
         try:
-            parse_json(request.body)
-        except orjson.JSONDecodeError as error:
+            split_json(_anything, request.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Malformed JSON is a 400 at every path of the edge; the detail is FastAPI's.
-            detail = _detail(("json_invalid", "JSON decode error"), error.pos, {})
-            raise RefusedError(_refusal(400, [detail | {"ctx": {"error": error.msg}}])) from error
-        return Opened(key, [request.body.strip()])
+            detail = _detail(("json_invalid", "JSON decode error"), _position(error), {})
+            raise RefusedError(_refusal(400, [detail | {"ctx": {"error": str(error)}}])) from error
+        return Opened([request.body.strip()])
 
     def read(self, opened: Opened, context: Context) -> Batch:
         (value,) = opened.values
+        if defect := strictness_defect(value):
+            raise _invalid([_detail((defect.reason, defect.message))])
         fields = orjson.loads(value)
         if not isinstance(fields, dict):
             raise _invalid(
@@ -177,10 +188,18 @@ def _update(checked: Fields, raws: Mapping[str, Raw]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
+def _position(error: Exception) -> int:
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    return int(found[1]) if found else 0
+
+
 def _detail(words: tuple[str, str], place: str | int | None = None, given: object = None) -> Detail:
     """One entry of pydantic's list (upstreams.md §2.3)."""
     loc = ["body"] if place in (None, "") else ["body", place]
-    return {"type": words[0], "loc": loc, "msg": words[1], "input": given}
+    detail: Detail = {"type": words[0], "loc": loc, "msg": words[1]}
+    # Whoever sent it knows it; a long one is left out, as pydantic can be told to.
+    is_short = len(msgspec.json.encode(given)) <= SHOWN_BYTES_MAX
+    return detail | ({"input": given} if is_short else {})
 
 
 def _invalid(details: list[Detail]) -> RefusedError:

@@ -22,9 +22,9 @@ from gateway.dialects.shapes import (
     Request,
     add_event,
     failure,
-    parse_json,
+    split_json,
 )
-from schemas.strictness import Defect
+from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
 EVENT_TYPES: Final[Mapping[str, str]] = {
@@ -46,6 +46,7 @@ _DATED: Final[Mapping[str, str]] = {
     "stage.generic_task": "task",
     "stage.linkedin": "linkedin",
 }
+_anything = msgspec.json.Decoder(Raw)
 _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
 
@@ -57,13 +58,18 @@ class Amplemarket:
     kind = Kind.EVENT
     methods = POST
 
+    def seen_key(self, request: Request) -> str:
+        return request.path.rstrip("/").rpartition("/")[2]
+
+    def sent_key(self, request: Request) -> str:
+        return self.seen_key(request)
+
     def open(self, request: Request) -> Opened:
         try:
-            parse_json(request.body)
-        except orjson.JSONDecodeError as error:
+            split_json(_anything, request.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(failure(400, f"malformed JSON: {error}")) from error
-        key = request.path.rstrip("/").rpartition("/")[2]
-        return Opened(key, [request.body.strip()])
+        return Opened([request.body.strip()])
 
     def read(self, opened: Opened, context: Context) -> Batch:
         # The connection's address is Amplemarket's, not the prospect's.
@@ -87,6 +93,8 @@ class Amplemarket:
 
 def event_of(value: bytes) -> bytes | Defect:
     """The event in Amplitude's field names; the webhook's own members are its properties."""
+    if defect := strictness_defect(value):
+        return defect
     fields = orjson.loads(value)
     if not isinstance(fields, dict):
         return Defect("not_an_object", "", "a webhook is one JSON object")

@@ -4,6 +4,7 @@
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,24 +22,40 @@ from gateway.dialects.shapes import (
     RefusedError,
     Request,
     failure,
-    parse_json,
     record_of,
+    shown,
     split_json,
 )
-from schemas.events import GroupFacts, read_event
+from schemas.events import ABSENT, GroupFacts, read_event
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5
+OPTIONS_BYTES_MAX = 10_000  # Longer ones say nothing that is read.
 
 
 class _Upload(msgspec.Struct, gc=False):
     api_key: str
     events: list[msgspec.Raw]
-    options: object = None
+    options: msgspec.Raw = ABSENT
 
 
 _upload = msgspec.json.Decoder(_Upload)
+
+
+class _Key(msgspec.Struct, gc=False):
+    api_key: str
+    events: msgspec.Raw
+
+
+class _Outer(msgspec.Struct, gc=False):
+    api_key: msgspec.Raw = ABSENT
+
+
+_outer = msgspec.json.Decoder(_Outer)
+_key = msgspec.json.Decoder(_Key)
+# As SDKs write it, at the very beginning: the body is then read once.
+_FIRST_KEY = re.compile(rb'\s*\{\s*"api_key"\s*:\s*"([\x20!#-\[\]-\x7e]{1,200})"')
 
 
 class HttpApi:
@@ -48,15 +65,27 @@ class HttpApi:
     kind = Kind.EVENT
     methods = POST
 
+    def seen_key(self, request: Request) -> None:
+        return None
+
+    def sent_key(self, request: Request) -> str:
+        if (first := _FIRST_KEY.match(request.body)) is not None:
+            return first[1].decode()
+        try:
+            key = split_json(_key, request.body).api_key
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _unreadable(request.body) from error
+        if not key:
+            raise _missing_field("api_key")
+        return key
+
     def open(self, request: Request) -> Opened:
         try:
             upload = split_json(_upload, request.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreadable(request.body) from error
-        if not upload.api_key:
-            raise _missing_field("api_key")
         values = [bytes(raw) for raw in upload.events]
-        return Opened(upload.api_key, values, min_id_length(upload.options))
+        return Opened(values, min_id_length(_options(upload.options)))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, defects = Batch(), Defects()
@@ -85,7 +114,7 @@ class HttpApi:
         )
 
     def unknown_key(self, key: str) -> Answer:
-        return failure(400, f"Invalid API key: {key}")
+        return failure(400, f"Invalid API key: {shown(key)}")
 
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
@@ -170,18 +199,27 @@ def plain(status: int, words: str) -> Answer:
     return Answer(status, words.encode(), TEXT)
 
 
+def _options(raw: msgspec.Raw) -> object:
+    if len(memoryview(raw)) > OPTIONS_BYTES_MAX:
+        return None
+    try:
+        return orjson.loads(bytes(raw))
+    except orjson.JSONDecodeError:
+        return None
+
+
 def _unreadable(body: bytes) -> RefusedError:
     """In words, what is wrong with a body that is no upload."""
     if not body.strip():
         return RefusedError(failure(400, "Missing request body"))
     try:
-        tree = parse_json(body)
-    except orjson.JSONDecodeError as error:
-        return RefusedError(failure(400, f"Invalid JSON request body: {error}"))
-    if not isinstance(tree, dict):
+        outer = split_json(_outer, body)
+    except msgspec.ValidationError:
         return RefusedError(failure(400, "Invalid JSON request body"))
-    key = tree.get("api_key")
-    return _missing_field("events" if isinstance(key, str) and key else "api_key")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return RefusedError(failure(400, f"Invalid JSON request body: {error}"))
+    is_text = bytes(memoryview(outer.api_key)[:1]) == b'"' and len(memoryview(outer.api_key)) > 2
+    return _missing_field("events" if is_text else "api_key")
 
 
 def _missing_field(name: str) -> RefusedError:

@@ -4,6 +4,7 @@ A field may be a query parameter too, and then a GET is enough.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,7 +23,9 @@ from gateway.dialects.shapes import (
     failure,
     read_facts,
     record_of,
+    split_json,
 )
+from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
@@ -30,7 +33,20 @@ FIELDS_MAX = 100
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
 _NAME = re.compile(rb'[;\s]name="?([^";\r\n]+)"?')
 _array = msgspec.json.Decoder(list[msgspec.Raw])
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+class _Members(msgspec.Struct, gc=False):
+    """The fields that are read, of a JSON body."""
+
+    api_key: msgspec.Raw = ABSENT
+    identification: msgspec.Raw = ABSENT
+    options: msgspec.Raw = ABSENT
+    client: msgspec.Raw = ABSENT
+    e: msgspec.Raw = ABSENT
+
+
+_members = msgspec.json.Decoder(_Members)
 
 
 class Identify:
@@ -40,21 +56,26 @@ class Identify:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
 
+    def seen_key(self, request: Request) -> str | None:
+        return key_in(query_fields(request), "api_key")
+
+    def sent_key(self, request: Request) -> str:
+        key = key_in(fields_of(request), "api_key")
+        if key is None:
+            raise RefusedError(plain(400, "missing_api_key"))
+        return key
+
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)
-        key = fields.get("api_key", b"").decode("utf-8", "replace")
-        if not key:
-            raise RefusedError(plain(400, "missing_api_key"))
         identification = fields.get("identification", b"").strip()
         try:
-            tree = orjson.loads(identification)
-        except orjson.JSONDecodeError as error:
+            split_json(_anything, identification)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
-        if isinstance(tree, list):
+        values = [identification]
+        if identification.startswith(b"["):
             values = [bytes(raw) for raw in _array.decode(identification)]
-        else:
-            values = [identification]
-        return Opened(key, values, min_id_length(_lenient(fields.get("options", b""))))
+        return Opened(values, min_id_length(_lenient(fields.get("options", b""))))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
@@ -81,8 +102,16 @@ class Identify:
         return failure(status, message)
 
 
+def key_in(fields: Mapping[str, bytes], name: str) -> str | None:
+    return fields.get(name, b"").decode("utf-8", "replace") or None
+
+
+def query_fields(request: Request) -> dict[str, bytes]:
+    return _pairs(request.query)
+
+
 def fields_of(request: Request) -> dict[str, bytes]:
-    return _pairs(request.query) | _body_fields(request)
+    return query_fields(request) | _body_fields(request)
 
 
 def _body_fields(request: Request) -> dict[str, bytes]:
@@ -106,16 +135,17 @@ def _pairs(form: bytes) -> dict[str, bytes]:
 
 def _json(body: bytes) -> dict[str, bytes]:
     try:
-        tree = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        found = msgspec.structs.asdict(split_json(_members, body))
+    except msgspec.ValidationError as error:
+        raise RefusedError(plain(400, "missing_event")) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RefusedError(plain(400, f"missing_event: malformed JSON: {error}")) from error
-    if not isinstance(tree, dict):
-        raise RefusedError(plain(400, "missing_event"))
     # Members that are text hold what a form's field would.
-    return {
-        name: tree[name].encode() if isinstance(tree[name], str) else bytes(raw)
-        for name, raw in _object.decode(body).items()
-    }
+    return {name: _field(bytes(raw)) for name, raw in found.items() if raw is not ABSENT}
+
+
+def _field(value: bytes) -> bytes:
+    return str(msgspec.json.decode(value)).encode() if value.startswith(b'"') else value
 
 
 def _multipart(content_type: bytes, body: bytes) -> dict[str, bytes]:

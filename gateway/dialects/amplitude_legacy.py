@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
-import orjson
 from msgspec import Raw
 
 from gateway.dialects.amplitude import plain
-from gateway.dialects.amplitude_forms import fields_of
+from gateway.dialects.amplitude_forms import fields_of, key_in, query_fields
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -24,8 +23,9 @@ from gateway.dialects.shapes import (
     Request,
     add_event,
     failure,
+    split_json,
 )
-from schemas.strictness import Defect
+from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
 # What HTTP V2 calls otherwise, or does not know.
@@ -47,16 +47,21 @@ class LegacyUpload:
     kind = Kind.EVENT
     methods = POST
 
+    def seen_key(self, request: Request) -> str | None:
+        return key_in(query_fields(request), "client")
+
+    def sent_key(self, request: Request) -> str:
+        key = key_in(fields_of(request), "client")
+        if key is None:
+            raise RefusedError(plain(400, "missing_api_key"))
+        return key
+
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)
-        key = fields.get("client", b"").decode("utf-8", "replace")
-        if not key:
-            raise RefusedError(plain(400, "missing_api_key"))
         events = fields.get("e", b"")
         try:
-            orjson.loads(events)
-            return Opened(key, [bytes(raw) for raw in _array.decode(events)])
-        except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
+            return Opened([bytes(raw) for raw in split_json(_array, events)])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
@@ -87,6 +92,8 @@ class Read(NamedTuple):
 
 def event_of(value: bytes) -> Read | Defect:
     """The event in the field names of HTTP V2; what is not renamed stays byte for byte."""
+    if defect := strictness_defect(value):
+        return defect
     try:
         members = _object.decode(value)
     except msgspec.ValidationError:

@@ -1,8 +1,10 @@
 """Points in time as vendors write them, in milliseconds since the epoch."""
 
 import math
+import re
 from datetime import UTC, datetime
 
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60", re.IGNORECASE)
 SECONDS_MAX = 100_000_000_000  # A larger number is milliseconds (upstreams.md §9.12).
 MILLISECONDS_MAX = 2**53  # Past it, a JSON number is no longer exact.
 
@@ -26,8 +28,9 @@ def milliseconds_of(moment: object) -> int | None:
     if moment.isascii() and moment.isdecimal() and 9 < len(moment) < 17:
         # Python would read some of them as dates: 1711120512345 as December 1711.
         return milliseconds_of_number(int(moment))
+    moment = _LEAP_SECOND.sub(r"\1:59", moment)
     try:
-        parsed = datetime.fromisoformat(moment.strip())
+        parsed = datetime.fromisoformat(moment.strip().upper())  # RFC 3339 allows `t` and `z`.
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
         return round(parsed.timestamp() * 1000)

@@ -58,12 +58,18 @@ class Native:
         self.kind = kind
         self._member = "events" if kind is Kind.EVENT else "updates"
 
-    def open(self, request: Request) -> Opened:
+    def seen_key(self, request: Request) -> str:
         key = bearer_key(request.headers) or _beacon_key(request.query)
         if key is None:
             raise RefusedError(failure(401, "Authorization: Bearer WRITE_KEY is missing"))
+        return key
+
+    def sent_key(self, request: Request) -> str:
+        return self.seen_key(request)
+
+    def open(self, request: Request) -> Opened:
         content_type = request.headers.get(b"content-type", b"")
-        return Opened(key, self._split(request.body, content_type))
+        return Opened(self._split(request.body, content_type))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()

@@ -13,25 +13,29 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.keys import basic_key
 from gateway.dialects.moments import milliseconds_of
-from gateway.dialects.segment_call import Call, Members, is_object, members_of, text
+from gateway.dialects.segment_call import CONTEXT, Call, Members, is_object, members_of, text
+from gateway.dialects.segment_integrations import only_ours, opted_out_of
 from gateway.dialects.segment_mapping import events_of
 from gateway.dialects.shapes import (
     POST,
+    RECORDS_MAX,
     Answer,
     Batch,
     Context,
-    Facts,
     Opened,
     RefusedError,
     Rejection,
     Request,
-    parse_json,
     record_of,
+    split_json,
+    too_many,
 )
 from schemas.events import ABSENT, read_event
-from schemas.strictness import LEVELS_MAX, Defect
+from schemas.opt_outs import OPTED_OUT
+from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 from schemas.topics import Kind
 
+KEY_BYTES_MAX = 16_000
 SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be the network's.
 CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -44,7 +48,19 @@ CODES: Final[Mapping[int, str]] = {
     503: "unavailable",
 }
 _array = msgspec.json.Decoder(list[Raw])
-_object = msgspec.json.Decoder(dict[str, Raw])
+
+
+class _Outer(Struct, gc=False, rename="camel"):
+    """What a batch says for all its calls, and its calls."""
+
+    batch: Raw = ABSENT
+    context: Raw = ABSENT
+    integrations: Raw = ABSENT
+    sent_at: Raw = ABSENT
+    write_key: Raw = ABSENT
+
+
+_outer = msgspec.json.Decoder(_Outer)
 
 
 class _Parts(Struct, gc=False):
@@ -67,60 +83,96 @@ class Segment:
     def __init__(self, call: str) -> None:
         self.call = call
 
-    def open(self, request: Request) -> Opened:
-        try:
-            tree = parse_json(request.body)
-        except orjson.JSONDecodeError as error:
-            raise RefusedError(self.failure(400, f"malformed JSON: {error}")) from error
-        if not isinstance(tree, dict):
-            raise RefusedError(self.failure(400, "the body is not an object"))
-        key = _key(request, tree)
+    def seen_key(self, request: Request) -> str | None:
+        """Basic authentication; RudderStack's beacon can set no header, and uses the query."""
+        if (key := basic_key(request.headers)) is not None or not request.query:
+            return key
+        return parse_qs(request.query.decode("latin-1")).get("writeKey", [""])[-1] or None
+
+    def sent_key(self, request: Request) -> str:
+        """`writeKey` in the body, or in its first call."""
+        outer = self._outer(request.body)
+        key = _text_of(outer.write_key)
+        if key is None and bytes(memoryview(outer.batch)[:1]) == b"[":
+            calls = _array.decode(outer.batch)
+            first = calls[0] if calls else ABSENT
+            key = _text_of(_outer.decode(first).write_key) if is_object(first) else None
         if key is None:
             raise RefusedError(self.failure(401, "there is no write key"))
+        return key
+
+    def open(self, request: Request) -> Opened:
+        outer = self._outer(request.body)
         if self.call != "batch":
-            return Opened(key, [request.body.strip()])
-        if not isinstance(tree.get("batch"), list):
+            return Opened([request.body.strip()])
+        if outer.batch is ABSENT or bytes(memoryview(outer.batch)[:1]) != b"[":
             raise RefusedError(self.failure(400, "batch is not an array"))
-        raws = _array.decode(_object.decode(request.body)["batch"])
-        shared = {
-            name: tree[name] for name in ("context", "integrations", "sentAt") if name in tree
-        }
-        return Opened(key, [bytes(raw) for raw in raws], shared=shared)
+        parts = {"context": outer.context, "integrations": outer.integrations}
+        parts |= {"sentAt": outer.sent_at}
+        given = {name: decoded(bytes(raw)) for name, raw in parts.items() if raw is not ABSENT}
+        # Every call looks at them, so only what is ever read is kept.
+        if isinstance(context := given.get("context"), dict):
+            given["context"] = {name: context[name] for name in CONTEXT if name in context}
+        if isinstance(integrations := given.get("integrations"), dict):
+            given["integrations"] = only_ours(integrations)
+        values = [bytes(raw) for raw in _array.decode(outer.batch)]
+        return Opened(values, shared=given)
+
+    def _outer(self, body: bytes) -> _Outer:
+        try:
+            return split_json(_outer, body)
+        except msgspec.ValidationError as error:
+            raise RefusedError(self.failure(400, "the body is not an object")) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedError(self.failure(400, f"malformed JSON: {error}")) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
+        shared = opened.shared
+        defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
+        read_bytes = built_bytes = 0
         for index, value in enumerate(opened.values):
-            found = self._events(value, opened.shared, context.now_ms)
-            if isinstance(found, Defect):
-                batch.rejected.append(Rejection(index, found, value))
-                continue
-            for event, facts in found:
-                record, insert_id = record_of(event, facts, context)
-                batch.records.append(record)
-                batch.receipts.append((index, insert_id))
+            call = defect or self._read_call(value, shared, context.now_ms)
+            read_bytes += len(value)
+            stored = len(batch.records)
+            failed = call if isinstance(call, Defect) else None
+            if not isinstance(call, Defect):
+                whence = _with_opt_out(context, call)
+                for event in events_of(call):
+                    failed = self._add(batch, index, event, whence)
+                    if failed is not None:
+                        break
+                    size = len(batch.records[-1].value)
+                    built_bytes += size
+                    if built_bytes > read_bytes and not context.has_room(size):
+                        raise RefusedError(self.failure(413, "the calls become too many bytes"))
+                    if len(batch.records) > RECORDS_MAX:
+                        raise RefusedError(too_many(self))
+            if failed is not None:  # All events of a call, or none.
+                del batch.records[stored:], batch.receipts[stored:]
+                batch.rejected.append(Rejection(index, failed, value))
         return batch
 
-    def _events(
-        self, value: bytes, shared: Mapping[str, object], now_ms: int
-    ) -> list[tuple[bytes, Facts]] | Defect:
-        """All events of a call, or none."""
-        call = self._read_call(value, shared, now_ms)
-        events = call if isinstance(call, Defect) else events_of(call)
-        if isinstance(events, Defect):
-            return events
-        found: list[tuple[bytes, Facts]] = []
-        for event in events:
-            encoded = msgspec.json.encode(event)
-            facts = read_event(encoded)
-            if isinstance(facts, Defect):
-                return facts
-            found.append((encoded, facts))
-        return found
+    def _add(
+        self, batch: Batch, index: int, event: Members | Defect, context: Context
+    ) -> Defect | None:
+        if isinstance(event, Defect):
+            return event
+        encoded = msgspec.json.encode(event)
+        facts = read_event(encoded)
+        if isinstance(facts, Defect):
+            return facts
+        record, insert_id = record_of(encoded, facts, context)
+        batch.records.append(record)
+        batch.receipts.append((index, insert_id))
+        return None
 
     def _read_call(self, value: bytes, shared: Mapping[str, object], now_ms: int) -> Call | Defect:
         own = decoded(value)
         if isinstance(own, Defect):
             return own
+        if not isinstance(own, dict):
+            return Defect("not_an_object", "", "a call is one object")
         members = merged(shared, own)
         for field in ("userId", "anonymousId", "messageId"):
             if members.get(field) not in (None, "") and text(members[field]) is None:
@@ -166,14 +218,16 @@ def event_time(members: Mapping[str, object], now_ms: int) -> int | Defect | Non
     return time + skew if abs(skew) > SKEW_MILLISECONDS_MIN else time
 
 
-def decoded(value: bytes) -> Members | Defect:
+def decoded(value: bytes) -> object:
+    """What the JSON text says, or the defect that makes it unusable."""
+    if defect := strictness_defect(value):
+        return defect
     try:
-        own = msgspec.json.decode(value)  # Unlike orjson, it keeps large numbers as they are.
+        return msgspec.json.decode(value)  # Unlike orjson, it keeps large numbers as they are.
     except RecursionError:
         return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
     except (msgspec.DecodeError, ValueError) as error:
         return Defect("invalid_type", "", str(error))
-    return own if isinstance(own, dict) else Defect("not_an_object", "", "a call is one object")
 
 
 def merged(shared: Mapping[str, object], own: Mapping[str, object]) -> Members:
@@ -190,15 +244,18 @@ def _members(raw: Raw) -> dict[str, Raw]:
     return members_of(raw) if raw is not ABSENT and is_object(raw) else {}
 
 
-def _key(request: Request, tree: Mapping[str, object]) -> str | None:
-    """Basic authentication, else `writeKey` in the body, in its first call, or in the query."""
-    if (key := basic_key(request.headers)) is not None:
-        return key
-    batch = tree.get("batch")
-    first = batch[0] if isinstance(batch, list) and batch else None
-    for members in (tree, first):
-        key = members.get("writeKey") if isinstance(members, dict) else None
-        if isinstance(key, str) and key:
-            return key
-    # RudderStack's beacon can set no header.
-    return parse_qs(request.query.decode("latin-1")).get("writeKey", [""])[-1] or None
+def _text_of(raw: Raw) -> str | None:
+    """A text that says something; a key is no longer than a header may be."""
+    if bytes(memoryview(raw)[:1]) != b'"' or len(memoryview(raw)) > KEY_BYTES_MAX:
+        return None
+    try:
+        return str(msgspec.json.decode(raw)) or None
+    except UnicodeDecodeError:
+        return None
+
+
+def _with_opt_out(context: Context, call: Call) -> Context:
+    found = opted_out_of(call.at("integrations"))
+    if found is None:
+        return context
+    return context._replace(headers=[*context.headers, (OPTED_OUT, found)])

@@ -3,6 +3,7 @@
 The fields are those of Segment's own Amplitude destination with its default mapping.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -31,6 +32,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ip": ("ip",),
     "idfv": ("device", "id"),
     "user_agent": ("userAgent",),
+    "timezone": ("timezone",),
 }
 COORDINATES: Final = {
     "location_lat": ("location", "latitude"),
@@ -44,6 +46,10 @@ TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "utm_content": ("campaign", "content"),
     "referrer": ("page", "referrer"),
 }
+CONTEXT: Final = frozenset(
+    path[0] for paths in (FIELDS, COORDINATES, TOUCHES) for path in paths.values()
+) | {"library", "sessionId", "traits"}
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 _PLATFORMS = {"ios": "iOS", "android": "Android"}
 _object = msgspec.json.Decoder(dict[str, Raw])
 
@@ -117,11 +123,16 @@ def _session_id(call: Call) -> int | None:
     for path in (
         ("integrations", "Actions Amplitude", "session_id"),
         ("integrations", "Amplitude", "session_id"),
+        ("session_id",),
+        ("sessionId",),
         ("context", "sessionId"),
     ):
         given = call.at(*path)
         if isinstance(given, str):
-            given = int(given) if given.isdecimal() and len(given) < 17 else milliseconds_of(given)
+            number_in_it = given.rpartition(":")[2]  # RudderStack's may have a text before it.
+            is_number = number_in_it.isascii() and number_in_it.isdecimal()
+            is_number = is_number and len(number_in_it) < 17
+            given = int(number_in_it) if is_number else milliseconds_of(given)
         if isinstance(given, int) and not isinstance(given, bool) and abs(given) < 2**53:
             return given
     return None
@@ -153,6 +164,13 @@ def is_object(raw: Raw) -> bool:
 
 def members_of(raw: Raw) -> dict[str, Raw]:
     return _object.decode(raw)
+
+
+def amount(value: object) -> int | float | None:
+    """A number, also as text: senders write prices so. A currency sign makes it none."""
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return int(value) if value.strip("+-").isdecimal() else float(value)
+    return number(value)
 
 
 def number(value: object) -> int | float | None:

@@ -3,15 +3,17 @@
 Properties and traits travel as they came.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec import Raw
 
 from gateway.dialects.segment_call import (
     Call,
     Members,
+    amount,
     event_of,
     is_object,
-    number,
     touches_of,
     traits_of,
 )
@@ -21,38 +23,39 @@ GROUP_TYPE = "group"  # Segment's group calls name no type, and Amplitude wants 
 ORDER = "Order Completed"
 
 
-def events_of(call: Call) -> list[Members] | Defect:
+def events_of(call: Call) -> Iterator[Members | Defect]:
+    """One after the other: each is encoded before the next is made."""
     match call.kind:
         case "track":
-            return _track(call)
+            yield from _track(call)
         case "page" | "screen":
-            return [_view(call)]
+            yield _view(call)
         case "identify":
             operations: Members = {"$set": traits_of(call) | touches_of(call)}
-            return [event_of(call, "$identify") | _user_properties(operations, call)]
+            yield event_of(call, "$identify") | _user_properties(operations, call)
         case "group":
-            return _group(call)
+            yield from _group(call)
         case "alias":
             words = "Amplitude joins users by its own rules; an alias changes nothing there"
-            return Defect("alias_not_supported", "type", words)
+            yield Defect("alias_not_supported", "type", words)
         case _:
-            return Defect("unknown_type", "type", "no type of Segment's tracking API")
+            yield Defect("unknown_type", "type", "no type of Segment's tracking API")
 
 
-def _track(call: Call) -> list[Members] | Defect:
+def _track(call: Call) -> Iterator[Members | Defect]:
     name = call.at("event")
     if not isinstance(name, str):
-        return Defect("missing_event_type", "event", "a track call needs an event")
+        yield Defect("missing_event_type", "event", "a track call needs an event")
+        return
     event = event_of(call, name) | _sets(call)
     if call.properties:
         event["event_properties"] = call.properties
     if name != ORDER:
-        return [event]
-    events = [event | _revenue(call)]
-    for product in _products(call):
-        purchase = event_of(call, "Product Purchased", len(events))
-        events.append(purchase | {"event_properties": product})
-    return events
+        yield event
+        return
+    yield event | _revenue(call)
+    for nth, product in enumerate(_products(call), start=1):
+        yield event_of(call, "Product Purchased", nth) | {"event_properties": product}
 
 
 def _view(call: Call) -> Members:
@@ -64,19 +67,19 @@ def _view(call: Call) -> Members:
     return event | ({"event_properties": properties} if properties else {})
 
 
-def _group(call: Call) -> list[Members] | Defect:
+def _group(call: Call) -> Iterator[Members | Defect]:
     group = call.text("groupId")
     if group is None:
-        return Defect("missing_group", "groupId", "a group call needs a groupId")
+        yield Defect("missing_group", "groupId", "a group call needs a groupId")
+        return
     groups = {"groups": {GROUP_TYPE: group}}
     properties = {"group_properties": {"$set": call.traits}} if call.traits else {}
     identified = event_of(call, "$identify") | groups
     if "user_id" not in identified and "device_id" not in identified:
-        return [event_of(call, "$groupidentify") | groups | properties]
-    return [
-        identified | {"user_properties": {"$set": {GROUP_TYPE: group}}},
-        event_of(call, "$groupidentify", 1) | groups | properties,
-    ]
+        yield event_of(call, "$groupidentify") | groups | properties
+        return
+    yield identified | {"user_properties": {"$set": {GROUP_TYPE: group}}}
+    yield event_of(call, "$groupidentify", 1) | groups | properties
 
 
 def _sets(call: Call) -> Members:
@@ -101,7 +104,7 @@ def _user_properties(operations: Members, call: Call) -> Members:
 def _revenue(call: Call) -> Members:
     """Price times quantity wins over revenue, as it does at Amplitude."""
     price, quantity, revenue = (
-        number(call.at("properties", name)) for name in ("price", "quantity", "revenue")
+        amount(call.at("properties", name)) for name in ("price", "quantity", "revenue")
     )
     if price is not None and quantity is not None:
         revenue = price * quantity

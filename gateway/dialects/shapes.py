@@ -28,6 +28,7 @@ from schemas.topics import Kind
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
+SHOWN_BYTES_MAX = 64
 RECORDS_MAX = 100_000  # Of one request: each is at least 30 times its text in memory.
 _QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
 _REMOTE_IP = b'"ip":"$remote"'
@@ -64,9 +65,8 @@ class RefusedError(Exception):
 
 
 class Opened(NamedTuple):
-    """A well-formed request: its write key, each record's own bytes, and what holds for all."""
+    """A well-formed request: each record's own bytes, and what holds for all."""
 
-    key: str
     values: list[bytes]
     min_id_length: int = 0
     shared: Mapping[str, object] = {}
@@ -80,6 +80,7 @@ class Context(NamedTuple):
     remote_ip: str | None  # As the source's policy lets it be kept.
     shown_ip: Callable[[str], str | None]  # That policy, for addresses in the events.
     keeps_ip: bool
+    has_room: Callable[[int], bool] = lambda _: True  # For so many bytes more than came in.
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,23 @@ class Endpoint(Protocol):
     def kind(self) -> Kind: ...
     @property
     def methods(self) -> frozenset[str]: ...
+    def seen_key(self, request: Request) -> str | None:
+        """The write key, where the path, the query or a header has it: the body is not read yet."""
+
+    def sent_key(self, request: Request) -> str:
+        """The write key in the body, of which no more is read than that takes."""
+
     def open(self, request: Request) -> Opened: ...
     def read(self, opened: Opened, context: Context) -> Batch: ...
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...
     def unknown_key(self, key: str) -> Answer: ...
     def failure(self, status: int, message: str) -> Answer: ...
+
+
+def shown(text: str) -> str:
+    """What was sent, as an answer may repeat it: at most 64 bytes."""
+    cut = text.encode("utf-8", "replace")
+    return text if len(cut) <= SHOWN_BYTES_MAX else cut[:SHOWN_BYTES_MAX].decode("utf-8", "ignore")
 
 
 def failure(status: int, message: str) -> Answer:

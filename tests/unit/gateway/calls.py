@@ -53,9 +53,10 @@ def call(
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = Request(path, query, headers or {}, raw)
     try:
+        given = endpoint.seen_key(request._replace(body=b"")) or endpoint.sent_key(request)
+        if given != key:
+            return Reply(endpoint.unknown_key(given), Batch())
         opened = endpoint.open(request)
-        if opened.key != key:
-            return Reply(endpoint.unknown_key(opened.key), Batch())
         batch = endpoint.read(opened, CONTEXT)
     except RefusedError as refused:
         return Reply(refused.answer, Batch())

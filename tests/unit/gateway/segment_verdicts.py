@@ -64,6 +64,11 @@ DIFFERENCES: Mapping[str, Difference] = {
         "their whole context. Segment posts them to other endpoints, with fewer fields.",
         *(59, 60, 61, 62, 63, 64, 65, 67, 68, 69),
     ),
+    "time zone": _difference(
+        "timezone",
+        "`timezone` is Aampe's; Amplitude ignores it. Segment has no place for it.",
+        *(1, 2, 14, 15, 25, 26, 35, 36, 41, 42, 51, 52, 59, 61, 68, 69),
+    ),
     "group type": _difference(
         "groups user_properties insert_id",
         f"The group's type is `{GROUP_TYPE}`: a group call names none, and there is no setting.",
@@ -132,7 +137,8 @@ default mapping.
 | `device_id` | `context.device.id`, else `anonymousId` |
 | `time` | `timestamp`, moved by what `sentAt` says the sender's clock is off |
 | `insert_id` | `messageId`; a further event of the same call has `-1`, `-2`, … after it |
-| `session_id` | `integrations.Actions Amplitude.session_id`, else `context.sessionId` |
+| `session_id` | `integrations.Actions Amplitude.session_id`, else the call's own `session_id`, \
+else `context.sessionId` |
 | `platform` | `context.device.type`; `Web` from a browser |
 | `idfa`, `adid` | `context.device.advertisingId`, else `context.device.idfa` |
 {_rows(FIELDS)}

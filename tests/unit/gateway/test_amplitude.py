@@ -127,9 +127,8 @@ def test_success_and_wrong_key_read_as_amplitudes() -> None:
 )
 def test_identify_takes_forms_and_json(body: str, content_type: bytes) -> None:
     asked = request(body.encode(), content_type)
-    opened = USERS.open(asked)
-    batch = USERS.read(opened, CONTEXT)
-    assert opened.key == "k"
+    batch = USERS.read(USERS.open(asked), CONTEXT)
+    assert USERS.sent_key(asked) == "k"
     assert batch.records[0].key == b"user-1"
     value = json.loads(batch.records[0].value)
     assert value["user_properties"] == USER["user_properties"]
@@ -147,9 +146,9 @@ def test_a_form_may_have_its_text_as_it_is() -> None:
 
 def test_identify_takes_query_parameters() -> None:
     query = urlencode({"api_key": "k", "identification": json.dumps(USER)}).encode()
-    opened = USERS.open(Request("/identify", query, {}, b""))
-    assert opened.key == "k"
-    assert USERS.read(opened, CONTEXT).records[0].key == b"user-1"
+    asked = Request("/identify", query, {}, b"")
+    assert USERS.seen_key(asked) == "k"
+    assert USERS.read(USERS.open(asked), CONTEXT).records[0].key == b"user-1"
     assert "GET" in USERS.methods
     assert "GET" not in API.methods
 

@@ -105,7 +105,6 @@ def test_what_cannot_be_used_holds_up_nothing() -> None:
         (b"e=[]", b"missing_api_key"),
         (b"client=k", b"missing_event"),
         (b"client=k&e={}", b"missing_event"),
-        (b"client=k&e=[1e999]", b"missing_event"),
         (b"client=wrong&e=[]", b"invalid_api_key"),
     ],
 )

@@ -55,13 +55,16 @@ async def test_every_path_tolerates_a_prefix_slashes_and_a_query(path: str) -> N
         assert described["servers"] == [{"url": "/collect"}]
 
 
+LONG = b'{"event_type":"%b"}' % (b"x" * 100)  # Not many values for its size.
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "record", "head", "separator", "tail"),
     [
         ("/v1/events", KEY, b"1", b"[", b",", b"]"),
         ("/v1/events", KEY, b"1", b"1", b"\n", b""),
-        ("/batch", {}, b"{}", b'{"api_key":"secret","events":[', b",", b"]}"),
-        ("/segment/v1/batch", {}, b"{}", b'{"writeKey":"secret","batch":[', b",", b"]}"),
+        ("/batch", {}, LONG, b'{"api_key":"secret","events":[', b",", b"]}"),
+        ("/segment/v1/batch", {}, LONG, b'{"writeKey":"secret","batch":[', b",", b"]}"),
     ],
 )
 async def test_more_records_than_an_edge_can_hold_are_refused_together(

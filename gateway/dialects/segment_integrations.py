@@ -1,0 +1,40 @@
+"""A call's `integrations`: which destinations its sender does not want it to reach. Pure.
+
+Destinations have more names than one: `Amplitude`, `Actions Amplitude`, `Amplitude (Actions)` are
+Segment's, and their case differs between SDKs (upstreams.md §4.4).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+TYPES: Final = ("aampe", "amplitude")
+_NOT_THE_NAME = re.compile(r"\(?\b(actions|classic|web|cloud|mode)\b\)?|[^a-z]")
+
+
+def opted_out_of(integrations: object) -> bytes | None:
+    """The value of the record's header; None where every destination may get it."""
+    if not isinstance(integrations, dict):
+        return None
+    by_type: dict[str, bool] = {}
+    for name, given in integrations.items():
+        kind = _type_of(name)
+        if kind is not None:  # An object means yes, with settings. Of two words, a no counts.
+            by_type[kind] = given is not False and by_type.get(kind, True)
+    if by_type.get("all", True):
+        words = [kind for kind in TYPES if not by_type.get(kind, True)]
+    else:
+        words = ["all", *(f"-{kind}" for kind in TYPES if by_type.get(kind, False))]
+    return ",".join(words).encode() if words else None
+
+
+def only_ours(integrations: Mapping[str, object]) -> dict[str, object]:
+    """The members that are read here."""
+    return {name: given for name, given in integrations.items() if _type_of(name) is not None}
+
+
+def _type_of(name: str) -> str | None:
+    if len(name) > 64:
+        return None
+    found = _NOT_THE_NAME.sub("", name.lower())
+    return found if found in ("all", *TYPES) else None

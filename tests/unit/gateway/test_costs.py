@@ -1,0 +1,210 @@
+"""What a request may become, what it may repeat, and how little a wrong key costs."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.dead_letters import REJECTIONS_KEPT_MAX
+from gateway.dialects.shapes import RECORDS_MAX
+from tests.unit.gateway.calls import basic, bearer, call
+from tests.unit.gateway.memory import KEY, Edge
+from tests.unit.gateway.segment_calls import TRACK, batch
+
+JUNK = b"{" * 1_000_000
+NUMBER = b"1e999"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/events", {"authorization": "Bearer wrong"}),
+        ("/v1/user-properties?write_key=wrong", {}),
+        ("/aampe/v1/events", {"authorization": "Bearer wrong"}),
+        ("/segment/v1/batch", {"authorization": "Basic d3Jvbmc6"}),
+        ("/segment/v1/batch?writeKey=wrong", {}),
+        ("/identify?api_key=wrong", {}),
+        ("/?client=wrong", {}),
+        ("/webhooks/amplemarket/wrong", {}),
+    ],
+)
+async def test_a_wrong_key_in_the_head_is_refused_before_the_body_is_read(
+    path: str, headers: dict[str, str]
+) -> None:
+    edge = Edge()
+    read = False
+
+    async def body() -> Any:  # noqa: ANN401
+        nonlocal read
+        read = True
+        yield JUNK
+
+    async with edge.client as client:
+        answer = await client.post(path, content=body(), headers=headers)
+
+    assert answer.status_code in (400, 401)
+    assert not read
+    assert edge.store.topics == {}
+
+
+def test_a_key_at_the_beginning_of_a_body_needs_no_more_of_it() -> None:
+    reply = call("/2/httpapi", b'{"api_key":"wrong","events":[' + JUNK)
+
+    assert reply.json == {"code": 400, "error": "Invalid API key: wrong"}
+
+
+@pytest.mark.parametrize("spelling", ['"api_key":"%s"', '"x":[],"api_key" : "%s"'])
+def test_at_most_64_bytes_of_a_key_are_repeated(spelling: str) -> None:
+    body = "{" + spelling % ("é" * 5_000) + ',"events":[]}'
+    reply = call("/2/httpapi", body.encode())
+
+    assert reply.json["error"] == "Invalid API key: " + "é" * 32
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        (
+            "/aampe/v1/events",
+            {"contact_id": ["x" * 10_000], "timestamp": "y" * 10_000},
+            bearer("k"),
+        ),
+        ("/v1/events", {"user_id": "u", "event_type": "e", "time": "x" * 10_000}, bearer("k")),
+        ("/v1/events", {"x" * 10_000: 1}, bearer("k")),
+        ("/2/httpapi", {"api_key": "k", "events": [{"x" * 10_000: 1}]}, {}),
+        ("/identify", {"api_key": "k", "identification": {"x" * 10_000: 1}}, {}),
+        ("/segment/v1/track", ["x" * 10_000], basic("k")),
+    ],
+)
+def test_an_answer_repeats_next_to_nothing(
+    path: str, body: object, headers: dict[bytes, bytes]
+) -> None:
+    reply = call(path, body, headers)
+
+    assert reply.status >= 400
+    assert len(reply.answer.body) < 1_000
+
+
+async def test_of_one_request_a_thousand_rejections_are_kept_and_the_rest_is_counted() -> None:
+    edge = Edge()
+    async with edge.client as client:
+        answer = await client.post("/v1/events", json=[{}] * 1_500, headers=KEY)
+
+    assert answer.status_code == 422
+    assert len(edge.store.topics["dead-letters"]) == REJECTIONS_KEPT_MAX
+    assert dropped(edge) == 500
+
+
+async def test_what_a_source_has_rejected_has_a_rate() -> None:
+    edge = Edge()
+    async with edge.client as client:
+        for _ in range(3):
+            await client.post("/v1/events", json=[{}] * 1_000, headers=KEY)
+
+    assert len(edge.store.topics["dead-letters"]) + dropped(edge) == 3_000
+    assert dropped(edge) > 0
+
+
+def dropped(edge: Edge) -> float:
+    name = "ampgate_edge_dead_letters_dropped_total"
+    return edge.ingest.metrics.registry.get_sample_value(name, {"source": "shop"}) or 0.0
+
+
+def order(products: int) -> dict[str, object]:
+    properties: dict[str, object] = {"products": [{"sku": nth} for nth in range(products)]}
+    return {**TRACK, "event": "Order Completed", "properties": properties}
+
+
+async def post(edge: Edge, body: object) -> httpx.Response:
+    async with edge.client as client:
+        return await client.post("/segment/v1/batch", json=body, auth=("secret", ""))
+
+
+async def test_a_rate_counts_what_comes_out() -> None:
+    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 50})
+    async with edge.client as client:
+        first, second = [
+            await client.post("/segment/v1/track", json=order(999), auth=("slow", ""))
+            for _ in range(2)
+        ]
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert int(second.headers["retry-after"]) >= 15
+    assert len(edge.store.topics["events"]) == 1_000
+
+
+async def test_the_records_of_a_batch_are_those_that_come_out() -> None:
+    edge = Edge({"name": "small", "write_key": "small", "max_batch_records": 100})
+    async with edge.client as client:
+        taken = await client.post("/segment/v1/track", json=order(99), auth=("small", ""))
+        refused = await client.post("/segment/v1/track", json=order(100), auth=("small", ""))
+
+    assert (taken.status_code, refused.status_code) == (200, 413)
+    assert len(edge.store.topics["events"]) == 100
+
+
+def test_an_order_with_too_many_products_is_refused() -> None:
+    assert call("/segment/v1/track", order(RECORDS_MAX), basic("k")).status == 413
+
+
+async def test_a_context_that_all_calls_share_counts_for_each() -> None:
+    edge = Edge(max_body_bytes=1_000_000)
+    shared = {"context": {"userAgent": "x" * 100_000}}
+    answer = await post(edge, {"batch": [TRACK] * 1_000, **shared})
+
+    assert answer.status_code == 413
+    assert edge.store.topics == {}
+    assert edge.ingest.budget.used == 0
+    assert (await post(edge, {"batch": [TRACK] * 10, **shared})).status_code == 200
+
+
+def test_a_number_out_of_range_costs_one_call_of_a_batch() -> None:
+    odd = json.dumps(TRACK).replace('"pro"', "1e999")
+    body = f'{{"batch":[{json.dumps(TRACK)},{odd},{json.dumps(TRACK)}]}}'.encode()
+    reply = call("/segment/v1/batch", body, basic("k"))
+
+    assert reply.status == 200
+    assert len(reply.values) == 2
+    assert reply.reasons == ["number_out_of_range"]
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e400", b"1" * 400, b"9" * 5_000])
+def test_every_dialect_refuses_a_number_out_of_range(number: bytes) -> None:
+    event = b'{"event_type":"e","user_id":"user-1","event_properties":{"x":%b}}' % number
+    track = b'{"event":"e","userId":"u","properties":{"x":%b}}' % number
+    native = call("/v1/events", event, bearer("k"))
+    amplitude = call("/2/httpapi", b'{"api_key":"k","events":[%b]}' % event)
+    segment = call("/segment/v1/track", track, basic("k"))
+    shared = call("/segment/v1/batch", b'{"batch":[{}],"context":{"x":%b}}' % number, basic("k"))
+    aampe = call(
+        "/aampe/v1/events",
+        b'{"event_name":"e","contact_id":"u","timestamp":1,"metadata":{"x":%b}}' % number,
+        bearer("k"),
+    )
+    legacy = call("/", b"client=k&e=[%b]" % event)
+    webhook = b'{"is_reply":true,"lead":{"email":"a@b.c"},"dynamic_fields":{"x":%b}}' % number
+
+    assert native.json["rejected"][0]["reason"] == "number_out_of_range"
+    assert (amplitude.status, amplitude.values) == (400, [])
+    assert amplitude.json["events_with_invalid_fields"] == {"event": [0]}
+    for reply in (segment, shared, legacy):
+        assert (reply.status, reply.reasons) == (200, ["number_out_of_range"])
+    assert (aampe.status, aampe.values) == (422, [])
+    assert aampe.json["detail"][0]["type"] == "number_out_of_range"
+    assert call("/webhooks/amplemarket/k", webhook).reasons == ["number_out_of_range"]
+
+
+def test_odd_members_of_a_segment_call_find_their_place() -> None:
+    properties = {"price": "25.00", "quantity": "2", "revenue": "$50"}
+    (value,) = batch(
+        TRACK
+        | {"event": "Order Completed", "properties": properties, "session_id": 1_767_225_600_000}
+        | {"timestamp": "2026-01-01t00:00:00z", "context": {"timezone": "Europe/Berlin"}}
+    ).values
+
+    assert value["revenue"] == 50.0
+    assert (value["price"], value["quantity"]) == (25.0, 2)
+    assert value["timezone"] == "Europe/Berlin"
+    assert value["session_id"] == 1_767_225_600_000
+    assert value["time"] == 1_767_225_600_000
