@@ -127,3 +127,18 @@ def test_what_nobody_can_use_is_dead_whatever_its_values() -> None:
     found = [outcome(config, "web", unusable) for config in ALL]
     assert found == ["missing_id"] * 3
     assert outcome(AMERICA, "app", unusable) == "other_source"
+
+
+@pytest.mark.parametrize(
+    ("header", "is_skipped"),
+    [
+        *((b"aampe", True), (b"amplitude, Aampe", True), (b"all", True), (b"all,-aampe", False)),
+        *((b"amplitude", False), (b"", False), (None, False), (b"\xff", False), (b"-aampe", False)),
+    ],
+)
+def test_a_record_whose_sender_opted_out_is_skipped(header: bytes | None, is_skipped: bool) -> None:
+    events, _ = destinations_of(region("a", {}))
+    value = b'{"event_type":"e","user_id":"u"}'
+    record = Kept("ampgate.events", 0, 0, b"u", value, None, headers=[("opted_out", header)])
+
+    assert (events.encode(record) == Skip("opted_out")) == is_skipped
