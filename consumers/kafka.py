@@ -25,6 +25,7 @@ from schemas.records import Record, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
+COMMIT_SECONDS_MAX = 10.0
 READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
 METADATA_SECONDS = 10.0  # So soon are partitions noticed that were added.
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
@@ -197,11 +198,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if not ours:
             return
         try:
-            await self._consumer.commit(ours)
+            async with asyncio.timeout(COMMIT_SECONDS_MAX):  # aiokafka's own tries have no end.
+                await self._consumer.commit(ours)
         except CommitFailedError:
             log.warning("a rebalance came before a commit; its records will be sent again")
-        except KafkaError as error:
-            log.warning("offsets could not be committed", error=str(error))
+        except (KafkaError, TimeoutError) as error:
+            log.warning("offsets could not be committed", error=repr(error))
 
     async def standings(self) -> dict[TopicPartition, Standing]:
         """Of the topic's partitions that are ours, as far as known."""

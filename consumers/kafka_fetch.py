@@ -83,6 +83,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             if task is not None and task.done() and not self._closed:
                 raise ConsumerEndedError(repr(task.exception()))
 
+    def was_fetched_since(self, place: TopicPartition, wall_seconds: float) -> bool:
+        """Whether Kafka let us read it since then, even if there was nothing to read."""
+        state = self._subscription.subscription.assignment.state_value(place)
+        return state is not None and (state.timestamp or 0) / 1000 > wall_seconds
+
     async def standings(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Standing]:
         """How far these were read, as far as known; only complete transactions count.
 
