@@ -139,7 +139,7 @@ class Ingest:
                 share,
                 whole_request(scope),
             )
-            request = request._replace(body=body)
+            request = Request(request.path, request.query, headers, body)
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             return refused.answer
@@ -187,9 +187,7 @@ class Ingest:
             outcome.retry_after = sender.bucket.take(count, time.monotonic())
             if outcome.retry_after:
                 return _over_rate(endpoint, count, sender.bucket.rate)
-        context = self._context(sender, request.headers, scope)
-        most_bytes = BUILT_TIMES_MAX * self._edge.max_body_bytes
-        context = context._replace(has_room=lambda size: _grows(share, size, most_bytes))
+        context = self._context(sender, request.headers, scope, share)
         batch = endpoint.read(opened, context)
         del opened  # The records have what they need of it.
         if (more := len(batch.records) + len(batch.rejected) - count) > 0:
@@ -241,7 +239,10 @@ class Ingest:
         if records:
             await self._store.append(topic, records)
 
-    def _context(self, sender: Sender, headers: Mapping[bytes, bytes], scope: Scope) -> Context:
+    def _context(
+        self, sender: Sender, headers: Mapping[bytes, bytes], scope: Scope, share: Share
+    ) -> Context:
+        most_bytes = BUILT_TIMES_MAX * self._edge.max_body_bytes
         record_headers: Headers = [sender.header]
         traceparent = headers.get(b"traceparent")
         if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
@@ -253,6 +254,7 @@ class Ingest:
             None if ip is None else sender.shown_ip(ip),
             sender.shown_ip,
             sender.ip_policy == "keep",
+            lambda size: _grows(share, size, most_bytes),
         )
 
 
