@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
-from aiokafka.record.memory_records import MemoryRecords
 
+from consumers.kafka_batches import records_of
 from schemas.records import Headers
 
 # The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,
@@ -154,9 +154,7 @@ def search(
 
 
 def _records(batch: Batch, topic: str, partition: int) -> Iterator[Stored]:
-    decoded = MemoryRecords(bytes(batch.content)).next_batch()
-    assert decoded is not None, "the batch is whole"
-    for one in decoded:
+    for one in records_of(bytes(batch.content)):
         # Kafka allows a header without a value; all ours have one.
         headers = [(name, value or b"") for name, value in one.headers]
         yield Stored(topic, partition, one.offset, one.timestamp, one.key, one.value, headers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from ampgate.archive import archive
@@ -15,6 +15,7 @@ from ampgate.moments import write_moment
 from ampgate.printing import printable
 from ampgate.topics import TopicsError
 from ampgate.whereabouts import identity_of
+from consumers.kafka_fetch import Consumer
 from schemas.config import Kafka
 from schemas.records import source_of
 
@@ -59,7 +60,7 @@ async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGene
     """What is stored from now on, for ever."""
     async with archive(kafka) as stored:
         spans = [span for topic in topics for span in await stored.spans(topic)]
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **client_arguments(kafka), enable_auto_commit=False, isolation_level="read_committed"
     )
     consumer.assign([TopicPartition(span.topic, span.partition) for span in spans])

@@ -91,6 +91,16 @@ class Batches:
         return length if (MESSAGE_BYTES_MIN if is_old else HEADER_BYTES) <= length <= left else 0
 
 
+def records_of(batch: bytes) -> list[Any]:
+    """All records of one batch, also where a header's name is not UTF-8."""
+    content = Batches(batch)
+    try:
+        return list(content.next_batch())
+    except (UnicodeDecodeError, CorruptRecordException):
+        content.try_again()
+        return list(content.next_batch())
+
+
 class Messages:
     """A message set of an old producer, of which a record may have no time."""
 

@@ -20,9 +20,9 @@ log = structlog.get_logger()
 
 
 class Loader:
-    """Reads parked records again, from any offset."""
+    """Reads what is parked of one destination and topic again, from any offset."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: Kafka, destination: str, topic: str) -> None:
         self._consumer = Consumer(
             **client_arguments(kafka),
             enable_auto_commit=False,
@@ -34,6 +34,7 @@ class Loader:
         self._place: KafkaPartition | None = None
         self._asked = self._next = -1
         self._trouble: str | None = None
+        self._destination, self._topic = destination, topic
         self._originals = Originals(kafka)
 
     async def start(self) -> None:
@@ -82,12 +83,27 @@ class Loader:
         restored: list[Record] = []
         left = READ_BYTES_MAX
         for record in records:
-            restored.append(await self._originals.whole(record))
+            origin = self._referred_to(record)
+            whole = record if origin is None else await self._originals.whole(record, origin)
+            restored.append(whole)
             left -= len(restored[-1].value or b"")
             if left <= 0 and record is not records[-1]:
                 self._next = -1  # The next read is to seek.
                 break
         return restored
+
+    def _referred_to(self, record: Record) -> Origin | None:
+        """Where the bytes of a reference are, if it may be one of ours.
+
+        Ours are parked in the partition of the same number as their origin's. Whatever another
+        producer names, Kafka may not have, and asking for it would keep all others waiting.
+        """
+        if not is_reference(record):
+            return None
+        letter = LetterHeaders.decoded(record.headers)
+        place = TopicPartition(self._topic, record.partition)
+        is_ours = letter.destination == self._destination
+        return letter.origin if is_ours and letter.origin and letter.origin.place == place else None
 
     def _say(self, error: KafkaError) -> None:
         if self._trouble is None:
@@ -129,10 +145,9 @@ class Originals:
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def whole(self, parked: Record) -> Record:
+    async def whole(self, parked: Record, origin: Origin) -> Record:
         """The record with its bytes; without, if they were deleted: then it is unusable."""
-        origin = LetterHeaders.decoded(parked.headers).origin if is_reference(parked) else None
-        original = None if origin is None else await self._read(origin)
+        original = await self._read(origin)
         if original is None:
             return parked
         letter = [header for header in parked.headers if header[0] != TRUNCATED]

@@ -165,7 +165,7 @@ class Worker:
             parked = kafka.topics.parked
             self._delivery, self._reader = self._new_delivery(parked), self._new_reader(parked)
             self._progress = self._new_progress()
-            self._loader = Loader(kafka)
+            self._loader = Loader(kafka, self._destination.name, self._topic)
             stack.push_async_callback(self._ended, self._loader.stop)
             await self._loader.start()
         else:

@@ -164,7 +164,8 @@ async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_t
 
 
 async def parked_again(kafka: Kafka, count: int) -> Sequence[bytes | None]:
-    loader, place = Loader(kafka), TopicPartition(kafka.topics.parked, 0)
+    loader = Loader(kafka, DESTINATION, kafka.topics.events)
+    place = TopicPartition(kafka.topics.parked, 0)
     await loader.start()
     found: list[bytes | None] = []
     try:
@@ -197,6 +198,30 @@ async def test_what_is_too_large_to_be_parked_comes_back_whole_and_in_order(
         await letters.park(waiting, DESTINATION)
 
     assert await parked_again(configured, len(values)) == values
+
+
+async def test_a_parked_reference_to_what_is_not_there_holds_up_no_other(configured: Kafka) -> None:
+    """Anybody may write to the topic; asking Kafka for what it does not have would never end."""
+    _, parked = await topics(configured)
+    events = Topic(configured, configured.topics.events)
+    await events.create()
+    await events.produce([b"original"])
+    lies = [
+        (DESTINATION, f"{events.name}/2147483647/0"),
+        (DESTINATION, f"{events.name}/0/{2**63 - 1}"),
+        (DESTINATION, "no-such-topic/0/0"),
+        (DESTINATION, "not the name of a topic/0/0"),
+        (DESTINATION, "/0/0"),
+        ("another", f"{events.name}/0/0"),
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=configured.bootstrap_servers) as producer:
+        for destination, origin in lies:
+            said = {"destination": destination, "origin": origin, "truncated": "8"}
+            headers = [(name, text.encode()) for name, text in said.items()]
+            await producer.send_and_wait(parked.name, None, b"user", headers=headers)
+        await producer.send_and_wait(parked.name, b"good", b"user")
+
+    assert await parked_again(configured, len(lies) + 1) == [None] * len(lies) + [b"good"]
 
 
 async def test_records_that_make_odd_letters_stop_no_delivery(world: World) -> None:

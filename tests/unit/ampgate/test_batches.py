@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.batches import Answer, Wanted, search
+from tests.raw_batches import CODECS, Raw
+from tests.raw_batches import batch as raw_batch
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 Values = Sequence[bytes]
@@ -50,6 +52,15 @@ def test_no_record_with_the_string_is_missed(
 def test_a_batch_without_the_string_is_not_decoded() -> None:
     answer = batch([b"a", b"b"], LZ4) + batch([b"wanted", b"d"], LZ4, 2)
     assert offsets(answer, Wanted((b"wanted",))) == ([2, 3], 4)
+
+
+def test_a_header_name_that_is_not_utf8_hides_no_record() -> None:
+    """Anybody may have written it; `trace` and `dead-letters` read what Kafka has."""
+    odd = [Raw(b"key", b"%d" % n, [(b"caf\xe9", b"1"), (b"source", None)]) for n in range(3)]
+    for codec in CODECS:
+        found, reached = search(Answer(raw_batch(odd, codec)), "events", 3, 1, Wanted((b"2",)))
+        assert [(one.offset, one.value) for one in found] == [(1, b"1"), (2, b"2")]
+        assert (found[0].header("caf\\xe9"), reached) == ("1", 3)
 
 
 def test_a_batch_that_is_cut_off_is_left_for_the_next_answer() -> None:
