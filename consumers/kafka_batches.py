@@ -131,18 +131,15 @@ class Pieces:
         self.producer_id: int = parsed.producer_id
         self.is_control_batch: bool = parsed.is_control_batch
         self.is_transactional: bool = parsed.is_transactional
-        self._records = self._read()
 
     def validate_crc(self) -> bool:
         return bool(self._parsed.validate_crc())
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._records
-
     def __next__(self) -> Any:  # noqa: ANN401  aiokafka's records have no type in common.
-        return next(self._records)
+        """The first record: aiokafka asks a control batch for its only one."""
+        return next(iter(self))
 
-    def _read(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:
         codec = self._batch[ATTRIBUTES_AT] & CODEC_MASK
         (count,) = struct.unpack_from(">i", self._batch, COUNT_AT)
         for piece in pieces(decompressed(codec, self._batch[HEADER_BYTES:]), count):

@@ -2,7 +2,7 @@
 
 aiokafka's own `getmany` raises what concerns one partition, and then forgets what it had already
 taken of others; it skips what it cannot parse or parses it again for ever; and it knows records,
-not bytes. Three classes take the place of aiokafka's, for every consumer of the process.
+not bytes. Four classes take the place of aiokafka's, for every consumer of the process.
 """
 
 import asyncio
@@ -155,6 +155,21 @@ class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
             raise UnreadableError(self.next_fetch_offset, before, error) from error
 
 
+class _Result(FetchResult):  # type: ignore[misc]  # aiokafka has no types.
+    """Frees at once what is thrown away half read, as at each seek.
+
+    An iterator and its records hold each other: they would stay in memory until the collector of
+    cycles ran, and a batch may be many megabytes.
+    """
+
+    def __init__(self, place: TopicPartition, **arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(place, **arguments)
+        self._fetched = self._partition_records  # aiokafka's own goes with the assignment.
+
+    def __del__(self) -> None:
+        self._fetched._records_iterator = None  # noqa: SLF001
+
+
 class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
     async def taken(
         self,
@@ -240,4 +255,5 @@ class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
 
 aiokafka.consumer.fetcher.MemoryRecords = Batches
 aiokafka.consumer.fetcher.PartitionRecords = _Records
+aiokafka.consumer.fetcher.FetchResult = _Result
 aiokafka.consumer.consumer.Fetcher = _Fetcher

@@ -1,5 +1,6 @@
 """Whatever a producer put into a batch is read, a piece at a time."""
 
+import gc
 import struct
 import tracemalloc
 from collections.abc import Sequence
@@ -99,6 +100,27 @@ def test_a_record_of_24_mb_passes(codec: str) -> None:
     found = list(fetched(batch([small, large, small], codec)))
 
     assert [len(one.value) for one in found] == [1, 24_000_000, 1]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_thrown_away_half_read_is_freed_at_once(codec: str) -> None:
+    """As at each seek; the collector of cycles would come much later."""
+    data = batch([Raw(b"k", b"x" * 5_000_000), Raw(b"k", b"y" * 5_000_000)], codec)
+    gc.disable()
+    tracemalloc.start()
+    try:
+        place, records = TopicPartition("t", 0), fetched(data)
+        result = kafka_fetch._Result(place, assignment=None, partition_records=records, backoff=0)
+        assert next(iter(records)).key == b"k"
+        del records
+        result._partition_records = None  # As aiokafka does when the position is another.
+        del result
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert held < 1_000_000
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd", "snappy"])
