@@ -134,7 +134,7 @@ def test_compose_names_hosts_and_ports_that_are_services() -> None:
     for destination in config.destinations:
         host, port = destination.url.removeprefix("http://").split(":")
         assert port in COMPOSE[host]["command"]
-    assert edge["static_configs"] == [{"targets": [f"edge:{config.edge.port}"]}]
+    assert edge["static_configs"] == [{"targets": [f"edge:{config.edge.admin_port}"]}]
     [looked_up] = delivery["dns_sd_configs"]
     assert (looked_up["names"], looked_up["port"]) == (["delivery"], config.delivery.admin_port)
 

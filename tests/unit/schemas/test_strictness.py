@@ -3,7 +3,6 @@
 import json
 import math
 
-import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -11,13 +10,11 @@ from hypothesis import strategies as st
 
 from schemas import strictness
 from schemas.events import (
-    OTHER_MEMBERS,
     EventFacts,
     read_event,
     read_group_identification,
     read_identification,
 )
-from schemas.models import Event
 from schemas.strictness import LEVELS_MAX, Defect, holds_only_doubles, strictness_defect
 
 IN_RANGE = [
@@ -99,16 +96,6 @@ def test_a_text_may_look_like_such_a_number(text: str) -> None:
 
     assert isinstance(read_event(PLACES[3] % properties), EventFacts)
     assert isinstance(read_event(PLACES[4] % properties), EventFacts)
-
-
-def test_the_members_that_are_read_at_once_are_those_of_the_model() -> None:
-    known = {field.encode_name for field in msgspec.structs.fields(EventFacts)} | set(OTHER_MEMBERS)
-
-    assert {field.encode_name for field in msgspec.structs.fields(Event)} <= known | {
-        "event_properties",
-        "user_properties",
-        "group_properties",
-    }
 
 
 DIGITS = st.text("0123456789", min_size=1, max_size=6)
