@@ -81,6 +81,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
         self._begins = begins
         self._group_trouble: str | None = "not_started"
+        self._is_commit_failing = False
 
     async def start(self) -> None:
         self._consumer = Consumer(
@@ -203,7 +204,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         except CommitFailedError:
             log.warning("a rebalance came before a commit; its records will be sent again")
         except (KafkaError, TimeoutError) as error:
-            log.warning("offsets could not be committed", error=repr(error))
+            if not self._is_commit_failing:
+                log.warning("offsets cannot be committed yet", error=repr(error))
+            self._is_commit_failing = True
+        else:
+            self._is_commit_failing = False
 
     async def standings(self) -> dict[TopicPartition, Standing]:
         """Of the topic's partitions that are ours, as far as known."""
