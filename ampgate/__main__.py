@@ -1,5 +1,5 @@
 """`python -m ampgate`, the same as `ampgate`."""
 
-from ampgate.cli import main
+from ampgate.cli.main import main
 
 main()

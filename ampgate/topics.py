@@ -15,8 +15,8 @@ from aiokafka.errors import (
     for_code,
 )
 
-from ampgate.configuration import client_arguments
-from schemas.config import Kafka
+from ampgate.cli.configuration import client_arguments
+from schemas.configuration.config import Kafka
 
 PARTITIONS = 12
 REPLICATION = 3

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ampgate.kafka import EmbeddedKafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from benchmarks import clients, delivery, edge, golang, worst
 from benchmarks.goals import Verdict, verdicts
 from benchmarks.row import Row

@@ -1,4 +1,4 @@
-"""The HTTP clients alone, one event a request: how `consumers.http` came to use which.
+"""The HTTP clients alone, one event a request: how `consumers.http.client` came to use which.
 
 Over TLS, as in production, and without. HTTP/2 is not among them: the sink has none, and against
 Go's server with TLS it did not help (pyreqwest 31 µs over HTTP/2, 32 over HTTP/1.1; our own 18).
@@ -14,13 +14,13 @@ from pathlib import Path
 import trustme
 import uvloop
 
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from benchmarks.events import event
 from benchmarks.processes import cpu_seconds, peak_kilobytes, process
 from benchmarks.row import Figures, Report, Row, in_turns, row
 from consumers.delivery.destination import Request, Response
-from consumers.http import Http, Sender
-from consumers.http1 import Http1
+from consumers.http.client import Http, Sender
+from consumers.http.http1 import Http1
 
 REQUESTS = 8_000
 AT_ONCE = 64

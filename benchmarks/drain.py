@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from benchmarks.events import KEY
 from benchmarks.preload import preload
 from benchmarks.processes import cpu_seconds, get, process, rss_megabytes, running
 from benchmarks.row import Figures
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 
 FIRST_POLL_SECONDS = 0.02
 POLL_SECONDS = 0.1  # To tell its metrics costs the measured process a millisecond.

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 
 from ampgate import topics
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from benchmarks.events import KEY
 from benchmarks.goals import BATCH, PACED, SINGLE
 from benchmarks.processes import cpu_seconds, process, rss_megabytes, running
 from benchmarks.row import Figures, Report, Rounds, compared, in_turns, row
-from schemas.config_file import load
+from schemas.configuration.file import load
 
 SINGLES = 12_000
 BATCH_EVENTS = 100

@@ -2,8 +2,8 @@
 
 from ampgate import topics
 from benchmarks.events import event
-from producing.log import Log
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
+from schemas.kafka.log import Log
 from schemas.records import NewRecord
 
 AT_ONCE = 50_000  # So that each of 64 partitions gets a batch worth the name.

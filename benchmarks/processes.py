@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ampgate import leash
+from ampgate.lab import leash
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 15.0

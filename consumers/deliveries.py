@@ -12,11 +12,11 @@ from consumers.clock import Clock
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
-from consumers.http import Sender, sender_to
-from consumers.kafka_letters import Letters
+from consumers.http.client import Sender, sender_to
+from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
 from consumers.worker import Worker
-from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config, ConfigError
 
 COMMIT_GRACE_SECONDS = 5.0  # After the drain; past it, what was not committed is sent again.
 Configured = AmplitudeDestination | AampeDestination

@@ -1,4 +1,6 @@
-"""The metrics of delivery (product.md §8). Per batch, never per record; labels from closed sets."""
+"""The metrics of delivery (contract.md#metrics). Per batch, never per record; labels from closed
+sets.
+"""
 
 from collections import Counter as Tally
 from collections.abc import Collection, Mapping

@@ -8,9 +8,9 @@ from itertools import islice
 
 import structlog
 
-from consumers.commit_notes import CommitNote, decoded, encoded, encoded_whole
 from consumers.delivery.delivery import Delivery
-from consumers.kafka import Reader
+from consumers.kafka.commit_notes import CommitNote, decoded, encoded, encoded_whole
+from consumers.kafka.reader import Reader
 from consumers.liveness import Facts, Liveness
 from consumers.metrics import Counts
 from schemas.records import Standing, TopicPartition

@@ -12,8 +12,8 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, check
-from consumers.kafka_letters import Letters
-from schemas.config import Config, ConfigError
+from consumers.kafka.letters import Letters
+from schemas.configuration.config import Config, ConfigError
 
 GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
 CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.

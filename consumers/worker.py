@@ -28,14 +28,14 @@ from consumers.delivery.destination import (
 )
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.pace import Wait
-from consumers.http import Sender
-from consumers.kafka import Reader, can_park
-from consumers.kafka_letters import Letters
-from consumers.kafka_loader import Loader
-from consumers.kafka_notes import Committed
-from consumers.kafka_troubles import Lost
+from consumers.http.client import Sender
+from consumers.kafka.letters import Letters
+from consumers.kafka.loader import Loader
+from consumers.kafka.notes import Committed
+from consumers.kafka.reader import Reader, can_park
+from consumers.kafka.troubles import Lost
 from consumers.progress import Progress
-from schemas.config import Config
+from schemas.configuration.config import Config
 from schemas.records import TopicPartition
 
 REVOKE_SECONDS = 30.0  # As long as a request may take; Kafka's group waits for it that long.

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schemas.config import Config
+from schemas.configuration.config import Config
 from schemas.models import HAS_GROUP, HAS_ID, Event, GroupIdentification, Identification
 from schemas.topics import Kind, Topics
 

@@ -15,7 +15,7 @@ from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 ABSENT: Final = Raw(b"")
 ID_CHARACTERS_MAX = 2_048  # Amplitude cuts at 1,024; a key's partition is worked out by the byte.
 
-# upstreams.md §1.1, "Invalid ID values"; the empty one is among them.
+# amplitude.md#ids, "Invalid ID values"; the empty one is among them.
 INVALID_IDS = frozenset(
     {
         *("", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown"),

@@ -1,4 +1,5 @@
-"""The headers that dead letters and parked records add to the original (product.md §3).
+"""The headers that dead letters and parked records add to the original
+(contract.md#letter-headers).
 
 `encoded` and `decoded` are each other's inverse but for what is cut or cannot be read.
 """

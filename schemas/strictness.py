@@ -10,7 +10,7 @@ from typing import Final, final
 import orjson
 import simdjson
 
-LEVELS_MAX = 40  # Of nesting, below the record itself (upstreams.md §1.1).
+LEVELS_MAX = 40  # Of nesting, below the record itself (amplitude.md#event).
 TREE_BYTES_MAX = 32_000  # A larger value is not parsed into objects: they take 30 times its size.
 ODD_NUMBERS_MAX = 1_000
 _BRACKET: Final = ord("[")  # A single byte is found faster than it is counted.

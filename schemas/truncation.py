@@ -1,4 +1,6 @@
-"""A dead letter that is too large for its topic, cut to what fits (product.md §3). Pure."""
+"""A dead letter that is too large for its topic, cut to what fits (contract.md#letter-headers).
+Pure.
+"""
 
 from schemas.letters import TRUNCATED
 from schemas.records import Headers, RawRecord

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from testcontainers.core.docker_client import DockerClient
 
-from ampgate.kafka import EmbeddedKafka
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.kafka import EmbeddedKafka
+from ampgate.lab.kafka.ports import free_ports
 from tests.kafka_in_docker import KAFKA_IMAGE, kafka_container, needed_images, why_not
 
 # A busy machine is no defect: time is judged by `make bench` alone.

@@ -9,7 +9,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from ampgate.kafka_jars import KAFKA_VERSION
+from ampgate.lab.kafka.jars import KAFKA_VERSION
 
 KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"  # The same Kafka, wherever the tests run.
 LOOK = """

@@ -19,13 +19,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner, Result
 
-from ampgate import cli, topics
-from ampgate.archive import archive
-from ampgate.batches import Stored, Wanted
-from ampgate.simulators.app import simulator_app, simulator_server
-from ampgate.trace import Search, Sought, trace
-from ampgate.whereabouts import State
-from schemas.config import Config
+from ampgate import topics
+from ampgate.archive.archive import archive
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.cli import main as cli
+from ampgate.lab.simulators.app import simulator_app, simulator_server
+from ampgate.trace.trace import Search, Sought, trace
+from ampgate.trace.whereabouts import State
+from schemas.configuration.config import Config
 from tests.conftest import Broker
 
 DEADLINE_SECONDS = 60.0

@@ -8,15 +8,15 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from ampgate.archive import archive
-from ampgate.batches import Stored
-from ampgate.configuration import client_arguments
-from ampgate.moments import write_moment
-from ampgate.printing import printable
+from ampgate.archive.archive import archive
+from ampgate.archive.batches import Stored
+from ampgate.cli.configuration import client_arguments
+from ampgate.cli.moments import write_moment
+from ampgate.cli.printing import printable
 from ampgate.topics import TopicsError
-from ampgate.whereabouts import identity_of
-from consumers.kafka_fetch import Consumer
-from schemas.config import Kafka
+from ampgate.trace.whereabouts import identity_of
+from consumers.kafka.fetch import Consumer
+from schemas.configuration.config import Kafka
 from schemas.records import source_of
 
 POLL_MS = 1000

@@ -7,15 +7,16 @@ from ipaddress import ip_address
 
 from aiokafka.client import AIOKafkaClient
 
-from ampgate import regions
-from ampgate.check_destinations import check_destination
-from ampgate.check_edge import check_certificate, check_keys
-from ampgate.check_offsets import (
+from ampgate.check import regions
+from ampgate.check.destinations import check_destination
+from ampgate.check.edge import check_certificate, check_keys
+from ampgate.check.finding import Finding
+from ampgate.check.offsets import (
     check_left_behind,
     check_offsets_retention,
     offsets_retention_minutes,
 )
-from ampgate.check_topics import (
+from ampgate.check.topics import (
     READ,
     WRITE,
     Missing,
@@ -26,11 +27,10 @@ from ampgate.check_topics import (
     describe_topics,
     group_operations,
 )
-from ampgate.configuration import client_arguments
-from ampgate.finding import Finding
+from ampgate.cli.configuration import client_arguments
 from ampgate.topics import TopicsError, admin_client, plan
 from consumers.destinations import destinations_of
-from schemas.config import Config
+from schemas.configuration.config import Config
 
 __all__ = ["Finding", "check"]
 

@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 from pyreqwest.exceptions import PyreqwestError
 
-from ampgate.finding import Finding
-from ampgate.posting import cause_of
+from ampgate.check.finding import Finding
+from ampgate.send.posting import cause_of
 from consumers.delivery.border import judge
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
-from consumers.http import client_builder, header, read_body
-from consumers.proxies import proxy_for
-from consumers.retry_after import moment
-from schemas.config import AampeDestination, AmplitudeDestination
-from schemas.config_file import is_here
+from consumers.http.client import client_builder, header, read_body
+from consumers.http.proxies import proxy_for
+from consumers.http.retry_after import moment
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.configuration.file import is_here
 
 PROBE_SECONDS = 10.0
 CLOCK_SECONDS_MAX = 60.0  # More, and `time` and the dedupe windows are no longer what we think.
@@ -49,9 +49,9 @@ def _harmless(config: AmplitudeDestination | AampeDestination) -> Sequence[Encod
     """What passes the check of the key and stores nothing."""
     match config:
         case AmplitudeDestination():
-            return ()  # No events: 200, or a 400 that blames only them (upstreams.md §1.1).
+            return ()  # No events: 200, or a 400 that blames only them (amplitude.md#bad-request).
         case AampeDestination():
-            # No contact and no event: 422, after the key was looked at (upstreams.md §2.3).
+            # No contact and no event: 422, after the key was looked at (aampe.md#answers).
             return (Encoded(b"{}", "", path="/v1/events"),)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ampgate.finding import Finding
-from gateway.tls import context_of
-from schemas.config import Edge, Source
-from schemas.config_file import is_here
+from ampgate.check.finding import Finding
+from gateway.server.tls import context_of
+from schemas.configuration.config import Edge, Source
+from schemas.configuration.file import is_here
 
 KEY_CHARACTERS_MIN = 16  # Random hex of so many takes 2^64 guesses.
 RENEW_BEFORE = timedelta(days=14)

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from ampgate.archive import archive
-from ampgate.check_topics import FOR_EVER, Missing, Tools, TopicState
-from ampgate.destinations import Standing, Survey
-from ampgate.finding import Finding
-from ampgate.groups import groups_of
+from ampgate.archive.archive import archive
+from ampgate.check.finding import Finding
+from ampgate.check.topics import FOR_EVER, Missing, Tools, TopicState
+from ampgate.destinations.groups import groups_of
+from ampgate.destinations.left_behind import Standing, Survey
 from ampgate.topics import RETENTION_MS, TopicsError
-from schemas.config import Config
+from schemas.configuration.config import Config
 from schemas.topics import Kind, Topics
 
 SETTING = "offsets.retention.minutes"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import TypeAlias
 
-from schemas.config import AampeDestination, AmplitudeDestination, Config
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
 
 Value: TypeAlias = str | int | float | bool
 Destination: TypeAlias = AmplitudeDestination | AampeDestination
-UNNAMED_SOURCE = "kafka"  # A record without the header counts as this one (product.md §3).
+UNNAMED_SOURCE = "kafka"  # A record without the header counts as this one (contract.md#records).
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from aiokafka.errors import (
     for_code,
 )
 
-from ampgate.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
-from ampgate.finding import Finding
+from ampgate.check.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
+from ampgate.check.finding import Finding
 from ampgate.topics import TopicPlan, patiently
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 from schemas.topics import Kind, Topics
 
 AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from schemas.config import Config, ConfigError, Kafka
-from schemas.config_file import load
+from schemas.configuration.config import Config, ConfigError, Kafka
+from schemas.configuration.file import load
 
 DEFAULT_FILE = "ampgate.toml"
 WITH_SECRETS = frozenset({"sources", "destinations"})

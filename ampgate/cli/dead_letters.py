@@ -8,17 +8,17 @@ from typing import Annotated
 import orjson
 import typer
 
-from ampgate import dead_letters
-from ampgate.archive import archive
-from ampgate.batches import Stored
-from ampgate.configuration import configuration
-from ampgate.dead_letters import Filter, Group, Plan
-from ampgate.moments import write_moment
-from ampgate.options import Rate, Since, Until, Yes, now_ms, require_consent
-from ampgate.parking import Run, replayed_times
-from ampgate.printing import Json, errors, json_line, printable, progress_bar
-from ampgate.writer import writer
-from schemas.config import Config
+from ampgate.archive.archive import archive
+from ampgate.archive.batches import Stored
+from ampgate.cli.configuration import configuration
+from ampgate.cli.moments import write_moment
+from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
+from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
+from ampgate.resend import dead_letters
+from ampgate.resend.dead_letters import Filter, Group, Plan
+from ampgate.resend.parking import Run, replayed_times
+from ampgate.resend.writer import writer
+from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
 
 app = typer.Typer(help="What could not be delivered, and why.", no_args_is_help=True)

@@ -8,21 +8,21 @@ from typing import Annotated
 
 import typer
 
-from ampgate.archive import archive
-from ampgate.configuration import configuration
-from ampgate.destination_rename import NameTakenError, Rename, moving_producer
-from ampgate.destinations import (
+from ampgate.archive.archive import archive
+from ampgate.cli.configuration import configuration
+from ampgate.cli.options import Yes, require_consent
+from ampgate.cli.printing import Json, json_line, progress_bar
+from ampgate.destinations.groups import Groups, groups_of
+from ampgate.destinations.left_behind import (
     Standing,
     Survey,
     drop,
     require_idle,
 )
-from ampgate.groups import Groups, groups_of
-from ampgate.options import Yes, require_consent
-from ampgate.printing import Json, json_line, progress_bar
+from ampgate.destinations.rename import NameTakenError, Rename, moving_producer
 from ampgate.topics import TopicsError
-from schemas.config import Config
-from schemas.config_values import NAME, RESERVED_NAMES
+from schemas.configuration.config import Config
+from schemas.configuration.values import NAME, RESERVED_NAMES
 
 app = typer.Typer(
     help="Destinations, and what those left behind that are gone.", no_args_is_help=True

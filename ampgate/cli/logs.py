@@ -14,11 +14,11 @@ from typing import TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from schemas.config import ConfigError
+from schemas.configuration.config import ConfigError
 
 LEVEL_VARIABLE = "AMPGATE_LOG_LEVEL"
 LEVELS = ("debug", "info", "warning", "error")
-OURS = ("ampgate", "consumers", "gateway", "producing", "schemas")
+OURS = ("ampgate", "consumers", "gateway", "schemas")
 REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka says the same twice a second.
 KNOWN_MAX = 1_000
 

@@ -4,25 +4,25 @@ import asyncio
 import logging
 import os
 import sys
-from enum import StrEnum
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ampgate import cli_chaos, cli_destinations, cli_records, logs
-from ampgate import dev as dev_machine
 from ampgate import topics as kafka_topics
-from ampgate.check import check as run_checks
-from ampgate.configuration import configuration
-from ampgate.dev_configuration import Options
-from ampgate.printing import Json, errors, json_line, printable
-from ampgate.send import send_file
-from schemas.config import ConfigError
+from ampgate.check.check import check as run_checks
+from ampgate.cli import destinations as cli_destinations
+from ampgate.cli import logs
+from ampgate.cli import records as cli_records
+from ampgate.cli.configuration import configuration
+from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.send.send import send_file
+from schemas.configuration.config import ConfigError
 
 app = typer.Typer(
     name="ampgate",
@@ -34,30 +34,8 @@ topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(cli_destinations.app, name="destinations")
 cli_records.register(app)
-cli_chaos.register(app)
-
-
-class Upstream(StrEnum):
-    AMPLITUDE = "amplitude"
-    AAMPE = "aampe"
-
-
-@app.command()
-def dev(
-    data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its records.")] = Path(
-        ".ampgate"
-    ),
-    kafka_port: Annotated[int, typer.Option(help="The embedded Kafka's.", min=1, max=65535)] = 9092,
-    amplitude_port: Annotated[
-        int, typer.Option(help="The Amplitude simulator's.", min=1, max=65535)
-    ] = 9101,
-    aampe_port: Annotated[
-        int, typer.Option(help="The Aampe simulator's.", min=1, max=65535)
-    ] = 9102,
-) -> None:
-    """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
-    options = Options(data_dir, kafka_port, amplitude_port, aampe_port)
-    dev_machine.run(options, Console())
+if find_spec("ampgate.lab") is not None:  # Servers do not have it.
+    import_module("ampgate.lab.commands").register(app)
 
 
 @app.command()
@@ -66,7 +44,7 @@ def edge() -> None:
     read = partial(configuration, ["sources"])
     config = read()
     logs.configure("edge", logs.level_of(os.environ))
-    from gateway.server import serve  # Each process loads its own side only.
+    from gateway.server.server import serve  # Each process loads its own side only.
 
     serve(config, read)
 
@@ -96,18 +74,6 @@ def bench() -> None:
             "the benchmarks are part of the project's checkout: run it there"
         ) from error
     measure()
-
-
-@app.command()
-def simulate(
-    upstream: Upstream,
-    port: Annotated[int, typer.Option(min=0, max=65535)],
-    host: str = "127.0.0.1",
-) -> None:
-    """Run a strict fake of an upstream, with the real one's limits and error bodies."""
-    from ampgate.simulators.app import serve  # As above.
-
-    serve(upstream.value, host, port)
 
 
 @topics_app.command()
@@ -199,7 +165,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         fail(str(error), 2)
-    except (kafka_topics.TopicsError, dev_machine.DevError, OSError) as error:
+    except (kafka_topics.TopicsError, OSError) as error:
         fail(str(error), 1)
 
 

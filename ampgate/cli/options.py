@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ampgate.moments import read_moment
+from ampgate.cli.moments import read_moment
 
 
 def now_ms() -> int:

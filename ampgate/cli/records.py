@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ampgate import cli_dead_letters
-from ampgate import tail as tailing
-from ampgate import trace as tracing
-from ampgate.cli_replay import replay
-from ampgate.configuration import configuration
-from ampgate.options import Since
-from ampgate.printing import Json, errors, json_line, printable
-from ampgate.whereabouts import Whereabouts
-from schemas.config import Kafka
+from ampgate.archive import tail as tailing
+from ampgate.cli import dead_letters as cli_dead_letters
+from ampgate.cli.configuration import configuration
+from ampgate.cli.options import Since
+from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.cli.replay import replay
+from ampgate.trace import trace as tracing
+from ampgate.trace.whereabouts import Whereabouts
+from schemas.configuration.config import Kafka
 
 
 def register(app: typer.Typer) -> None:

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from ampgate import replay as replaying
-from ampgate.archive import archive
-from ampgate.configuration import configuration
-from ampgate.options import WORDS, Rate, Yes, moment, now_ms, require_consent
-from ampgate.parking import Run
-from ampgate.printing import Json, errors, json_line, progress_bar
-from ampgate.replay import Chosen, Plan
-from ampgate.writer import writer
-from schemas.config import AampeDestination, AmplitudeDestination, Config
+from ampgate.archive.archive import archive
+from ampgate.cli.configuration import configuration
+from ampgate.cli.options import WORDS, Rate, Yes, moment, now_ms, require_consent
+from ampgate.cli.printing import Json, errors, json_line, progress_bar
+from ampgate.resend import replay as replaying
+from ampgate.resend.parking import Run
+from ampgate.resend.replay import Chosen, Plan
+from ampgate.resend.writer import writer
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
 
 
 def replay(

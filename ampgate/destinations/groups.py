@@ -13,12 +13,12 @@ from aiokafka.errors import NoError, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.authorized_metadata import AuthorizedGroupsRequest
-from ampgate.configuration import client_arguments
-from ampgate.offset_deletion import OffsetDeleteRequest
+from ampgate.check.authorized_metadata import AuthorizedGroupsRequest
+from ampgate.cli.configuration import client_arguments
+from ampgate.destinations.offset_deletion import OffsetDeleteRequest
 from ampgate.topics import admin_client, patiently
-from schemas.config import Kafka
-from schemas.config_values import NAME
+from schemas.configuration.config import Kafka
+from schemas.configuration.values import NAME
 from schemas.topics import Kind, Topics
 
 NOT_FOUND = 69  # Kafka's GROUP_ID_NOT_FOUND: it is gone already.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.archive import Archive, Span
-from ampgate.batches import Stored, Wanted
-from ampgate.groups import Group, Groups, group_of
+from ampgate.archive.archive import Archive, Span
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.destinations.groups import Group, Groups, group_of
 from ampgate.topics import TopicsError
-from ampgate.whereabouts import Progress
-from consumers.commit_notes import decoded
-from schemas.config import Config
+from ampgate.trace.whereabouts import Progress
+from consumers.kafka.commit_notes import decoded
+from schemas.configuration.config import Config
 from schemas.letters import Origin
 from schemas.topics import Kind, Topics
 

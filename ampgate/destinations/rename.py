@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.archive import Archive
-from ampgate.batches import Stored, Wanted
-from ampgate.configuration import client_arguments
-from ampgate.destinations import Survey, addressed
-from ampgate.parking import Outgoing
+from ampgate.archive.archive import Archive
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.cli.configuration import client_arguments
+from ampgate.destinations.left_behind import Survey, addressed
+from ampgate.resend.parking import Outgoing
+from ampgate.resend.writer import Writer
 from ampgate.topics import MAX_MESSAGE_BYTES
-from ampgate.writer import Writer
-from schemas.config import Config, Kafka
+from schemas.configuration.config import Config, Kafka
 from schemas.topics import Kind
 
 TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).

@@ -1,6 +1,7 @@
 """Ties a child process to the life of its parent: when the parent dies, even by `kill -9`, it goes.
 
-Theory of operation: `python -m ampgate.leash SIGNAL PARENT_PID COMMAND…` asks the kernel for SIGNAL
+Theory of operation: `python -m ampgate.lab.leash SIGNAL PARENT_PID COMMAND…` asks the kernel for
+SIGNAL
 at the parent's death and then *becomes* COMMAND, so no process is added and `ps` shows the command.
 Linux has this request (`PR_SET_PDEATHSIG`); elsewhere the command simply runs, unleashed.
 

@@ -6,8 +6,8 @@ would deliver it to every one of them. A parked record names its destination, an
 
 from dataclasses import dataclass
 
-from ampgate.batches import Stored
-from ampgate.moments import write_moment
+from ampgate.archive.batches import Stored
+from ampgate.cli.moments import write_moment
 from schemas.letters import LetterHeaders, Origin, without_letter
 from schemas.records import Headers, TopicPartition
 

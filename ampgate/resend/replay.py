@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ampgate.archive import Archive, Span
-from ampgate.batches import Stored, Wanted
-from ampgate.commits import progress_in
-from ampgate.parking import Outgoing, Run
-from ampgate.spellings import spellings
-from ampgate.whereabouts import Progress, identity_of
-from ampgate.writer import Writer
+from ampgate.archive.archive import Archive, Span
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.spellings import spellings
+from ampgate.resend.parking import Outgoing, Run
+from ampgate.resend.writer import Writer
+from ampgate.trace.commits import progress_in
+from ampgate.trace.whereabouts import Progress, identity_of
 from consumers.delivery.destination import Destination, Encoded
 from consumers.destinations import destinations_of
-from schemas.config import AampeDestination, AmplitudeDestination, Config
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
 from schemas.topics import Kind
 
-DEDUPE_MS = 7 * 86_400_000  # Amplitude's window (upstreams.md §1.5).
+DEDUPE_MS = 7 * 86_400_000  # Amplitude's window (amplitude.md#deduplication).
 
 
 class UnknownRunError(Exception):
@@ -143,7 +143,9 @@ class Replay:
 
 
 def dedupes(destination: AmplitudeDestination | AampeDestination, kind: Kind) -> bool:
-    """Whether it knows a record again: not at `/identify` (upstreams.md §1.3), not Aampe (§2.3)."""
+    """Whether it knows a record again: not at `/identify` (amplitude.md#identify), not Aampe
+    (aampe.md#answers).
+    """
     match destination:
         case AmplitudeDestination(user_properties_via=via):
             return kind is Kind.EVENT or via == "batch"

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 
-from ampgate.configuration import client_arguments
-from ampgate.parking import Outgoing
+from ampgate.cli.configuration import client_arguments
+from ampgate.resend.parking import Outgoing
 from ampgate.topics import MAX_MESSAGE_BYTES
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 
 FLIGHT_MAX = 500  # Records on their way to Kafka before we wait for its acknowledgements.
 

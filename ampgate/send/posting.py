@@ -6,9 +6,9 @@ from typing import NamedTuple
 from pyreqwest.client import Client
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 
-from ampgate.lines import SendError
-from consumers.http import header
-from consumers.retry_after import seconds_until
+from ampgate.send.lines import SendError
+from consumers.http.client import header
+from consumers.http.retry_after import seconds_until
 
 NO_ANSWER = 0
 

@@ -8,7 +8,7 @@ they were the lines' own fault, and so does an answer in other words.
 
 from dataclasses import dataclass, field
 
-from ampgate.lines import SendError
+from ampgate.send.lines import SendError
 
 ALIKE_MAX = 20  # Lines in a row, before any receipt. A file seldom begins with so many bad ones.
 

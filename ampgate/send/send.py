@@ -17,10 +17,10 @@ from random import Random
 import msgspec
 from pyreqwest.client import ClientBuilder
 
-from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, read_lines
-from ampgate.posting import NO_ANSWER, Answer, Post, poster
-from ampgate.printing import printable
-from ampgate.refusals import Refusals
+from ampgate.cli.printing import printable
+from ampgate.send.lines import LANES, BadLine, Line, SendError, open_lines, read_lines
+from ampgate.send.posting import NO_ANSWER, Answer, Post, poster
+from ampgate.send.refusals import Refusals
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 900_000

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ampgate.archive import Archive, Span
-from ampgate.batches import Stored, Wanted
-from ampgate.whereabouts import Progress
-from consumers.commit_notes import decoded
+from ampgate.archive.archive import Archive, Span
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.trace.whereabouts import Progress
 from consumers.delivery.destination import Destination
-from schemas.config import Config
+from consumers.kafka.commit_notes import decoded
+from schemas.configuration.config import Config
 from schemas.topics import Kind
 
 

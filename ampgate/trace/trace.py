@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from aiokafka.partitioner import murmur2
 
-from ampgate.archive import Archive, Span, archive
-from ampgate.batches import Stored, Wanted
-from ampgate.commits import Commits, commits_of, held_ahead
-from ampgate.parking import EDGE
-from ampgate.spellings import spellings
-from ampgate.whereabouts import (
+from ampgate.archive.archive import Archive, Span, archive
+from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.spellings import spellings
+from ampgate.resend.parking import EDGE
+from ampgate.trace.commits import Commits, commits_of, held_ahead
+from ampgate.trace.whereabouts import (
     Evidence,
     State,
     Whereabouts,
@@ -22,7 +22,7 @@ from ampgate.whereabouts import (
 )
 from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
-from schemas.config import Config
+from schemas.configuration.config import Config
 from schemas.topics import Kind
 
 NEEDLES_MAX = 50  # More strings cost more to look for than what they spare us to decode.
@@ -78,7 +78,7 @@ _ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """As Kafka's default partitioner has it (product.md §3)."""
+    """As Kafka's default partitioner has it (contract.md#records)."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 

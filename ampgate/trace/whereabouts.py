@@ -3,7 +3,7 @@
 Theory of operation: a delivery commits the lowest offset that it has not settled, and writes a dead
 letter or a parked record before it settles what that stands for. So, if the commits were read
 before the letters, an offset below the commit is settled and its letter, if it has one, is known.
-The commit's note may say more (consumers/commit_notes.py).
+The commit's note may say more (consumers/kafka/commit_notes.py).
 
 A replay parks a record anew, with `replayed_at` in its headers, which a later dead letter copies:
 of all that happened to a record, what belongs to its last replay counts.
@@ -15,11 +15,11 @@ from enum import StrEnum
 
 import msgspec
 
-from ampgate.batches import Stored
-from consumers.commit_notes import CommitNote
+from ampgate.archive.batches import Stored
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import insert_id_of
+from consumers.kafka.commit_notes import CommitNote
 from schemas.letters import LetterHeaders, timestamp, without_letter
 from schemas.records import Record
 
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """One record and destination, as product.md §7 has it."""
+    """One record and destination, as contract.md#commands has it."""
 
     insert_id: str
     topic: str

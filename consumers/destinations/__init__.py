@@ -12,7 +12,7 @@ from consumers.destinations.amplitude import (
 )
 from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.filters import Filtered
-from schemas.config import AampeDestination, AmplitudeDestination
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 
 
 def destinations_of(

@@ -1,6 +1,7 @@
-"""Aampe: one event a request, 202 when it is queued (upstreams.md §2).
+"""Aampe: one event a request, 202 when it is queued (aampe.md#events).
 
-What an event carries is what product.md §5 names: an ordinary event's `user_properties` are not
+What an event carries is what contract.md#delivery names: an ordinary event's `user_properties` are
+not
 among it, for they would be a second request. A service that wants them in Aampe sends an update,
 or names the field in `metadata_fields`.
 """
@@ -29,7 +30,7 @@ from consumers.destinations.answers import (
     text_of,
 )
 from consumers.destinations.records import insert_id_of, read_record
-from schemas.config import AampeDestination
+from schemas.configuration.config import AampeDestination
 from schemas.events import (
     ABSENT,
     EventFacts,
@@ -44,15 +45,15 @@ from schemas.topics import Kind
 
 CONCURRENCY = 256  # At 100 ms an answer it takes as many for thousands a second.
 LANES = 64
-SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (upstreams.md §2.3).
+SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (aampe.md#answers).
 THROTTLED_SECONDS = 5.0
-TAKEN = (200, 201, 202)  # Its pages say 202, or 200 (upstreams.md §2.3).
+TAKEN = (200, 201, 202)  # Its pages say 202, or 200 (aampe.md#answers).
 EVENTS_PATH = "/v1/events"
 PROPERTIES_PATH = "/v1/properties"
 
 
 class Problem(Struct):
-    """One entry of a 422's list (upstreams.md §2.3)."""
+    """One entry of a 422's list (aampe.md#answers)."""
 
     loc: list[str | int] = []
     msg: str = ""
@@ -206,7 +207,7 @@ def _object(raw: Raw) -> dict[str, Raw]:
 
 
 def _seconds(milliseconds: int) -> bytes:
-    """Seconds with decimals, as a JSON number: exact, however large (upstreams.md §2.1)."""
+    """Seconds with decimals, as a JSON number: exact, however large (aampe.md#events)."""
     seconds, rest = divmod(abs(milliseconds), 1000)
     return b"%b%d.%03d" % (b"-" if milliseconds < 0 else b"", seconds, rest)
 

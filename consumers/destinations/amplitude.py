@@ -1,6 +1,7 @@
-"""Amplitude's `/batch`: it names records by their index in the request (upstreams.md §1.2).
+"""Amplitude's `/batch`: it names records by their index in the request (amplitude.md#bad-request).
 
-A 400 or 429 stores nothing: whoever is not named goes out again at once (upstreams.md §1.7).
+A 400 or 429 stores nothing: whoever is not named goes out again at once
+(amplitude.md#partial-success).
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations.amplitude_answers import blame, is_success, too_large
 from consumers.destinations.answers import by_status, not_the_destination
 from consumers.destinations.records import completed, read_record
-from schemas.config import AmplitudeDestination
+from schemas.configuration.config import AmplitudeDestination
 from schemas.events import (
     EventFacts,
     event_key,
@@ -28,12 +29,12 @@ from schemas.records import Record
 from schemas.topics import Kind
 
 ENVELOPE_BYTES = 300  # The key and the options around the events.
-# 1,000 a second, averaged over 30 s (upstreams.md §1.2).
+# 1,000 a second, averaged over 30 s (amplitude.md#per-user-limits).
 EVENTS = Rate(records=30_000, seconds=30.0, burst=4000)
 
 
 class AmplitudeEvents:
-    """`POST /batch` (upstreams.md §1.2)."""
+    """`POST /batch` (amplitude.md#request)."""
 
     kind = Kind.EVENT
     limits = Limits(

@@ -1,4 +1,6 @@
-"""What Amplitude's answers mean, and whom they name (upstreams.md §1.1 to §1.3)."""
+"""What Amplitude's answers mean, and whom they name (amplitude.md#bad-request to
+amplitude.md#identify).
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,12 +20,12 @@ from consumers.delivery.outcomes import (
 )
 from consumers.destinations.answers import DETAIL_MAX, by_status, json_of, text_of
 
-THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (upstreams.md §1.2).
-QUOTA_STEP_SECONDS = 3600.0  # The daily quota moves on by the hour (upstreams.md §1.2).
+THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (amplitude.md#per-user-limits).
+QUOTA_STEP_SECONDS = 3600.0  # The daily quota moves on by the hour (amplitude.md#per-user-limits).
 
 
 class Answer(msgspec.Struct):
-    """The members of an error body that say who is to blame (upstreams.md §1.1)."""
+    """The members of an error body that say who is to blame (amplitude.md#bad-request)."""
 
     error: str = ""
     missing_field: str | None = None
@@ -39,13 +41,13 @@ class Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(Answer, strict=False)
-_OF_REQUEST = ("invalid request path", "missing request body")  # Errors (upstreams.md §1.1).
+_OF_REQUEST = ("invalid request path", "missing request body")  # Errors (amplitude.md#request).
 # A body of Amplitude's has a `code`, or names somebody; `error` alone others say, too.
 _OWN = frozenset({"code", *Answer.__struct_fields__}) - {"error"}
 
 
 def is_success(response: Response) -> bool:
-    """Whether it is Amplitude's JSON of success (upstreams.md §1.1)."""
+    """Whether it is Amplitude's JSON of success (amplitude.md#success)."""
     match json_of(response):
         case {"code": int(code)}:
             return code == 200
@@ -57,7 +59,9 @@ def too_large(response: Response) -> Verdict:
 
 
 def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
-    """Whom a 400 or 429 of `/batch` names; nothing of the request was stored (§1.7)."""
+    """Whom a 400 or 429 of `/batch` names; nothing of the request was stored
+    (amplitude.md#partial-success).
+    """
     detail = text_of(response)
     try:
         answer = _answer.decode(response.body)
@@ -76,7 +80,7 @@ def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
     # Nobody is named who is in it: it speaks of the project, or of somebody we have to find.
     if response.status == 429:
         return Verdict(Retry("throttled", wait or THROTTLED_SECONDS), {}, holds)
-    # A load balancer's page (upstreams.md §1.0), or a request that did not arrive as it was sent.
+    # A load balancer's page (amplitude.md#hosts), or a request that did not arrive as it was sent.
     is_incomplete = answer.missing_field is not None and len(batch) > 0
     is_of_request = is_incomplete or answer.error.lower().startswith(_OF_REQUEST)
     if is_of_request or not is_own(response):

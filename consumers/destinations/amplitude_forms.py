@@ -1,7 +1,7 @@
 """Amplitude's `/identify` and `/groupidentify`: a form in, plain text out, and nobody is named.
 
 There is no dedupe, and two identifications of one user in one request are throttled
-(upstreams.md §1.3). So what waits of one user is merged into one.
+(amplitude.md#identify). So what waits of one user is merged into one.
 """
 
 import re
@@ -22,7 +22,7 @@ from consumers.destinations.property_merge import (
     merged_identification,
 )
 from consumers.destinations.records import read_record
-from schemas.config import AmplitudeDestination
+from schemas.configuration.config import AmplitudeDestination
 from schemas.events import (
     group_key,
     identification_key,
@@ -32,9 +32,10 @@ from schemas.events import (
 from schemas.records import Record
 from schemas.topics import Kind
 
-# 1 MB is documented for one of them (upstreams.md §1.4); encoded, JSON can be three times as long.
+# 1 MB is documented for one of them (amplitude.md#group-identify); encoded, JSON can be three times
+# as long.
 BYTES_MAX = 300_000
-# 1,800 an hour; what is over is dropped without a word (upstreams.md §1.1).
+# 1,800 an hour; what is over is dropped without a word (amplitude.md#per-user-limits).
 UPDATES = Rate(records=1800, seconds=3600.0, burst=60)
 _NO_KEY = re.compile("^invalid[ _]api[ _]key", re.IGNORECASE)
 _CODE = re.compile("[a-z]+(_[a-z]+)+")  # As `missing_event`: a proxy says sentences, or pages.
@@ -75,7 +76,7 @@ class _Form:
 
 
 class AmplitudeIdentify(_Form):
-    """`POST /identify` (upstreams.md §1.3)."""
+    """`POST /identify` (amplitude.md#identify)."""
 
     kind = Kind.USER_PROPERTIES
     limits = Limits(
@@ -100,7 +101,7 @@ class AmplitudeIdentify(_Form):
 
 
 class AmplitudeGroupIdentify(_Form):
-    """`POST /groupidentify` (upstreams.md §1.4)."""
+    """`POST /groupidentify` (amplitude.md#group-identify)."""
 
     kind = Kind.GROUP_PROPERTIES
     limits = Limits(

@@ -2,7 +2,7 @@
 
 A proxy, a firewall or a sign-in page may answer in its place. Such an answer says nothing about the
 data: nothing is delivered, nothing is dead. The destination is paused, and only a record that fails
-alone while others get through is to blame after all (product.md §5).
+alone while others get through is to blame after all (contract.md#delivery).
 """
 
 from collections.abc import Mapping

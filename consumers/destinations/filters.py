@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Verdict
-from schemas.config import AampeDestination, AmplitudeDestination, DestinationBase
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, DestinationBase
 from schemas.opt_outs import opted_out
 from schemas.records import Record, source_of
 

@@ -3,7 +3,8 @@
 Theory of operation. Properties do not know each other, so updates of different ones stand side by
 side in one record, whose operations may then be applied in any order. Where both updates name one
 property, the second operation is composed with the first into a single one: an SDK lets a property
-be used by one operation only (upstreams.md §1.6). What cannot be said so is not merged; neither is
+be used by one operation only (amplitude.md#property-operations). What cannot be said so is not
+merged; neither is
 what depends on something that Amplitude does not document: `null`, fractions (their addition is
 not associative), several values put in front, an empty value under `$setOnce`, or a record that
 breaks the rules, for it may be refused and must not take others with it.
@@ -16,7 +17,8 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-PROPERTIES_MAX = 1024  # Of a group in one request (upstreams.md §1.4); the same is asked of users.
+# Of a group in one request (amplitude.md#group-identify); the same is asked of users.
+PROPERTIES_MAX = 1024
 MERGED_MAX_BYTES = 32_768  # A merged record cannot be split when a 413 asks for it.
 
 GROUP_OPERATIONS: Final = frozenset(("$unset", "$set", "$setOnce", "$add", "$append", "$prepend"))
@@ -62,7 +64,8 @@ def _merged(first: bytes, second: bytes, field: str, known: frozenset[str]) -> b
         if not _is_in_order(earlier.pop("time", None), later.pop("time", None)):
             return None
         properties = _taken(earlier, field), _taken(later, field)
-        # A platform without an os_name makes that one null (upstreams.md §1.3): to say a field is
+        # A platform without an os_name makes that one null (amplitude.md#identify): to say a field
+        # is
         # not the same as not to say it, but to say all of them twice is to say them once.
         if earlier != later:
             return None

@@ -28,7 +28,7 @@ def read_record(
 
 
 def read_key(record: Record, key: str | None) -> str | Reject:
-    """The key that orders the record; a record without one is filled in (product.md §3)."""
+    """The key that orders the record; a record without one is filled in (contract.md#records)."""
     expected = key if key is not None else ""
     if record.key is not None and record.key != expected.encode():
         return Reject("wrong_key", f"the key is not {expected[:100]!r}")
@@ -36,7 +36,7 @@ def read_key(record: Record, key: str | None) -> str | Reject:
 
 
 def insert_id_of(record: Record) -> str:
-    """Never derived from content: equal events are not duplicates (product.md §3)."""
+    """Never derived from content: equal events are not duplicates (contract.md#records)."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 

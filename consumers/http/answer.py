@@ -5,7 +5,7 @@ import re
 import httptools
 
 from consumers.delivery.destination import Reply
-from consumers.replies import BODY_BYTES_MAX, reply_of
+from consumers.http.replies import BODY_BYTES_MAX, reply_of
 
 READ_BYTES_MAX = 2 * BODY_BYTES_MAX  # With headers, interim answers and the chunks' lengths.
 INTERIM_BYTES_MAX = 65_536  # Of one interim answer.

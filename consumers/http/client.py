@@ -27,10 +27,10 @@ from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import BaseResponse, Response
 
 from consumers.delivery.destination import Reply, Request, Unreachable
-from consumers.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
-from consumers.proxies import proxy_for
-from consumers.replies import BODY_BYTES_MAX, INVALID, reply_of
-from schemas.config import AampeDestination, AmplitudeDestination
+from consumers.http.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
+from consumers.http.proxies import proxy_for
+from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 
 log = structlog.get_logger()
 

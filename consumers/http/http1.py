@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from consumers.connecting import Host
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
-from consumers.http1_answer import Answer, InvalidAnswerError
-from consumers.replies import INVALID
+from consumers.http.answer import Answer, InvalidAnswerError
+from consumers.http.connecting import Host
+from consumers.http.replies import INVALID
 
 CONNECT_SECONDS = 10.0
 AGE_SECONDS = 300.0  # So that a changed address of the host is noticed.

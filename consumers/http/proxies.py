@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from schemas.config import ConfigError
+from schemas.configuration.config import ConfigError
 
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 PORTS = {"http": 80, "https": 443}

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 
 RECONNECT_SECONDS = 1.0
 log = structlog.get_logger()

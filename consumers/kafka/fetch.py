@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException, KafkaError
 
-from consumers.kafka_batches import Batches
+from consumers.kafka.batches import Batches
 from schemas.records import Record, Standing
 
 FRESH_SECONDS = 5.0

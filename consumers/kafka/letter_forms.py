@@ -27,7 +27,7 @@ def reference(letter: Letter, destination: str) -> RawRecord:
 
 
 def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | None]]:
-    """The headers of product.md §3, in place of older ones of the same names."""
+    """The headers of contract.md#letter-headers, in place of older ones of the same names."""
     entry, record = letter.entry, letter.entry.record
     headers = LetterHeaders(
         destination=destination,

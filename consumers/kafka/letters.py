@@ -12,10 +12,10 @@ from random import uniform
 import structlog
 
 from consumers.delivery.lanes import Letter
-from consumers.letter_forms import reference, whole
-from producing.lanes import NotStored, TooLargeForKafka
-from producing.log import Log
-from schemas.config import Kafka
+from consumers.kafka.letter_forms import reference, whole
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored, TooLargeForKafka
+from schemas.kafka.log import Log
 from schemas.records import RawRecord
 from schemas.truncation import bare, cut
 
@@ -63,7 +63,7 @@ class Letters:
             except TooLargeForKafka as refused:
                 form = cut(original, self._log.sizes.room(self._dead_letters, refused.size))
             except NotStored:
-                pass  # It is logged where all such failures are known (`producing/outage.py`).
+                pass  # It is logged where all such failures are known (`schemas/kafka/outage.py`).
             except Exception as error:  # noqa: BLE001  Whatever it is, it concerns this letter.
                 form = bare(original)
                 log.error("a dead letter cannot be written in this form", error=repr(error))

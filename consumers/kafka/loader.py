@@ -7,11 +7,11 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka import POLL_MILLISECONDS, READ_BYTES_MAX
-from consumers.kafka_client import RECONNECT_SECONDS, client_arguments, started
-from consumers.kafka_fetch import Consumer, UnreadableError
-from consumers.kafka_troubles import Troubles
-from schemas.config import Kafka
+from consumers.kafka.client import RECONNECT_SECONDS, client_arguments, started
+from consumers.kafka.fetch import Consumer, UnreadableError
+from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
+from consumers.kafka.troubles import Troubles
+from schemas.configuration.config import Kafka
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Headers, Record, TopicPartition
 

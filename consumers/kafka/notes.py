@@ -15,7 +15,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from consumers.commit_notes import CommitNote, decoded
+from consumers.kafka.commit_notes import CommitNote, decoded
 from schemas.records import TopicPartition
 
 NOTE_BYTES_MAX = 20_000_000  # What a topic takes (`ampgate topics create`).

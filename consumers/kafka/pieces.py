@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.errors import CorruptRecordException
 
-from consumers.kafka_codecs import Stream
+from consumers.kafka.codecs import Stream
 
 PIECE_BYTES = 1_000_000
 RECORD_BYTES_MAX = 32_000_000  # Of a longer record only so much is read.

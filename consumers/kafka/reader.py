@@ -14,13 +14,13 @@ from aiokafka import (
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from consumers.kafka_assignor import SisterAssignor
-from consumers.kafka_client import RECONNECT_SECONDS, client_arguments, started
-from consumers.kafka_fetch import Consumer, Taken
-from consumers.kafka_notes import Committed, Notes
-from consumers.kafka_start import Start, began
-from consumers.kafka_troubles import Lost, Troubles
-from schemas.config import Kafka
+from consumers.kafka.assignor import SisterAssignor
+from consumers.kafka.client import RECONNECT_SECONDS, client_arguments, started
+from consumers.kafka.fetch import Consumer, Taken
+from consumers.kafka.notes import Committed, Notes
+from consumers.kafka.start import Start, began
+from consumers.kafka.troubles import Lost, Troubles
+from schemas.configuration.config import Kafka
 from schemas.records import Record, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200

@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
 
-from consumers.kafka_fetch import Consumer
+from consumers.kafka.fetch import Consumer
 
 Start = Literal["earliest", "latest"] | datetime
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka_fetch import Consumer, Taken, UnreadableError
+from consumers.kafka.fetch import Consumer, Taken, UnreadableError
 from schemas.records import TopicPartition
 
 AGAIN_SECONDS = 1.0  # A partition with an error is asked again after so long.

@@ -13,7 +13,7 @@ from gateway.dialects.segment import Segment
 from gateway.dialects.shapes import Endpoint
 from schemas.topics import Kind
 
-# analytics.js shortens the calls (upstreams.md §4.1).
+# analytics.js shortens the calls (segment.md#api).
 _SEGMENT_CALLS = {
     "track": ("track", "t"),
     "identify": ("identify", "i"),

@@ -1,4 +1,4 @@
-"""Aampe's ingestion API (upstreams.md §2): one object a request, stored or refused as a whole."""
+"""Aampe's ingestion API (aampe.md#events): one object a request, stored or refused as a whole."""
 
 import re
 from collections.abc import Mapping
@@ -194,7 +194,7 @@ def _position(error: Exception) -> int:
 
 
 def _detail(words: tuple[str, str], place: str | int | None = None, given: object = None) -> Detail:
-    """One entry of pydantic's list (upstreams.md §2.3)."""
+    """One entry of pydantic's list (aampe.md#answers)."""
     loc = ["body"] if place in (None, "") else ["body", place]
     detail: Detail = {"type": words[0], "loc": loc, "msg": words[1]}
     # Whoever sent it knows it; a long one is left out, as pydantic can be told to.

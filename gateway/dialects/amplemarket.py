@@ -1,4 +1,4 @@
-"""Amplemarket's webhooks (upstreams.md §5.1): each becomes a product event of its prospect.
+"""Amplemarket's webhooks (amplemarket.md#webhooks): each becomes a product event of its prospect.
 
 Nothing in a webhook names its kind, signs it or numbers it. So its shape tells the kind, the key in
 the path is the only secret, and its own ids and dates make the `insert_id`.
@@ -115,7 +115,7 @@ def event_of(value: bytes) -> bytes | Defect:
 
 
 def kind_of(fields: Fields) -> str | None:
-    """The digest's rules, the first that fits (upstreams.md §5.1)."""
+    """The digest's rules, the first that fits (amplemarket.md#webhooks)."""
     if "email_message" in fields:
         return "workflow"
     match fields.get("is_reply"):

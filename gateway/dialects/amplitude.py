@@ -1,4 +1,5 @@
-"""Amplitude's protocol (upstreams.md §1.1, §3.4): all of a request is stored, or nothing.
+"""Amplitude's protocol (amplitude.md#request, amplitude-sdks.md#checklist-for-an-edge): all of a
+request is stored, or nothing.
 
 `client_upload_time` moves no event's time: nothing documents that Amplitude's HTTP API does so.
 """
@@ -120,7 +121,9 @@ class HttpApi:
         return failure(status, message)
 
     def throttled(self, count: int, rate: float) -> Answer:
-        """The SDKs wait 30 s for the events that are named, and then send them again (§3.3)."""
+        """The SDKs wait 30 s for the events that are named, and then send them again
+        (amplitude-sdks.md#how-they-react).
+        """
         body = {
             "code": 429,
             "error": "Too many requests for some devices and users",
@@ -132,7 +135,9 @@ class HttpApi:
         return Answer(429, orjson.dumps(body))
 
     def silenced(self, indexes: Sequence[int]) -> Answer:
-        """The SDKs drop the events that are named, and send the others again (§1.1)."""
+        """The SDKs drop the events that are named, and send the others again
+        (amplitude.md#request).
+        """
         body = {
             "code": 400,
             "error": "Events silenced for user_id",

@@ -1,4 +1,4 @@
-"""Amplitude's `/identify` and `/groupidentify` (upstreams.md §1.3): a form, plain-text answers.
+"""Amplitude's `/identify` and `/groupidentify` (amplitude.md#identify): a form, plain-text answers.
 
 A field may be a query parameter too, and then a GET is enough.
 """

@@ -1,4 +1,5 @@
-"""Uploads of Amplitude's older SDKs: amplitude-js 8, Android 2, iOS 8 (upstreams.md §9.18).
+"""Uploads of Amplitude's older SDKs: amplitude-js 8, Android 2, iOS 8
+(amplitude-sdks.md#older-sdks).
 
 A form to the host's root: `client` is the key, `e` the events as JSON. Of an answer these SDKs know
 `success` and 413; after any other they send everything again, for ever. So what is not usable is

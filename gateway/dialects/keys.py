@@ -10,7 +10,7 @@ def bearer_key(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def basic_key(headers: Mapping[bytes, bytes]) -> str | None:
-    """The user name of Basic authentication; a missing colon is forgiven (upstreams.md §4.1)."""
+    """The user name of Basic authentication; a missing colon is forgiven (segment.md#api)."""
     encoded = _credentials(headers, b"basic")
     if encoded is None:
         return None

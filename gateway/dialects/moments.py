@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60", re.IGNORECASE)
-SECONDS_MAX = 100_000_000_000  # A larger number is milliseconds (upstreams.md §9.12).
+SECONDS_MAX = 100_000_000_000  # A larger number is milliseconds (aampe.md#not-known).
 MILLISECONDS_MAX = 2**53  # Past it, a JSON number is no longer exact.
 
 

@@ -1,4 +1,4 @@
-"""Segment's tracking API (upstreams.md §4): every call is kept, and the answer is always 200.
+"""Segment's tracking API (segment.md#api): every call is kept, and the answer is always 200.
 
 What cannot be used becomes a dead letter. RudderStack's SDKs speak the same protocol.
 """
@@ -194,7 +194,7 @@ class Segment:
         return self.failure(401, "no source has this write key")
 
     def failure(self, status: int, message: str) -> Answer:
-        """Both Python SDKs read `code` and `message` (upstreams.md §4.3)."""
+        """Both Python SDKs read `code` and `message` (segment.md#sdks)."""
         code = CODES.get(status, "error")
         return Answer(status, orjson.dumps({"success": False, "code": code, "message": message}))
 

@@ -1,4 +1,4 @@
-"""A Segment call, and what every event of it has in common (upstreams.md §4.4).
+"""A Segment call, and what every event of it has in common (segment.md#mapping).
 
 The fields are those of Segment's own Amplitude destination with its default mapping.
 """

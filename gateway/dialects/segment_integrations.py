@@ -1,7 +1,7 @@
 """A call's `integrations`: which destinations its sender does not want it to reach. Pure.
 
 Destinations have more names than one: `Amplitude`, `Actions Amplitude`, `Amplitude (Actions)` are
-Segment's, and their case differs between SDKs (upstreams.md §4.4).
+Segment's, and their case differs between SDKs (segment.md#mapping).
 """
 
 import re

@@ -85,7 +85,7 @@ def _group(call: Call) -> Iterator[Members | Defect]:
 def _sets(call: Call) -> Members:
     """The user properties of an event that is no identification: plain, if nothing else is there.
 
-    Operations and plain keys do not mix (upstreams.md §1.6).
+    Operations and plain keys do not mix (amplitude.md#property-operations).
     """
     traits, touches = traits_of(call), touches_of(call)
     if touches:

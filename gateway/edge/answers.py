@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 
-from gateway.bodies import Message, WholeRequest
-from gateway.cors import allowed_methods, answer_headers, preflight_headers
 from gateway.dialects.shapes import Answer
+from gateway.http.bodies import Message, WholeRequest
+from gateway.http.cors import allowed_methods, answer_headers, preflight_headers
 
 RETRY_AFTER_SECONDS = 1
 PIECE_BYTES = 65_536

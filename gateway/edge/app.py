@@ -9,15 +9,15 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from gateway import console
-from gateway.answers import error_body, in_pieces
-from gateway.bodies import Receive
-from gateway.documents import Documents
-from gateway.ingest import Ingest, Send, Store
-from gateway.log import EdgeLog
+from gateway.edge import console
+from gateway.edge.answers import error_body, in_pieces
+from gateway.edge.documents import Documents
+from gateway.edge.ingest import Ingest, Send, Store
+from gateway.edge.log import EdgeLog
+from gateway.edge.sources import NewRate, own_rate
+from gateway.http.bodies import Receive
 from gateway.openapi import document
-from gateway.sources import NewRate, own_rate
-from schemas.config import Config
+from schemas.configuration.config import Config
 
 NOT_FOUND = Response(error_body(404, "Not Found"), 404, media_type="application/json")
 

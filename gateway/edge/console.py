@@ -4,9 +4,9 @@ import re
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from gateway.pages import headers_of
+from gateway.edge.pages import headers_of
 
-PAGE = files("gateway").joinpath("console.html").read_text(encoding="utf-8")
+PAGE = files("gateway.edge").joinpath("console.html").read_text(encoding="utf-8")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # Nothing that could end a directive.
 
 

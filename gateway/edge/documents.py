@@ -9,9 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.pages import headers_of
+from gateway.edge.pages import headers_of
 
-PAGE = files("gateway").joinpath("docs.html").read_text(encoding="utf-8")
+PAGE = files("gateway.edge").joinpath("docs.html").read_text(encoding="utf-8")
 # It talks to the edge that served it.
 PAGE_HEADERS = headers_of(PAGE, connect="'self'")
 

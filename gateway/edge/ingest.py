@@ -6,11 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from gateway.addresses import remote_ip
-from gateway.admission import Budget, Share
-from gateway.answers import send_answer, send_preflight
-from gateway.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
-from gateway.dead_letters import dead_letters
 from gateway.dialects import endpoint_of
 from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
@@ -24,12 +19,17 @@ from gateway.dialects.shapes import (
     Request,
     too_many,
 )
-from gateway.metrics import Metrics
-from gateway.sources import NewRate, Sender, Sources, own_rate
-from gateway.suppression import is_suppressed, without_suppressed
-from gateway.wrong_keys import WrongKeys
-from producing.lanes import NotStored, TooLargeForKafka
-from schemas.config import Config
+from gateway.edge.admission import Budget, Share
+from gateway.edge.answers import send_answer, send_preflight
+from gateway.edge.metrics import Metrics
+from gateway.edge.rejections import dead_letters
+from gateway.edge.sources import NewRate, Sender, Sources, own_rate
+from gateway.edge.suppression import is_suppressed, without_suppressed
+from gateway.edge.wrong_keys import WrongKeys
+from gateway.http.addresses import remote_ip
+from gateway.http.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
+from schemas.configuration.config import Config
+from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.records import Headers, NewRecord
 
 Send = Callable[[Message], Awaitable[None]]
@@ -149,7 +149,7 @@ class Ingest:
             return endpoint.failure(400, "malformed JSON: the nesting is far too deep")
         except TooLargeForKafka:
             return endpoint.failure(413, "a record is larger than its topic takes")
-        except NotStored:  # Logged once, when it begins (`producing/outage.py`).
+        except NotStored:  # Logged once, when it begins (`schemas/kafka/outage.py`).
             return endpoint.failure(503, "not stored: Kafka is not available, come again")
         except asyncio.CancelledError:
             # Only the end of the process does that, and who is still there deserves an answer.

@@ -5,9 +5,9 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from producing.lanes import NotStored, TooLargeForKafka
-from producing.log import Log
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored, TooLargeForKafka
+from schemas.kafka.log import Log
 from schemas.records import NewRecord, RawRecord
 from schemas.topics import Kind
 from schemas.truncation import cut

@@ -1,4 +1,4 @@
-"""The edge's own numbers (product.md §8)."""
+"""The edge's own numbers (contract.md#metrics)."""
 
 import os
 import time

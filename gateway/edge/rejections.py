@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gateway.admission import TokenBucket
 from gateway.dialects.shapes import Context, Rejection
-from gateway.suppression import is_suppressed
+from gateway.edge.admission import TokenBucket
+from gateway.edge.suppression import is_suppressed
 from schemas.records import NewRecord
 
 DETAIL_BYTES_MAX = 1_000

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from schemas.config import Scrub
-from schemas.config_values import UNSCRUBBED
-from schemas.patterns import Pattern
+from schemas.configuration.config import Scrub
+from schemas.configuration.patterns import Pattern
+from schemas.configuration.values import UNSCRUBBED
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])

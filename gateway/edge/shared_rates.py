@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.admission import TokenBucket
+from gateway.edge.admission import TokenBucket
 
 _STATE = struct.Struct("=dd")  # Tokens, and when they were counted (`time.monotonic`).
 

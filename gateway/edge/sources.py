@@ -4,10 +4,10 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from gateway.addresses import truncated
-from gateway.admission import Rate, TokenBucket
-from gateway.scrubbing import Scrubber
-from schemas.config import Config, Edge, Source
+from gateway.edge.admission import Rate, TokenBucket
+from gateway.edge.scrubbing import Scrubber
+from gateway.http.addresses import truncated
+from schemas.configuration.config import Config, Edge, Source
 
 KNOWN_KEYS_MAX = 10_000
 # Of one source and process: who sends more that is of no use has a defect that a sample shows.

@@ -6,11 +6,11 @@ from itertools import islice
 from random import Random
 from typing import Any, Protocol
 
-from gateway.admission import Share
-from gateway.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
-from gateway.surrogates import repaired
-from gateway.values import has_too_many_values
-from schemas.config import Edge
+from gateway.edge.admission import Share
+from gateway.http.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
+from gateway.http.surrogates import repaired
+from gateway.http.values import has_too_many_values
+from schemas.configuration.config import Edge
 
 _rng = Random()
 Message = MutableMapping[str, Any]

@@ -1,4 +1,6 @@
-"""What the edge answers, as models: every dialect in its vendor's shapes (upstreams.md §1-4)."""
+"""What the edge answers, as models: every dialect in its vendor's shapes (amplitude.md#request to
+segment.md#api).
+"""
 
 from typing import Annotated, Any
 

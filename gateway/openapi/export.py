@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from gateway.app import create_app
-from schemas.config import Config
+from gateway.edge.app import create_app
+from schemas.configuration.config import Config
 from schemas.documents import DIRECTORY
 
 FILE: Path = DIRECTORY / "openapi.json"

@@ -1,4 +1,6 @@
-"""What the dialects read, as models: what their vendors document (upstreams.md §1-5)."""
+"""What the dialects read, as models: what their vendors document (amplitude.md#request to
+amplemarket.md#webhooks).
+"""
 
 from typing import Annotated, Any
 

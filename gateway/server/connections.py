@@ -3,7 +3,8 @@
 uvicorn reads headers for as long and as large as they come, parses all requests of a read before it
 answers one, waits for ever for a client to take its answer, closes idle connections at once when it
 shuts down, and says what it refuses in plain text. Here each of these has a limit, a grace period
-or a body that SDKs can read (upstreams.md §3.4: never close without a status line).
+or a body that SDKs can read (amplitude-sdks.md#checklist-for-an-edge: never close without a status
+line).
 """
 
 from asyncio import AbstractEventLoop, Transport
@@ -16,11 +17,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gateway.answers import Send, error_body
-from gateway.bodies import WHOLE_BODY, Receive
-from gateway.flow import Flow, Reader
-from gateway.request_targets import path_of
-from gateway.whole import Whole
+from gateway.edge.answers import Send, error_body
+from gateway.http.bodies import WHOLE_BODY, Receive
+from gateway.server.flow import Flow, Reader
+from gateway.server.request_targets import path_of
+from gateway.server.whole_request import Whole
 
 HEAD_SECONDS = 10.0
 HEADERS_MAX = 100  # Of one request, its trailers among them.

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.config import ConfigError, Edge
+from schemas.configuration.config import ConfigError, Edge
 
 
 @dataclass(frozen=True, slots=True)

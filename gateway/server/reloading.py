@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from schemas.config import Config, ConfigError
+from schemas.configuration.config import Config, ConfigError
 
 Load = Callable[[], Config]
 # What only a restart can change.

@@ -16,11 +16,17 @@ from typing import Any
 import structlog
 import uvicorn
 
-from gateway.connections import HEAD_SECONDS, LEAVE_SECONDS, LINGER_SECONDS, Connection, Serve
-from gateway.listeners import Listeners, listen
-from gateway.reloading import Load, read_again
-from gateway.tls import Certificate, certificate_of, renew
-from schemas.config import Config
+from gateway.server.connections import (
+    HEAD_SECONDS,
+    LEAVE_SECONDS,
+    LINGER_SECONDS,
+    Connection,
+    Serve,
+)
+from gateway.server.listeners import Listeners, listen
+from gateway.server.reloading import Load, read_again
+from gateway.server.tls import Certificate, certificate_of, renew
+from schemas.configuration.config import Config
 
 # Together below 10 s: answer what is in flight, then let the last batches reach Kafka.
 GRACE_SECONDS = 6
@@ -46,7 +52,7 @@ def serve(config: Config, load: Load | None = None) -> None:
     if config.edge.workers == 1:
         work(config, load, listeners, certificate)
     else:
-        from gateway.workers import Workers  # It must come before prometheus_client.
+        from gateway.server.workers import Workers  # It must come before prometheus_client.
 
         Workers(config, load, listeners, certificate).run()
 
@@ -108,9 +114,9 @@ class Server(uvicorn.Server):
         shared: Path | None,
         parent: int | None,
     ) -> None:
-        from gateway.app import create_app  # After prometheus_client was told of the workers.
-        from gateway.shared_rates import SharedBucket
-        from gateway.sources import own_rate
+        from gateway.edge.app import create_app  # After prometheus_client was told of the workers.
+        from gateway.edge.shared_rates import SharedBucket
+        from gateway.edge.sources import own_rate
 
         def shared_rate(source: str, rate: float) -> SharedBucket:
             assert shared is not None

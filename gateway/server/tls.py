@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-from schemas.config import Config, ConfigError, Edge
+from schemas.configuration.config import Config, ConfigError, Edge
 
 # TLS 1.2's with forward secrecy and authenticated encryption (RFC 9325 §4.2); 1.3 has no others.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from gateway.bodies import ClientGone
+from gateway.http.bodies import ClientGone
 
 
 class Whole:

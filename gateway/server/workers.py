@@ -17,11 +17,11 @@ from pathlib import Path
 
 import structlog
 
-from gateway.listeners import Listeners
-from gateway.reloading import Load, read_again
-from gateway.server import SIGNALS, work
-from gateway.tls import Certificate, renew
-from schemas.config import Config
+from gateway.server.listeners import Listeners
+from gateway.server.reloading import Load, read_again
+from gateway.server.server import SIGNALS, work
+from gateway.server.tls import Certificate, renew
+from schemas.configuration.config import Config
 
 WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 RESTART_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""What can be configured (product.md §6), and what each key may be."""
+"""What can be configured (contract.md#configuration), and what each key may be."""
 
 import hashlib
 import re
@@ -17,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.config_values import (
+from schemas.configuration.patterns import Pattern
+from schemas.configuration.values import (
     API_KEY,
     FIELD,
     ORIGIN,
@@ -36,7 +37,6 @@ from schemas.config_values import (
     Seconds,
     Start,
 )
-from schemas.patterns import Pattern
 from schemas.topics import Topics
 
 Dialect = Literal["native", "amplitude", "segment", "aampe", "webhooks"]
@@ -238,7 +238,7 @@ class AmplitudeDestination(DestinationBase):
     def url(self) -> str:
         if self.base_url is not None:
             return self.base_url
-        # upstreams.md §1.0.
+        # amplitude.md#hosts.
         return {"us": "https://api2.amplitude.com", "eu": "https://api.eu.amplitude.com"}[
             self.region
         ]
@@ -251,7 +251,7 @@ class AampeDestination(DestinationBase):
 
     @property
     def url(self) -> str:
-        # upstreams.md §2.0.
+        # aampe.md#hosts.
         return self.base_url or f"https://ingestion.{self.region}.api.aampe.com"
 
 

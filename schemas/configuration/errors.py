@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from schemas.config import (
+from schemas.configuration.config import (
     AampeDestination,
     AmplitudeDestination,
     Config,
@@ -16,7 +16,7 @@ from schemas.config import (
     Scrub,
     Source,
 )
-from schemas.config_values import (
+from schemas.configuration.values import (
     BASE_URL,
     BOOTSTRAP,
     FIELD,

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from schemas.config import Config, ConfigError, Kafka
-from schemas.config_errors import words
+from schemas.configuration.config import Config, ConfigError, Kafka
+from schemas.configuration.errors import words
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "scrub")

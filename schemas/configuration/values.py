@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from schemas.urls import usable_url
+from schemas.configuration.urls import usable_url
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 # Without a port, Kafka's clients differ: some take 9092, and so perhaps another Kafka.

@@ -1,1 +1,1 @@
-"""Writing to Kafka: what the edge and the delivery share. Only this room knows the producer."""
+"""How records are written to Kafka: the same way by the edge and by the delivery."""

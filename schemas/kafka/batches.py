@@ -9,9 +9,9 @@ from typing import Any
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from producing.numbering import Numbering
-from producing.outage import Outage
-from producing.sizes import Sizes
+from schemas.kafka.numbering import Numbering
+from schemas.kafka.outage import Outage
+from schemas.kafka.sizes import Sizes
 from schemas.records import Headers, TopicPartition
 
 # A request to a broker holds a batch of each partition that has one, and brokers close the
@@ -19,7 +19,7 @@ from schemas.records import Headers, TopicPartition
 LARGE_BYTES = 1_000_000
 SLOW_SECONDS = 10.0
 Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
-_logger = logging.getLogger("ampgate.kafka")
+_logger = logging.getLogger("ampgate.lab.kafka.kafka")
 
 
 class NotStored(Exception):  # noqa: N818  It reads as what happened.

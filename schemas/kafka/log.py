@@ -12,12 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from producing.connection import CODECS, Connection
-from producing.lanes import Appendable, Lane, NotStored, TooLargeForKafka, Way
-from producing.outage import Outage
-from producing.partitioner import positive_hash
-from producing.sizes import RECORD_BYTES, Sizes
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import Appendable, Lane, NotStored, TooLargeForKafka, Way
+from schemas.kafka.connection import CODECS, Connection
+from schemas.kafka.outage import Outage
+from schemas.kafka.partitioner import positive_hash
+from schemas.kafka.sizes import RECORD_BYTES, Sizes
 from schemas.records import NewRecord, TopicPartition
 
 KNOWN_KEYS_MAX = 50_000

@@ -10,7 +10,7 @@ from schemas.records import TopicPartition
 FRESH_SECONDS = 15.0
 # and sooner, if one that failed as it did takes writes again: then Kafka as a whole was away.
 QUIET_SECONDS = 3.0
-_logger = logging.getLogger("ampgate.kafka")
+_logger = logging.getLogger("ampgate.lab.kafka.kafka")
 
 
 class Outage:

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from ampgate import topics
-from ampgate.archive import archive
-from ampgate.chaos.clients import event
-from ampgate.chaos.fleet import KEY, Fleet
-from ampgate.chaos.verdict import judge
-from ampgate.chaos.witness import Witness
-from ampgate.kafka_ports import free_ports
-from schemas.config import Kafka
+from ampgate.archive.archive import archive
+from ampgate.lab.chaos.clients import event
+from ampgate.lab.chaos.fleet import KEY, Fleet
+from ampgate.lab.chaos.verdict import judge
+from ampgate.lab.chaos.witness import Witness
+from ampgate.lab.kafka.ports import free_ports
+from schemas.configuration.config import Kafka
 from tests.conftest import Broker
 from tests.eventually import seen
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 import consumers.metrics
-from gateway.metrics import Metrics
+from gateway.edge.metrics import Metrics
 
 assert consumers.metrics, "it declares its metrics when it is imported"
 

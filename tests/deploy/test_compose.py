@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ampgate.kafka_jars import KAFKA_VERSION
+from ampgate.lab.kafka.jars import KAFKA_VERSION
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("python:3.13-slim", f"apache/kafka:{KAFKA_VERSION}")

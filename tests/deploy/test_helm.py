@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.config_file import parse
+from schemas.configuration.file import parse
 from schemas.topics import Kind, Topics
 
 ROOT = Path(__file__).parents[2]

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from ampgate.cli import app
-from ampgate.kafka_jars import KAFKA_VERSION
-from schemas.config_file import load
+from ampgate.cli.main import app
+from ampgate.lab.kafka.jars import KAFKA_VERSION
+from schemas.configuration.file import load
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -71,7 +71,8 @@ def test_the_copied_files_make_a_package_that_runs(tmp_path: Path) -> None:
 
     look = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "import ampgate.cli, gateway.server, consumers.server; print(gateway.server.__file__)"
+        "import ampgate.cli.main, gateway.server.server, consumers.server;"
+        "print(gateway.server.server.__file__)"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", look, str(into)], capture_output=True, text=True, check=True

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from tests.kafka_in_docker import why_not
 
 HERE, ELSEWHERE = "apache/kafka:here", "apache/kafka:elsewhere"

@@ -17,7 +17,7 @@ ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 DASHBOARD = DEPLOY / "grafana" / "ampgate.json"
 NAME = re.compile(r"\bampgate[_:][a-z_0-9]+\b")
 
-# product.md §8; a metric may have more labels than it promises.
+# contract.md#metrics; a metric may have more labels than it promises.
 PROMISED = {
     "ampgate_edge_requests_total": {"dialect", "status"},
     "ampgate_edge_request_seconds": set(),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from schemas.config import Config
+from schemas.configuration.config import Config
 from tests.deploy.declared_metrics import declared
 
 DOCS = Path(__file__).parents[2] / "docs"

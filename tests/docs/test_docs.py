@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ampgate.cli import app
-from schemas.config_file import parse
+from ampgate.cli.main import app
+from schemas.configuration.file import parse
 from tests.docs.tables import DOCS, TABLE, written
 
 ROOT = DOCS.parent

@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.partitioner import murmur2
 
 from ampgate import topics
-from ampgate.kafka import JARS_DIR
-from ampgate.kafka_jars import class_path
-from schemas.config import Kafka
+from ampgate.lab.kafka.jars import class_path
+from ampgate.lab.kafka.kafka import JARS_DIR
+from schemas.configuration.config import Kafka
 from schemas.events import read_event
 from tests.conftest import Broker
 from tests.docs.tables import DOCS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.kafka import EmbeddedKafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.kafka.delivery_world import World, opened_world
 from tests.operating import Operation, operation, simulating

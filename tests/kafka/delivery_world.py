@@ -13,10 +13,10 @@ import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.deliveries import workers_of
-from consumers.http import sender_to
-from consumers.kafka_letters import Letters
+from consumers.http.client import sender_to
+from consumers.kafka.letters import Letters
 from consumers.worker import Worker
-from schemas.config import Config
+from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.operating import operation, received, set_faults, simulating

@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from ampgate import topics
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 from tests.eventually import eventually, seen
 
 KEY = {"authorization": "Bearer secret"}

@@ -21,9 +21,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
 
-from ampgate import leash, topics
-from ampgate.kafka_ports import free_ports
-from schemas.config import Config
+from ampgate import topics
+from ampgate.lab import leash
+from ampgate.lab.kafka.ports import free_ports
+from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World
@@ -32,7 +33,7 @@ from tests.kafka.shop_events import COUNTRIES, real_events, rows_by_contact
 EVENTS = int(os.environ.get("AMPGATE_OUTAGE_EVENTS", "6000"))
 OUTAGE_SECONDS = float(os.environ.get("AMPGATE_OUTAGE_SECONDS", "0"))
 RETRY_AFTER_SECONDS = 5 if OUTAGE_SECONDS else 2
-SIMULATOR = "import sys; from ampgate.simulators.app import serve; serve('aampe', '127.0.0.1', \
+SIMULATOR = "import sys; from ampgate.lab.simulators.app import serve; serve('aampe', '127.0.0.1', \
 int(sys.argv[1]), accepted_keys=frozenset([sys.argv[2]]))"
 
 

@@ -8,8 +8,8 @@ import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from ampgate.check import check
-from ampgate.finding import Finding
+from ampgate.check.check import check
+from ampgate.check.finding import Finding
 from ampgate.topics import admin_client
 from schemas.topics import Kind, Topics
 from tests.conftest import Broker

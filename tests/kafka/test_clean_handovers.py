@@ -25,8 +25,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from ampgate import topics
-from ampgate.kafka_ports import free_ports
-from schemas.config import Config
+from ampgate.lab.kafka.ports import free_ports
+from schemas.configuration.config import Config
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
 from tests.conftest import Broker

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ampgate import dead_letters
-from ampgate.dead_letters import Filter
+from ampgate.resend import dead_letters
+from ampgate.resend.dead_letters import Filter
 from tests.kafka.letters import NOW, NOW_MS, die, letter
 from tests.operating import AAMPE, AMPLITUDE, Operation, event
 

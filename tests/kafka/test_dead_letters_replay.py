@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ampgate import dead_letters
-from ampgate.archive import archive
-from ampgate.batches import Stored
-from ampgate.dead_letters import Fate, Filter, Plan
-from ampgate.parking import Run
-from ampgate.trace import ByInsertId, Search, trace
-from ampgate.whereabouts import State
-from ampgate.writer import writer
-from consumers.kafka_letters import Letters
+from ampgate.archive.archive import archive
+from ampgate.archive.batches import Stored
+from ampgate.resend import dead_letters
+from ampgate.resend.dead_letters import Fate, Filter, Plan
+from ampgate.resend.parking import Run
+from ampgate.resend.writer import writer
+from ampgate.trace.trace import ByInsertId, Search, trace
+from ampgate.trace.whereabouts import State
+from consumers.kafka.letters import Letters
 from schemas.records import RawRecord
 from tests.eventually import seen
 from tests.kafka.letters import ACCEPTED, FAILED, NOW, NOW_MS, die, letter

@@ -8,11 +8,11 @@ from random import Random
 
 from consumers.delivery.delivery import Delivery
 from consumers.destinations.aampe import AampeEvents
-from consumers.kafka import Reader
-from consumers.kafka_notes import Committed
+from consumers.kafka.notes import Committed
+from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
 from consumers.progress import Progress
-from schemas.config import AampeDestination
+from schemas.configuration.config import AampeDestination
 from schemas.records import TopicPartition
 from schemas.topics import Kind
 from tests.eventually import eventually

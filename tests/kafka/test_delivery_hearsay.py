@@ -6,8 +6,8 @@ What it took for settled would never be sent: to send twice is the lesser evil.
 from aiokafka.admin import NewTopic
 
 from ampgate.topics import admin_client
-from consumers.commit_notes import CommitNote, encoded
 from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
 from tests.eventually import seen
 from tests.kafka.delivery_world import World, event

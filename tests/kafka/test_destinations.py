@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.archive import Archive, archive
-from ampgate.destination_rename import Rename, moving_producer
-from ampgate.destinations import Survey
-from ampgate.groups import groups_of
-from consumers.commit_notes import CommitNote, encoded
+from ampgate.archive.archive import Archive, archive
+from ampgate.destinations.groups import groups_of
+from ampgate.destinations.left_behind import Survey
+from ampgate.destinations.rename import Rename, moving_producer
 from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.letters import LetterHeaders, Origin
 from schemas.topics import Kind
 from tests.eventually import seen

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 from aiokafka import AIOKafkaConsumer
 
-from gateway.app import create_app
-from schemas.config import Config
+from gateway.edge.app import create_app
+from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.kafka.edge_process import create_topics
 

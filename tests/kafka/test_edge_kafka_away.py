@@ -8,7 +8,7 @@ import httpx
 import psutil
 from aiokafka import AIOKafkaConsumer
 
-from ampgate.kafka import EmbeddedKafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.eventually import eventually
 from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, running
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ampgate.topics import create
-from gateway.log import EdgeLog
-from producing.lanes import NotStored
-from schemas.config import Kafka
+from gateway.edge.log import EdgeLog
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from schemas.topics import Kind
 from tests.conftest import Broker

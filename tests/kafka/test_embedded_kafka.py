@@ -12,10 +12,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
-from ampgate.kafka_ports import free_ports, is_free
+from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.ports import free_ports, is_free
 from ampgate.topics import admin_client, create
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 from tests.eventually import eventually
 
 TOPIC = "orders"
@@ -23,7 +23,7 @@ TOPIC = "orders"
 OWNER = """
 import sys
 from pathlib import Path
-from ampgate.kafka import EmbeddedKafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 kafka = EmbeddedKafka(Path(sys.argv[1]))
 kafka.start()
 print(kafka.pid(1), kafka.bootstrap_servers, flush=True)
@@ -33,7 +33,7 @@ sys.stdin.read()
 WITHOUT_EXTRA = """
 import sys
 from pathlib import Path
-from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
 sys.modules["jgo"] = None
 try:
     EmbeddedKafka(Path(sys.argv[1]), jars_dir=Path(sys.argv[1]) / "jars").start()

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.chaos.fleet import ask, scrape
-from ampgate.chaos.odd_records import unusable_records
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.chaos.fleet import ask, scrape
+from ampgate.lab.chaos.odd_records import unusable_records
+from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
 from tests.kafka.kafka_as_it_is import produce_raw

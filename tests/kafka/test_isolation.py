@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 
 from consumers.deliveries import Deliveries
 from consumers.delivery.lanes import Letter
-from consumers.kafka_letters import Letters
-from schemas.config import Config
+from consumers.kafka.letters import Letters
+from schemas.configuration.config import Config
 from tests.eventually import seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
 from tests.operating import AAMPE, AMPLITUDE, Operation

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.admin import NewTopic
 
-from ampgate.kafka import EmbeddedKafka
-from consumers.kafka_letters import Letters
-from gateway.log import EdgeLog
-from producing.lanes import NotStored
-from schemas.config import Kafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
+from consumers.kafka.letters import Letters
+from gateway.edge.log import EdgeLog
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from tests.eventually import eventually, seen
 from tests.kafka.test_letters import DESTINATION, a_letter

@@ -9,13 +9,13 @@ import threading
 import psutil
 import pytest
 
-from ampgate import leash
+from ampgate.lab import leash
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the leash")
 
 PARENT = """
 import subprocess, sys
-from ampgate import leash
+from ampgate.lab import leash
 print(subprocess.Popen(leash.leashed(["sleep", "60"])).pid, flush=True)
 sys.stdin.read()
 """

@@ -13,9 +13,9 @@ from consumers.delivery.destination import Encoded
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.parking import Unparked
-from consumers.kafka_letters import Letters
-from consumers.kafka_loader import Loader
-from schemas.config import Kafka
+from consumers.kafka.letters import Letters
+from consumers.kafka.loader import Loader
+from schemas.configuration.config import Kafka
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import Headers, TopicPartition
 from tests.conftest import Broker
@@ -141,7 +141,7 @@ async def test_many_large_letters_at_once_fit_the_brokers_requests(configured: K
 async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_takes_them(
     configured: Kafka, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="ampgate.kafka")
+    caplog.set_level(logging.INFO, logger="ampgate.lab.kafka.kafka")
     dead, parked = await topics(configured)
     await dead.delete()
     await dead.create(cleanup_policy="compact")  # It takes no record without a key.
@@ -159,7 +159,7 @@ async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_t
         [b"keyed", *(b"%d" % at for at in range(20))], key=str
     )
     assert await parked.values() == [b"parked"]
-    said = [line.levelname for line in caplog.records if line.name == "ampgate.kafka"]
+    said = [line.levelname for line in caplog.records if line.name == "ampgate.lab.kafka.kafka"]
     assert len(said) <= 4, "a line for each attempt"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from schemas.topics import Kind
 from tests.conftest import Broker
 from tests.kafka.processes import post, running, until_answers

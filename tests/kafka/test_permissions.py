@@ -3,10 +3,10 @@
 import asyncio
 
 from ampgate.topics import create
-from consumers.kafka_letters import Letters
-from gateway.log import EdgeLog
-from producing.lanes import NotStored
-from schemas.config import Kafka
+from consumers.kafka.letters import Letters
+from gateway.edge.log import EdgeLog
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from tests.conftest import Broker
 from tests.eventually import eventually, seen

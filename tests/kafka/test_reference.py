@@ -9,11 +9,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from ampgate import topics
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.ports import free_ports
 from benchmarks import golang
 from benchmarks.events import KEY, event
 from benchmarks.processes import running
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 from tests.conftest import Broker
 
 EVENTS = [event(number) for number in range(250)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.archive import archive
-from ampgate.trace import ByUser, partition_of
-from ampgate.whereabouts import State
+from ampgate.archive.archive import archive
+from ampgate.trace.trace import ByUser, partition_of
+from ampgate.trace.whereabouts import State
 from schemas.topics import Kind
 from tests.eventually import seen
 from tests.operating import (

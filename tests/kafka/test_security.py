@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ampgate.kafka import EmbeddedKafka
-from ampgate.kafka_ports import free_ports
+from ampgate.lab.kafka.kafka import EmbeddedKafka
+from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import seen
 from tests.kafka.processes import command, post, running, until_answers
 from tests.operating import received

@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from ampgate.topics import admin_client
-from ampgate.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, trace
-from ampgate.whereabouts import State
-from consumers.commit_notes import CommitNote, encoded
+from ampgate.trace.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, trace
+from ampgate.trace.whereabouts import State
 from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, after, event
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ampgate.trace import ByInsertId, ByUser, Search, partition_of, trace
-from ampgate.whereabouts import State
+from ampgate.trace.trace import ByInsertId, ByUser, Search, partition_of, trace
+from ampgate.trace.whereabouts import State
 from tests.eventually import seen
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, set_faults
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from producing.lanes import NotStored, TooLargeForKafka
-from producing.log import Log
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
+from schemas.kafka.batches import NotStored, TooLargeForKafka
+from schemas.kafka.log import Log
 from schemas.records import NewRecord
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
@@ -150,7 +150,7 @@ async def test_another_producer_takes_over_without_harm_to_what_is_in_flight(top
 async def test_an_outage_is_one_line_and_its_end_another(
     topic: Topic, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="ampgate.kafka")
+    caplog.set_level(logging.INFO, logger="ampgate.lab.kafka.kafka")
     await topic.create()
     await topic.set(cleanup_policy="compact")
     async with log_of(topic) as log:

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from producing.log import Log
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
+from schemas.kafka.log import Log
 from schemas.records import Record
 from tests.eventually import seen
 

@@ -1,6 +1,6 @@
 """The whole way: what SDKs send through the edge, and delivery, is what Amplitude takes."""
 
-from schemas.config import Config
+from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.kafka.delivery_world import opened_world
 from tests.kafka.test_edge import serving

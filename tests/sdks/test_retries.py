@@ -35,7 +35,9 @@ async def test_over_the_rate_is_sent_again(shop: Shop, send: Send) -> None:
 
 
 async def test_amplitude_waits_as_long_as_it_does_for_amplitude(shop: Shop) -> None:
-    """Half a minute: whoever is named as throttled is held for so long (upstreams.md §3.3)."""
+    """Half a minute: whoever is named as throttled is held for so long
+    (amplitude-sdks.md#how-they-react).
+    """
     before = [{"event_type": f"Order {number}", "user_id": "user-0"} for number in range(20)]
     async with shop.edge.client() as client:
         upload = {"api_key": "slow-key", "events": before}

@@ -10,7 +10,7 @@ from random import Random
 
 import orjson
 
-from ampgate.simulators import model as models
+from ampgate.lab.simulators import model as models
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from tests.simulation.faults import Faults
 from tests.simulation.poison import IMPOSSIBLE, UNREADABLE

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ampgate.simulators.properties import apply_operations
+from ampgate.lab.simulators.properties import apply_operations
 from consumers.delivery.lanes import Letter
 from consumers.delivery.pace import REJECTS_MIN
 from tests.simulation.population import AMPLITUDE

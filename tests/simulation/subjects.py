@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 import orjson
 from pydantic import SecretStr
 
-from ampgate.simulators.aampe import Aampe, AampeOptions
-from ampgate.simulators.amplitude import Amplitude
-from ampgate.simulators.amplitude_project import AmplitudeOptions
-from ampgate.simulators.model import Model
-from ampgate.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
+from ampgate.lab.simulators.aampe import Aampe, AampeOptions
+from ampgate.lab.simulators.amplitude import Amplitude
+from ampgate.lab.simulators.amplitude_project import AmplitudeOptions
+from ampgate.lab.simulators.model import Model
+from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
 from consumers.delivery.destination import Destination
 from consumers.destinations.aampe import AampeEvents, AampeProperties
 from consumers.destinations.amplitude import (
@@ -23,7 +23,7 @@ from consumers.destinations.amplitude import (
     AmplitudeIdentifyAsEvents,
 )
 from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
-from schemas.config import AampeDestination, AmplitudeDestination
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 
 FLIGHT_SECONDS_MAX = 4.0  # Either way.
 NAME = "a"

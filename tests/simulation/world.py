@@ -9,7 +9,7 @@ from random import Random
 from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Unfinished, shortened
-from consumers.letter_forms import reference, whole
+from consumers.kafka.letter_forms import reference, whole
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin

@@ -11,9 +11,9 @@ from random import Random
 import orjson
 from pyreqwest.client import ClientBuilder
 
-from ampgate.lines import LANES, parse_line
-from ampgate.posting import Post, poster
-from ampgate.send import Sender
+from ampgate.send.lines import LANES, parse_line
+from ampgate.send.posting import Post, poster
+from ampgate.send.send import Sender
 
 CLIENTS = 6
 USERS_EACH = 8

@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
-from ampgate import leash
-from ampgate.kafka_ports import free_ports
-from schemas.config import Config
-from schemas.config_file import load
+from ampgate.lab import leash
+from ampgate.lab.kafka.ports import free_ports
+from schemas.configuration.config import Config
+from schemas.configuration.file import load
 
 POLL_SECONDS = 0.05
 READY_SECONDS = 120.0  # Kafka may be away meanwhile.

@@ -13,9 +13,9 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from ampgate.chaos.clients import event
-from ampgate.configuration import client_arguments
-from schemas.config import Kafka
+from ampgate.cli.configuration import client_arguments
+from ampgate.lab.chaos.clients import event
+from schemas.configuration.config import Kafka
 
 MARK = "odd"  # A header, by which an unusable record is known again.
 GOOD = ""

@@ -18,19 +18,19 @@ from random import Random
 import orjson
 
 from ampgate import topics
-from ampgate.archive import archive
-from ampgate.chaos.clients import Client, connected_clients, users
-from ampgate.chaos.fleet import KEY, ChaosError, Fleet, Member, ask
-from ampgate.chaos.odd_records import OddProducer
-from ampgate.chaos.plan import Act, Lane, Rule, Step, plan
-from ampgate.chaos.verdict import Counted, judge
-from ampgate.chaos.witness import Witness
-from ampgate.finding import Finding
-from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
-from ampgate.kafka_ports import free_ports
-from ampgate.lines import SendError
+from ampgate.archive.archive import archive
+from ampgate.check.finding import Finding
+from ampgate.lab.chaos.clients import Client, connected_clients, users
+from ampgate.lab.chaos.fleet import KEY, ChaosError, Fleet, Member, ask
+from ampgate.lab.chaos.odd_records import OddProducer
+from ampgate.lab.chaos.plan import Act, Lane, Rule, Step, plan
+from ampgate.lab.chaos.verdict import Counted, judge
+from ampgate.lab.chaos.witness import Witness
+from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.ports import free_ports
+from ampgate.send.lines import SendError
 from ampgate.topics import TopicsError
-from schemas.config import Kafka
+from schemas.configuration.config import Kafka
 
 EDGES = 2
 PARTITIONS = 6

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ampgate.chaos.fleet import DESTINATIONS
-from ampgate.finding import Finding
+from ampgate.check.finding import Finding
+from ampgate.lab.chaos.fleet import DESTINATIONS
 
 SHOWN_MAX = 5
 FIX = "a promise is broken: please report it with the seed and the logs"

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import orjson
 
-from ampgate.archive import Archive
-from ampgate.batches import Wanted
-from ampgate.chaos.fleet import DESTINATIONS, Fleet, Member, ask, scrape
-from ampgate.chaos.odd_records import MARK
-from ampgate.chaos.verdict import Counted, DeadLetter, Evidence
-from schemas.config import Kafka
+from ampgate.archive.archive import Archive
+from ampgate.archive.batches import Wanted
+from ampgate.lab.chaos.fleet import DESTINATIONS, Fleet, Member, ask, scrape
+from ampgate.lab.chaos.odd_records import MARK
+from ampgate.lab.chaos.verdict import Counted, DeadLetter, Evidence
+from schemas.configuration.config import Kafka
 from schemas.topics import Kind
 
 IDS = {"amplitude": "insert_id", "aampe": "event_id"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ampgate.dev_configuration import CONFIGURATION_FILE, KEY, Options
-from schemas.config import Config
+from ampgate.lab.dev.configuration import CONFIGURATION_FILE, KEY, Options
+from schemas.configuration.config import Config
 
 USER = "ann@example.org"
 

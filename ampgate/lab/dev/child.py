@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from ampgate import leash
+from ampgate.lab import leash
 
 RESTART_SECONDS = 1.0
 DEATHS_MAX = 5

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.config import Config
-from schemas.config_file import load
+from schemas.configuration.config import Config
+from schemas.configuration.file import load
 
 KEY = "dev"
 CONFIGURATION_FILE = "ampgate.toml"

@@ -14,12 +14,12 @@ from types import FrameType
 from rich.console import Console
 
 from ampgate import topics
-from ampgate.dev_announcement import announce
-from ampgate.dev_child import Child, KeepsDyingError
-from ampgate.dev_configuration import CONFIGURATION_FILE, Options, configure
-from ampgate.kafka import EmbeddedKafka, EmbeddedKafkaError
-from ampgate.kafka_ports import is_free
-from schemas.config import Config
+from ampgate.lab.dev.announcement import announce
+from ampgate.lab.dev.child import Child, KeepsDyingError
+from ampgate.lab.dev.configuration import CONFIGURATION_FILE, Options, configure
+from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.ports import is_free
+from schemas.configuration.config import Config
 
 POLL_SECONDS = 0.1
 READY_SECONDS = 60.0

@@ -12,8 +12,8 @@ from typing import IO
 if sys.platform != "win32":
     import fcntl
 
-from ampgate.kafka_jars import EmbeddedKafkaError
-from ampgate.kafka_ports import free_ports, is_free
+from ampgate.lab.kafka.jars import EmbeddedKafkaError
+from ampgate.lab.kafka.ports import free_ports, is_free
 
 
 @dataclass(frozen=True, slots=True)

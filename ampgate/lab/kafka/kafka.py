@@ -1,8 +1,8 @@
 """The embedded Kafka: the real Apache Kafka in KRaft mode, one to three nodes on this machine.
 
 Theory of operation: every node is broker and controller at once, a Java process on a leash
-(`ampgate.leash`), configured by files written anew at each start. What lasts is `cluster.json`
-(`ampgate.kafka_cluster`) and each node's records under `node-N/log`.
+(`ampgate.lab.leash`), configured by files written anew at each start. What lasts is `cluster.json`
+(`ampgate.lab.kafka.cluster`) and each node's records under `node-N/log`.
 Controllers listen on new ports at every start: the quorum is static configuration, so Kafka does
 not mind. A start is over when each node names all of them in its answer to a Metadata request.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ampgate import leash
-from ampgate.kafka_cluster import claim, lock
-from ampgate.kafka_jars import EmbeddedKafkaError, Progress, class_path, java_executable
-from ampgate.kafka_ports import free_ports, named_by
-from ampgate.kafka_settings import (
+from ampgate.lab import leash
+from ampgate.lab.kafka.cluster import claim, lock
+from ampgate.lab.kafka.jars import EmbeddedKafkaError, Progress, class_path, java_executable
+from ampgate.lab.kafka.ports import free_ports, named_by
+from ampgate.lab.kafka.settings import (
     HOST,
     broker_settings,
     log4j_settings,

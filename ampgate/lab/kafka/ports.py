@@ -4,7 +4,7 @@ import socket
 import struct
 from contextlib import ExitStack
 
-from ampgate.kafka_settings import HOST
+from ampgate.lab.kafka.settings import HOST
 
 ANSWER_TIMEOUT_SECONDS = 2.0
 METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"ampgate", 0)  # Version 1; of no topic.

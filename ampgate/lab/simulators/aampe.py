@@ -1,4 +1,4 @@
-"""Aampe's ingestion API as a pure model (upstreams.md §2.1 to §2.3).
+"""Aampe's ingestion API as a pure model (aampe.md#events to aampe.md#answers).
 
 The service is FastAPI: its 401, 404, 405 and 422 bodies are FastAPI's and pydantic's own, so
 pydantic itself does the checking. Limits are not published; a rate can be set.
@@ -14,7 +14,7 @@ from typing import Annotated
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
-from ampgate.simulators.model import (
+from ampgate.lab.simulators.model import (
     FAIR,
     Answer,
     Conditions,
@@ -28,7 +28,7 @@ from ampgate.simulators.model import (
 MILLISECONDS_FROM = 1e11  # As seconds this is the year 5138.
 PATHS = ("/v1/events", "/v1/properties")
 
-# A number, not a string with one (§2.1: "require `timestamp` numeric").
+# A number, not a string with one (aampe.md#events: "require `timestamp` numeric").
 Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 

@@ -1,17 +1,19 @@
-"""Amplitude's ingestion API as a pure model (upstreams.md §1.1 to §1.9).
+"""Amplitude's ingestion API as a pure model (amplitude.md#request to
+amplitude.md#order-of-validation).
 
-All or nothing: whatever is not a 200 stored nothing (§1.7). What a correct client never does is
+All or nothing: whatever is not a 200 stored nothing (amplitude.md#partial-success). What a correct
+client never does is
 noted as a violation, also where Amplitude itself would let it pass.
 """
 
 from collections.abc import Mapping
 
-from ampgate.simulators.amplitude_events import decode_list, decode_object, decode_upload
-from ampgate.simulators.amplitude_identify import IdentifyEndpoint, identifications
-from ampgate.simulators.amplitude_project import AmplitudeOptions, Project, unpacked
-from ampgate.simulators.amplitude_upload import UploadEndpoint
-from ampgate.simulators.forms import form_fields
-from ampgate.simulators.model import (
+from ampgate.lab.simulators.amplitude_events import decode_list, decode_object, decode_upload
+from ampgate.lab.simulators.amplitude_identify import IdentifyEndpoint, identifications
+from ampgate.lab.simulators.amplitude_project import AmplitudeOptions, Project, unpacked
+from ampgate.lab.simulators.amplitude_upload import UploadEndpoint
+from ampgate.lab.simulators.forms import form_fields
+from ampgate.lab.simulators.model import (
     FAIR,
     Answer,
     Conditions,

@@ -1,6 +1,7 @@
 """The body of `/2/httpapi` and `/batch`: what is in it, and what is wrong with it.
 
-The checks and their order are those of upstreams.md §1.9; the fields those of §1.1.
+The checks and their order are those of amplitude.md#order-of-validation; the fields those of
+amplitude.md#request.
 
 Only the members that decide something are decoded; everything else stays a slice of the body,
 which is checked to be JSON and never built. 2,000 events so cost about a millisecond.
@@ -95,7 +96,7 @@ def decode_events(raws: list[msgspec.Raw], findings: Findings) -> list[Event] | 
 
 
 def min_id_length(raw: msgspec.Raw, default: int) -> int:
-    """Unreadable options are ignored: Segment literally sends `undefined` (§1.3)."""
+    """Unreadable options are ignored: Segment sends `undefined` (amplitude.md#identify)."""
     try:
         length = _OPTIONS.decode(raw).min_id_length
     except (msgspec.DecodeError, RecursionError):
@@ -127,14 +128,16 @@ def is_absent(raw: msgspec.Raw) -> bool:
 
 
 def is_invalid_id(name: str) -> bool:
-    """Amplitude's list, and ids of zeros only, as a phone that limits tracking sends (§1.1)."""
+    """Amplitude's list, and ids of zeros only, as a phone that limits tracking sends
+    (amplitude.md#per-user-limits).
+    """
     if len(name) > LISTED_ID_MAX and name[-1] not in "0- \t\r\n":
         return False  # Most ids, at a third of the cost.
     return name.strip().lower() in INVALID_IDS or not name.strip("0-")
 
 
 def check_events(events: list[Event], findings: Findings, min_length: int) -> None:
-    """Checks 10 to 12 of §1.9."""
+    """Checks 10 to 12 of amplitude.md#order-of-validation."""
     for index, event in enumerate(events):
         event_type = event.event_type
         if event_type is None:
@@ -179,7 +182,7 @@ def _check_objects(event: Event, index: int, findings: Findings) -> None:
 
 
 def _check_anonymous(event: Event, index: int, findings: Findings) -> None:
-    """A `$groupidentify` may come with neither id (§1.6)."""
+    """A `$groupidentify` may come with neither id (amplitude.md#property-operations)."""
     is_wrong_type = any(index in findings.invalid.get(n, ()) for n in ("user_id", "device_id"))
     if event.event_type != "$groupidentify" and not is_wrong_type:
         _find(findings.missing, "user_id", index)

@@ -1,4 +1,5 @@
-"""`/identify` and `/groupidentify` (upstreams.md §1.3, §1.4): forms in, plain text out.
+"""`/identify` and `/groupidentify` (amplitude.md#identify, amplitude.md#group-identify): forms in,
+plain text out.
 
 An array is taken as atomic, as `/batch` is; the documentation does not say.
 """
@@ -7,21 +8,22 @@ from collections import Counter
 
 import msgspec
 
-from ampgate.simulators.amplitude_events import (
+from ampgate.lab.simulators.amplitude_events import (
     ABSENT,
     decode_list,
     decode_object,
     is_invalid_id,
     min_id_length,
 )
-from ampgate.simulators.amplitude_project import Project
-from ampgate.simulators.forms import form_fields, is_json
-from ampgate.simulators.model import Answer, Conditions, Request, one_line, text_answer
-from ampgate.simulators.windows import Limits, Throttle
+from ampgate.lab.simulators.amplitude_project import Project
+from ampgate.lab.simulators.forms import form_fields, is_json
+from ampgate.lab.simulators.model import Answer, Conditions, Request, one_line, text_answer
+from ampgate.lab.simulators.windows import Limits, Throttle
 
-IDENTIFICATIONS_MAX = 1024  # Documented for groups (§1.4); the same is asked of users.
-URL_MAX_BYTES = 8000  # "long URLs → 414" (§1.3); the usual limit of servers.
-THROTTLED_SECONDS = 15.0  # "pause devices of that request 15 s" (§1.3).
+# Documented for groups (amplitude.md#group-identify); the same is asked of users.
+IDENTIFICATIONS_MAX = 1024
+URL_MAX_BYTES = 8000  # "long URLs → 414" (amplitude.md#identify); the usual limit of servers.
+THROTTLED_SECONDS = 15.0  # "pause devices of that request 15 s" (amplitude.md#identify).
 MIN_ID_LENGTH = 5
 
 
@@ -85,7 +87,7 @@ class IdentifyEndpoint:
             violations.note(f"{self._path}: a URL of {len(request.query)} bytes")
             return text_answer(414, "uri_too_long")
         if request.headers.get("content-encoding", "identity") != "identity":
-            # gzip is known of the two JSON endpoints only (§1.0).
+            # gzip is known of the two JSON endpoints only (amplitude.md#hosts).
             violations.note(f"{self._path}: content-encoding {request.headers['content-encoding']}")
             return text_answer(400, "missing_event")
         if is_json(request):
@@ -130,7 +132,7 @@ class IdentifyEndpoint:
     def _judge(
         self, found: list[Identification], now: float, conditions: Conditions
     ) -> Answer | None:
-        """One user twice in a request is always throttled, as Mozilla saw (§1.3)."""
+        """One user twice in a request is always throttled (amplitude.md#identify)."""
         counts = Counter([_owner(identification) for identification in found])
         twice = [name for name, count in counts.items() if count > 1]
         for name in twice:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from isal import isal_zlib
 
-from ampgate.simulators.dedupe import Dedupe
-from ampgate.simulators.model import Received, Request, Violations
-from ampgate.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS, PropertyTable
+from ampgate.lab.simulators.dedupe import Dedupe
+from ampgate.lab.simulators.model import Received, Request, Violations
+from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS, PropertyTable
 
 ShortIds = Literal["reject", "drop"]
 _GZIP = 31  # zlib's window bits for a gzip header and trailer.
@@ -20,7 +20,7 @@ _GZIP = 31  # zlib's window bits for a gzip header and trailer.
 
 @dataclass(frozen=True, slots=True)
 class AmplitudeOptions:
-    """The real limits (upstreams.md §1.1, §1.2), each to be made smaller by a test."""
+    """The real limits (amplitude.md#per-user-limits), each to be made smaller by a test."""
 
     accepted_keys: frozenset[str] | None = None  # `None`: any key that is not empty.
     body_max_bytes: Mapping[str, int] = field(
@@ -31,7 +31,8 @@ class AmplitudeOptions:
             "/groupidentify": 1_000_000,
         }
     )
-    # Documentation and observation differ; these are the observations (§1.1, "Too-short IDs").
+    # Documentation and observation differ; these are the observations (amplitude.md#request,
+    # "Too-short IDs").
     short_ids: Mapping[str, ShortIds] = field(
         default_factory=lambda: {"/2/httpapi": "reject", "/batch": "drop", "/identify": "drop"}
     )
@@ -82,7 +83,8 @@ class Project:
 def unpacked(request: Request, limit: int) -> bytes | None:
     """The decoded body, cut soon after `limit`; `None` when it cannot be decoded.
 
-    gzip is not in the documentation but in the official browser and Kotlin SDKs (§1.0).
+    gzip is not in the documentation but in the official browser and Kotlin SDKs
+    (amplitude.md#hosts).
     """
     match request.headers.get("content-encoding", "identity").strip().lower():
         case "identity" | "":

@@ -1,4 +1,6 @@
-"""`/2/httpapi` and `/batch` (upstreams.md §1.1, §1.2), checked in the order of §1.9."""
+"""`/2/httpapi` and `/batch` (amplitude.md#request), checked in the order of
+amplitude.md#order-of-validation.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,12 +8,12 @@ from math import floor
 
 import msgspec
 
-from ampgate.simulators import amplitude_events as events_of
-from ampgate.simulators.amplitude_events import Event, Findings, Indexes
-from ampgate.simulators.amplitude_project import Project, unpacked
-from ampgate.simulators.dedupe import Seen
-from ampgate.simulators.model import Answer, Conditions, Request, json_answer, one_line
-from ampgate.simulators.windows import Limits, Throttle
+from ampgate.lab.simulators import amplitude_events as events_of
+from ampgate.lab.simulators.amplitude_events import Event, Findings, Indexes
+from ampgate.lab.simulators.amplitude_project import Project, unpacked
+from ampgate.lab.simulators.dedupe import Seen
+from ampgate.lab.simulators.model import Answer, Conditions, Request, json_answer, one_line
+from ampgate.lab.simulators.windows import Limits, Throttle
 
 MIN_ID_LENGTH = 5
 _MISSING = "Request missing required field"
@@ -105,7 +107,9 @@ class UploadEndpoint:
         return None
 
     def _blame(self, error: str, member: str, indexes: Indexes) -> Answer:
-        """`/2/httpapi` names only the first offending index of a field (§1.1, "Index quirk")."""
+        """`/2/httpapi` names only the first offending index of a field (amplitude.md#bad-request,
+        "Index quirk").
+        """
         if self._path == "/2/httpapi":
             indexes = {name: sorted(found)[:1] for name, found in indexes.items()}
         self._project.dead[self._path] += len({i for found in indexes.values() for i in found})
@@ -176,7 +180,7 @@ class UploadEndpoint:
             self._identify(event, now)
 
     def _is_repeated(self, event: Event, insert_id: str, now: float) -> bool:
-        # Without a device_id Amplitude derives one from the user_id (§1.5).
+        # Without a device_id Amplitude derives one from the user_id (amplitude.md#deduplication).
         device = event.device_id or f"user_id {event.user_id}"
         seen = self._project.dedupe.see(device, insert_id, _content(event), now)
         if seen is Seen.CHANGED:
@@ -185,7 +189,9 @@ class UploadEndpoint:
         return seen is not Seen.NEW
 
     def _identify(self, event: Event, now: float) -> None:
-        """Any event may set properties; operations are documented for `$identify` only (§1.6)."""
+        """Any event may set properties; operations are documented for `$identify` only
+        (amplitude.md#property-operations).
+        """
         project = self._project
         if event.event_type == "$groupidentify":
             groups = events_of.decode_object(event.groups)

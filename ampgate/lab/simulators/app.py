@@ -32,14 +32,14 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ampgate.simulators.aampe import Aampe, AampeOptions
-from ampgate.simulators.amplitude import Amplitude
-from ampgate.simulators.amplitude_project import AmplitudeOptions
-from ampgate.simulators.fault_rules import Faults
-from ampgate.simulators.model import Answer, Model, Request, json_answer
-from ampgate.simulators.simulator import Simulator
-from ampgate.simulators.spool import Spool
-from schemas.config import ConfigError
+from ampgate.lab.simulators.aampe import Aampe, AampeOptions
+from ampgate.lab.simulators.amplitude import Amplitude
+from ampgate.lab.simulators.amplitude_project import AmplitudeOptions
+from ampgate.lab.simulators.fault_rules import Faults
+from ampgate.lab.simulators.model import Answer, Model, Request, json_answer
+from ampgate.lab.simulators.simulator import Simulator
+from ampgate.lab.simulators.spool import Spool
+from schemas.configuration.config import ConfigError
 
 RESET_EXTENSION = "ampgate.reset"
 _LINGER_ZERO = struct.pack("ii", 1, 0)

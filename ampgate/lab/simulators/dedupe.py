@@ -1,4 +1,6 @@
-"""Which events Amplitude has seen: (device_id, insert_id) for seven days (upstreams.md §1.5)."""
+"""Which events Amplitude has seen: (device_id, insert_id) for seven days
+(amplitude.md#deduplication).
+"""
 
 from enum import Enum, auto
 

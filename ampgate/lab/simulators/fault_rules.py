@@ -43,7 +43,7 @@ class AnswerWith(_Strict):
 
 
 class Html(_Strict):
-    """A load balancer's page (upstreams.md §1.0)."""
+    """A load balancer's page (amplitude.md#hosts)."""
 
     kind: Literal["html"]
     status: int = Field(default=502, ge=200, le=599)

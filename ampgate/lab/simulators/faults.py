@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from ampgate.simulators.fault_rules import (
+from ampgate.lab.simulators.fault_rules import (
     AnswerWith,
     Delay,
     Empty,
@@ -19,7 +19,7 @@ from ampgate.simulators.fault_rules import (
     Rule,
     Silence,
 )
-from ampgate.simulators.model import Answer, Conditions, json_answer
+from ampgate.lab.simulators.model import Answer, Conditions, json_answer
 
 _PROPERTIES = ("event_properties", "user_properties", "group_properties", "metadata")
 _IDS = ("user_id", "device_id", "contact_id", "group_value")

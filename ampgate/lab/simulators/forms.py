@@ -1,9 +1,9 @@
-"""The body of `/identify` and `/groupidentify`: a form, not JSON (upstreams.md §1.3)."""
+"""The body of `/identify` and `/groupidentify`: a form, not JSON (amplitude.md#identify)."""
 
 import re
 from urllib.parse import parse_qsl
 
-from ampgate.simulators.model import Request
+from ampgate.lab.simulators.model import Request
 
 FIELDS_MAX = 100
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?')

@@ -1,4 +1,4 @@
-"""Properties of users and groups, and the operations on them (upstreams.md §1.6).
+"""Properties of users and groups, and the operations on them (amplitude.md#property-operations).
 
 The operations of one request are applied in the server's order, whatever order they came in:
 clearAll, unset, set, setOnce, add, append, prepend, preInsert, postInsert, remove, plain keys.
@@ -7,10 +7,11 @@ clearAll, unset, set, setOnce, add, append, prepend, preInsert, postInsert, remo
 from collections.abc import Callable, Mapping
 from math import isfinite
 
-from ampgate.simulators.model import Violations
-from ampgate.simulators.windows import Window
+from ampgate.lab.simulators.model import Violations
+from ampgate.lab.simulators.windows import Window
 
-UPDATES_PER_HOUR = 1800  # Per user; what is beyond is ignored without a word (§1.1).
+# Per user; what is beyond is ignored without a word (amplitude.md#request).
+UPDATES_PER_HOUR = 1800
 _HOUR_SECONDS = 3600
 
 State = dict[str, object]

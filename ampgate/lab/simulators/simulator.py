@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ampgate.simulators.fault_rules import Faults
-from ampgate.simulators.faults import Script
-from ampgate.simulators.model import Answer, Model, Request, Violations
+from ampgate.lab.simulators.fault_rules import Faults
+from ampgate.lab.simulators.faults import Script
+from ampgate.lab.simulators.model import Answer, Model, Request, Violations
 
 
 @dataclass(frozen=True, slots=True)

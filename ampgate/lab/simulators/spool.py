@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from tempfile import TemporaryFile
 
-from ampgate.simulators.model import Received
+from ampgate.lab.simulators.model import Received
 
 CHUNK_BYTES = 1 << 18  # What is sent, and held in memory, at once.
 

@@ -1,4 +1,5 @@
-"""How often an id may come: sliding windows, holds, and the daily quota (upstreams.md §1.1, §1.2).
+"""How often an id may come: sliding windows, holds, and the daily quota (amplitude.md#request,
+amplitude.md#per-user-limits).
 
 A rejected request counts nothing: nothing of it was stored. What it does is hold the named ids:
 until then they are answered 429 again, and a client that sends one early breaks its promise.
@@ -9,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
-from ampgate.simulators.model import Violations
+from ampgate.lab.simulators.model import Violations
 
-THROTTLED_SECONDS = 30.0  # "pause that user/device 30 s" (§1.1).
+THROTTLED_SECONDS = 30.0  # "pause that user/device 30 s" (amplitude.md#request).
 HOUR_SECONDS = 3600.0
-RATE_SPAN_SECONDS = 30  # "averaged over 30 s" (§1.2).
+RATE_SPAN_SECONDS = 30  # "averaged over 30 s" (amplitude.md#per-user-limits).
 QUOTA_SPAN_SECONDS = 24 * 3600
 QUOTA_STEP_SECONDS = 3600
 
@@ -70,7 +71,9 @@ FREE = Judgement()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`daily_quota` counts only ids in `flagged`: the ones Amplitude took for spammers (§1.2)."""
+    """`daily_quota` counts only ids in `flagged`: the ones Amplitude took for spammers
+    (amplitude.md#per-user-limits).
+    """
 
     events_per_second: int
     throttled_seconds: float = THROTTLED_SECONDS

@@ -7,7 +7,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.batches import Answer, Wanted, search
+from ampgate.archive.batches import Answer, Wanted, search
 from tests.raw_batches import CODECS, Raw
 from tests.raw_batches import batch as raw_batch
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.chaos.plan import Act, Lane, Step, plan
-from ampgate.simulators.app import simulator_app
+from ampgate.lab.chaos.plan import Act, Lane, Step, plan
+from ampgate.lab.simulators.app import simulator_app
 
 USERS = [f"user{number:02}" for number in range(20)]
 seeds = st.integers(0, 2**32 - 1)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ampgate.chaos.verdict import Counted, DeadLetter, Evidence, judge
+from ampgate.lab.chaos.verdict import Counted, DeadLetter, Evidence, judge
 
 SENT = ["ann-0", "bob-0", "ann-1", "bob-1"]
 BALANCED = Counted(4, 4, {"amplitude-chaos": {"delivered": 3, "skipped": 1, "waiting": 0}})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ampgate.check_destinations import (
+from ampgate.check.destinations import (
     ADDRESS_FIX,
     KEY_FIX,
     Probed,
@@ -15,7 +15,7 @@ from ampgate.check_destinations import (
 from consumers.delivery.destination import Encoded, Response, Unreachable
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.config import AampeDestination, AmplitudeDestination
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 from tests.operating import HERE, received, simulating
 
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "right"}

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ampgate.check_edge import RENEW_BEFORE, check_certificate, check_keys
-from ampgate.finding import Finding
-from schemas.config import Edge, Source
-from schemas.config_file import NOT_HERE
+from ampgate.check.edge import RENEW_BEFORE, check_certificate, check_keys
+from ampgate.check.finding import Finding
+from schemas.configuration.config import Edge, Source
+from schemas.configuration.file import NOT_HERE
 
 NOW = datetime.now(UTC)
 

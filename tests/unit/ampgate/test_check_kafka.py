@@ -3,10 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
-from ampgate.check import check_brokers
-from ampgate.check_offsets import check_offsets_retention
-from ampgate.check_topics import Tools, TopicState
-from schemas.config import Kafka
+from ampgate.check.check import check_brokers
+from ampgate.check.offsets import check_offsets_retention
+from ampgate.check.topics import Tools, TopicState
+from schemas.configuration.config import Kafka
 
 
 def test_one_broker_is_a_warning_and_no_failure() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ampgate import cli
-from ampgate.dev_announcement import command
+from ampgate.cli import main as cli
+from ampgate.lab.dev.announcement import command
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

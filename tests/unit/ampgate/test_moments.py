@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.moments import LAST_MS, read_moment, write_moment
+from ampgate.cli.moments import LAST_MS, read_moment, write_moment
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z.
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.batches import Stored
-from ampgate.parking import OURS, Run, letter_name, replayed_times
+from ampgate.archive.batches import Stored
+from ampgate.resend.parking import OURS, Run, letter_name, replayed_times
 from consumers.delivery.parking import unparked
 
 RUN = Run("ampgate.parked", 1_767_225_600_000)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ampgate.check import check_config
-from ampgate.regions import concerns
-from schemas.config import AampeDestination, Config, Source
+from ampgate.check.check import check_config
+from ampgate.check.regions import concerns
+from schemas.configuration.config import AampeDestination, Config, Source
 
 DE, US = {"country": ["DE", "FR"]}, {"country": ["US"]}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ampgate.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
-from ampgate.posting import NO_ANSWER, Answer
-from ampgate.refusals import ALIKE_MAX
-from ampgate.send import BATCH_EVENTS, Sender
+from ampgate.send.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
+from ampgate.send.posting import NO_ANSWER, Answer
+from ampgate.send.refusals import ALIKE_MAX
+from ampgate.send.send import BATCH_EVENTS, Sender
 
 
 class Edge:

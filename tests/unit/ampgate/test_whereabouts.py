@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from ampgate.batches import Stored
-from ampgate.whereabouts import Evidence, Progress, State, locate
-from consumers.commit_notes import decoded
+from ampgate.archive.batches import Stored
+from ampgate.trace.whereabouts import Evidence, Progress, State, locate
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.config import AampeDestination, AmplitudeDestination
+from consumers.kafka.commit_notes import decoded
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 
 AMPLITUDE = AmplitudeEvents(
     AmplitudeDestination.model_validate({"name": "us", "type": "amplitude", "api_key": "k"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from consumers.delivery.destination import Reply, Request
-from consumers.http1 import Http1
+from consumers.http.http1 import Http1
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
 TIMEOUT_SECONDS = 0.5

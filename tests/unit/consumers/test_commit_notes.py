@@ -7,9 +7,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.commit_notes import BYTES_MAX, CommitNote, decoded, encoded, encoded_whole
 from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Range, Unfinished
+from consumers.kafka.commit_notes import BYTES_MAX, CommitNote, decoded, encoded, encoded_whole
 
 HELD = {97: Held("user", "exceeded_daily_quota", 1763715600.125)}
 

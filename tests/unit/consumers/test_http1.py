@@ -11,9 +11,9 @@ import trustme
 import uvloop
 
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
-from consumers.http1 import Http1
-from consumers.replies import BODY_BYTES_MAX
-from tests.unit.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
+from consumers.http.http1 import Http1
+from consumers.http.replies import BODY_BYTES_MAX
+from tests.unit.consumers.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nnull"
 CLOSING = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnull"

@@ -8,7 +8,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.kafka_assignor import SisterAssignor
+from consumers.kafka.assignor import SisterAssignor
 
 TOPICS = ["events", "parked"]
 COUNTS = st.integers(0, 20)

@@ -13,9 +13,10 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers import kafka_fetch, kafka_pieces
-from consumers.kafka_batches import Batches
-from consumers.kafka_fetch import UnreadableError
+from consumers.kafka import fetch as kafka_fetch
+from consumers.kafka import pieces as kafka_pieces
+from consumers.kafka.batches import Batches
+from consumers.kafka.fetch import UnreadableError
 from tests.raw_batches import CODECS, Raw, batch
 
 some_bytes = st.none() | st.binary(max_size=40)
@@ -60,7 +61,7 @@ def test_whatever_a_producer_wrote_is_read_as_it_is(
     with pytest.MonkeyPatch.context() as patch:
         if is_in_pieces:
             patch.setattr(kafka_pieces, "PIECE_BYTES", 30)
-            patch.setattr("consumers.kafka_batches.AT_ONCE_BYTES_MAX", 0)
+            patch.setattr("consumers.kafka.batches.AT_ONCE_BYTES_MAX", 0)
         data = batch(written, codec) + batch(written, codec, base_offset=len(written))
         found = list(fetched(data))
 

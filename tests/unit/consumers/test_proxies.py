@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from consumers.delivery.destination import Request, Response
-from consumers.http import sender_to
-from consumers.proxies import proxy_for
-from schemas.config import AampeDestination, AmplitudeDestination, ConfigError
+from consumers.http.client import sender_to
+from consumers.http.proxies import proxy_for
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, ConfigError
 
 P, Q = "http://p:1", "http://q:2"
 HERE = "https://api.example.com"

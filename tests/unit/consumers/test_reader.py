@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from consumers.kafka import Reader
-from schemas.config import Kafka
+from consumers.kafka.reader import Reader
+from schemas.configuration.config import Kafka
 from schemas.records import TopicPartition
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from gateway.app import create_app
-from producing.lanes import NotStored
-from schemas.config import Config
+from gateway.edge.app import create_app
+from schemas.configuration.config import Config
+from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 
 KEY = {"authorization": "Bearer secret"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.addresses import remote_ip, truncated
-from schemas.config import Edge
+from gateway.http.addresses import remote_ip, truncated
+from schemas.configuration.config import Edge
 from tests.unit.gateway.memory import EVENT
 from tests.unit.gateway.memory import Edge as RunningEdge
 

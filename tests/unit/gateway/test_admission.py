@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import Budget, TokenBucket
+from gateway.edge.admission import Budget, TokenBucket
 
 
 def test_the_budget_is_never_overdrawn_by_a_second_request() -> None:

@@ -9,9 +9,9 @@ import brotli
 import pytest
 import zstandard
 
-from gateway.admission import Budget
-from gateway.bodies import BodyError, ClientGone, Message, read_body
-from schemas.config import Edge
+from gateway.edge.admission import Budget
+from gateway.http.bodies import BodyError, ClientGone, Message, read_body
+from schemas.configuration.config import Edge
 
 
 class Pieces:

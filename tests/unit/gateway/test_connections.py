@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from gateway.connections import (
+from gateway.server.connections import (
     HEAD_BYTES_MAX,
     HEAD_SECONDS,
     HEADERS_MAX,
@@ -18,7 +18,7 @@ from gateway.connections import (
     LINGER_SECONDS,
     Connection,
 )
-from gateway.flow import HIGH_WATER_BYTES, READER_SECONDS
+from gateway.server.flow import HIGH_WATER_BYTES, READER_SECONDS
 from tests.unit.gateway.memory import Edge
 
 KEEP_ALIVE_SECONDS = 75

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from gateway.console import origin_of
+from gateway.edge.console import origin_of
 from tests.unit.gateway.memory import Edge
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.dead_letters import REJECTIONS_KEPT_MAX
 from gateway.dialects.shapes import RECORDS_MAX
+from gateway.edge.rejections import REJECTIONS_KEPT_MAX
 from tests.unit.gateway.calls import basic, bearer, call
 from tests.unit.gateway.memory import KEY, Edge
 from tests.unit.gateway.segment_calls import TRACK, batch

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ampgate.simulators.amplitude import Amplitude
+from ampgate.lab.simulators.amplitude import Amplitude
 from tests.unit.gateway.calls import Reply, basic, bearer, call
 from tests.unit.gateway.segment_calls import TRACK
 from tests.unit.gateway.test_amplemarket import KINDS

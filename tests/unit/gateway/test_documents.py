@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.documents import PAGE
+from gateway.edge.documents import PAGE
 from gateway.openapi.export import text
 from tests.unit.gateway.memory import Edge
 

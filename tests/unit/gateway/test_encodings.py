@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.encodings import (
+from gateway.http.encodings import (
     MEMBERS_MAX,
     EncodingError,
     encodings_of,

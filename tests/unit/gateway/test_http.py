@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from gateway.connections import Connection
+from gateway.server.connections import Connection
 from tests.unit.gateway.memory import EVENT, Edge
 
 BODY = json.dumps(EVENT).encode()

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from gateway.dialects import ENDPOINTS
-from gateway.wrong_keys import ADDRESSES_MAX, WINDOW_SECONDS, WRONG_KEYS_MAX, WrongKeys
-from schemas.config import Dialect
+from gateway.edge.wrong_keys import ADDRESSES_MAX, WINDOW_SECONDS, WRONG_KEYS_MAX, WrongKeys
+from schemas.configuration.config import Dialect
 from tests.kafka.dialect_contracts import CONTRACTS, Contract
 from tests.unit.gateway.memory import Edge
 

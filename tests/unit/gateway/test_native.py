@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.addresses import truncated
 from gateway.dialects.native import Native
 from gateway.dialects.shapes import Batch, Context, RefusedError, Request
+from gateway.http.addresses import truncated
 from schemas.topics import Kind
 
 FULL = b'{ "event_type":"a", "user_id":"u", "time":1, "insert_id":"i", "ip":"1.2.3.4", "x":1.50 }'

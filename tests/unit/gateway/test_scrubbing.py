@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.shapes import Batch, Rejection
-from gateway.scrubbing import Scrubber
-from gateway.suppression import is_suppressed, without_suppressed
-from schemas.config import Config, ConfigError, Scrub
-from schemas.config_file import parse
+from gateway.edge.scrubbing import Scrubber
+from gateway.edge.suppression import is_suppressed, without_suppressed
+from schemas.configuration.config import Config, ConfigError, Scrub
+from schemas.configuration.file import parse
 from schemas.strictness import Defect
 
 EMAIL = r"[^@\s]+@[^@\s]+"

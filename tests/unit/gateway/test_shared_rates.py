@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from gateway.shared_rates import SharedBucket
+from gateway.edge.shared_rates import SharedBucket
 
 
 def test_what_one_takes_the_others_do_not_have(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 import trustme
 import uvicorn
 
-from gateway import flow
-from gateway.connections import Connection
-from gateway.tls import Certificate
+from gateway.server import flow
+from gateway.server.connections import Connection
+from gateway.server.tls import Certificate
 from tests.eventually import eventually
 from tests.unit.gateway.memory import KEY, Edge
 

@@ -4,8 +4,8 @@ import hashlib
 import time
 from typing import Any
 
-from gateway.sources import Sources
-from schemas.config import Config
+from gateway.edge.sources import Sources
+from schemas.configuration.config import Config
 
 
 def config(*sources: dict[str, Any]) -> Config:

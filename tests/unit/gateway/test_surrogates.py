@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.surrogates import LONE_MIN, repaired
+from gateway.http.surrogates import LONE_MIN, repaired
 
 UNIT = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pyreqwest.http import Url
 
 from consumers.destinations import destinations_of
-from consumers.http import sender_to
-from consumers.proxies import PORTS
-from gateway.sources import Sources
-from schemas.config import Config, ConfigError
-from schemas.config_file import load, parse
-from schemas.urls import usable_url
+from consumers.http.client import sender_to
+from consumers.http.proxies import PORTS
+from gateway.edge.sources import Sources
+from schemas.configuration.config import Config, ConfigError
+from schemas.configuration.file import load, parse
+from schemas.configuration.urls import usable_url
 
 SHAPE: dict[str, Any] = Config.model_json_schema()
 EDGES: list[Any] = [

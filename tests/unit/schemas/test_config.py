@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.config import AampeDestination, AmplitudeDestination, Config, ConfigError
-from schemas.config_file import is_here, load, parse
+from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+from schemas.configuration.file import is_here, load, parse
 
 SOURCE = {"name": "web", "write_key": "k1"}
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.records import RawRecord
 from schemas.truncation import cut
-from tests.unit.producing.batches import size_in_a_batch
+from tests.unit.schemas.kafka.batches import size_in_a_batch
 
 OURS = [
     ("destination", b"amplitude"),

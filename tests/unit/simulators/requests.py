@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 import orjson
 
-from ampgate.simulators.amplitude import Amplitude
-from ampgate.simulators.amplitude_project import AmplitudeOptions
-from ampgate.simulators.model import FAIR, Answer, Conditions, Request
+from ampgate.lab.simulators.amplitude import Amplitude
+from ampgate.lab.simulators.amplitude_project import AmplitudeOptions
+from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}

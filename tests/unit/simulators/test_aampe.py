@@ -1,4 +1,4 @@
-"""Aampe's ingestion API as upstreams.md §2.1 to §2.3 tells of it."""
+"""Aampe's ingestion API as aampe.md#events to aampe.md#answers tells of it."""
 
 import gzip
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.simulators.aampe import Aampe, AampeOptions
-from ampgate.simulators.model import Conditions, Request
+from ampgate.lab.simulators.aampe import Aampe, AampeOptions
+from ampgate.lab.simulators.model import Conditions, Request
 from tests.unit.simulators.requests import aampe, parsed
 
 EVENT = {"contact_id": "u-1", "event_name": "bought", "timestamp": 1767225600.25}

@@ -1,4 +1,6 @@
-"""`/identify` and `/groupidentify` as upstreams.md §1.3 and §1.4 tell of them."""
+"""`/identify` and `/groupidentify` as amplitude.md#identify and amplitude.md#group-identify tell of
+them.
+"""
 
 from urllib.parse import urlencode
 
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.simulators.model import Conditions, Request
+from ampgate.lab.simulators.model import Conditions, Request
 from tests.unit.simulators.requests import (
     FORM,
     JSON,

@@ -1,4 +1,6 @@
-"""Size, rate, quota, dedupe of `/2/httpapi` and `/batch` (upstreams.md §1.1 to §1.7)."""
+"""Size, rate, quota, dedupe of `/2/httpapi` and `/batch` (amplitude.md#per-user-limits to
+amplitude.md#partial-success).
+"""
 
 import gzip
 
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.simulators.model import Conditions, Request
+from ampgate.lab.simulators.model import Conditions, Request
 from tests.unit.simulators.requests import amplitude, answered, event, parsed, received, upload
 
 PATHS = ["/2/httpapi", "/batch"]

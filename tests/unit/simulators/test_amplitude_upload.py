@@ -1,11 +1,13 @@
-"""`/2/httpapi` and `/batch` as upstreams.md §1.1, §1.2, §1.5 and §1.9 tell of them."""
+"""`/2/httpapi` and `/batch` as amplitude.md#request, amplitude.md#deduplication and
+amplitude.md#order-of-validation tell of them.
+"""
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.simulators.model import Request
+from ampgate.lab.simulators.model import Request
 from tests.unit.simulators.requests import (
     amplitude,
     answered,

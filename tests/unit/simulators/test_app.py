@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from ampgate.simulators.app import SimulatorApp, simulator_app, simulator_server
+from ampgate.lab.simulators.app import SimulatorApp, simulator_app, simulator_server
 from tests.unit.simulators.requests import aampe, event, identify, upload
 
 

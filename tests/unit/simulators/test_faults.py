@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 
-from ampgate.simulators.aampe import Aampe
-from ampgate.simulators.amplitude import Amplitude
-from ampgate.simulators.fault_rules import Faults
-from ampgate.simulators.model import Answer, Request
-from ampgate.simulators.simulator import Reaction, Simulator
+from ampgate.lab.simulators.aampe import Aampe
+from ampgate.lab.simulators.amplitude import Amplitude
+from ampgate.lab.simulators.fault_rules import Faults
+from ampgate.lab.simulators.model import Answer, Request
+from ampgate.lab.simulators.simulator import Reaction, Simulator
 from tests.unit.simulators.requests import event, identify, parsed, upload
 
 ONE = upload([event(0), event(1, event_properties={"sku": "a"})])

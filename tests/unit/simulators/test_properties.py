@@ -1,9 +1,9 @@
-"""The operations on properties as upstreams.md §1.6 tells of them."""
+"""The operations on properties as amplitude.md#property-operations tells of them."""
 
 import pytest
 
-from ampgate.simulators.model import Violations
-from ampgate.simulators.properties import (
+from ampgate.lab.simulators.model import Violations
+from ampgate.lab.simulators.properties import (
     GROUP_OPERATIONS,
     USER_OPERATIONS,
     PropertyTable,

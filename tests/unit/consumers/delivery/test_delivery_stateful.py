@@ -13,7 +13,7 @@ from consumers.delivery.destination import Limits, Reply, Response, Unreachable
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.config import AmplitudeDestination
+from schemas.configuration.config import AmplitudeDestination
 from schemas.records import TopicPartition
 from tests.simulation.log import Kept
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.config import AmplitudeDestination
+from schemas.configuration.config import AmplitudeDestination
 from schemas.records import TopicPartition
 from tests.simulation.log import Kept
 

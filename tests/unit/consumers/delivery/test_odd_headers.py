@@ -10,7 +10,7 @@ from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
 from consumers.delivery.parking import unparked
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.config import AmplitudeDestination
+from schemas.configuration.config import AmplitudeDestination
 from schemas.letters import LetterHeaders
 from schemas.records import Headers, source_of
 from tests.simulation.log import Kept

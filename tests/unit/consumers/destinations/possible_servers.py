@@ -1,6 +1,7 @@
 """Servers as Amplitude's may be: the documented one, and others where nothing is documented.
 
-The documented one is the simulator's (upstreams.md §1.6). Each of the others differs from it in one
+The documented one is the simulator's (amplitude.md#property-operations). Each of the others differs
+from it in one
 thing that the documentation leaves open, so that what must be exact can be seen to be so in all.
 """
 
@@ -9,7 +10,7 @@ from copy import deepcopy
 
 import orjson
 
-from ampgate.simulators.properties import apply_operations
+from ampgate.lab.simulators.properties import apply_operations
 
 State = dict[str, object]
 Server = Callable[[State, str, str, object], None]

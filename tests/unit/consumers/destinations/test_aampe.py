@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ampgate.simulators.aampe import Aampe
-from ampgate.simulators.model import Request
+from ampgate.lab.simulators.aampe import Aampe
+from ampgate.lab.simulators.model import Request
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered, Outcome, Pause, Reject, Retry, Skip
 from consumers.destinations.aampe import AampeEvents, AampeProperties
-from schemas.config import AampeDestination
+from schemas.configuration.config import AampeDestination
 from tests.simulation.log import Kept
 
 SECRET = SecretStr("key")

@@ -12,7 +12,7 @@ from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded, Request
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
-from schemas.config import AampeDestination, AmplitudeDestination
+from schemas.configuration.config import AampeDestination, AmplitudeDestination
 from tests.simulation.log import Kept
 
 KEY = SecretStr("key")

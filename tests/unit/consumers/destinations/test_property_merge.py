@@ -11,7 +11,7 @@ from consumers.destinations.property_merge import (
     merged_group_identification,
     merged_identification,
 )
-from tests.unit.destinations.identifications import USER, Tree, changes_of, group, user
+from tests.unit.consumers.destinations.identifications import USER, Tree, changes_of, group, user
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
+from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
 from consumers.destinations.property_merge import (
     merged_group_identification,
     merged_identification,
 )
-from tests.unit.destinations.identifications import Tree, changes_of, group, user
-from tests.unit.destinations.possible_servers import SERVERS, Server, State, applied
+from tests.unit.consumers.destinations.identifications import Tree, changes_of, group, user
+from tests.unit.consumers.destinations.possible_servers import SERVERS, Server, State, applied
 from tests.unit.simulators.requests import amplitude, answered, identify
 
 Merge = Callable[[bytes, bytes], bytes | None]

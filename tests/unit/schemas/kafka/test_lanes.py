@@ -9,10 +9,10 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.memory_records import MemoryRecords
 
-from producing.lanes import Lane, NotStored, TooLargeForKafka, Way
-from producing.numbering import EPOCH_MAX
-from producing.outage import Outage
-from producing.sizes import Sizes
+from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
+from schemas.kafka.numbering import EPOCH_MAX
+from schemas.kafka.outage import Outage
+from schemas.kafka.sizes import Sizes
 from schemas.records import NewRecord, TopicPartition
 
 RECORD = NewRecord(b"key", b"{}")

@@ -1,4 +1,4 @@
-from producing.numbering import EPOCH_MAX, Numbering
+from schemas.kafka.numbering import EPOCH_MAX, Numbering
 
 
 def test_after_the_largest_number_comes_0_as_kafka_counts() -> None:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from producing.outage import FRESH_SECONDS, QUIET_SECONDS, Outage
+from schemas.kafka.outage import FRESH_SECONDS, QUIET_SECONDS, Outage
 from schemas.records import TopicPartition
 
 FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -19,7 +19,7 @@ class Clock:
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="ampgate.kafka")
+    caplog.set_level(logging.INFO, logger="ampgate.lab.kafka.kafka")
     return caplog
 
 

@@ -2,7 +2,7 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producing.partitioner import positive_hash
+from schemas.kafka.partitioner import positive_hash
 
 
 @given(st.binary(max_size=70))

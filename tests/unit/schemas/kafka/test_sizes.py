@@ -5,8 +5,8 @@ import os
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from producing.connection import CODECS
-from producing.sizes import BATCH_BYTES, DEFAULT_BYTES, RECORD_BYTES, Sizes, raw_bytes
+from schemas.kafka.connection import CODECS
+from schemas.kafka.sizes import BATCH_BYTES, DEFAULT_BYTES, RECORD_BYTES, Sizes, raw_bytes
 
 
 def test_what_kafka_says_bounds_batches_and_records() -> None:

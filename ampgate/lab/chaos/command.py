@@ -8,10 +8,10 @@ import typer
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ampgate.printing import Json, errors, json_line
+from ampgate.cli.printing import Json, errors, json_line
 
 if TYPE_CHECKING:
-    from ampgate.chaos.run import Report
+    from ampgate.lab.chaos.run import Report
 
 SEED_MAX = 2**32
 
@@ -27,8 +27,8 @@ def chaos(
 ) -> None:
     """Break a gateway of its own in every way, and check that no event is lost."""
     # An edge that is started imports us too, and must be the first to load prometheus_client.
-    from ampgate.chaos.fleet import ChaosError
-    from ampgate.chaos.run import Progress, run
+    from ampgate.lab.chaos.fleet import ChaosError
+    from ampgate.lab.chaos.run import Progress, run
 
     chosen = SystemRandom().randrange(SEED_MAX) if seed is None else seed
     errors.print(f"seed {chosen}: broken for {seconds:g} s, then healed, drained and counted")

@@ -1,0 +1,1 @@
+"""Reading what Kafka has stored, without joining a group."""

@@ -1,0 +1,1 @@
+"""`ampgate check`: is everything in place to run?"""

@@ -1,0 +1,1 @@
+"""`ampgate destinations`: what destinations leave in Kafka, moved or dropped."""

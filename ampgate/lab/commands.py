@@ -1,0 +1,55 @@
+"""The commands of the lab: everything on one machine, simulators, and chaos."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ampgate.cli.printing import errors
+from ampgate.lab.chaos import command as chaos_command
+from ampgate.lab.dev import dev as machine
+from ampgate.lab.dev.configuration import Options
+
+
+class Upstream(StrEnum):
+    AMPLITUDE = "amplitude"
+    AAMPE = "aampe"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(dev)
+    app.command()(simulate)
+    chaos_command.register(app)
+
+
+def dev(
+    data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its records.")] = Path(
+        ".ampgate"
+    ),
+    kafka_port: Annotated[int, typer.Option(help="The embedded Kafka's.", min=1, max=65535)] = 9092,
+    amplitude_port: Annotated[
+        int, typer.Option(help="The Amplitude simulator's.", min=1, max=65535)
+    ] = 9101,
+    aampe_port: Annotated[
+        int, typer.Option(help="The Aampe simulator's.", min=1, max=65535)
+    ] = 9102,
+) -> None:
+    """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
+    try:
+        machine.run(Options(data_dir, kafka_port, amplitude_port, aampe_port), Console())
+    except machine.DevError as error:
+        errors.print(f"ampgate: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+def simulate(
+    upstream: Upstream,
+    port: Annotated[int, typer.Option(min=0, max=65535)],
+    host: str = "127.0.0.1",
+) -> None:
+    """Run a strict fake of an upstream, with the real one's limits and error bodies."""
+    from ampgate.lab.simulators.app import serve  # Only this process needs it.
+
+    serve(upstream.value, host, port)

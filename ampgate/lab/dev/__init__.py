@@ -1,0 +1,1 @@
+"""`ampgate dev`: everything on one machine."""

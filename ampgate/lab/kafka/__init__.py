@@ -1,0 +1,1 @@
+"""The embedded Kafka: the real Apache Kafka, started from here."""

@@ -1,0 +1,1 @@
+"""Sending records again: replays and dead letters."""

@@ -1,0 +1,1 @@
+"""`ampgate send`: a file of events to an edge."""

@@ -1,0 +1,1 @@
+"""`ampgate trace`: where is my event?"""

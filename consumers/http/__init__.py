@@ -1,0 +1,1 @@
+"""Requests out: two HTTP clients, and what both make of an answer."""

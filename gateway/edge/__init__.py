@@ -1,0 +1,1 @@
+"""What a request becomes: its source, its records, its answer."""

@@ -1,0 +1,1 @@
+"""Bodies, encodings, addresses, CORS."""

@@ -1,0 +1,1 @@
+"""The edge as a process: sockets, connections, workers, signals."""
