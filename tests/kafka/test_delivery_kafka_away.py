@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.kafka import EmbeddedKafka
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
 from tests.kafka.delivery_world import event, opened_world
