@@ -59,6 +59,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # Blocked by the command.
         admin = _Server(
             uvicorn.Config(
                 admin_app(self._deliveries),

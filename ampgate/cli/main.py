@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from functools import partial
 from importlib import import_module
@@ -56,6 +57,8 @@ def deliver(
     ] = None,
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
+    # Until it is listened to, a SIGHUP waits: it must not end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     read = partial(configuration, ["destinations"])
     config = read()
     logs.configure("delivery", logs.level_of(os.environ))
