@@ -171,8 +171,8 @@ async def prepare(
             parts[topic] = Part(
                 one,
                 dedupes(destination, one.kind),
-                await progress_in(kafka, group_id, topic),
-                await progress_in(kafka, group_id, topics.parked),
+                await progress_in(kafka, group_id, topic, topics.parked),
+                await progress_in(kafka, group_id, topics.parked, topics.parked),
             )
     await kafka.require_co_partitions(topics)
     waiting: set[str] = set()

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ampgate.archive.archive import Archive, Span
+from ampgate.archive.archive import Archive, Committed, Span
 from ampgate.archive.batches import Stored, Wanted
 from ampgate.trace.whereabouts import Progress
 from consumers.delivery.destination import Destination
-from consumers.kafka.commit_notes import decoded
+from consumers.kafka.commit_notes import CommitNote, decoded
 from schemas.configuration.config import Config
+from schemas.records import TopicPartition
 from schemas.topics import Kind
 
 
@@ -26,10 +27,10 @@ async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination
     topics = config.kafka.topics
     groups = [topics.group_id(part.name, part.kind) for part in parts]
     own = [
-        progress_in(kafka, group_id, topics.of(part.kind))
+        progress_in(kafka, group_id, topics.of(part.kind), topics.parked)
         for group_id, part in zip(groups, parts, strict=True)
     ]
-    parked = [progress_in(kafka, group_id, topics.parked) for group_id in groups]
+    parked = [progress_in(kafka, group_id, topics.parked, topics.parked) for group_id in groups]
     found = await asyncio.gather(*own, *parked)
     places = [(part.name, part.kind) for part in parts]
     return Commits(
@@ -38,13 +39,32 @@ async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination
     )
 
 
-async def progress_in(kafka: Archive, group_id: str, topic: str) -> Mapping[int, Progress]:
+async def progress_in(
+    kafka: Archive, group_id: str, topic: str, parked_topic: str
+) -> Mapping[int, Progress]:
     """How far a group is, by partition."""
     found = await kafka.committed(group_id, topic)
     return {
-        number: Progress(one.offset, decoded(one.metadata, one.offset))
+        number: Progress(
+            one.offset, await _whole_note(kafka, TopicPartition(parked_topic, number), one)
+        )
         for number, one in found.items()
     }
+
+
+async def _whole_note(
+    kafka: Archive, parked: TopicPartition, committed: Committed
+) -> CommitNote | None:
+    """The note of a commit, or the longer one that it names (consumers/kafka/notes.py)."""
+    note = decoded(committed.metadata, committed.offset)
+    if note is None or note.kept is None:
+        return note
+    (span,) = await kafka.spans(parked.topic, partitions=[parked.partition])
+    if not span.start <= note.kept < span.end:
+        return note  # Kafka has deleted the longer one.
+    stored = await kafka.find([replace(span, start=note.kept, end=note.kept + 1)], Wanted())
+    texts = [(one.value or b"").decode(errors="replace") for one in stored]
+    return next((decoded(text, committed.offset) for text in texts), None) or note
 
 
 async def held_ahead(

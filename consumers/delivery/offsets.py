@@ -1,5 +1,6 @@
 """How far one partition may be committed."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ class Unfinished:
     unsettled: Sequence[Range]
 
     def has_settled(self, offset: int) -> bool:
-        return offset < self.read_to and not any(a <= offset <= b for a, b in self.unsettled)
+        if offset >= self.read_to:
+            return False
+        after = bisect_right(self.unsettled, offset, key=lambda range_: range_[0])
+        return after == 0 or self.unsettled[after - 1][1] < offset
 
 
 def shortened(left: Unfinished, ranges_max: int) -> Unfinished:
