@@ -1,7 +1,7 @@
 """Aampe's ingestion API (aampe.md#events): one object a request, stored or refused as a whole."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import orjson
@@ -18,6 +18,7 @@ from gateway.dialects.shapes import (
     Opened,
     RefusedError,
     Request,
+    over_rate,
     read_facts,
     record_of,
     split_json,
@@ -88,6 +89,7 @@ class Aampe:
             words = (facts.reason, facts.message)
             raise _invalid([_detail(words, field, fields.get(field))])
         stored, insert_id = record_of(record, facts, context)
+        context.room.fill(len(stored.value))
         return Batch([stored], [(0, insert_id)])
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
@@ -98,6 +100,12 @@ class Aampe:
 
     def failure(self, status: int, message: str) -> Answer:
         return Answer(status, orjson.dumps({"detail": message}))
+
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
+
+    def silenced(self, indexes: Sequence[int]) -> None:
+        return None
 
 
 class Fields:

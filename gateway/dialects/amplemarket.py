@@ -4,7 +4,7 @@ Nothing in a webhook names its kind, signs it or numbers it. So its shape tells 
 the path is the only secret, and its own ids and dates make the `insert_id`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -22,6 +22,7 @@ from gateway.dialects.shapes import (
     Request,
     add_event,
     failure,
+    over_rate,
     split_json,
 )
 from schemas.strictness import Defect, strictness_defect
@@ -89,6 +90,12 @@ class Amplemarket:
 
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
+
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
+
+    def silenced(self, indexes: Sequence[int]) -> None:
+        return None
 
 
 def event_of(value: bytes) -> bytes | Defect:

@@ -205,7 +205,7 @@ def plain(status: int, words: str) -> Answer:
 
 
 def _options(raw: msgspec.Raw) -> object:
-    if len(memoryview(raw)) > OPTIONS_BYTES_MAX:
+    if raw is ABSENT or len(memoryview(raw)) > OPTIONS_BYTES_MAX:
         return None
     try:
         return orjson.loads(bytes(raw))

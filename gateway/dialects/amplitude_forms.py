@@ -4,7 +4,7 @@ A field may be a query parameter too, and then a GET is enough.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import orjson
 from gateway.dialects.amplitude import min_id_length, plain, short_ids
 from gateway.dialects.percent import unquoted
 from gateway.dialects.shapes import (
+    LISTED_MAX,
     POST,
     Answer,
     Batch,
@@ -21,6 +22,7 @@ from gateway.dialects.shapes import (
     RefusedError,
     Request,
     failure,
+    over_rate,
     read_facts,
     record_of,
     split_json,
@@ -89,7 +91,7 @@ class Identify:
             else:
                 batch.records.append(record_of(value, facts, context)[0])
         if bad:
-            raise RefusedError(plain(400, "invalid_event_field: " + "; ".join(bad)))
+            raise RefusedError(plain(400, "invalid_event_field: " + _listed(bad, "; ")))
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
@@ -100,6 +102,19 @@ class Identify:
 
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
+
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
+
+    def silenced(self, indexes: Sequence[int]) -> Answer:
+        """All or nothing of a request is stored, as at Amplitude."""
+        return failure(400, "suppressed: " + _listed(list(map(str, indexes)), ", "))
+
+
+def _listed(words: list[str], between: str) -> str:
+    more = len(words) - LISTED_MAX
+    listed = between.join(words[:LISTED_MAX])
+    return listed if more <= 0 else f"{listed}{between}and {more} more"
 
 
 def key_in(fields: Mapping[str, bytes], name: str) -> str | None:

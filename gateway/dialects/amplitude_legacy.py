@@ -6,7 +6,7 @@ A form to the host's root: `client` is the key, `e` the events as JSON. Of an an
 kept as a dead letter, and never holds up what is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from gateway.dialects.shapes import (
     Request,
     add_event,
     failure,
+    over_rate,
     split_json,
 )
 from schemas.strictness import Defect, strictness_defect
@@ -84,6 +85,12 @@ class LegacyUpload:
 
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
+
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
+
+    def silenced(self, indexes: Sequence[int]) -> None:
+        return None
 
 
 class Read(NamedTuple):

@@ -1,5 +1,6 @@
 """Our own protocol: Bearer key; an object, an array, an envelope or NDJSON; a per-record answer."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -8,6 +9,7 @@ import orjson
 
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.shapes import (
+    LISTED_MAX,
     POST,
     RECORDS_MAX,
     Answer,
@@ -18,6 +20,7 @@ from gateway.dialects.shapes import (
     Rejection,
     Request,
     failure,
+    over_rate,
     parse_json,
     read_facts,
     record_of,
@@ -32,22 +35,22 @@ _SPACE = b" \t\r\n"  # JSON knows no other.
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Object(msgspec.Struct, gc=False):
-    """An envelope, or a record: that has one of the members of its kind, an envelope has none."""
-
+class _Envelope(msgspec.Struct, gc=False):
     events: msgspec.Raw = ABSENT
     updates: msgspec.Raw = ABSENT
+
+
+class _Record(msgspec.Struct, gc=False):
+    """What may have members named so, too: it has one of its kind, an envelope has none."""
+
     event_type: msgspec.Raw = ABSENT
     user_id: msgspec.Raw = ABSENT
     device_id: msgspec.Raw = ABSENT
     group_type: msgspec.Raw = ABSENT
 
-    def is_record(self) -> bool:
-        named = (self.event_type, self.user_id, self.device_id, self.group_type)
-        return any(raw is not ABSENT for raw in named)
 
-
-_object = msgspec.json.Decoder(_Object)
+_envelope = msgspec.json.Decoder(_Envelope)
+_record = msgspec.json.Decoder(_Record)
 
 
 class Native:
@@ -93,9 +96,11 @@ class Native:
                     "field": rejection.defect.field,
                     "message": rejection.defect.message,
                 }
-                for rejection in batch.rejected
+                for rejection in batch.rejected[:LISTED_MAX]
             ],
         }
+        if (more := len(batch.rejected) - LISTED_MAX) > 0:
+            body["rejected_more"] = more
         if _last(request.query, "receipts") in ("true", "1"):
             body["records"] = [{"index": i, "insert_id": id_} for i, id_ in batch.receipts]
         return Answer(202 if batch.records else 422, orjson.dumps(body))
@@ -106,6 +111,12 @@ class Native:
     def failure(self, status: int, message: str) -> Answer:
         return failure(status, message)
 
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
+
+    def silenced(self, indexes: Sequence[int]) -> None:
+        return None
+
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
         if b"ndjson" in content_type or b"jsonl" in content_type:
             return self._lines(body)
@@ -113,13 +124,13 @@ class Native:
         try:
             if text.startswith(b"["):
                 return [bytes(raw) for raw in split_json(_array, text)]
-            outer = split_json(_object, text)
+            outer = split_json(_envelope, text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if _looks_like_lines(text):
                 return self._lines(text)
             raise RefusedError(failure(400, _wrong(body))) from error
         several = outer.events if self.kind is Kind.EVENT else outer.updates
-        if several is ABSENT or outer.is_record():
+        if several is ABSENT or _is_record(text):
             return [text]
         try:
             return [bytes(raw) for raw in _array.decode(several)]
@@ -131,6 +142,12 @@ class Native:
         if body.count(b"\n") > RECORDS_MAX:
             raise RefusedError(too_many(self))
         return [line.strip() for line in body.split(b"\n") if line.strip()]
+
+
+def _is_record(text: bytes) -> bool:
+    found = _record.decode(text)
+    named = (found.event_type, found.user_id, found.device_id, found.group_type)
+    return any(raw is not ABSENT for raw in named)
 
 
 def _beacon_key(query: bytes) -> str | None:

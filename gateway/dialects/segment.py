@@ -3,7 +3,7 @@
 What cannot be used becomes a dead letter. RudderStack's SDKs speak the same protocol.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -12,8 +12,8 @@ import orjson
 from msgspec import Raw, Struct
 
 from gateway.dialects.keys import basic_key
-from gateway.dialects.moments import milliseconds_of
-from gateway.dialects.segment_call import CONTEXT, Call, Members, is_object, members_of, text
+from gateway.dialects.segment_call import Call, decoded, is_object, read_call
+from gateway.dialects.segment_fields import CONTEXT
 from gateway.dialects.segment_integrations import only_ours, opted_out_of
 from gateway.dialects.segment_mapping import events_of
 from gateway.dialects.shapes import (
@@ -26,17 +26,17 @@ from gateway.dialects.shapes import (
     RefusedError,
     Rejection,
     Request,
+    over_rate,
     record_of,
     split_json,
     too_many,
 )
 from schemas.events import ABSENT, read_event
 from schemas.opt_outs import OPTED_OUT
-from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
+from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
 KEY_BYTES_MAX = 16_000
-SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be the network's.
 CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
     401: "invalid_write_key",
@@ -61,16 +61,6 @@ class _Outer(Struct, gc=False, rename="camel"):
 
 
 _outer = msgspec.json.Decoder(_Outer)
-
-
-class _Parts(Struct, gc=False):
-    """What of a call travels as it came."""
-
-    properties: Raw = ABSENT
-    traits: Raw = ABSENT
-
-
-_parts = msgspec.json.Decoder(_Parts)
 
 
 class Segment:
@@ -109,7 +99,7 @@ class Segment:
             raise RefusedError(self.failure(400, "batch is not an array"))
         parts = {"context": outer.context, "integrations": outer.integrations}
         parts |= {"sentAt": outer.sent_at}
-        given = {name: decoded(bytes(raw)) for name, raw in parts.items() if raw is not ABSENT}
+        given = {name: _shared(raw) for name, raw in parts.items() if raw is not ABSENT}
         # Every call looks at them, so only what is ever read is kept.
         if isinstance(context := given.get("context"), dict):
             given["context"] = {name: context[name] for name in CONTEXT if name in context}
@@ -130,62 +120,31 @@ class Segment:
         batch = Batch()
         shared = opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
-        read_bytes = built_bytes = 0
+        kind = None if self.call == "batch" else self.call
         for index, value in enumerate(opened.values):
-            call = defect or self._read_call(value, shared, context.now_ms)
-            read_bytes += len(value)
-            stored = len(batch.records)
-            failed = call if isinstance(call, Defect) else None
-            if not isinstance(call, Defect):
-                whence = _with_opt_out(context, call)
-                for event in events_of(call):
-                    failed = self._add(batch, index, event, whence)
-                    if failed is not None:
-                        break
-                    size = len(batch.records[-1].value)
-                    built_bytes += size
-                    if built_bytes > read_bytes and not context.has_room(size):
-                        raise RefusedError(self.failure(413, "the calls become too many bytes"))
-                    if len(batch.records) > RECORDS_MAX:
-                        raise RefusedError(too_many(self))
-            if failed is not None:  # All events of a call, or none.
-                del batch.records[stored:], batch.receipts[stored:]
+            call = defect or read_call(value, shared, context.now_ms, kind)
+            failed = call if isinstance(call, Defect) else self._add(batch, index, call, context)
+            if failed is not None:
                 batch.rejected.append(Rejection(index, failed, value))
         return batch
 
-    def _add(
-        self, batch: Batch, index: int, event: Members | Defect, context: Context
-    ) -> Defect | None:
-        if isinstance(event, Defect):
-            return event
-        encoded = msgspec.json.encode(event)
-        facts = read_event(encoded)
-        if isinstance(facts, Defect):
-            return facts
-        record, insert_id = record_of(encoded, facts, context)
-        batch.records.append(record)
-        batch.receipts.append((index, insert_id))
+    def _add(self, batch: Batch, index: int, call: Call, context: Context) -> Defect | None:
+        """All events of a call, or none."""
+        whence, stored = _with_opt_out(context, call), len(batch.records)
+        for event in events_of(call):
+            if isinstance(event, Defect):
+                return event
+            facts = read_event(event)
+            if isinstance(facts, Defect):
+                del batch.records[stored:], batch.receipts[stored:]
+                return facts
+            record, insert_id = record_of(event, facts, whence)
+            context.room.fill(len(record.value))
+            batch.records.append(record)
+            batch.receipts.append((index, insert_id))
+            if len(batch.records) > RECORDS_MAX:
+                raise RefusedError(too_many(self))
         return None
-
-    def _read_call(self, value: bytes, shared: Mapping[str, object], now_ms: int) -> Call | Defect:
-        own = decoded(value)
-        if isinstance(own, Defect):
-            return own
-        if not isinstance(own, dict):
-            return Defect("not_an_object", "", "a call is one object")
-        members = merged(shared, own)
-        for field in ("userId", "anonymousId", "messageId"):
-            if members.get(field) not in (None, "") and text(members[field]) is None:
-                return Defect("invalid_type", field, f"{field} is neither a text nor a number")
-        time = event_time(members, now_ms)
-        if isinstance(time, Defect):
-            return time
-        parts = _parts.decode(value)
-        for field, raw in (("properties", parts.properties), ("traits", parts.traits)):
-            if raw is not ABSENT and not is_object(raw) and bytes(raw) != b"null":
-                return Defect("invalid_type", field, f"{field} is not an object")
-        kind = members.get("type") if self.call == "batch" else self.call
-        return Call(str(kind), members, _members(parts.properties), _members(parts.traits), time)
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
         return Answer(200, b'{"success":true}')
@@ -198,50 +157,15 @@ class Segment:
         code = CODES.get(status, "error")
         return Answer(status, orjson.dumps({"success": False, "code": code, "message": message}))
 
+    def throttled(self, count: int, rate: float) -> Answer:
+        return over_rate(self)
 
-def event_time(members: Mapping[str, object], now_ms: int) -> int | Defect | None:
-    """When it happened, by our clock: moved by as much as the sender's is off.
-
-    Only where the event's time and the time of sending can be of one clock: nothing happens after
-    it is sent. A sender that gives an old time on purpose has a clock that is right.
-    """
-    given = members.get("originalTimestamp") or members.get("timestamp")
-    if given is None:
+    def silenced(self, indexes: Sequence[int]) -> None:
         return None
-    time = milliseconds_of(given)
-    if time is None:
-        return Defect("invalid_type", "timestamp", "timestamp is not ISO 8601")
-    sent = milliseconds_of(members.get("sentAt"))
-    if sent is None or time > sent + SKEW_MILLISECONDS_MIN:
-        return time
-    skew = now_ms - sent
-    return time + skew if abs(skew) > SKEW_MILLISECONDS_MIN else time
 
 
-def decoded(value: bytes) -> object:
-    """What the JSON text says, or the defect that makes it unusable."""
-    if defect := strictness_defect(value):
-        return defect
-    try:
-        return msgspec.json.decode(value)  # Unlike orjson, it keeps large numbers as they are.
-    except RecursionError:
-        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
-    except (msgspec.DecodeError, ValueError) as error:
-        return Defect("invalid_type", "", str(error))
-
-
-def merged(shared: Mapping[str, object], own: Mapping[str, object]) -> Members:
-    """The call's own members, over what its batch says for all."""
-    members: Members = {**shared, **own}
-    for name in ("context", "integrations"):
-        ours, theirs = own.get(name), shared.get(name)
-        if isinstance(theirs, dict):
-            members[name] = {**theirs, **ours} if isinstance(ours, dict) else theirs
-    return members
-
-
-def _members(raw: Raw) -> dict[str, Raw]:
-    return members_of(raw) if raw is not ABSENT and is_object(raw) else {}
+def _shared(raw: Raw) -> object:
+    return strictness_defect(bytes(raw)) or decoded(raw)
 
 
 def _text_of(raw: Raw) -> str | None:
@@ -255,7 +179,7 @@ def _text_of(raw: Raw) -> str | None:
 
 
 def _with_opt_out(context: Context, call: Call) -> Context:
-    found = opted_out_of(call.at("integrations"))
+    found = opted_out_of(call.integrations)
     if found is None:
         return context
     return context._replace(headers=[*context.headers, (OPTED_OUT, found)])

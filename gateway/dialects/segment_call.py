@@ -1,133 +1,181 @@
-"""A Segment call, and what every event of it has in common (segment.md#mapping).
+"""A Segment call: its members, each read once, over what its batch says for all."""
 
-The fields are those of Segment's own Amplitude destination with its default mapping.
-"""
-
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from gateway.dialects.moments import milliseconds_of
-from schemas.events import INVALID_IDS
+from gateway.dialects.segment_fields import Members, fields_of, platform_of, text, touches_of
+from schemas.events import ABSENT, INVALID_IDS
+from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect, strictness_defect
 
-Members: TypeAlias = dict[str, object]
+SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be the network's.
+# Of a context or of `integrations`: as objects they take up to 100 times their text.
+VALUES_MAX = 10_000
+_NO_MEMBERS: Final[Mapping[str, object]] = {}
+_SESSIONS: Final = ("Actions Amplitude", "Amplitude")
+_NOT_PLAIN = b"[{"
 
-FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "app_version": ("app", "version"),
-    "os_name": ("os", "name"),
-    "os_version": ("os", "version"),
-    "device_brand": ("device", "brand"),
-    "device_manufacturer": ("device", "manufacturer"),
-    "device_model": ("device", "model"),
-    "carrier": ("network", "carrier"),
-    "country": ("location", "country"),
-    "region": ("location", "region"),
-    "city": ("location", "city"),
-    "dma": ("location", "dma"),
-    "language": ("locale",),
-    "ip": ("ip",),
-    "idfv": ("device", "id"),
-    "user_agent": ("userAgent",),
-    "timezone": ("timezone",),
-}
-COORDINATES: Final = {
-    "location_lat": ("location", "latitude"),
-    "location_lng": ("location", "longitude"),
-}
-TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
-    "utm_source": ("campaign", "source"),
-    "utm_medium": ("campaign", "medium"),
-    "utm_campaign": ("campaign", "name"),
-    "utm_term": ("campaign", "term"),
-    "utm_content": ("campaign", "content"),
-    "referrer": ("page", "referrer"),
-}
-CONTEXT: Final = frozenset(
-    path[0] for paths in (FIELDS, COORDINATES, TOUCHES) for path in paths.values()
-) | {"library", "sessionId", "traits"}
-_AMOUNT = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
-_PLATFORMS = {"ios": "iOS", "android": "Android"}
-_object = msgspec.json.Decoder(dict[str, Raw])
+
+class _Wire(Struct, gc=False, rename="camel"):
+    """A call as it came. What nothing reads is passed over."""
+
+    type: Raw = ABSENT
+    event: Raw = ABSENT
+    name: Raw = ABSENT
+    category: Raw = ABSENT
+    user_id: Raw = ABSENT
+    anonymous_id: Raw = ABSENT
+    message_id: Raw = ABSENT
+    group_id: Raw = ABSENT
+    channel: Raw = ABSENT
+    timestamp: Raw = ABSENT
+    original_timestamp: Raw = ABSENT
+    sent_at: Raw = ABSENT
+    session_id: Raw = ABSENT
+    own_session_id: Raw = msgspec.field(default=ABSENT, name="session_id")
+    context: Raw = ABSENT
+    integrations: Raw = ABSENT
+    properties: Raw = ABSENT
+    traits: Raw = ABSENT
+
+
+class Properties(Struct, gc=False):
+    """Those that are read, whatever they are."""
+
+    name: Raw = ABSENT
+    category: Raw = ABSENT
+    price: Raw = ABSENT
+    quantity: Raw = ABSENT
+    revenue: Raw = ABSENT
+    revenue_type: Raw = msgspec.field(default=ABSENT, name="revenueType")
+    product_id: Raw = msgspec.field(default=ABSENT, name="productId")
+    own_product_id: Raw = msgspec.field(default=ABSENT, name="product_id")
+    products: Raw = ABSENT
+
+
+_wire = msgspec.json.Decoder(_Wire)
+_properties = msgspec.json.Decoder(Properties)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, with what its batch says for all of them."""
+    """One call, with what its batch says for all of them; `properties` and `traits` as they came,
+    and absent where they say nothing.
+    """
 
     kind: str
-    members: Mapping[str, object]
-    properties: Mapping[str, Raw]
-    traits: Mapping[str, Raw]
-    time: int | None
+    event: object
+    name: str | None
+    category: str | None
+    group_id: str | None
+    message_id: str | None
+    common: Members  # Every event of the call has these.
+    touches: Members
+    properties: Raw
+    traits: Raw
+    user_traits: Raw  # The traits, or those in the context, where RudderStack's SDKs put them.
+    integrations: object
 
-    def at(self, *path: str) -> object:
-        found: object = self.members
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
-        return found
-
-    def text(self, *path: str) -> str | None:
-        return text(self.at(*path))
-
-
-def event_of(call: Call, event_type: str, nth: int = 0) -> Members:
-    """What every event of a call has in common; `nth` tells apart those of one call."""
-    event: Members = {"event_type": event_type, "library": "segment"}
-    if (user_id := call.text("userId")) is not None:
-        event["user_id"] = user_id
-    if (device_id := _device_id(call)) is not None:
-        event["device_id"] = device_id
-    if call.time is not None:
-        event["time"] = call.time
-    if (message_id := call.text("messageId")) is not None:
-        event["insert_id"] = f"{message_id}-{nth}" if nth else message_id
-    if (session_id := _session_id(call)) is not None:
-        event["session_id"] = session_id
-    for field, path in FIELDS.items():
-        if (words := call.text("context", *path)) is not None:
-            event[field] = words
-    for field, path in COORDINATES.items():
-        if (coordinate := number(call.at("context", *path))) is not None:
-            event[field] = coordinate
-    if (platform := _platform(call)) is not None:
-        event["platform"] = platform
-    advertising_id = call.text("context", "device", "advertisingId")
-    advertising_id = advertising_id or call.text("context", "device", "idfa")
-    if advertising_id is not None:
-        event |= {"idfa": advertising_id, "adid": advertising_id}
-    return event
+    def read_properties(self) -> Properties:
+        return (
+            _properties.decode(self.properties) if self.properties is not ABSENT else Properties()
+        )
 
 
-def _device_id(call: Call) -> str | None:
+def read_call(
+    value: bytes, shared: Mapping[str, object], now_ms: int, kind: str | None
+) -> Call | Defect:
+    """The call of this kind, or of the one that it names."""
+    if defect := strictness_defect(value):
+        return defect
+    try:
+        wire = _wire.decode(value)
+    except msgspec.ValidationError:
+        return Defect("not_an_object", "", "a call is one object")
+    context = _with_shared(wire.context, shared.get("context"))
+    integrations = _with_shared(wire.integrations, shared.get("integrations"))
+    for part in (context, integrations):
+        if isinstance(part, Defect):
+            return part
+    members = context if isinstance(context, dict) else _NO_MEMBERS
+    common = _common(wire, members, integrations)
+    if isinstance(common, Defect):
+        return common
+    sent_at = plain(wire.sent_at) if wire.sent_at is not ABSENT else shared.get("sentAt")
+    time = event_time(plain(wire.original_timestamp) or plain(wire.timestamp), sent_at, now_ms)
+    if isinstance(time, Defect):
+        return time
+    if time is not None:
+        common["time"] = time
+    for field, raw in (("properties", wire.properties), ("traits", wire.traits)):
+        if raw is not ABSENT and not is_object(raw) and bytes(raw) != b"null":
+            return Defect("invalid_type", field, f"{field} is not an object")
+    traits = _filled(wire.traits)
+    return Call(
+        kind=str(plain(wire.type)) if kind is None else kind,
+        event=plain(wire.event),
+        name=text(plain(wire.name)),
+        category=text(plain(wire.category)),
+        group_id=text(plain(wire.group_id)),
+        message_id=text(plain(wire.message_id)),
+        common=common,
+        touches=touches_of(members),
+        properties=_filled(wire.properties),
+        traits=traits,
+        user_traits=_traits_in(members) if traits is ABSENT else traits,
+        integrations=integrations,
+    )
+
+
+def _common(wire: _Wire, context: Mapping[str, object], integrations: object) -> Members | Defect:
+    common: Members = {"library": "segment"}
+    ids: dict[str, str | None] = {}
+    named = (
+        ("userId", wire.user_id),
+        ("anonymousId", wire.anonymous_id),
+        ("messageId", wire.message_id),
+    )
+    for field, raw in named:
+        given = plain(raw)
+        ids[field] = text(given)
+        if ids[field] is None and given not in (None, ""):
+            return Defect("invalid_type", field, f"{field} is neither a text nor a number")
+    if (user_id := ids["userId"]) is not None:
+        common["user_id"] = user_id
+    if (device_id := _device_id(context) or ids["anonymousId"]) is not None:
+        common["device_id"] = device_id
+    if (session_id := _session_id(wire, context, integrations)) is not None:
+        common["session_id"] = session_id
+    common |= fields_of(context)
+    if (platform := platform_of(context, plain(wire.channel))) is not None:
+        common["platform"] = platform
+    return common
+
+
+def _device_id(context: Mapping[str, object]) -> str | None:
     """The device's own id, unless it is one of those that many devices share."""
-    device_id = call.text("context", "device", "id")
-    if device_id is None or device_id.strip().lower() in INVALID_IDS:
-        return call.text("anonymousId")
-    return device_id
+    device = context.get("device")
+    device_id = text(device.get("id")) if isinstance(device, dict) else None
+    shared = device_id is None or device_id.strip().lower() in INVALID_IDS
+    return None if shared else device_id
 
 
-def _platform(call: Call) -> str | None:
-    platform = call.text("context", "device", "type")
-    if platform is not None:
-        return _PLATFORMS.get(platform.lower(), platform)
-    in_browser = call.text("context", "library", "name") == "analytics.js"
-    return "Web" if in_browser or call.at("channel") == "web" else None
-
-
-def _session_id(call: Call) -> int | None:
+def _session_id(wire: _Wire, context: Mapping[str, object], integrations: object) -> int | None:
     """Segment's way to give one, else RudderStack's; a number, a text of digits or ISO 8601."""
-    for path in (
-        ("integrations", "Actions Amplitude", "session_id"),
-        ("integrations", "Amplitude", "session_id"),
-        ("session_id",),
-        ("sessionId",),
-        ("context", "sessionId"),
+    ours = integrations if isinstance(integrations, dict) else _NO_MEMBERS
+    settings = [given for name in _SESSIONS if isinstance(given := ours.get(name), dict)]
+    for given in (
+        *(setting.get("session_id") for setting in settings),
+        plain(wire.own_session_id),
+        plain(wire.session_id),
+        context.get("sessionId"),
     ):
-        given = call.at(*path)
+        if given is None:
+            continue
         if isinstance(given, str):
             number_in_it = given.rpartition(":")[2]  # RudderStack's may have a text before it.
             is_number = number_in_it.isascii() and number_in_it.isdecimal()
@@ -138,40 +186,65 @@ def _session_id(call: Call) -> int | None:
     return None
 
 
-def traits_of(call: Call) -> Members:
-    """The traits of the user; RudderStack's SDKs put them into the context."""
-    if call.traits:
-        return dict(call.traits)
-    traits = call.at("context", "traits")
-    return dict(traits) if isinstance(traits, dict) else {}
+def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect | None:
+    """When it happened, by our clock: moved by as much as the sender's is off.
+
+    Only where the event's time and the time of sending can be of one clock: nothing happens after
+    it is sent. A sender that gives an old time on purpose has a clock that is right.
+    """
+    if given is None or given == "":
+        return None
+    time = milliseconds_of(given)
+    if time is None:
+        return Defect("invalid_type", "timestamp", "timestamp is not ISO 8601")
+    sent = milliseconds_of(sent_at)
+    if sent is None or time > sent + SKEW_MILLISECONDS_MIN:
+        return time
+    skew = now_ms - sent
+    return time + skew if abs(skew) > SKEW_MILLISECONDS_MIN else time
 
 
-def touches_of(call: Call) -> Members:
-    found = {name: call.text("context", *path) for name, path in TOUCHES.items()}
-    return {name: words for name, words in found.items() if words is not None}
+def decoded(value: Raw) -> object:
+    """What the JSON text says as objects, or the defect that makes it unusable."""
+    text_ = bytes(value)
+    if len(text_) > TREE_BYTES_MAX and sum(map(text_.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        return Defect("too_many_values", "", f"over {VALUES_MAX} values where few are read")
+    try:
+        return msgspec.json.decode(text_)  # Unlike orjson, it keeps large numbers as they are.
+    except RecursionError:
+        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
+    except (msgspec.DecodeError, ValueError) as error:
+        return Defect("invalid_type", "", str(error))
 
 
-def text(value: object) -> str | None:
-    """A text that says something; a number as it is written, since Segment takes numeric ids."""
-    if isinstance(value, str):
-        return value or None
-    return str(value) if number(value) is not None else None
+def plain(raw: Raw) -> object:
+    """A text, a number, a truth or None; an object or an array stays the text that it is."""
+    if raw is ABSENT:
+        return None
+    return raw if memoryview(raw)[0] in _NOT_PLAIN else msgspec.json.decode(raw)
 
 
 def is_object(raw: Raw) -> bool:
     return bytes(memoryview(raw)[:1]) == b"{"
 
 
-def members_of(raw: Raw) -> dict[str, Raw]:
-    return _object.decode(raw)
+def _with_shared(own: Raw, shared: object) -> object:
+    """The call's own members over the batch's."""
+    if own is ABSENT:
+        return shared
+    ours = decoded(own)
+    if not isinstance(shared, dict):
+        return ours
+    return {**shared, **ours} if isinstance(ours, dict) else shared
 
 
-def amount(value: object) -> int | float | None:
-    """A number, also as text: senders write prices so. A currency sign makes it none."""
-    if isinstance(value, str) and _AMOUNT.fullmatch(value):
-        return int(value) if value.strip("+-").isdecimal() else float(value)
-    return number(value)
+def _traits_in(context: Mapping[str, object]) -> Raw:
+    traits = context.get("traits")
+    return Raw(msgspec.json.encode(traits)) if isinstance(traits, dict) and traits else ABSENT
 
 
-def number(value: object) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _filled(raw: Raw) -> Raw:
+    """Absent where it is `null` or has no members."""
+    if raw is ABSENT or not is_object(raw):
+        return ABSENT
+    return raw if bytes(memoryview(raw)[1:]).lstrip()[:1] != b"}" else ABSENT

@@ -1,38 +1,35 @@
 """What becomes of a Segment call: Amplitude events (docs/segment-mapping.md has the reasons).
 
-Properties and traits travel as they came.
+Properties and traits travel as they came. What all events of a call share is made once a call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.segment_call import (
-    Call,
-    Members,
-    amount,
-    event_of,
-    is_object,
-    touches_of,
-    traits_of,
-)
+from gateway.dialects.segment_call import Call, is_object, plain
+from gateway.dialects.segment_fields import Members, amount, text
+from schemas.events import ABSENT
+from schemas.splicing import with_members
 from schemas.strictness import Defect
 
 GROUP_TYPE = "group"  # Segment's group calls name no type, and Amplitude wants one.
 ORDER = "Order Completed"
+_array = msgspec.json.Decoder(list[Raw])
+_encode = msgspec.json.encode
 
 
-def events_of(call: Call) -> Iterator[Members | Defect]:
-    """One after the other: each is encoded before the next is made."""
+def events_of(call: Call) -> Iterator[bytes | Defect]:
+    """One after the other: each can be stored before the next is made."""
     match call.kind:
         case "track":
             yield from _track(call)
         case "page" | "screen":
             yield _view(call)
         case "identify":
-            operations: Members = {"$set": traits_of(call) | touches_of(call)}
-            yield event_of(call, "$identify") | _user_properties(operations, call)
+            event = _event(call, "$identify")
+            yield _encode(event | _operations(_with_touches(call), call))
         case "group":
             yield from _group(call)
         case "alias":
@@ -42,44 +39,69 @@ def events_of(call: Call) -> Iterator[Members | Defect]:
             yield Defect("unknown_type", "type", "no type of Segment's tracking API")
 
 
-def _track(call: Call) -> Iterator[Members | Defect]:
-    name = call.at("event")
-    if not isinstance(name, str):
+def _event(call: Call, event_type: str, nth: int = 0) -> Members:
+    """`nth` tells apart the events of one call."""
+    event: Members = {"event_type": event_type, **call.common}
+    if call.message_id is not None:
+        event["insert_id"] = f"{call.message_id}-{nth}" if nth else call.message_id
+    return event
+
+
+def _track(call: Call) -> Iterator[bytes | Defect]:
+    if not isinstance(call.event, str):
         yield Defect("missing_event_type", "event", "a track call needs an event")
         return
-    event = event_of(call, name) | _sets(call)
-    if call.properties:
+    event = _event(call, call.event) | _sets(call)
+    if call.properties is not ABSENT:
         event["event_properties"] = call.properties
-    if name != ORDER:
-        yield event
+    if call.event != ORDER:
+        yield _encode(event)
         return
-    yield event | _revenue(call)
-    for nth, product in enumerate(_products(call), start=1):
-        yield event_of(call, "Product Purchased", nth) | {"event_properties": product}
+    yield _encode(event | _revenue(call))
+    yield from _purchases(call)
 
 
-def _view(call: Call) -> Members:
-    named = {name: words for name in ("name", "category") if (words := call.text(name))}
-    properties: Members = {**named, **call.properties}
-    name = named.get("name") or call.text("properties", "name") or named.get("category")
+def _purchases(call: Call) -> Iterator[bytes]:
+    raw = call.read_properties().products
+    if raw is ABSENT or bytes(memoryview(raw)[:1]) != b"[":
+        return
+    common = _encode({"event_type": "Product Purchased", **call.common})
+    message_id = None if call.message_id is None else _encode(call.message_id)[:-1]
+    for nth, product in enumerate(filter(is_object, _array.decode(raw)), start=1):
+        members = b'"event_properties":%b' % bytes(product)
+        if message_id is not None:
+            members = b'"insert_id":%b-%d",%b' % (message_id, nth, members)
+        yield with_members(common, members)
+
+
+def _view(call: Call) -> bytes:
+    properties = call.read_properties()
+    given = {"name": properties.name, "category": properties.category}
+    named = {"name": call.name, "category": call.category}
+    title = call.name or text(plain(properties.name)) or call.category
     kind = call.kind.capitalize()
-    event = event_of(call, f"Viewed {name} {kind}" if name else f"Viewed {kind}") | _sets(call)
-    return event | ({"event_properties": properties} if properties else {})
+    event = _event(call, f"Viewed {title} {kind}" if title else f"Viewed {kind}") | _sets(call)
+    # The properties' own members count, where there are both.
+    added = {name: words for name, words in named.items() if words and given[name] is ABSENT}
+    if added or call.properties is not ABSENT:
+        event["event_properties"] = _with(call.properties, added)
+    return _encode(event)
 
 
-def _group(call: Call) -> Iterator[Members | Defect]:
-    group = call.text("groupId")
+def _group(call: Call) -> Iterator[bytes | Defect]:
+    group = call.group_id
     if group is None:
         yield Defect("missing_group", "groupId", "a group call needs a groupId")
         return
-    groups = {"groups": {GROUP_TYPE: group}}
-    properties = {"group_properties": {"$set": call.traits}} if call.traits else {}
-    identified = event_of(call, "$identify") | groups
+    groups: Members = {"groups": {GROUP_TYPE: group}}
+    given = call.traits
+    properties: Members = {} if given is ABSENT else {"group_properties": {"$set": given}}
+    identified = _event(call, "$identify") | groups
     if "user_id" not in identified and "device_id" not in identified:
-        yield event_of(call, "$groupidentify") | groups | properties
+        yield _encode(_event(call, "$groupidentify") | groups | properties)
         return
-    yield identified | {"user_properties": {"$set": {GROUP_TYPE: group}}}
-    yield event_of(call, "$groupidentify", 1) | groups | properties
+    yield _encode(identified | {"user_properties": {"$set": {GROUP_TYPE: group}}})
+    yield _encode(_event(call, "$groupidentify", 1) | groups | properties)
 
 
 def _sets(call: Call) -> Members:
@@ -87,24 +109,37 @@ def _sets(call: Call) -> Members:
 
     Operations and plain keys do not mix (amplitude.md#property-operations).
     """
-    traits, touches = traits_of(call), touches_of(call)
-    if touches:
-        return _user_properties({"$set": traits | touches}, call)
-    return {"user_properties": traits} if traits else {}
+    if call.touches:
+        return _operations(_with_touches(call), call)
+    return {} if call.user_traits is ABSENT else {"user_properties": call.user_traits}
 
 
-def _user_properties(operations: Members, call: Call) -> Members:
+def _operations(sets: Raw, call: Call) -> Members:
     """With the first touch beside the last, as Segment keeps them."""
-    first = {f"initial_{name}": words for name, words in touches_of(call).items()}
-    operations = operations | ({"$setOnce": first} if first else {})
-    filled = {operation: values for operation, values in operations.items() if values}
-    return {"user_properties": filled} if filled else {}
+    first = {f"initial_{name}": words for name, words in call.touches.items()}
+    operations: Members = {} if sets is ABSENT else {"$set": sets}
+    if first:
+        operations["$setOnce"] = first
+    return {"user_properties": operations} if operations else {}
+
+
+def _with_touches(call: Call) -> Raw:
+    return _with(call.user_traits, call.touches)
+
+
+def _with(raw: Raw, members: Mapping[str, object]) -> Raw:
+    """The object with these members at its end, where they count."""
+    if not members:
+        return raw
+    encoded = _encode(members)
+    return Raw(encoded if raw is ABSENT else with_members(bytes(raw), encoded[1:-1]))
 
 
 def _revenue(call: Call) -> Members:
     """Price times quantity wins over revenue, as it does at Amplitude."""
+    given = call.read_properties()
     price, quantity, revenue = (
-        amount(call.at("properties", name)) for name in ("price", "quantity", "revenue")
+        amount(plain(raw)) for raw in (given.price, given.quantity, given.revenue)
     )
     if price is not None and quantity is not None:
         revenue = price * quantity
@@ -112,16 +147,9 @@ def _revenue(call: Call) -> Members:
         return {}
     fields: Members = {
         "revenue": revenue,
-        "revenueType": call.text("properties", "revenueType") or "Purchase",
+        "revenueType": text(plain(given.revenue_type)) or "Purchase",
         "quantity": None if quantity is None else round(quantity),
         "price": price,
-        "productId": call.text("properties", "productId") or call.text("properties", "product_id"),
+        "productId": text(plain(given.product_id)) or text(plain(given.own_product_id)),
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _products(call: Call) -> list[Raw]:
-    products = call.properties.get("products")
-    if products is None or not bytes(products).startswith(b"["):
-        return []
-    return [raw for raw in msgspec.json.decode(products, type=list[Raw]) if is_object(raw)]

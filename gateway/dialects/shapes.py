@@ -1,6 +1,6 @@
 """What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -29,6 +29,7 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
 SHOWN_BYTES_MAX = 64
+LISTED_MAX = 1_000  # Of what is wrong with a request; the rest is counted.
 RECORDS_MAX = 100_000  # Of one request: each is at least 30 times its text in memory.
 _QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
 _REMOTE_IP = b'"ip":"$remote"'
@@ -72,6 +73,13 @@ class Opened(NamedTuple):
     shared: Mapping[str, object] = {}
 
 
+class Room(Protocol):
+    """How much the records of a request may become."""
+
+    def fill(self, size: int) -> None:
+        """With so many bytes of a record; an exception that is the request's answer, if full."""
+
+
 class Context(NamedTuple):
     """What the records of one request have in common."""
 
@@ -80,7 +88,7 @@ class Context(NamedTuple):
     remote_ip: str | None  # As the source's policy lets it be kept.
     shown_ip: Callable[[str], str | None]  # That policy, for addresses in the events.
     keeps_ip: bool
-    has_room: Callable[[int], bool] = lambda _: True  # For so many bytes more than came in.
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +125,21 @@ class Endpoint(Protocol):
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...
     def unknown_key(self, key: str) -> Answer: ...
     def failure(self, status: int, message: str) -> Answer: ...
+    def throttled(self, count: int, rate: float) -> Answer:
+        """So many records came, and their source is over its rate of records a second."""
+
+    def silenced(self, indexes: Sequence[int]) -> Answer | None:
+        """For records of suppressed users; None where the others are stored all the same."""
 
 
 def shown(text: str) -> str:
     """What was sent, as an answer may repeat it: at most 64 bytes."""
     cut = text.encode("utf-8", "replace")
     return text if len(cut) <= SHOWN_BYTES_MAX else cut[:SHOWN_BYTES_MAX].decode("utf-8", "ignore")
+
+
+def over_rate(endpoint: Endpoint) -> Answer:
+    return endpoint.failure(429, "over the source's events_per_second")
 
 
 def failure(status: int, message: str) -> Answer:
@@ -142,6 +159,7 @@ def add_event(
         batch.rejected.append(Rejection(index, facts, value))
         return
     record, insert_id = record_of(event, facts, context)
+    context.room.fill(len(record.value))
     batch.records.append(record)
     batch.receipts.append((index, insert_id))
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+NO_ROOM = "too much is on its way to Kafka, come again"
+
 
 @dataclass(slots=True)
 class Budget:
@@ -49,6 +51,38 @@ class Share:
         assert size <= self.size, "more was given back than taken"
         self._budget.used -= size
         self.size -= size
+
+
+class OutOfRoomError(Exception):
+    """What a request becomes is more than there is room for."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Room:
+    """For the records of a request: as many bytes as its body has, and then what is left of the
+    budget, up to a limit.
+    """
+
+    __slots__ = ("_free", "_most", "_share")
+
+    def __init__(self, share: Share, free: int, most: int) -> None:
+        self._share = share
+        self._free = free
+        self._most = most
+
+    def fill(self, size: int) -> None:
+        self._free -= size
+        if self._free >= 0:
+            return
+        if self._share.size - self._free > self._most:
+            raise OutOfRoomError(413, f"the records become more than {self._most} bytes")
+        if not self._share.take(-self._free):
+            raise OutOfRoomError(503, NO_ROOM)
+        self._free = 0
 
 
 class Rate(Protocol):

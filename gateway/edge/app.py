@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse
 from gateway.edge import console
 from gateway.edge.answers import error_body, in_pieces
 from gateway.edge.documents import Documents
-from gateway.edge.ingest import Ingest, Send, Store
+from gateway.edge.ingest import Ingest, Send
 from gateway.edge.log import EdgeLog
 from gateway.edge.sources import NewRate, own_rate
+from gateway.edge.storage import Store
 from gateway.http.bodies import Receive
 from gateway.openapi import document
 from schemas.configuration.config import Config

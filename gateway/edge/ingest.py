@@ -4,49 +4,43 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.dialects import endpoint_of
-from gateway.dialects.amplitude import HttpApi
-from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.shapes import (
     RECORDS_MAX,
     Answer,
-    Batch,
     Context,
     Endpoint,
     RefusedError,
     Request,
     too_many,
 )
-from gateway.edge.admission import Budget, Share
+from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Room, Share
 from gateway.edge.answers import send_answer, send_preflight
 from gateway.edge.metrics import Metrics
-from gateway.edge.rejections import dead_letters
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
-from gateway.edge.suppression import is_suppressed, without_suppressed
+from gateway.edge.storage import Storage, Store
+from gateway.edge.suppression import without_suppressed
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.addresses import remote_ip
 from gateway.http.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored, TooLargeForKafka
-from schemas.records import Headers, NewRecord
+from schemas.records import Headers
 
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 SMALL_ANSWER_BYTES = 65_536  # What a connection buffers at most of what its client has not taken.
 BUILT_TIMES_MAX = 2  # As large as the largest body are the records of one at most.
+# A record or a rejection is objects, and what is filled in, beside its text. Of a few, that is less
+# than what a connection takes.
+RECORD_BYTES = 400
+FEW_RECORDS = 20
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55, and every record of a request carries it.
 
 _logger = logging.getLogger("ampgate.edge")
-
-
-class Store(Protocol):
-    """Where records go."""
-
-    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
-        """Return once all are stored; else raise `NotStored`."""
 
 
 class Outcome:
@@ -66,8 +60,7 @@ class Ingest:
     def __init__(self, config: Config, store: Store, new_rate: NewRate = own_rate) -> None:
         self.budget = Budget(config.edge.max_inflight_bytes)
         self.metrics = Metrics(lambda: self.budget.used)
-        self._topics = config.kafka.topics
-        self._store = store
+        self._storage = Storage(config.kafka.topics, store, self.metrics)
         self._new_rate = new_rate
         self._sources = Sources(config, None, new_rate)
         self._wrong_keys = WrongKeys()
@@ -143,7 +136,7 @@ class Ingest:
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             return refused.answer
-        except BodyError as error:
+        except (BodyError, OutOfRoomError) as error:
             return endpoint.failure(error.status, error.message)
         except RecursionError:
             return endpoint.failure(400, "malformed JSON: the nesting is far too deep")
@@ -177,29 +170,34 @@ class Ingest:
                 return self._unknown_key(endpoint, key, scope, outcome)
         opened = endpoint.open(request)
         count = len(opened.values)
-        if count > RECORDS_MAX:
-            return too_many(endpoint)
-        if (most := sender.max_body_bytes) is not None and len(request.body) > most:
-            return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
-        if (most := sender.max_batch_records) is not None and count > most:
-            return endpoint.failure(413, f"the source's batches have {most} records at most")
+        refusal = _over_limit(endpoint, sender, count, len(request.body))
+        if refusal is not None:
+            return refusal
         if sender.bucket is not None:
             outcome.retry_after = sender.bucket.take(count, time.monotonic())
             if outcome.retry_after:
-                return _over_rate(endpoint, count, sender.bucket.rate)
-        context = self._context(sender, request.headers, scope, share)
+                return endpoint.throttled(count, sender.bucket.rate)
+        reserved = count * RECORD_BYTES if count > FEW_RECORDS else 0
+        if reserved and not share.take(reserved):
+            return endpoint.failure(503, NO_ROOM)
+        context = self._context(sender, request, scope, share)
         batch = endpoint.read(opened, context)
         del opened  # The records have what they need of it.
         if (more := len(batch.records) + len(batch.rejected) - count) > 0:
-            if (most := sender.max_batch_records) is not None and count + more > most:
-                return endpoint.failure(413, f"the source's batches have {most} records at most")
+            refusal = _over_limit(endpoint, sender, count + more, len(request.body))
+            if refusal is not None:
+                return refusal
             if sender.bucket is not None:
                 sender.bucket.owe(more)
         if self._suppressed:
             batch = without_suppressed(batch, self._suppressed)
-            if batch.rejected and isinstance(endpoint, HttpApi | Identify):  # All or nothing.
-                return _silenced(endpoint, [rejection.index for rejection in batch.rejected])
-        return await self._stored(endpoint, request, sender, batch, context)
+            if batch.rejected:
+                silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
+                if silenced is not None:
+                    return silenced
+        await self._storage.store(endpoint.kind, batch, context, sender)
+        share.give_back(reserved)  # Before an answer that may wait long for its reader.
+        return endpoint.success(request, batch, context.now_ms)
 
     def _unknown_key(self, endpoint: Endpoint, key: str, scope: Scope, outcome: Outcome) -> Answer:
         ip = remote_ip(scope["client"], scope["headers"], self._edge.trusted_proxies)
@@ -208,43 +206,10 @@ class Ingest:
             return endpoint.failure(429, "too many wrong keys from this address")
         return endpoint.unknown_key(key)
 
-    async def _stored(
-        self,
-        endpoint: Endpoint,
-        request: Request,
-        sender: Sender,
-        batch: Batch,
-        context: Context,
-    ) -> Answer:
-        records = batch.records
-        if batch.rejected:
-            letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
-            suppressed = sum(map(is_suppressed, batch.rejected)) if self._suppressed else 0
-            await self._append(self._topics.dead_letters, letters, sender)
-            if dropped := len(batch.rejected) - suppressed - len(letters):
-                self.metrics.dead_letters_dropped(sender.name, dropped)
-        if records:
-            await self._append(self._topics.of(endpoint.kind), records, sender)
-        kind = endpoint.kind.value
-        if records:
-            self.metrics.records(sender.name, kind, "accepted", len(records))
-        if batch.rejected:
-            self.metrics.records(sender.name, kind, "rejected", len(batch.rejected))
-        return endpoint.success(request, batch, context.now_ms)
-
-    async def _append(self, topic: str, records: list[NewRecord], sender: Sender) -> None:
-        if sender.scrubber is not None:
-            scrubbed = sender.scrubber.scrubbed
-            records = [NewRecord(r.key, scrubbed(r.value), r.headers) for r in records]
-        if records:
-            await self._store.append(topic, records)
-
-    def _context(
-        self, sender: Sender, headers: Mapping[bytes, bytes], scope: Scope, share: Share
-    ) -> Context:
+    def _context(self, sender: Sender, request: Request, scope: Scope, share: Share) -> Context:
         most_bytes = BUILT_TIMES_MAX * self._edge.max_body_bytes
         record_headers: Headers = [sender.header]
-        traceparent = headers.get(b"traceparent")
+        traceparent = request.headers.get(b"traceparent")
         if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
             record_headers = [sender.header, ("traceparent", traceparent)]
         ip = remote_ip(scope["client"], scope["headers"], self._edge.trusted_proxies)
@@ -254,7 +219,7 @@ class Ingest:
             None if ip is None else sender.shown_ip(ip),
             sender.shown_ip,
             sender.ip_policy == "keep",
-            lambda size: _grows(share, size, most_bytes),
+            Room(share, len(request.body), most_bytes),
         )
 
 
@@ -267,17 +232,11 @@ def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return headers
 
 
-def _grows(share: Share, size: int, most: int) -> bool:
-    return share.size + size <= most and share.take(size)
-
-
-def _over_rate(endpoint: Endpoint, count: int, rate: float) -> Answer:
-    if isinstance(endpoint, HttpApi):
-        return endpoint.throttled(count, rate)
-    return endpoint.failure(429, "over the source's events_per_second")
-
-
-def _silenced(endpoint: Endpoint, indexes: list[int]) -> Answer:
-    if isinstance(endpoint, HttpApi):
-        return endpoint.silenced(indexes)
-    return endpoint.failure(400, f"suppressed: {', '.join(map(str, indexes))}")
+def _over_limit(endpoint: Endpoint, sender: Sender, records: int, body_bytes: int) -> Answer | None:
+    if records > RECORDS_MAX:
+        return too_many(endpoint)
+    if (most := sender.max_body_bytes) is not None and body_bytes > most:
+        return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
+    if (most := sender.max_batch_records) is not None and records > most:
+        return endpoint.failure(413, f"the source's batches have {most} records at most")
+    return None

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gateway.dialects.shapes import Context, Rejection
+from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
 from gateway.edge.suppression import is_suppressed
 from schemas.records import NewRecord
 
 DETAIL_BYTES_MAX = 1_000
-REJECTIONS_KEPT_MAX = 1_000  # Of one request (docs/edge.md).
 
 
 def dead_letters(
     rejected: Sequence[Rejection], context: Context, rate: TokenBucket, now: float
 ) -> list[NewRecord]:
     """Those that are kept, the first of the request and as many as the source's rate allows."""
-    kept = [one for one in rejected[:REJECTIONS_KEPT_MAX] if not is_suppressed(one)]
+    kept = [one for one in rejected[:LISTED_MAX] if not is_suppressed(one)]
     return [dead_letter(one, context) for one in kept[: rate.up_to(len(kept), now)]]
 
 

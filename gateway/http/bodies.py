@@ -6,7 +6,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Protocol
 
-from gateway.edge.admission import Share
+from gateway.edge.admission import NO_ROOM, Share
 from gateway.http.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
 from gateway.http.surrogates import repaired
 from gateway.http.values import has_too_many_values
@@ -156,4 +156,4 @@ def _too_large(limit: int) -> BodyError:
 
 
 def _no_room() -> BodyError:
-    return BodyError(503, "too much is on its way to Kafka, come again")
+    return BodyError(503, NO_ROOM)

@@ -7,9 +7,11 @@ from typing import Any
 
 from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
+from gateway.edge.admission import Budget, Room
 
 NOW_MS = 1_800_000_000_000
-CONTEXT = Context([("source", b"s")], NOW_MS, "9.9.9.9", lambda ip: ip, keeps_ip=True)
+ROOM = Room(Budget(10**9).share(), free=10**9, most=10**9)
+CONTEXT = Context([("source", b"s")], NOW_MS, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.dialects.segment_call import COORDINATES, FIELDS, TOUCHES
+from gateway.dialects.segment_fields import COORDINATES, FIELDS, TOUCHES
 from gateway.dialects.segment_mapping import GROUP_TYPE
 
 PAGE = Path(__file__).parents[3] / "docs" / "segment-mapping.md"

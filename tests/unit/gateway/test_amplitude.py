@@ -11,8 +11,9 @@ from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
 from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
 from schemas.topics import Kind
+from tests.unit.gateway.calls import ROOM
 
-CONTEXT = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True)
+CONTEXT = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 GOOD = {"event_type": "a", "user_id": "user-1", "time": 1, "insert_id": "i", "ip": "1.2.3.4"}
 API = HttpApi()
 USERS = Identify(Kind.USER_PROPERTIES)

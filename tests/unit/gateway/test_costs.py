@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.dialects.shapes import RECORDS_MAX
-from gateway.edge.rejections import REJECTIONS_KEPT_MAX
+from gateway.dialects.shapes import LISTED_MAX, RECORDS_MAX
 from tests.unit.gateway.calls import basic, bearer, call
 from tests.unit.gateway.memory import KEY, Edge
 from tests.unit.gateway.segment_calls import TRACK, batch
@@ -92,8 +91,56 @@ async def test_of_one_request_a_thousand_rejections_are_kept_and_the_rest_is_cou
         answer = await client.post("/v1/events", json=[{}] * 1_500, headers=KEY)
 
     assert answer.status_code == 422
-    assert len(edge.store.topics["dead-letters"]) == REJECTIONS_KEPT_MAX
+    assert len(edge.store.topics["dead-letters"]) == LISTED_MAX
     assert dropped(edge) == 500
+
+
+async def test_an_answer_names_a_thousand_rejections_and_counts_the_rest() -> None:
+    edge, good = Edge(), {"event_type": "e", "user_id": "user-1"}
+    async with edge.client as client:
+        answer = await client.post("/v1/events", json=[{}] * 1_000 + [good] + [{}] * 7, headers=KEY)
+        exact = await client.post("/v1/events", json=[{}] * 1_000 + [good], headers=KEY)
+
+    assert answer.status_code == 202
+    assert [one["index"] for one in answer.json()["rejected"]] == list(range(1_000))
+    assert (answer.json()["accepted"], answer.json()["rejected_more"]) == (1, 7)
+    assert len(exact.json()["rejected"]) == 1_000
+    assert "rejected_more" not in exact.json()
+
+
+@pytest.mark.parametrize("path", ["/identify", "/groupidentify"])
+def test_a_form_names_a_thousand_rejections_and_counts_the_rest(path: str) -> None:
+    reply = call(path, b"api_key=k&identification=[" + b"{}," * 1_500 + b"{}]")
+
+    assert reply.status == 400
+    assert reply.answer.body.endswith(b"; and 501 more")
+    assert len(reply.answer.body) < 50_000
+
+
+async def test_records_and_rejections_count_in_the_budget_as_objects() -> None:
+    edge = Edge(max_inflight_bytes=1_000_000)
+    other = edge.ingest.budget.share()
+    other.charge(500_000)
+    async with edge.client as client:
+        for value in (b"{}", b'{"event_type":"a","user_id":"user-1"}'):
+            body = b"[" + b",".join([value] * 1_000) + b"]"
+            assert (await client.post("/v1/events", content=body, headers=KEY)).status_code != 503
+            body = b"[" + b",".join([value] * 2_000) + b"]"
+            full = await client.post("/v1/events", content=body, headers=KEY)
+            assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+
+    assert edge.ingest.budget.used == 500_000
+
+
+async def test_what_has_no_room_in_the_budget_is_answered_503() -> None:
+    edge = Edge(max_inflight_bytes=1_000_000)
+    other = edge.ingest.budget.share()
+    other.charge(800_000)
+    shared = {"context": {"userAgent": "x" * 50_000}}
+
+    assert (await post(edge, {"batch": [TRACK] * 5, **shared})).status_code == 503
+    other.give_back(800_000)
+    assert (await post(edge, {"batch": [TRACK] * 5, **shared})).status_code == 200
 
 
 async def test_what_a_source_has_rejected_has_a_rate() -> None:
@@ -193,6 +240,21 @@ def test_every_dialect_refuses_a_number_out_of_range(number: bytes) -> None:
     assert (aampe.status, aampe.values) == (422, [])
     assert aampe.json["detail"][0]["type"] == "number_out_of_range"
     assert call("/webhooks/amplemarket/k", webhook).reasons == ["number_out_of_range"]
+
+
+@pytest.mark.parametrize("odd", [b"1e999", b"1" * 400, b"[" * 45 + b"]" * 45, b'"\xff"'])
+@pytest.mark.parametrize("path", ["/identify", "/groupidentify"])
+def test_a_form_with_a_value_that_no_destination_takes_is_refused(path: str, odd: bytes) -> None:
+    names = b'"user_properties"' if path == "/identify" else b'"group_properties"'
+    update = b'{"user_id":"user-1","group_type":"a","group_value":"b",%b:{"x":%b}}'
+    good, bad = update % (names, b"1"), update % (names, odd)
+    for body in (b"api_key=k&identification=", b"api_key=k&identification=[%b," % good):
+        reply = call(path, body + bad + (b"]" if b"[" in body else b""))
+        assert (reply.status, reply.values) == (400, [])
+    assert call(path, b"api_key=k&identification=" + good).status == 200
+    as_json = b'{"api_key":"k","identification":[%b]}'
+    assert call(path, as_json % bad).status == 400
+    assert call(path, as_json % good).status == 200
 
 
 def test_odd_members_of_a_segment_call_find_their_place() -> None:

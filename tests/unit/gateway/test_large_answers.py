@@ -6,6 +6,7 @@ from typing import Any
 from tests.unit.gateway.memory import KEY, Edge
 
 RECORDS = 5_000
+EVENT = b'{"event_type":"a","user_id":"user-1"}\n'
 
 
 class SlowReader:
@@ -33,14 +34,14 @@ def scope(body: bytes) -> dict[str, Any]:
         "type": "http",
         "method": "POST",
         "path": "/v1/events",
-        "query_string": b"",
+        "query_string": b"receipts=true",
         "headers": [(name.encode(), value.encode()) for name, value in lines.items()],
         "client": ("127.0.0.1", 1),
     }
 
 
 async def test_a_large_answer_stays_in_the_budget_until_it_is_taken() -> None:
-    edge, body = Edge(), b"{}\n" * RECORDS
+    edge, body = Edge(), EVENT * RECORDS
     reader = SlowReader(body)
     serving = asyncio.create_task(edge.app(scope(body), reader.receive, reader.send))
     await reader.asked.wait()

@@ -9,11 +9,13 @@ from gateway.dialects.native import Native
 from gateway.dialects.shapes import Batch, Context, RefusedError, Request
 from gateway.http.addresses import truncated
 from schemas.topics import Kind
+from tests.unit.gateway.calls import ROOM
 
 FULL = b'{ "event_type":"a", "user_id":"u", "time":1, "insert_id":"i", "ip":"1.2.3.4", "x":1.50 }'
-KEEP = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True)
-TRUNCATE = Context([("source", b"s")], 1000, "9.9.9.0", truncated, keeps_ip=False)
-DROP = Context([("source", b"s")], 1000, None, lambda _: None, keeps_ip=False)
+
+KEEP = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
+TRUNCATE = Context([("source", b"s")], 1000, "9.9.9.0", truncated, keeps_ip=False, room=ROOM)
+DROP = Context([("source", b"s")], 1000, None, lambda _: None, keeps_ip=False, room=ROOM)
 EVENTS = Native(Kind.EVENT)
 
 

@@ -216,3 +216,41 @@ def test_price_times_quantity_is_the_revenue() -> None:
 def test_a_product_looked_at_is_no_revenue() -> None:
     value = one(event="Product Added", properties={"price": 2.5, "quantity": 4, "revenue": 10})
     assert not {"revenue", "price", "quantity"} & value.keys()
+
+
+def test_the_products_of_an_order_share_what_its_call_says() -> None:
+    context = {"locale": "de-DE", "device": {"id": "d"}, "library": {"name": "analytics.js"}}
+    order = {"event": "Order Completed", "messageId": 'a "quoted" m', "context": context}
+    products = [{"sku": "p"}, {}, {"event_properties": 1, "insert_id": "x"}]
+    first, *purchases = batch(TRACK | order | {"properties": {"products": products}}).values
+
+    for nth, (purchase, product) in enumerate(zip(purchases, products, strict=True), start=1):
+        assert purchase == first | {
+            "event_type": "Product Purchased",
+            "insert_id": f'a "quoted" m-{nth}',
+            "event_properties": product,
+        }
+
+
+def test_a_pages_own_properties_count_where_the_call_says_them_too() -> None:
+    page = {"type": "page", "name": "Home", "category": "Docs", "properties": {"name": "X"}}
+    (record,) = batch({"userId": "u"} | page).batch.records
+
+    assert record.value.count(b'"name"') == 1
+    assert b'"event_properties":{"name":"X","category":"Docs"}' in record.value.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("nothing", [{}, None])
+def test_properties_and_traits_without_members_are_left_out(nothing: object) -> None:
+    (value,) = batch(TRACK | {"properties": nothing, "traits": nothing}).values
+    assert not {"event_properties", "user_properties"} & value.keys()
+
+
+def test_a_context_of_countless_values_is_rejected_and_a_long_one_is_not() -> None:
+    many = TRACK | {"context": {"app": [1] * 50_000}}
+    long = TRACK | {"context": {"userAgent": "," * 9_000 + "x" * 50_000}}
+    found = batch(many, long, TRACK)
+
+    assert found.reasons == ["too_many_values"]
+    assert len(found.values) == 2
+    assert batch(TRACK, context=many["context"]).reasons == ["too_many_values"]

@@ -1,0 +1,48 @@
+"""What a request became goes into its topics, and is counted."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.dialects.shapes import Batch, Context
+from gateway.edge.metrics import Metrics
+from gateway.edge.rejections import dead_letters
+from gateway.edge.sources import Sender
+from gateway.edge.suppression import is_suppressed
+from schemas.records import NewRecord
+from schemas.topics import Kind, Topics
+
+
+class Store(Protocol):
+    """Where records go."""
+
+    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+        """Return once all are stored; else raise `NotStored`."""
+
+
+class Storage:
+    def __init__(self, topics: Topics, store: Store, metrics: Metrics) -> None:
+        self._topics = topics
+        self._store = store
+        self._metrics = metrics
+
+    async def store(self, kind: Kind, batch: Batch, context: Context, sender: Sender) -> None:
+        """Return once all is stored: the rejected first, for what is answered counts both."""
+        if batch.rejected:
+            letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
+            await self._append(self._topics.dead_letters, letters, sender)
+            suppressed = sum(map(is_suppressed, batch.rejected))
+            if dropped := len(batch.rejected) - suppressed - len(letters):
+                self._metrics.dead_letters_dropped(sender.name, dropped)
+        if batch.records:
+            await self._append(self._topics.of(kind), batch.records, sender)
+            self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
+        if batch.rejected:
+            self._metrics.records(sender.name, kind.value, "rejected", len(batch.rejected))
+
+    async def _append(self, topic: str, records: list[NewRecord], sender: Sender) -> None:
+        if sender.scrubber is not None:
+            scrubbed = sender.scrubber.scrubbed
+            records = [NewRecord(r.key, scrubbed(r.value), r.headers) for r in records]
+        if records:
+            await self._store.append(topic, records)
