@@ -22,8 +22,8 @@ services:
   topics: {{image: {name}}}
   edge: {{image: {name}, ports: !override ["127.0.0.1::8080", "127.0.0.1::8081"]}}
   delivery: {{image: {name}, ports: !override ["127.0.0.1::9090"]}}
-  amplitude: {{image: {name}, ports: !override ["127.0.0.1::9101"]}}
-  aampe: {{image: {name}, ports: !override ["127.0.0.1::9102"]}}
+  amplitude: {{image: {name}-lab, ports: !override ["127.0.0.1::9101"]}}
+  aampe: {{image: {name}-lab, ports: !override ["127.0.0.1::9102"]}}
 """
 DEADLINE_SECONDS = 60.0
 
@@ -74,7 +74,8 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         yield run
     finally:
         run("down", "--volumes")
-        subprocess.run(["docker", "image", "rm", name], capture_output=True, check=False)
+        images = (name, f"{name}-lab")
+        subprocess.run(["docker", "image", "rm", *images], capture_output=True, check=False)
 
 
 def url(compose: Compose, service: str, port: int) -> str:

@@ -6,7 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,79 @@ from schemas.configuration.file import load
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+LAB_COMMANDS = {"dev", "simulate", "chaos"}
 
 
-def instructions() -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One `FROM` of the Dockerfile and what follows it; the last one is built without --target."""
+
+    parent: str
+    name: str
+    instructions: tuple[tuple[str, str], ...]
+
+    def all_of(self, word: str) -> list[str]:
+        return [rest for instruction, rest in self.instructions if instruction == word]
+
+
+def stages() -> list[Stage]:
     text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
-    return [(word, rest) for word, rest in lines]
-
-
-def copied() -> list[tuple[list[str], str]]:
-    """What the image takes from the repository: sources, and where they go."""
     found = []
-    for word, rest in instructions():
-        if word == "COPY" and not rest.startswith("--from"):
+    for stage in re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]:
+        first, *lines = [line for line in stage.splitlines() if line.strip()]
+        parent, _, name = first.partition(" AS ")
+        pairs = [line.split(maxsplit=1) for line in lines]
+        found.append(Stage(parent, name, tuple((word, rest) for word, rest in pairs)))
+    return found
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name; of the last one, which has no name and adds nothing, its parent."""
+    by_name = {one.name: one for one in stages()}
+    asked = by_name[name]
+    return asked if asked.instructions else by_name[asked.parent]
+
+
+def copied(of: Stage) -> list[tuple[list[str], str]]:
+    """What a stage takes from the repository: sources, and where they go."""
+    found = []
+    for rest in of.all_of("COPY"):
+        if not rest.startswith("--from"):
             *sources, target = shlex.split(rest)
             found.append((sources, target))
     return found
+
+
+def install(into: Path, build: Path) -> None:
+    """The steps of the build, with the packages that are installed here."""
+    for sources, target in copied(stage("build")):
+        for source in sources:
+            to = build / target / (Path(source).name if target == "./" else "")
+            copy(ROOT / source, to)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    pip += ["--disable-pip-version-check", "--no-index", "--target", str(into), str(build)]
+    subprocess.run(pip, check=True)
+
+
+def copy(source: Path, to: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, to)
+
+
+def commands(site: Path) -> set[str]:
+    """What `ampgate` of that installation offers."""
+    look = (
+        "import sys; sys.path[:0] = sys.argv[1:];"
+        "import ampgate.cli.main as main, gateway.server.server, consumers.server, typer.main;"
+        "assert main.__file__.startswith(sys.argv[1]), main.__file__;"
+        "print(*typer.main.get_command(main.app).commands)"
+    )
+    # Without `site`: this checkout, installed here too, must not supply what is missing.
+    python = [sys.executable, "-I", "-S", "-c", look, str(site), sysconfig.get_path("purelib")]
+    return set(subprocess.run(python, capture_output=True, text=True, check=True).stdout.split())
 
 
 def locked(file: Path) -> dict[str, str]:
@@ -47,37 +106,34 @@ def locked(file: Path) -> dict[str, str]:
 
 def test_what_the_image_copies_exists_and_gets_past_the_ignore_file() -> None:
     ignore = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text().splitlines()
-    for sources, _ in copied():
+    for sources in (sources for one in stages() for sources, _ in copied(one)):
         for source in sources:
             assert (ROOT / source).exists(), source
-            assert f"!{source}" in ignore
+            assert f"!{source.split('/')[0]}" in ignore or f"!{source}" in ignore
 
 
-def test_the_copied_files_make_a_package_that_runs(tmp_path: Path) -> None:
-    """The steps of the build, with the packages that are installed here."""
-    build, into = tmp_path / "build", tmp_path / "site"
-    for sources, target in copied():
-        for source in sources:
-            to = build / target / (Path(source).name if target == "./" else "")
-            if (ROOT / source).is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / source, to, ignore=ignored)
-            else:
-                to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / source, to)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    pip += ["--disable-pip-version-check", "--no-index", "--target", str(into), str(build)]
-    subprocess.run(pip, check=True)
+def test_the_image_has_the_servers_and_only_the_target_lab_has_the_simulators(
+    tmp_path: Path,
+) -> None:
+    site = tmp_path / "site"
+    install(site, tmp_path / "build")
+    servers = commands(site)
+    for [source], target in copied(stage("lab")):
+        copy(ROOT / source, site / target.partition("/site-packages/")[2])
 
-    look = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "import ampgate.cli.main, gateway.server.server, consumers.server;"
-        "print(gateway.server.server.__file__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", look, str(into)], capture_output=True, text=True, check=True
-    )
-    assert Path(done.stdout.strip()).is_relative_to(into)
+    assert not servers & LAB_COMMANDS
+    assert servers >= {"edge", "deliver", "check", "trace"}
+    assert commands(site) == servers | LAB_COMMANDS
+
+
+def test_the_lab_is_added_to_the_interpreter_that_the_image_has() -> None:
+    version = re.search(r"python:(\d+\.\d+)", stage("servers").parent)
+    [(_, target)] = copied(stage("lab"))
+
+    assert version is not None
+    assert target == f"/opt/ampgate/lib/python{version[1]}/site-packages/ampgate/lab"
+    assert stage("lab").parent == "servers"
+    assert stage("") == stage("servers")
 
 
 def test_the_images_packages_are_those_that_were_tested() -> None:
@@ -92,26 +148,23 @@ def test_the_images_packages_are_those_that_were_tested() -> None:
 
 
 def test_the_image_is_small_and_not_root() -> None:
-    stages = "\n".join(f"{word} {rest}" for word, rest in instructions()).split("FROM ")
-    final = stages[-1]
+    final = stage("")
 
-    assert "-slim" in final.splitlines()[0]
+    assert final.parent.endswith("-slim")
     assert not re.search(r"apt-get|gcc|build-essential", DOCKERFILE.read_text())
-    assert re.search(r"^USER [1-9]", final, re.MULTILINE)
-    assert "HEALTHCHECK" in final
+    assert final.all_of("USER")[0] not in {"0", "root"}
+    assert final.all_of("HEALTHCHECK")
 
 
 def test_the_image_starts_a_command_that_exists() -> None:
-    words = dict(instructions())
+    [entrypoint], [words] = stage("").all_of("ENTRYPOINT"), stage("").all_of("CMD")
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
-    assert set(json.loads(words["ENTRYPOINT"])) <= scripts.keys()
-    assert_is_command(json.loads(words["CMD"]))
+    assert set(json.loads(entrypoint)) <= scripts.keys()
+    assert_is_command(json.loads(words))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, service in COMPOSE.items() if service["image"] == "ampgate:local"]
-)
+@pytest.mark.parametrize("name", [name for name, service in COMPOSE.items() if "build" in service])
 def test_compose_starts_commands_that_exist(name: str) -> None:
     assert_is_command(COMPOSE[name]["command"])
 
@@ -154,10 +207,26 @@ def test_the_simulators_and_nothing_else_may_be_left_out_by_profile() -> None:
     assert all(COMPOSE[name]["profiles"] == ["simulators"] for name in by_profile)
 
 
-def test_compose_builds_its_image_whichever_service_is_asked_for() -> None:
-    ours = [service for service in COMPOSE.values() if service["image"] == "ampgate:local"]
+def test_compose_builds_its_images_whichever_service_is_asked_for() -> None:
+    """Each is built by its services, so its name may not stand for two targets."""
+    targets = {"ampgate:local": None, "ampgate:lab": "lab"}
+    for name, service in COMPOSE.items():
+        if "build" in service:
+            assert service["build"]["dockerfile"] == "deploy/Dockerfile"
+            assert service["build"].get("target") == targets[service["image"]], name
+        else:
+            assert service["image"] not in targets, name
 
-    assert all(service["build"]["dockerfile"] == "deploy/Dockerfile" for service in ours)
+
+def test_composes_services_have_the_command_that_they_start() -> None:
+    in_lab = {name for name, one in COMPOSE.items() if one["image"] == "ampgate:lab"}
+    need_it = {
+        name
+        for name, one in COMPOSE.items()
+        if "build" in one and str(one["command"][0]) in LAB_COMMANDS
+    }
+
+    assert in_lab == need_it == {"amplitude", "aampe"}
 
 
 def test_composes_health_checks_start_no_jvm() -> None:
