@@ -9,6 +9,8 @@ import subprocess
 import uuid
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
+from ipaddress import IPv4Address
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +124,27 @@ async def edge(
     await create_topics(kafka.bootstrap_servers, prefix)
     directory = tmp_path_factory.mktemp("fuzz")
     port = unused_tcp_port_factory()
-    async with running(directory, kafka.bootstrap_servers, prefix, port) as edge:
+    more = 'trusted_proxies = ["127.0.0.0/8"]'
+    async with running(directory, kafka.bootstrap_servers, prefix, port, more=more) as edge:
         yield edge
         assert "unexpected" not in edge.said.read_text()
+
+
+class EachFromElsewhere(requests.adapters.HTTPAdapter):
+    """Each request has another client's address: many wrong keys of one are answered 429."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._addresses = count(1)
+
+    def add_headers(self, request: requests.PreparedRequest, **_: Any) -> None:  # noqa: ANN401
+        request.headers["X-Forwarded-For"] = str(IPv4Address(next(self._addresses)))
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
     with requests.Session() as session:
+        session.mount("http://", EachFromElsewhere())
         session.trust_env = False  # The edge is here, not behind a proxy.
         yield session
 

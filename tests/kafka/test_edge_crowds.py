@@ -43,7 +43,8 @@ async def slow_client(edge: EdgeProcess) -> int:
     """Sends a part of its body and waits."""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
     try:
-        head = b"POST /v1/events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\n"
+        head += b"Transfer-Encoding: chunked\r\n\r\n"
         piece = b"x" * PIECE_BYTES
         writer.write(head + b"%x\r\n%b\r\n" % (len(piece), piece))
         async with asyncio.timeout(60):
