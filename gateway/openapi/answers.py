@@ -94,7 +94,7 @@ class AampeDetail(Struct, forbid_unknown_fields=True):
     type: str
     loc: list[str | int]
     msg: str
-    input: Any
+    input: Annotated[Any, Meta(description="Left out where it is long.")] | UnsetType = UNSET
     ctx: dict[str, Any] | UnsetType = UNSET
 
 

@@ -52,6 +52,8 @@ _FAILURES: Final[Mapping[int, str]] = {
     429: "Over the source's rate",
     503: "Kafka is away, or too much waits for it",
 }
+# Said before the path is looked at, and so alike in every dialect.
+_OF_ANY_PATH: Final[Mapping[int, str]] = {431: "The address or the headers are too large"}
 _DEAD_LETTERS: Final = "Stored; what is not usable, as dead letters"
 _RETRY_AFTER: Final[Tree] = {
     "Retry-After": {
@@ -156,6 +158,7 @@ def _answers(endpoint: Endpoint) -> dict[int, tuple[str, Tree, Tree]]:
     """To each status its words, its content, and its headers."""
     refusal, own = _own_answers(endpoint)
     failures = {status: (words, _json(refusal)) for status, words in _FAILURES.items()}
+    failures |= {status: (words, _json(Refusal)) for status, words in _OF_ANY_PATH.items()}
     return {
         status: (words, content, _RETRY_AFTER if status in (429, 503) else {})
         for status, (words, content) in sorted((failures | own).items())
