@@ -159,7 +159,7 @@ def _zstd(packed: Iterable[bytes]) -> Iterator[bytes]:
         raise EOFError(_ENDED_EARLY)
     decoder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
     # The stubs want a whole file; `read` is all that is called of it.
-    source = cast("IO[bytes]", _Source(chain([first], pieces, [_END_FRAME])))
+    source = cast("IO[bytes]", _Source(_with_end(chain([first], pieces))))
     held = b""
     with decoder.stream_reader(source, read_size=_STEP, read_across_frames=True) as reader:
         while text := reader.read(_STEP):
@@ -172,6 +172,18 @@ def _zstd(packed: Iterable[bytes]) -> Iterator[bytes]:
 
 _END = b"\0the end of a body\0"
 _END_FRAME = zstandard.ZstdCompressor(write_checksum=True).compress(_END)
+
+
+def _with_end(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The frame at the end comes with the last byte before it: of a header cut short, libzstd may
+    forget what it has read once its next input is a whole frame (`ZSTD_decompressStream`, where a
+    frame is undone in one pass)."""
+    last = b""
+    for piece in filter(None, pieces):
+        yield last
+        last = piece
+    yield last[:-1]
+    yield last[-1:] + _END_FRAME
 
 
 class _Source:

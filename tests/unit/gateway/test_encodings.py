@@ -54,6 +54,12 @@ def test_every_encoding_is_undone_and_limited(encoding: bytes) -> None:
     assert refusal(packed + b"junk", encoding, len(plain)) == 400
 
 
+def test_a_zstd_body_cut_at_any_byte_is_refused() -> None:
+    packed = zstandard.compress(b"")
+    for size in range(len(packed)):
+        assert refusal(packed[:size], b"zstd") == 400, packed[:size]
+
+
 @pytest.mark.parametrize("encoding", PACKS)
 def test_a_bomb_costs_no_more_memory_than_the_limit(encoding: bytes) -> None:
     bomb = PACKS[encoding](bytes(50_000_000))
