@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Broker
 from tests.kafka.test_edge import KEY, stored
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
-from tests.unit.gateway.test_naughty import NAUGHTY, strings
+from tests.unit.gateway.dialects.test_naughty import NAUGHTY, strings
 
 AT_ONCE = 10  # The edge of these tests takes small bodies.
 

@@ -14,9 +14,9 @@ from consumers.destinations.property_merge import (
     merged_group_identification,
     merged_identification,
 )
+from tests.unit.ampgate.lab.simulators.requests import amplitude, answered, identify
 from tests.unit.consumers.destinations.identifications import Tree, changes_of, group, user
 from tests.unit.consumers.destinations.possible_servers import SERVERS, Server, State, applied
-from tests.unit.simulators.requests import amplitude, answered, identify
 
 Merge = Callable[[bytes, bytes], bytes | None]
 USER = {"user_id": "user-1"}

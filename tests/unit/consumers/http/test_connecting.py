@@ -12,7 +12,7 @@ from aiohappyeyeballs import AddrInfoType
 from consumers.delivery.destination import Response
 from consumers.http import connecting, http1
 from consumers.http.connecting import Host
-from tests.unit.consumers.http1_ends import Ends, Say
+from tests.unit.consumers.http.http1_ends import Ends, Say
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

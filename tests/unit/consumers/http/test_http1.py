@@ -13,7 +13,7 @@ import uvloop
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX
-from tests.unit.consumers.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
+from tests.unit.consumers.http.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nnull"
 CLOSING = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnull"

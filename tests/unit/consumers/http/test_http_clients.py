@@ -16,7 +16,7 @@ from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http.client import Http, Sender
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX
-from tests.unit.consumers.http1_ends import FarEnd, Say
+from tests.unit.consumers.http.http1_ends import FarEnd, Say
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
 TIMEOUT_SECONDS = 1.0

@@ -1,6 +1,6 @@
 """What we say to each of the 74 cases of Segment's own Amplitude destination, and the page of it.
 
-`python -m tests.unit.gateway.segment_verdicts` writes the page anew.
+`python -m tests.unit.gateway.dialects.segment_verdicts` writes the page anew.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.dialects.segment_fields import COORDINATES, FIELDS, TOUCHES
 from gateway.dialects.segment_mapping import GROUP_TYPE
 
-PAGE = Path(__file__).parents[3] / "docs" / "segment-mapping.md"
+PAGE = Path(__file__).parents[4] / "docs" / "segment-mapping.md"
 TOTAL = 74
 
 

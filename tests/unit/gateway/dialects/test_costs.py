@@ -8,8 +8,8 @@ import pytest
 
 from gateway.dialects.shapes import LISTED_MAX, RECORDS_MAX
 from tests.unit.gateway.calls import basic, bearer, call
+from tests.unit.gateway.dialects.segment_calls import TRACK, batch
 from tests.unit.gateway.memory import KEY, Edge
-from tests.unit.gateway.segment_calls import TRACK, batch
 
 JUNK = b"{" * 1_000_000
 NUMBER = b"1e999"

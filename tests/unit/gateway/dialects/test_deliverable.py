@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from ampgate.lab.simulators.amplitude import Amplitude
+from tests.unit.ampgate.lab.simulators.requests import upload
 from tests.unit.gateway.calls import Reply, basic, bearer, call
-from tests.unit.gateway.segment_calls import TRACK
-from tests.unit.gateway.test_amplemarket import KINDS
-from tests.unit.simulators.requests import upload
+from tests.unit.gateway.dialects.segment_calls import TRACK
+from tests.unit.gateway.dialects.test_amplemarket import KINDS
 
 CONTEXT = {
     "device": {"id": "d", "type": "android", "advertisingId": "x"},

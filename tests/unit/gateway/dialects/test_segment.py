@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.gateway.calls import NOW_MS
-from tests.unit.gateway.segment_calls import TRACK, batch, one
+from tests.unit.gateway.dialects.segment_calls import TRACK, batch, one
 
 TIME = 1_767_225_600_000
 NOW = "2027-01-15T08:00:00.000Z"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.gateway.segment_comparison import CASES, read_cases, unlike
-from tests.unit.gateway.segment_verdicts import (
+from tests.unit.gateway.dialects.segment_comparison import CASES, read_cases, unlike
+from tests.unit.gateway.dialects.segment_verdicts import (
     NOT_APPLICABLE,
     PAGE,
     TOTAL,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.dialects.segment_integrations import opted_out_of
 from schemas.opt_outs import OPTED_OUT, opted_out
-from tests.unit.gateway.segment_calls import TRACK, batch
+from tests.unit.gateway.dialects.segment_calls import TRACK, batch
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.gateway.calls import basic, call
-from tests.unit.gateway.segment_calls import TRACK, batch
+from tests.unit.gateway.dialects.segment_calls import TRACK, batch
 
 
 @pytest.mark.parametrize(

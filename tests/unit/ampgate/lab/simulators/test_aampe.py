@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ampgate.lab.simulators.aampe import Aampe, AampeOptions
 from ampgate.lab.simulators.model import Conditions, Request
-from tests.unit.simulators.requests import aampe, parsed
+from tests.unit.ampgate.lab.simulators.requests import aampe, parsed
 
 EVENT = {"contact_id": "u-1", "event_name": "bought", "timestamp": 1767225600.25}
 UPDATE = {"contact_id": "u-1", "timestamp": 1767225600, "user_properties": {"plan": "pro"}}

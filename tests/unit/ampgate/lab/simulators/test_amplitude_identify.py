@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.lab.simulators.model import Conditions, Request
-from tests.unit.simulators.requests import (
+from tests.unit.ampgate.lab.simulators.requests import (
     FORM,
     JSON,
     amplitude,

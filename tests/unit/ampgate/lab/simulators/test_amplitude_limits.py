@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.lab.simulators.model import Conditions, Request
-from tests.unit.simulators.requests import amplitude, answered, event, parsed, received, upload
+from tests.unit.ampgate.lab.simulators.requests import (
+    amplitude,
+    answered,
+    event,
+    parsed,
+    received,
+    upload,
+)
 
 PATHS = ["/2/httpapi", "/batch"]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.lab.simulators.model import Request
-from tests.unit.simulators.requests import (
+from tests.unit.ampgate.lab.simulators.requests import (
     amplitude,
     answered,
     event,

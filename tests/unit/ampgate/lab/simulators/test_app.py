@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from ampgate.lab.simulators.app import SimulatorApp, simulator_app, simulator_server
-from tests.unit.simulators.requests import aampe, event, identify, upload
+from tests.unit.ampgate.lab.simulators.requests import aampe, event, identify, upload
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ampgate.lab.simulators.amplitude import Amplitude
 from ampgate.lab.simulators.fault_rules import Faults
 from ampgate.lab.simulators.model import Answer, Request
 from ampgate.lab.simulators.simulator import Reaction, Simulator
-from tests.unit.simulators.requests import event, identify, parsed, upload
+from tests.unit.ampgate.lab.simulators.requests import event, identify, parsed, upload
 
 ONE = upload([event(0), event(1, event_properties={"sku": "a"})])
 
