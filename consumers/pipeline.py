@@ -1,0 +1,171 @@
+"""One engine between Kafka and one destination: read, plan, send, settle, park, commit.
+
+    reader, loader -> engine -> sender        -> engine -> commit
+                             -> dead letters  ->
+                             -> parked topic  ->
+
+It decides nothing: the engine does. Each task only tells the engine; one loop asks it what to send.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from random import Random
+from typing import Any
+
+from consumers.cancellation import lasting
+from consumers.delivery.clocks import inherited
+from consumers.delivery.delivery import Delivery
+from consumers.delivery.destination import Destination
+from consumers.delivery.pace import Wait
+from consumers.drain import Drain
+from consumers.http.client import Sender
+from consumers.kafka.letters import Letters
+from consumers.kafka.loader import Loader
+from consumers.kafka.notes import Committed
+from consumers.kafka.reader import Reader
+from consumers.letter_writing import LetterWriting
+from consumers.metrics import Counts
+from consumers.progress import Progress
+from consumers.reading import Reading
+from consumers.sending import Sending
+from schemas.configuration.config import Config
+from schemas.records import TopicPartition
+
+REVOKE_SECONDS = 30.0  # As long as a request may take; Kafka's group waits for it that long.
+PLAN_SECONDS = 1.0  # The engine is asked at least so often.
+
+
+class Pipeline:
+    """All of it is built here, once; `reader` and `loader` are started and stopped by the worker.
+
+    `parked_topic` is None where that topic does not exist: then nothing is parked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        destination: Destination,
+        config: Config,
+        http: Sender,
+        letters: Letters,
+        wait: Wait | None,
+        clock: Callable[[], float],
+        counts: Counts,
+        parked_topic: str | None,
+    ) -> None:
+        kafka, part = config.kafka, destination.name
+        topic = kafka.topics.of(destination.kind)
+        self._clock = clock
+        self._counts = counts
+        self._drain_seconds = config.delivery.drain_timeout_seconds
+        self._news = asyncio.Event()  # Something happened: the engine may have more to send.
+        self._requests: set[asyncio.Task[None]] = set()  # And dead letters, under way.
+        self.delivery = Delivery(
+            destination,
+            topic=topic,
+            parked_topic=parked_topic,
+            memory_max_bytes=config.delivery.max_memory_bytes,
+            random=Random(),
+            wait=wait,
+        )
+        self._drain = Drain(name, lambda: self.delivery.in_flight)
+        self.reader = Reader(
+            kafka,
+            topic,
+            parked_topic,
+            kafka.topics.group_id(part, destination.kind),
+            self._assigned,
+            self._revoked,
+            next(one.start for one in config.destinations if one.name == part),
+        )
+        self.loader = None if parked_topic is None else Loader(kafka, part, topic)
+        self._reading = Reading(
+            name, topic, self.delivery, self._drain, counts, clock, self._news.set
+        )
+        self._sending = Sending(
+            name, destination, http, self.delivery, counts, clock, self._request_ended
+        )
+        self._writing = LetterWriting(part, letters, self.delivery, self._drain, counts)
+        self.progress = Progress(
+            self.delivery, self.reader, counts, clock, lambda: letters.is_failing
+        )
+
+    async def run(self) -> None:
+        """Deliver until `stop`, then drain; committing is left to `progress.hand_over`."""
+        async with asyncio.TaskGroup() as tasks:
+            works = [
+                lambda: self._reading.read(self.reader),
+                self._writing.park,
+                self.progress.tell_often,
+            ]
+            if (loader := self.loader) is not None:
+                works.append(lambda: self._reading.load(loader))
+            others = [tasks.create_task(lasting(work)) for work in works]
+            await self._plan(tasks)
+            await self._drain.drained(self._drain_seconds)
+            for task in (*others, *self._requests):
+                task.cancel()  # Requests without a reply by now are sent again after the restart.
+
+    def stop(self) -> None:
+        self._drain.stop()
+        self._news.set()
+
+    async def _plan(self, tasks: asyncio.TaskGroup) -> None:
+        """Start every request and dead letter that the engine gives, until `stop`."""
+        while not self._drain.is_stopping:
+            now = self._clock()
+            while self._drain.is_open and (letter := self.delivery.next_dead_letter()):
+                self._drain.letters_begin(1)
+                self._start(tasks, self._writing.write_dead_letter(letter))
+            while self._drain.is_open and (batch := self.delivery.next_batch(now)):
+                self._start(tasks, self._sending.send(batch))
+            self._writing.planned()
+            await self._until_news(now)
+
+    def _start(self, tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        task = tasks.create_task(work)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _until_news(self, now: float) -> None:
+        wakes_at = self.delivery.wakes_at() if self._drain.is_open else None
+        seconds = PLAN_SECONDS if wakes_at is None else min(PLAN_SECONDS, wakes_at - now)
+        if seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+        else:
+            await asyncio.sleep(0)  # Let the other tasks run, whatever is due.
+        self._news.clear()
+
+    def _request_ended(self) -> None:
+        self._drain.request_ended()
+        self._news.set()
+
+    def _assigned(self, committed: Mapping[TopicPartition, Committed]) -> None:
+        for place, (offset, note) in committed.items():
+            if note is None:
+                self.delivery.assign(place, offset)
+            else:
+                held = inherited(note.held, note.at, self._clock())
+                self.delivery.assign(place, offset, note.left, held)
+
+    async def _revoked(self, places: Collection[TopicPartition]) -> None:
+        """Drain, commit, then forget these partitions: another consumer has them now.
+
+        Nothing new goes out before they are forgotten. It would be neither in the commit nor in its
+        note, so the next owner would send it again.
+        """
+        try:
+            with self._drain.closed():
+                try:
+                    if places:
+                        await self._drain.drained(REVOKE_SECONDS)
+                    await self.progress.hand_over()
+                finally:
+                    self.delivery.revoke(places)
+                    self._counts.given_away(places)
+        finally:
+            self._news.set()

@@ -1,0 +1,91 @@
+"""From Kafka to the engine: what a topic holds, and what was parked and is due."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from consumers.delivery.delivery import Delivery
+from consumers.drain import Drain
+from consumers.kafka.loader import Loader
+from consumers.kafka.reader import Reader
+from consumers.kafka.troubles import Lost
+from consumers.metrics import Counts
+from schemas.records import TopicPartition
+
+READ_RECORDS_MAX = 4000
+LOAD_SECONDS = 0.1  # Between two looks for parked records that are due and have room.
+log = structlog.get_logger()
+
+
+class Reading:
+    def __init__(
+        self,
+        worker: str,
+        topic: str,
+        delivery: Delivery,
+        drain: Drain,
+        counts: Counts,
+        clock: Callable[[], float],
+        on_records: Callable[[], None],
+    ) -> None:
+        self._worker = worker
+        self._topic = topic
+        self._delivery = delivery
+        self._drain = drain
+        self._counts = counts
+        self._clock = clock
+        self._on_records = on_records  # There may be something to send.
+
+    async def read(self, reader: Reader) -> None:
+        """Read what the engine has room for, until the worker stops."""
+        while not self._drain.is_stopping:
+            full = self._delivery.full() if self._delivery.has_room else None
+            read = await reader.read(full=full, records_max=READ_RECORDS_MAX)
+            for lost in read.lost:
+                self._lose(lost)
+            for records in read.records:
+                is_own = records[0].topic == self._topic
+                take = self._delivery.accept if is_own else self._delivery.scan
+                self._counts.skipped(take(records, self._clock()))
+            for place, offset in read.reached.items():
+                self._delivery.reached(place, offset)
+            for place in read.cut:
+                self._restart(reader, place)
+            self._on_records()
+
+    async def load(self, loader: Loader) -> None:
+        """Read parked records again when they are due, until cancelled."""
+        while True:
+            place = self._delivery.wants(self._clock())
+            if place is None:
+                await asyncio.sleep(LOAD_SECONDS)  # No event tells that room was made.
+                continue
+            offset = self._delivery.wanted_from(place.partition)
+            records, begins = await loader.read(place, offset, READ_RECORDS_MAX)
+            if begins > offset:
+                self._lose(Lost(place, offset, begins, "deleted"))
+            self._counts.skipped(self._delivery.load(records, self._clock()))
+            self._on_records()
+
+    def _restart(self, reader: Reader, place: TopicPartition) -> None:
+        """The partition's log was cut: read it from its beginning once nothing is unsettled."""
+        self._counts.lost(place.topic, self._delivery.cut(place))
+        if self._delivery.restart(place):
+            reader.restarted(place)
+
+    def _lose(self, lost: Lost) -> None:
+        """Count and log offsets that can no longer be read, also those of no undelivered record."""
+        place, records = lost.place, self._delivery.lose(lost.place, lost.first, lost.before)
+        self._counts.lost(place.topic, records)
+        say = log.error if records else log.warning
+        say(
+            "offsets cannot be read any more, skipping them",
+            worker=self._worker,
+            why=lost.why,
+            topic=place.topic,
+            partition=place.partition,
+            first=lost.first,
+            last=lost.before - 1,
+            lost=records,
+        )
