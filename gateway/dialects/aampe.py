@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.moments import milliseconds_of_number
+from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
     POST,
     SHOWN_BYTES_MAX,
@@ -19,8 +20,6 @@ from gateway.dialects.shapes import (
     RefusedError,
     Request,
     over_rate,
-    read_facts,
-    record_of,
     split_json,
 )
 from schemas.strictness import Defect, strictness_defect

@@ -12,6 +12,7 @@ import orjson
 from msgspec import Raw
 
 from gateway.dialects.moments import milliseconds_of
+from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -20,7 +21,6 @@ from gateway.dialects.shapes import (
     Opened,
     RefusedError,
     Request,
-    add_event,
     failure,
     over_rate,
     split_json,

@@ -12,18 +12,17 @@ from typing import Any
 import msgspec
 import orjson
 
+from gateway.dialects.records import Facts, record_of
 from gateway.dialects.shapes import (
     POST,
     TEXT,
     Answer,
     Batch,
     Context,
-    Facts,
     Opened,
     RefusedError,
     Request,
     failure,
-    record_of,
     shown,
     split_json,
 )

@@ -5,13 +5,14 @@ A field may be a query parameter too, and then a GET is enough.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
 
 from gateway.dialects.amplitude import min_id_length, plain, short_ids
 from gateway.dialects.percent import unquoted
+from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
     LISTED_MAX,
     POST,
@@ -23,8 +24,6 @@ from gateway.dialects.shapes import (
     Request,
     failure,
     over_rate,
-    read_facts,
-    record_of,
     split_json,
 )
 from schemas.events import ABSENT
@@ -32,6 +31,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 FIELDS_MAX = 100
+KEY_BYTES_MAX = 16_000
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
 _NAME = re.compile(rb'[;\s]name="?([^";\r\n]+)"?')
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -62,10 +62,7 @@ class Identify:
         return key_in(query_fields(request), "api_key")
 
     def sent_key(self, request: Request) -> str:
-        key = key_in(fields_of(request), "api_key")
-        if key is None:
-            raise RefusedError(plain(400, "missing_api_key"))
-        return key
+        return key_sent(request, "api_key")
 
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)
@@ -117,12 +114,26 @@ def _listed(words: list[str], between: str) -> str:
     return listed if more <= 0 else f"{listed}{between}and {more} more"
 
 
+def key_sent(request: Request, name: str) -> str:
+    """Of a form, which most bodies are, no other field is read."""
+    field, key = b"&%b=" % name.encode(), None
+    at = request.body.rfind(field) + 1  # Of several, the last one counts.
+    if _kind(request) == "form" and (at or request.body.startswith(field[1:])):
+        start = at + len(field) - 1
+        value = request.body[start : start + KEY_BYTES_MAX].partition(b"&")[0]
+        key = unquoted(value).decode("utf-8", "replace")
+    key = key or key_in(fields_of(request), name)
+    if key is None:
+        raise RefusedError(plain(400, "missing_api_key"))
+    return key
+
+
 def key_in(fields: Mapping[str, bytes], name: str) -> str | None:
     return fields.get(name, b"").decode("utf-8", "replace") or None
 
 
 def query_fields(request: Request) -> dict[str, bytes]:
-    return _pairs(request.query)
+    return _pairs(request.query) if request.query else {}
 
 
 def fields_of(request: Request) -> dict[str, bytes]:
@@ -130,14 +141,21 @@ def fields_of(request: Request) -> dict[str, bytes]:
 
 
 def _body_fields(request: Request) -> dict[str, bytes]:
-    if not request.body:
-        return {}
-    content_type = request.headers.get(b"content-type", b"")
-    if content_type.lower().startswith(b"multipart/form-data"):
-        return _multipart(content_type, request.body)
-    if b"json" in content_type.lower() or request.body.lstrip()[:1] == b"{":
-        return _json(request.body)
-    return _pairs(request.body)
+    match _kind(request):
+        case "multipart":
+            return _multipart(request.headers[b"content-type"], request.body)
+        case "json":
+            return _json(request.body)
+        case "form":
+            return _pairs(request.body)
+
+
+def _kind(request: Request) -> Literal["form", "json", "multipart"]:
+    content_type = request.headers.get(b"content-type", b"").lower()
+    if content_type.startswith(b"multipart/form-data"):
+        return "multipart"
+    is_json = b"json" in content_type or request.body[:100].lstrip()[:1] == b"{"
+    return "json" if is_json and request.body else "form"
 
 
 def _pairs(form: bytes) -> dict[str, bytes]:

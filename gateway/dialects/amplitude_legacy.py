@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.amplitude import plain
-from gateway.dialects.amplitude_forms import fields_of, key_in, query_fields
+from gateway.dialects.amplitude_forms import fields_of, key_in, key_sent, query_fields
+from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -22,7 +23,6 @@ from gateway.dialects.shapes import (
     Opened,
     RefusedError,
     Request,
-    add_event,
     failure,
     over_rate,
     split_json,
@@ -53,10 +53,7 @@ class LegacyUpload:
         return key_in(query_fields(request), "client")
 
     def sent_key(self, request: Request) -> str:
-        key = key_in(fields_of(request), "client")
-        if key is None:
-            raise RefusedError(plain(400, "missing_api_key"))
-        return key
+        return key_sent(request, "client")
 
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)

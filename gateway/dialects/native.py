@@ -8,7 +8,9 @@ import msgspec
 import orjson
 
 from gateway.dialects.keys import bearer_key
+from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
+    JSON,
     LISTED_MAX,
     POST,
     RECORDS_MAX,
@@ -22,8 +24,6 @@ from gateway.dialects.shapes import (
     failure,
     over_rate,
     parse_json,
-    read_facts,
-    record_of,
     split_json,
     too_many,
 )
@@ -118,7 +118,7 @@ class Native:
         return None
 
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
-        if b"ndjson" in content_type or b"jsonl" in content_type:
+        if content_type != JSON and (b"ndjson" in content_type or b"jsonl" in content_type):
             return self._lines(body)
         text = body.strip(_SPACE)
         try:

@@ -12,6 +12,7 @@ import orjson
 from msgspec import Raw, Struct
 
 from gateway.dialects.keys import basic_key
+from gateway.dialects.records import record_of
 from gateway.dialects.segment_call import Call, decoded, is_object, read_call
 from gateway.dialects.segment_fields import CONTEXT
 from gateway.dialects.segment_integrations import only_ours, opted_out_of
@@ -27,7 +28,6 @@ from gateway.dialects.shapes import (
     Rejection,
     Request,
     over_rate,
-    record_of,
     split_json,
     too_many,
 )

@@ -2,26 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import orjson
 
-from gateway.dialects.insert_ids import new_insert_id
-from schemas.events import (
-    EventFacts,
-    GroupFacts,
-    IdentificationFacts,
-    event_key,
-    group_key,
-    identification_key,
-    read_event,
-    read_group_identification,
-    read_identification,
-)
 from schemas.records import Headers, NewRecord
-from schemas.splicing import with_members, without
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
@@ -31,24 +17,15 @@ POST = frozenset({"POST"})
 SHOWN_BYTES_MAX = 64
 LISTED_MAX = 1_000  # Of what is wrong with a request; the rest is counted.
 RECORDS_MAX = 100_000  # Of one request: each is at least 30 times its text in memory.
-_QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
-_REMOTE_IP = b'"ip":"$remote"'
 _Shape = TypeVar("_Shape")
-Facts = EventFacts | IdentificationFacts | GroupFacts
 
 
-class _Ip(msgspec.Struct, gc=False):
-    ip: str
-
-
-_ip_reader = msgspec.json.Decoder(_Ip)
-
-
-class Request(NamedTuple):
+@dataclass(slots=True)
+class Request:
     path: str
     query: bytes
     headers: Mapping[bytes, bytes]
-    body: bytes
+    body: bytes = b""  # Not before the key is known, if that can be seen without it.
 
 
 class Answer(NamedTuple):
@@ -147,114 +124,8 @@ def failure(status: int, message: str) -> Answer:
     return Answer(status, orjson.dumps({"code": status, "error": message}))
 
 
-def add_event(
-    batch: Batch, index: int, value: bytes, event: bytes | Defect, context: Context
-) -> None:
-    """Take the event that a value was translated to, or reject the value."""
-    if isinstance(event, Defect):
-        batch.rejected.append(Rejection(index, event, value))
-        return
-    facts = read_event(event)
-    if isinstance(facts, Defect):
-        batch.rejected.append(Rejection(index, facts, value))
-        return
-    record, insert_id = record_of(event, facts, context)
-    context.room.fill(len(record.value))
-    batch.records.append(record)
-    batch.receipts.append((index, insert_id))
-
-
 def too_many(endpoint: Endpoint) -> Answer:
     return endpoint.failure(413, f"a request has {RECORDS_MAX} records at most")
-
-
-def read_facts(kind: Kind, value: bytes) -> Facts | Defect:
-    if kind is Kind.EVENT:
-        return read_event(value)
-    if kind is Kind.USER_PROPERTIES:
-        return read_identification(value)
-    return read_group_identification(value)
-
-
-def key_of(facts: Facts) -> bytes | None:
-    key: str | None
-    if isinstance(facts, EventFacts):
-        if facts.user_id is not None:
-            return facts.user_id.encode()
-        key = event_key(facts)
-    elif isinstance(facts, IdentificationFacts):
-        key = identification_key(facts)
-    else:
-        key = group_key(facts)
-    return None if key is None else key.encode()
-
-
-def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
-    """The record and its insert_id, with what the edge fills in; the rest byte for byte."""
-    insert_id = facts.insert_id
-    if insert_id and facts.time is not None:
-        located = _located(value, facts, context)
-        if located is not None:
-            return NewRecord(key_of(facts), located, context.headers), insert_id
-    members: list[bytes] = []
-    nulls: list[str] = []
-    if not insert_id:  # An empty one would make all events of a device look like one.
-        insert_id = new_insert_id()
-        members.append(b'"insert_id":"%b"' % insert_id.encode())
-        nulls.append("insert_id")
-    if facts.time is None:
-        members.append(b'"time":%d' % context.now_ms)
-        nulls.append("time")
-    if isinstance(facts, EventFacts):
-        _ip(facts.ip, context, members, nulls)
-    # A member that is there as `null`, or empty, or that the source may not keep, gives way.
-    escaped = b"\\u00" in value  # As its name may be.
-    standing = [name for name in nulls if escaped or _QUOTED[name] in value]
-    if standing:
-        value = without(value, *standing)
-    if members:
-        value = with_members(value, b",".join(members))
-    return NewRecord(key_of(facts), value, context.headers), insert_id
-
-
-def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
-    """The value with its ip, where its place is plain to see; None where it is not."""
-    if not isinstance(facts, EventFacts):
-        return value
-    if facts.ip is None:
-        if _QUOTED["ip"] in value:
-            return None
-        shown = context.remote_ip
-        return value if shown is None else with_members(value, _ip_member(shown))
-    if facts.ip == "$remote":
-        return _with_remote_ip(value, context.remote_ip)
-    return value if context.keeps_ip else None
-
-
-def _with_remote_ip(value: bytes, shown: str | None) -> bytes | None:
-    """As browsers' SDKs ask for it, and in a tenth of the time of taking the object apart."""
-    if shown is None or value.count(_REMOTE_IP) != 1:
-        return None
-    placed = value.replace(_REMOTE_IP, _ip_member(shown))
-    # What was replaced may be a property of that name.
-    return placed if _ip_reader.decode(placed).ip == shown else None
-
-
-def _ip(ip: str | None, context: Context, members: list[bytes], nulls: list[str]) -> None:
-    if ip is None or ip == "$remote":
-        shown = context.remote_ip
-    elif context.keeps_ip:
-        return
-    else:
-        shown = context.shown_ip(ip)
-    nulls.append("ip")
-    if shown is not None:
-        members.append(_ip_member(shown))
-
-
-@lru_cache(maxsize=1_024)  # All events of a request come from one place.
-def _ip_member(ip: str) -> bytes:
-    return b'"ip":' + orjson.dumps(ip)
 
 
 def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:

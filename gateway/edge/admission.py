@@ -21,13 +21,25 @@ class Budget:
         return Share(self)
 
 
-class Share:
-    """One request's part of the budget: grows while its body is read, given back at the end."""
+class OutOfRoomError(Exception):
+    """What a request becomes is more than there is room for."""
 
-    __slots__ = ("_budget", "size")
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Share:
+    """One request's part of the budget: grows while its body is read and while its records are
+    built, given back at the end.
+    """
+
+    __slots__ = ("_budget", "_free", "_more", "size")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._free = self._more = 0
         self.size = 0
 
     def has_room(self, size: int) -> bool:
@@ -47,42 +59,27 @@ class Share:
         self._budget.used += size
         self.size += size
 
+    def let_become(self, most: int, *, free: int) -> None:
+        """Of the `most` bytes that records may have, those of their body are there already."""
+        self._free = free
+        self._more = most - free
+
+    def fill(self, size: int) -> None:
+        """So many bytes of a record are built."""
+        self._free -= size
+        if self._free >= 0:
+            return
+        over, self._free = -self._free, 0
+        self._more -= over
+        if self._more < 0:
+            raise OutOfRoomError(413, "the records become too many bytes")
+        if not self.take(over):
+            raise OutOfRoomError(503, NO_ROOM)
+
     def give_back(self, size: int) -> None:
         assert size <= self.size, "more was given back than taken"
         self._budget.used -= size
         self.size -= size
-
-
-class OutOfRoomError(Exception):
-    """What a request becomes is more than there is room for."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class Room:
-    """For the records of a request: as many bytes as its body has, and then what is left of the
-    budget, up to a limit.
-    """
-
-    __slots__ = ("_free", "_most", "_share")
-
-    def __init__(self, share: Share, free: int, most: int) -> None:
-        self._share = share
-        self._free = free
-        self._most = most
-
-    def fill(self, size: int) -> None:
-        self._free -= size
-        if self._free >= 0:
-            return
-        if self._share.size - self._free > self._most:
-            raise OutOfRoomError(413, f"the records become more than {self._most} bytes")
-        if not self._share.take(-self._free):
-            raise OutOfRoomError(503, NO_ROOM)
-        self._free = 0
 
 
 class Rate(Protocol):

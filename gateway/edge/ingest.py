@@ -16,7 +16,7 @@ from gateway.dialects.shapes import (
     Request,
     too_many,
 )
-from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Room, Share
+from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Share
 from gateway.edge.answers import send_answer, send_preflight
 from gateway.edge.metrics import Metrics
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
@@ -119,20 +119,19 @@ class Ingest:
     ) -> Answer:
         """The one table from what can happen to what is said."""
         try:
-            request = Request(scope["path"], scope["query_string"], headers, b"")
+            request = Request(scope["path"], scope["query_string"], headers)
             key = endpoint.seen_key(request)
             if key is not None:
                 outcome.sender = self._sources.find(key, endpoint.dialect)
                 if outcome.sender is None:  # Then the body is not worth unpacking.
                     return self._unknown_key(endpoint, key, scope, outcome)
-            body = await read_body(
+            request.body = await read_body(
                 receive,
                 headers,
                 self._edge,
                 share,
                 whole_request(scope),
             )
-            request = Request(request.path, request.query, headers, body)
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             return refused.answer
@@ -207,7 +206,7 @@ class Ingest:
         return endpoint.unknown_key(key)
 
     def _context(self, sender: Sender, request: Request, scope: Scope, share: Share) -> Context:
-        most_bytes = BUILT_TIMES_MAX * self._edge.max_body_bytes
+        share.let_become(BUILT_TIMES_MAX * self._edge.max_body_bytes, free=len(request.body))
         record_headers: Headers = [sender.header]
         traceparent = request.headers.get(b"traceparent")
         if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
@@ -219,7 +218,7 @@ class Ingest:
             None if ip is None else sender.shown_ip(ip),
             sender.shown_ip,
             sender.ip_policy == "keep",
-            Room(share, len(request.body), most_bytes),
+            share,
         )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
-from gateway.edge.admission import Budget, Room
+from gateway.edge.admission import Budget
 
 NOW_MS = 1_800_000_000_000
-ROOM = Room(Budget(10**9).share(), free=10**9, most=10**9)
+ROOM = Budget(10**9).share()
+ROOM.let_become(10**9, free=10**9)
 CONTEXT = Context([("source", b"s")], NOW_MS, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 
 
@@ -55,7 +56,7 @@ def call(
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = Request(path, query, headers or {}, raw)
     try:
-        given = endpoint.seen_key(request._replace(body=b"")) or endpoint.sent_key(request)
+        given = endpoint.seen_key(Request(path, query, headers or {})) or endpoint.sent_key(request)
         if given != key:
             return Reply(endpoint.unknown_key(given), Batch())
         opened = endpoint.open(request)

@@ -270,3 +270,21 @@ def test_odd_members_of_a_segment_call_find_their_place() -> None:
     assert value["timezone"] == "Europe/Berlin"
     assert value["session_id"] == 1_767_225_600_000
     assert value["time"] == 1_767_225_600_000
+
+
+@pytest.mark.parametrize("path", ["/identify", "/"])
+def test_of_a_form_the_last_key_counts_wherever_it_stands(path: str) -> None:
+    name, field = ("api_key", "identification") if path == "/identify" else ("client", "e")
+    value = b'{"user_id":"user-1","user_properties":{"url":"?%b=no"}}' % name.encode()
+    value = value if path == "/identify" else b'[{"event_type":"e","user_id":"user-1"}]'
+    pair = b"%b=%b" % (field.encode(), value)
+    for key in (b"%b=k", b"%b=wrong&%b=k", b"x=1&%b=%%6b"):
+        key = key.replace(b"%b", name.encode()).replace(b"%%", b"%")
+        assert call(path, pair + b"&" + key).status == 200
+        assert call(path, key + b"&" + pair).status == 200
+    assert call(path, b"%b=k&%b=wrong&" % ((name.encode(),) * 2) + pair).status == 400
+
+
+def test_what_looks_like_a_key_in_a_json_text_is_none() -> None:
+    update = {"user_id": "user-1", "user_properties": {"url": "https://a/?x=1&api_key=no&y=2"}}
+    assert call("/identify", {"api_key": "k", "identification": update}).status == 200
