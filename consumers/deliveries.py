@@ -16,10 +16,11 @@ from consumers.http.client import Sender, sender_to
 from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
 from consumers.worker import Worker
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+from schemas.configuration.config import Config, ConfigError
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination
 
 COMMIT_GRACE_SECONDS = 5.0  # After the drain; past it, what was not committed is sent again.
-Configured = AmplitudeDestination | AampeDestination
 log = structlog.get_logger()
 
 
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 class Running:
     """One configured destination, delivered to."""
 
-    configured: Configured
+    configured: ConfiguredDestination
     workers: list[Supervised]
     tasks: list[asyncio.Task[None]]
 
@@ -87,7 +88,7 @@ def check(config: Config, only: Collection[str]) -> None:
         destinations_of(configured, config.destinations)
 
 
-def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
+def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDestination]:
     """By name; `ConfigError` when one was asked for that there is not."""
     known = {destination.name: destination for destination in config.destinations}
     for name in only:
@@ -98,7 +99,7 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, Configured]:
 
 
 def supervised(
-    configured: Configured, config: Config, letters: Letters, clock: Callable[[], float]
+    configured: ConfiguredDestination, config: Config, letters: Letters, clock: Callable[[], float]
 ) -> list[Supervised]:
     """One worker for each topic that the destination reads; each has a life of its own."""
     wait = _wait_of(configured)
@@ -115,7 +116,7 @@ def supervised(
 
 
 def workers_of(
-    configured: Configured,
+    configured: ConfiguredDestination,
     config: Config,
     http: Sender,
     letters: Letters,
@@ -127,6 +128,6 @@ def workers_of(
     return [Worker(part, config, http, letters, wait, clock) for part in parts]
 
 
-def _wait_of(configured: Configured) -> Wait | None:
-    """Aampe's 429 is meant for the key, whichever path it was said of."""
-    return Wait() if isinstance(configured, AampeDestination) else None
+def _wait_of(configured: ConfiguredDestination) -> Wait | None:
+    """What all its topics share, where a 429 is meant for the key."""
+    return Wait() if vendor_of(configured).one_wait_a_key else None

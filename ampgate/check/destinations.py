@@ -16,13 +16,12 @@ from consumers.destinations import destinations_of
 from consumers.http.client import client_builder, header, read_body
 from consumers.http.proxies import proxy_for
 from consumers.http.retry_after import moment
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
 from schemas.configuration.file import is_here
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
 PROBE_SECONDS = 10.0
 CLOCK_SECONDS_MAX = 60.0  # More, and `time` and the dedupe windows are no longer what we think.
-KEY_FIX = "correct its api_key; a key is good in its own project and region only"
-ADDRESS_FIX = "correct its region or base_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +33,31 @@ class Probed:
     date: datetime | None
 
 
-async def check_destination(config: AmplitudeDestination | AampeDestination) -> list[Finding]:
+async def check_destination(config: ConfiguredDestination) -> list[Finding]:
     """Whether it takes our key, and agrees with our clock."""
     if not is_here(config.api_key):
         says = "its api_key cannot be read here: it was not tried"
         return [Finding(config.name, says, advice="run check where the delivery's secrets are")]
-    part, batch = destinations_of(config)[0], _harmless(config)
+    vendor, part = vendor_of(config), destinations_of(config)[0]
+    batch = [Encoded(one.body, "", path=one.path) for one in vendor.probe]
     probed = await _send(config.url, part, batch)
     now = datetime.now(UTC)
-    return [*judge_key(config.name, part, batch, probed), *judge_clock(config.name, probed, now)]
-
-
-def _harmless(config: AmplitudeDestination | AampeDestination) -> Sequence[Encoded]:
-    """What passes the check of the key and stores nothing."""
-    match config:
-        case AmplitudeDestination():
-            return ()  # No events: 200, or a 400 that blames only them (amplitude.md#bad-request).
-        case AampeDestination():
-            # No contact and no event: 422, after the key was looked at (aampe.md#answers).
-            return (Encoded(b"{}", "", path="/v1/events"),)
+    key = judge_key(config.name, vendor, part, batch, probed)
+    return [*key, *judge_clock(config.name, probed, now)]
 
 
 def judge_key(
-    name: str, part: Destination, batch: Sequence[Encoded], probed: Probed
+    name: str, vendor: Vendor, part: Destination, batch: Sequence[Encoded], probed: Probed
 ) -> Iterator[Finding]:
     reply = probed.reply
     if isinstance(reply, Unreachable):
-        yield Finding(name, f"cannot be reached: {probed.detail}", ADDRESS_FIX)
+        yield Finding(name, f"cannot be reached: {probed.detail}", vendor.address_fix)
         return
     match judge(part, reply, batch).rest:
-        case Pause("invalid_api_key" | "status_401" | "status_403" as reason):
-            yield Finding(name, f"refuses the key ({reason})", KEY_FIX)
+        case Pause(reason) if reason in vendor.key_refusals:
+            yield Finding(name, f"refuses the key ({reason})", vendor.key_fix)
         case Pause(reason):
-            yield Finding(name, f"does not serve its API there ({reason})", ADDRESS_FIX)
+            yield Finding(name, f"does not serve its API there ({reason})", vendor.address_fix)
         case Retry(reason):
             yield Finding(name, f"is in trouble ({reason})", "come again later: nothing is lost")
         case _:

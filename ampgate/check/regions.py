@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import TypeAlias
 
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
+from schemas.configuration.config import Config
+from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
-Destination: TypeAlias = AmplitudeDestination | AampeDestination
 UNNAMED_SOURCE = "kafka"  # A record without the header counts as this one (contract.md#records).
 
 
@@ -28,10 +28,10 @@ def concerns(config: Config) -> Iterator[Concern]:
     by_type = sorted(config.destinations, key=lambda one: one.type)
     for kind, found in groupby(by_type, key=lambda one: one.type):
         destinations = list(found)
-        if len({one.region for one in destinations}) < 2:
+        if len({one.data_region for one in destinations}) < 2:
             continue
         for one, two in combinations(destinations, 2):
-            if one.region != two.region and (shared := _shared(one, two)) is not None:
+            if one.data_region != two.data_region and (shared := _shared(one, two)) is not None:
                 subject = f"destinations {one.name}, {two.name}"
                 yield Concern(
                     subject, f"both get {shared}", "make their `where` exclude each other"
@@ -39,7 +39,7 @@ def concerns(config: Config) -> Iterator[Concern]:
         yield from _open(kind, destinations, sources)
 
 
-def _shared(one: Destination, two: Destination) -> str | None:
+def _shared(one: ConfiguredDestination, two: ConfiguredDestination) -> str | None:
     """A record that both want, in words; `None` if there can be none."""
     if one.sources is not None and two.sources is not None:
         if not (sources := [name for name in one.sources if name in two.sources]):
@@ -67,7 +67,7 @@ def _both(one: Sequence[Value] | None, two: Sequence[Value] | None) -> Sequence[
 
 
 def _open(
-    kind: str, destinations: Sequence[Destination], sources: Sequence[str]
+    kind: str, destinations: Sequence[ConfiguredDestination], sources: Sequence[str]
 ) -> Iterator[Concern]:
     """What no region gets: other values than those listed, or the records of some sources."""
     takers = {

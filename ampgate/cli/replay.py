@@ -14,7 +14,9 @@ from ampgate.resend import replay as replaying
 from ampgate.resend.parking import Run
 from ampgate.resend.replay import Chosen, Plan
 from ampgate.resend.writer import writer
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
+from schemas.configuration.config import Config
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination
 
 
 def replay(
@@ -62,7 +64,7 @@ class _Run:
     def __init__(
         self,
         config: Config,
-        destination: AmplitudeDestination | AampeDestination,
+        destination: ConfiguredDestination,
         chosen: Chosen,
         resumed: str | None,
         begun_ms: int,
@@ -92,7 +94,9 @@ class _Run:
                 resumed=self.name if self._is_resumed else None,
             )
             plan = await prepared.plan(kafka, now_ms())
-            typer.echo(json_line(plan, run=self.name) if as_json else in_words(plan))
+            vendor = vendor_of(self._destination).title
+            words = in_words(plan, vendor, prepared.dedupe_days)
+            typer.echo(json_line(plan, run=self.name) if as_json else words)
             if dry_run or not plan.to_send:
                 return
             question = f"Send {plan.to_send} records to {plan.destination} again?"
@@ -111,7 +115,7 @@ class _Run:
             typer.echo(f"{self.written} records written; the delivery sends them now")
 
 
-def in_words(plan: Plan) -> str:
+def in_words(plan: Plan, vendor: str, dedupe_days: int) -> str:
     lines = [
         f"{plan.matching:>8} records match",
         *(
@@ -127,12 +131,12 @@ def in_words(plan: Plan) -> str:
     ]
     if plan.outside_dedupe_window:
         lines.append(
-            f"{plan.outside_dedupe_window:>8} of these are older than Amplitude's dedupe window of"
-            " 7 days: they would COUNT TWICE"
+            f"{plan.outside_dedupe_window:>8} of these are older than {vendor}'s dedupe window of"
+            f" {dedupe_days} days: they would COUNT TWICE"
         )
     if plan.never_deduped:
         lines.append(
-            f"{plan.never_deduped:>8} of these go where nothing is deduped (Aampe, /identify):"
+            f"{plan.never_deduped:>8} of these go where {vendor} dedupes nothing:"
             " they would COUNT TWICE"
         )
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """The commands of the lab: everything on one machine, simulators, and chaos."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,9 @@ from ampgate.cli.printing import errors
 from ampgate.lab.chaos import command as chaos_command
 from ampgate.lab.dev import dev as machine
 from ampgate.lab.dev.configuration import Options
+from schemas.vendors import VENDORS
 
-
-class Upstream(StrEnum):
-    AMPLITUDE = "amplitude"
-    AAMPE = "aampe"
+_UPSTREAM = f"UPSTREAM:{{{'|'.join(VENDORS)}}}"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,12 +41,19 @@ def dev(
         raise typer.Exit(1) from None
 
 
+def _registered(upstream: str) -> str:
+    if upstream not in VENDORS:
+        names = ", ".join(f"'{name}'" for name in VENDORS)
+        raise typer.BadParameter(f"'{upstream}' is not one of {names}.")
+    return upstream
+
+
 def simulate(
-    upstream: Upstream,
+    upstream: Annotated[str, typer.Argument(parser=_registered, metavar=_UPSTREAM)],
     port: Annotated[int, typer.Option(min=0, max=65535)],
     host: str = "127.0.0.1",
 ) -> None:
     """Run a strict fake of an upstream, with the real one's limits and error bodies."""
     from ampgate.lab.simulators.app import serve  # Only this process needs it.
 
-    serve(upstream.value, host, port)
+    serve(upstream, host, port)

@@ -19,10 +19,11 @@ from ampgate.trace.commits import progress_in
 from ampgate.trace.whereabouts import Progress, identity_of
 from consumers.delivery.destination import Destination, Encoded
 from consumers.destinations import destinations_of
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config
+from schemas.configuration.config import Config
 from schemas.topics import Kind
+from schemas.vendors.vendor import ConfiguredDestination
 
-DEDUPE_MS = 7 * 86_400_000  # Amplitude's window (amplitude.md#deduplication).
+DAY_MS = 86_400_000
 
 
 class UnknownRunError(Exception):
@@ -80,7 +81,7 @@ class Part:
     """A topic of the destination: what it takes, and how far it is."""
 
     destination: Destination
-    dedupes: bool
+    dedupe_days: int | None
     progress: Mapping[int, Progress]
     parked_progress: Mapping[int, Progress]
 
@@ -93,6 +94,11 @@ class Replay:
     name: str
     waiting: frozenset[str]
     sent_before: frozenset[str]
+
+    @property
+    def dedupe_days(self) -> int:
+        """The longest of its topics; 0 where nothing is deduped."""
+        return max((part.dedupe_days or 0 for part in self.parts.values()), default=0)
 
     def fate(self, record: Stored) -> Fate:
         part = self.parts[record.topic]
@@ -116,9 +122,10 @@ class Replay:
                 match self.fate(record):
                     case Fate.SEND:
                         plan.to_send += 1
-                        if not self.parts[record.topic].dedupes:
+                        days = self.parts[record.topic].dedupe_days
+                        if days is None:
                             plan.never_deduped += 1
-                        elif record.timestamp < now_ms - DEDUPE_MS:
+                        elif record.timestamp < now_ms - days * DAY_MS:
                             plan.outside_dedupe_window += 1
                     case Fate.NOT_ITS:
                         plan.not_taken += 1
@@ -142,20 +149,9 @@ class Replay:
         await kafka.search(self.spans, self.chosen.wanted, write)
 
 
-def dedupes(destination: AmplitudeDestination | AampeDestination, kind: Kind) -> bool:
-    """Whether it knows a record again: not at `/identify` (amplitude.md#identify), not Aampe
-    (aampe.md#answers).
-    """
-    match destination:
-        case AmplitudeDestination(user_properties_via=via):
-            return kind is Kind.EVENT or via == "batch"
-        case AampeDestination():
-            return False
-
-
 async def prepare(
     config: Config,
-    destination: AmplitudeDestination | AampeDestination,
+    destination: ConfiguredDestination,
     kafka: Archive,
     chosen: Chosen,
     resumed: str | None,
@@ -170,7 +166,7 @@ async def prepare(
             group_id = topics.group_id(one.name, one.kind)
             parts[topic] = Part(
                 one,
-                dedupes(destination, one.kind),
+                destination.dedupe_days(one.kind),
                 await progress_in(kafka, group_id, topic, topics.parked),
                 await progress_in(kafka, group_id, topics.parked, topics.parked),
             )

@@ -1,44 +1,25 @@
-"""One vendor, one file; this is the table of them."""
+"""One vendor, one file: its `destinations` is what the registry names (schemas/vendors)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pkgutil import resolve_name
 
 from consumers.delivery.destination import Destination
-from consumers.destinations.aampe import AampeEvents, AampeProperties
-from consumers.destinations.amplitude import (
-    AmplitudeEvents,
-    AmplitudeGroupIdentifyAsEvents,
-    AmplitudeIdentifyAsEvents,
-)
-from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.filters import Filtered
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination
 
 
 def destinations_of(
-    config: AmplitudeDestination | AampeDestination,
-    among: Sequence[AmplitudeDestination | AampeDestination] = (),
+    config: ConfiguredDestination, among: Sequence[ConfiguredDestination] = ()
 ) -> Sequence[Destination]:
     """What one configured destination amounts to: one for each topic that it reads.
 
     `among` are all that are configured: what this one does not want, another may.
     """
-    found: Sequence[Destination]
-    match config:
-        case AmplitudeDestination(user_properties_via="batch"):
-            found = (
-                AmplitudeEvents(config),
-                AmplitudeIdentifyAsEvents(config),
-                AmplitudeGroupIdentifyAsEvents(config),
-            )
-        case AmplitudeDestination():
-            found = (
-                AmplitudeEvents(config),
-                AmplitudeIdentify(config),
-                AmplitudeGroupIdentify(config),
-            )
-        case AampeDestination():
-            found = (AampeEvents(config), AampeProperties(config))
+    build: Callable[[ConfiguredDestination], Sequence[Destination]]
+    build = resolve_name(vendor_of(config).destinations)
+    found = build(config)
     if config.concurrency is not None:
         for destination in found:
             destination.limits = replace(destination.limits, concurrency=config.concurrency)

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from msgspec import Raw, Struct
 
-from consumers.delivery.destination import Encoded, Limits, Merge, Request, Response
+from consumers.delivery.destination import Destination, Encoded, Limits, Merge, Request, Response
 from consumers.delivery.outcomes import (
     THROTTLED,
     Delivered,
@@ -30,7 +30,6 @@ from consumers.destinations.answers import (
     text_of,
 )
 from consumers.destinations.records import insert_id_of, read_record
-from schemas.configuration.config import AampeDestination
 from schemas.events import (
     ABSENT,
     EventFacts,
@@ -42,6 +41,7 @@ from schemas.events import (
 )
 from schemas.records import Record
 from schemas.topics import Kind
+from schemas.vendors.aampe import AampeDestination
 
 CONCURRENCY = 256  # At 100 ms an answer it takes as many for thousands a second.
 LANES = 64
@@ -74,6 +74,11 @@ class Details(Struct):
 _members = msgspec.json.Decoder(dict[str, Raw])
 _refusal = msgspec.json.Decoder(Refusal)
 _details = msgspec.json.Decoder(Details)
+
+
+def destinations(config: AampeDestination) -> Sequence[Destination]:
+    """Of group properties it takes none."""
+    return (AampeEvents(config), AampeProperties(config))
 
 
 class _Aampe:

@@ -10,12 +10,20 @@ import msgspec
 import orjson
 from isal import igzip
 
-from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
+from consumers.delivery.destination import (
+    Destination,
+    Encoded,
+    Limits,
+    Merge,
+    Rate,
+    Request,
+    Response,
+)
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations.amplitude_answers import blame, is_success, too_large
+from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.answers import by_status, not_the_destination
 from consumers.destinations.records import completed, read_record
-from schemas.configuration.config import AmplitudeDestination
 from schemas.events import (
     EventFacts,
     event_key,
@@ -27,10 +35,22 @@ from schemas.events import (
 )
 from schemas.records import Record
 from schemas.topics import Kind
+from schemas.vendors.amplitude import AmplitudeDestination
 
 ENVELOPE_BYTES = 300  # The key and the options around the events.
 # 1,000 a second, averaged over 30 s (amplitude.md#per-user-limits).
 EVENTS = Rate(records=30_000, seconds=30.0, burst=4000)
+
+
+def destinations(config: AmplitudeDestination) -> Sequence[Destination]:
+    """One for each topic; the last two as events, or through paths of their own."""
+    if config.user_properties_via == "batch":
+        return (
+            AmplitudeEvents(config),
+            AmplitudeIdentifyAsEvents(config),
+            AmplitudeGroupIdentifyAsEvents(config),
+        )
+    return (AmplitudeEvents(config), AmplitudeIdentify(config), AmplitudeGroupIdentify(config))
 
 
 class AmplitudeEvents:

@@ -22,7 +22,6 @@ from consumers.destinations.property_merge import (
     merged_identification,
 )
 from consumers.destinations.records import read_record
-from schemas.configuration.config import AmplitudeDestination
 from schemas.events import (
     group_key,
     identification_key,
@@ -31,6 +30,7 @@ from schemas.events import (
 )
 from schemas.records import Record
 from schemas.topics import Kind
+from schemas.vendors.amplitude import AmplitudeDestination
 
 # 1 MB is documented for one of them (amplitude.md#group-identify); encoded, JSON can be three times
 # as long.

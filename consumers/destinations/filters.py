@@ -13,9 +13,9 @@ from msgspec import UNSET, Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Verdict
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, DestinationBase
 from schemas.opt_outs import opted_out
 from schemas.records import Record, source_of
+from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
 OPERATED = ("user_properties", "group_properties")  # Here a value may stand below `$set`.
@@ -27,8 +27,8 @@ class Filtered:
     def __init__(
         self,
         destination: Destination,
-        config: AmplitudeDestination | AampeDestination,
-        others: Sequence[DestinationBase] = (),
+        config: ConfiguredDestination,
+        others: Sequence[ConfiguredDestination] = (),
     ) -> None:
         self._destination = destination
         self._filter = Filter(config)
@@ -67,7 +67,7 @@ class Filtered:
 class Filter:
     """The `sources` and the `where` of one destination: all conditions must hold."""
 
-    def __init__(self, config: DestinationBase) -> None:
+    def __init__(self, config: ConfiguredDestination) -> None:
         self._sources = None if config.sources is None else frozenset(config.sources)
         grouped: dict[str, dict[str, frozenset[tuple[bool, Value]]]] = {}
         for path, values in config.where.items():

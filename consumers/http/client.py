@@ -30,7 +30,8 @@ from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.http.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
 from consumers.http.proxies import proxy_for
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination
 
 log = structlog.get_logger()
 
@@ -48,11 +49,11 @@ class Sender(Protocol):
         """The answer, or why there is none; it raises nothing but `CancelledError`."""
 
 
-def sender_to(destination: AmplitudeDestination | AampeDestination) -> Sender:
+def sender_to(destination: ConfiguredDestination) -> Sender:
     """The client that suits the destination; `ConfigError` if the proxy to it cannot be used."""
     url, timeout_seconds = destination.url, destination.timeout_seconds
     proxy = proxy_for(url, os.environ)
-    if isinstance(destination, AampeDestination) and proxy is None:
+    if vendor_of(destination).one_event_a_request and proxy is None:
         return Http1(url, timeout_seconds=timeout_seconds)
     return Http(url, timeout_seconds=timeout_seconds, proxy=proxy)
 

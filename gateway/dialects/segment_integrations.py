@@ -6,10 +6,11 @@ Segment's, and their case differs between SDKs (segment.md#mapping).
 
 import re
 from collections.abc import Mapping
-from typing import Final
 
-TYPES: Final = ("aampe", "amplitude")
+from schemas.vendors import VENDORS
+
 _NOT_THE_NAME = re.compile(r"\(?\b(actions|classic|web|cloud|mode)\b\)?|[^a-z]")
+_NOT_LETTERS = re.compile("[^a-z]")
 
 
 def opted_out_of(integrations: object) -> bytes | None:
@@ -22,9 +23,9 @@ def opted_out_of(integrations: object) -> bytes | None:
         if kind is not None:  # An object means yes, with settings. Of two words, a no counts.
             by_type[kind] = given is not False and by_type.get(kind, True)
     if by_type.get("all", True):
-        words = [kind for kind in TYPES if not by_type.get(kind, True)]
+        words = [kind for kind in sorted(VENDORS) if not by_type.get(kind, True)]
     else:
-        words = ["all", *(f"-{kind}" for kind in TYPES if by_type.get(kind, False))]
+        words = ["all", *(f"-{kind}" for kind in sorted(VENDORS) if by_type.get(kind, False))]
     return ",".join(words).encode() if words else None
 
 
@@ -37,4 +38,6 @@ def _type_of(name: str) -> str | None:
     if len(name) > 64:
         return None
     found = _NOT_THE_NAME.sub("", name.lower())
-    return found if found in ("all", *TYPES) else None
+    if found == "all":
+        return found
+    return next((kind for kind in VENDORS if _NOT_LETTERS.sub("", kind) == found), None)

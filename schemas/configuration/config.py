@@ -1,41 +1,33 @@
 """What can be configured (contract.md#configuration), and what each key may be."""
 
 import hashlib
-import re
 import ssl
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
 
+from schemas.configuration.destinations import Destination
 from schemas.configuration.patterns import Pattern
+from schemas.configuration.section import Section
 from schemas.configuration.values import (
-    API_KEY,
     FIELD,
     ORIGIN,
     PATH_PREFIX,
-    RESERVED_NAMES,
     SHA256,
     TOPIC_PREFIX,
     UNSCRUBBED,
-    WHERE_FIELD,
-    BaseUrl,
     BootstrapServers,
     Bytes,
-    FilterValue,
     Host,
     Name,
     Seconds,
-    Start,
 )
 from schemas.topics import Topics
 
@@ -44,10 +36,6 @@ Dialect = Literal["native", "amplitude", "segment", "aampe", "webhooks"]
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message says which key and why."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Kafka(Section):
@@ -191,71 +179,6 @@ class Source(Section):
         if self.write_key is None:
             return self.write_key_sha256 or ""
         return hashlib.sha256(self.write_key.get_secret_value().encode()).hexdigest()
-
-
-class DestinationBase(Section):
-    name: Name
-    api_key: SecretStr
-    base_url: BaseUrl | None = None
-    sources: tuple[str, ...] | None = None
-    where: Mapping[str, tuple[FilterValue, ...]] = {}
-    start: Start = "earliest"
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    timeout_seconds: Seconds = 30.0
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_given(cls, key: SecretStr) -> SecretStr:
-        if not key.get_secret_value():
-            raise ValueError("is empty")
-        if not re.fullmatch(API_KEY, key.get_secret_value()):
-            raise ValueError("must be printable ASCII on one line: it is sent in a header")
-        return key
-
-    @field_validator("name")
-    @classmethod
-    def _is_free(cls, name: str) -> str:
-        if name in RESERVED_NAMES:
-            raise ValueError(f"{name} stands for the edge itself")
-        return name
-
-    @field_validator("where")
-    @classmethod
-    def _known_fields(cls, where: Mapping[str, Any]) -> Mapping[str, Any]:
-        for field in where:
-            if not re.fullmatch(WHERE_FIELD, field):
-                raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
-        return where
-
-
-class AmplitudeDestination(DestinationBase):
-    type: Literal["amplitude"]
-    region: Literal["us", "eu"] = "us"
-    user_properties_via: Literal["identify", "batch"] = "identify"
-    gzip: bool = True
-
-    @property
-    def url(self) -> str:
-        if self.base_url is not None:
-            return self.base_url
-        # amplitude.md#hosts.
-        return {"us": "https://api2.amplitude.com", "eu": "https://api.eu.amplitude.com"}[
-            self.region
-        ]
-
-
-class AampeDestination(DestinationBase):
-    type: Literal["aampe"]
-    region: Literal["us-east1", "europe-west3", "asia-southeast1"]
-    metadata_fields: tuple[str, ...] = ()
-
-    @property
-    def url(self) -> str:
-        # aampe.md#hosts.
-        return self.base_url or f"https://ingestion.{self.region}.api.aampe.com"
-
-
-Destination = Annotated[AmplitudeDestination | AampeDestination, Field(discriminator="type")]
 
 
 class Config(Section):

@@ -1,21 +1,12 @@
 """What is said of a wrong configuration: the key, and what it may be. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from schemas.configuration.config import (
-    AampeDestination,
-    AmplitudeDestination,
-    Config,
-    Delivery,
-    Edge,
-    Kafka,
-    Scrub,
-    Source,
-)
+from schemas.configuration.config import Config
 from schemas.configuration.values import (
     BASE_URL,
     BOOTSTRAP,
@@ -27,17 +18,9 @@ from schemas.configuration.values import (
     SHA256,
     TOPIC_PREFIX,
 )
+from schemas.vendors import VENDORS
+from schemas.vendors.vendor import ConfiguredDestination
 
-# By the last name in an error's location; pydantic names the member of a union, too.
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "kafka": Kafka,
-    "edge": Edge,
-    "delivery": Delivery,
-    "sources": Source,
-    "scrub": Scrub,
-    "amplitude": AmplitudeDestination,
-    "aampe": AampeDestination,
-}
 PATTERNS = {
     BASE_URL: "a URL, as in https://proxy.example",
     BOOTSTRAP: "host:port, several with commas",
@@ -65,11 +48,12 @@ def words(error: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key; known are {', '.join(_known(error['loc'][:-1]))}"
         case "union_tag_not_found":
-            return "type is required: 'amplitude' or 'aampe'"
+            return f"type is required: {_types()}"
         case "union_tag_invalid":
-            return "type must be 'amplitude' or 'aampe'"
+            return f"type must be {_types()}"
         case "string_pattern_mismatch":
-            return f"must be {PATTERNS[context['pattern']]}"
+            pattern = context["pattern"]
+            return f"must be {PATTERNS.get(pattern, f'of the form {pattern}')}"
         case "value_error":
             return str(context["error"])
         case known if known in TYPES:
@@ -78,7 +62,26 @@ def words(error: ErrorDetails) -> str:
             return error["msg"].replace("Input should be", "must be")
 
 
+def _types() -> str:
+    *names, last = [f"'{name}'" for name in VENDORS]
+    return f"{', '.join(names)} or {last}" if names else last
+
+
 def _known(parents: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand there."""
-    names = [part for part in parents if isinstance(part, str)]
-    return sorted(SECTIONS[names[-1]].model_fields if names else Config.model_fields)
+    section: type[BaseModel] = Config
+    for part in parents:
+        if isinstance(part, int):  # An entry of a list: the section is the list's.
+            continue
+        if section is ConfiguredDestination:  # pydantic names the member of a union, too.
+            section = VENDORS[part].configuration
+        else:
+            section = _section_in(section.model_fields[part].annotation) or section
+    return sorted(section.model_fields)
+
+
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    """The model that a key's value is, or that its entries are."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

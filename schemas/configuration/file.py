@@ -88,13 +88,13 @@ def parse(
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
-    """Where in the file; pydantic also names the member of a union that it tried."""
+    """Where in the file; pydantic also names a destination's type."""
+    if location[:1] == ("destinations",):
+        location = (*location[:2], *location[3:])
     path: list[str] = []
     node: Any = tree
     for part in location:
         if isinstance(node, dict):
-            if part in ("amplitude", "aampe"):
-                continue
             node = node.get(str(part))
         elif isinstance(node, list) and isinstance(part, int):
             node = node[part]

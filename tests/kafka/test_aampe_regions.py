@@ -84,7 +84,7 @@ async def regions(kafka: Broker, topic_prefix: str, urls: Mapping[str, str]) -> 
 
 def name_of(regions: World, region: str) -> str:
     """Of the destination."""
-    return next(one.name for one in regions.config.destinations if one.region == region)
+    return next(one.name for one in regions.config.destinations if one.data_region == region)
 
 
 async def accepted(regions: World, region: str) -> int:

@@ -12,9 +12,9 @@ from consumers.kafka.notes import Committed
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
 from consumers.progress import Progress
-from schemas.configuration.config import AampeDestination
 from schemas.records import TopicPartition
 from schemas.topics import Kind
+from schemas.vendors.aampe import AampeDestination
 from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event
 from tests.operating import AAMPE

@@ -22,9 +22,9 @@ from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
 from consumers.progress import Progress
-from schemas.configuration.config import AampeDestination
 from schemas.records import TopicPartition
 from schemas.topics import Kind
+from schemas.vendors.aampe import AampeDestination
 from tests.operating import AAMPE, Operation
 
 RECORDS = 30_000  # Half of them settled at random is one bit each, which nothing can compress.

@@ -23,7 +23,8 @@ from consumers.destinations.amplitude import (
     AmplitudeIdentifyAsEvents,
 )
 from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 
 FLIGHT_SECONDS_MAX = 4.0  # Either way.
 NAME = "a"

@@ -68,6 +68,10 @@ class _Pace:
     retry_at: float = 0.0
 
 
+def simulated(accepted_keys: frozenset[str] | None) -> "Aampe":
+    return Aampe(AampeOptions(accepted_keys=accepted_keys))
+
+
 class Aampe:
     kind = "aampe"
     effects = frozenset({"throttle", "reject", "max_body_bytes"})

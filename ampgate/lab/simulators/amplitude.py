@@ -27,6 +27,10 @@ UPLOADS = ("/2/httpapi", "/batch")
 IDENTIFIES = ("/identify", "/groupidentify")
 
 
+def simulated(accepted_keys: frozenset[str] | None) -> "Amplitude":
+    return Amplitude(AmplitudeOptions(accepted_keys=accepted_keys))
+
+
 class Amplitude:
     kind = "amplitude"
     effects = frozenset({"throttle", "daily_quota", "silence", "reject", "max_body_bytes"})

@@ -24,7 +24,8 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pkgutil import resolve_name
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -32,9 +33,6 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ampgate.lab.simulators.aampe import Aampe, AampeOptions
-from ampgate.lab.simulators.amplitude import Amplitude
-from ampgate.lab.simulators.amplitude_project import AmplitudeOptions
 from ampgate.lab.simulators.fault_rules import Faults
 from ampgate.lab.simulators.model import Answer, Model, Request, json_answer
 from ampgate.lab.simulators.simulator import Simulator
@@ -43,11 +41,6 @@ from schemas.configuration.config import ConfigError
 
 RESET_EXTENSION = "ampgate.reset"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-
-SIMULATORS: Mapping[str, Callable[[frozenset[str] | None], Model]] = {
-    "amplitude": lambda keys: Amplitude(AmplitudeOptions(accepted_keys=keys)),
-    "aampe": lambda keys: Aampe(AampeOptions(accepted_keys=keys)),
-}
 
 
 class SimulatorApp:
@@ -147,7 +140,10 @@ def simulator_app(
     accepted_keys: frozenset[str] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> SimulatorApp:
-    return SimulatorApp(SIMULATORS[kind](accepted_keys), clock)
+    """The simulator of a type of destination is the file of that name."""
+    simulated: Callable[[frozenset[str] | None], Model]
+    simulated = resolve_name(f"ampgate.lab.simulators.{kind}:simulated")
+    return SimulatorApp(simulated(accepted_keys), clock)
 
 
 def simulator_server(app: SimulatorApp, *, host: str, port: int) -> uvicorn.Server:

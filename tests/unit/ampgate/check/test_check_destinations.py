@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ampgate.check.destinations import (
-    ADDRESS_FIX,
-    KEY_FIX,
     Probed,
     check_destination,
     judge_clock,
@@ -15,7 +13,11 @@ from ampgate.check.destinations import (
 from consumers.delivery.destination import Encoded, Response, Unreachable
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors import aampe, amplitude
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.vendor import REGIONAL_ADDRESS_FIX as ADDRESS_FIX
+from schemas.vendors.vendor import REGIONAL_KEY_FIX as KEY_FIX
 from tests.operating import HERE, received, simulating
 
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "right"}
@@ -25,7 +27,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def fix_of_amplitude(status: int, body: bytes) -> str:
     part = AmplitudeEvents(AmplitudeDestination.model_validate(AMPLITUDE))
-    (finding,) = judge_key("us", part, (), Probed(Response(status, body), "", None))
+    (finding,) = judge_key(
+        "us", amplitude.VENDOR, part, (), Probed(Response(status, body), "", None)
+    )
     return finding.fix
 
 
@@ -58,7 +62,7 @@ def test_amplitude_s_answer_to_no_events_tells_about_the_key(
 def test_aampe_s_answer_to_an_empty_object_tells_about_the_key(status: int, fix: str) -> None:
     part = AampeEvents(AampeDestination.model_validate(AAMPE))
     probed = Probed(Response(status, b"{}"), "", None)
-    (finding,) = judge_key("aampe", part, (Encoded(b"{}", ""),), probed)
+    (finding,) = judge_key("aampe", aampe.VENDOR, part, (Encoded(b"{}", ""),), probed)
     assert finding.fix == fix
 
 

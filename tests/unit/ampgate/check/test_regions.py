@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from ampgate.check.check import check_config
 from ampgate.check.regions import concerns
-from schemas.configuration.config import AampeDestination, Config, Source
+from schemas.configuration.config import Config, Source
+from schemas.vendors.aampe import AampeDestination
 
 DE, US = {"country": ["DE", "FR"]}, {"country": ["US"]}
 

@@ -10,7 +10,8 @@ from ampgate.trace.whereabouts import Evidence, Progress, State, locate
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
 from consumers.kafka.commit_notes import decoded
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 
 AMPLITUDE = AmplitudeEvents(
     AmplitudeDestination.model_validate({"name": "us", "type": "amplitude", "api_key": "k"})

@@ -13,8 +13,8 @@ from consumers.delivery.destination import Limits, Reply, Response, Unreachable
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.configuration.config import AmplitudeDestination
 from schemas.records import TopicPartition
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
 LIMITS = Limits(records=4, bytes=1000, linger_seconds=0.5, concurrency=3, lanes=2)

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.configuration.config import AmplitudeDestination
 from schemas.records import TopicPartition
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
 NOW = 1000.0

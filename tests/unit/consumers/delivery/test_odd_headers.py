@@ -10,9 +10,9 @@ from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
 from consumers.delivery.parking import unparked
 from consumers.destinations.amplitude import AmplitudeEvents
-from schemas.configuration.config import AmplitudeDestination
 from schemas.letters import LetterHeaders
 from schemas.records import Headers, source_of
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
 NOW = 1_763_715_600.0

@@ -18,7 +18,7 @@ from consumers.delivery.pace import (
 )
 from consumers.delivery.settling import LONE_FAILURES_MAX
 from consumers.destinations.aampe import AampeEvents
-from schemas.configuration.config import AampeDestination
+from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
 
 ALIKE = Limits(records=1, bytes=1000, linger_seconds=0.0, concurrency=64)

@@ -14,7 +14,7 @@ from ampgate.lab.simulators.model import Request
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered, Outcome, Pause, Reject, Retry, Skip
 from consumers.destinations.aampe import AampeEvents, AampeProperties
-from schemas.configuration.config import AampeDestination
+from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
 
 SECRET = SecretStr("key")

@@ -11,7 +11,7 @@ from consumers.delivery.outcomes import Delivered as Done
 from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend, Retry, Split
 from consumers.destinations.amplitude import AmplitudeEvents
 from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
-from schemas.configuration.config import AmplitudeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
 CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("key"), gzip=False)

@@ -12,7 +12,8 @@ from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded, Request
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
-from schemas.configuration.config import AampeDestination, AmplitudeDestination
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
 KEY = SecretStr("key")

@@ -12,7 +12,7 @@ from consumers.delivery.destination import Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
 from consumers.destinations.filters import Filter
-from schemas.configuration.config import AampeDestination
+from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
 
 Where = Mapping[str, tuple[str | int | float | bool, ...]]

@@ -9,7 +9,9 @@ import pytest
 from consumers.delivery.destination import Request, Response
 from consumers.http.client import sender_to
 from consumers.http.proxies import proxy_for
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, ConfigError
+from schemas.configuration.config import ConfigError
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 
 P, Q = "http://p:1", "http://q:2"
 HERE = "https://api.example.com"

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from schemas.configuration.config import AampeDestination, AmplitudeDestination, Config, ConfigError
+from schemas.configuration.config import Config, ConfigError
 from schemas.configuration.file import is_here, load, parse
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 
 SOURCE = {"name": "web", "write_key": "k1"}
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}

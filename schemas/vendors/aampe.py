@@ -1,0 +1,39 @@
+"""Aampe (docs/reference/aampe.md). It documents no dedupe (aampe.md#answers)."""
+
+from typing import Literal
+
+from schemas.vendors.vendor import (
+    REGIONAL_ADDRESS_FIX,
+    REGIONAL_KEY_FIX,
+    ConfiguredDestination,
+    Probe,
+    Vendor,
+)
+
+
+class AampeDestination(ConfiguredDestination):
+    type: Literal["aampe"]
+    region: Literal["us-east1", "europe-west3", "asia-southeast1"]
+    metadata_fields: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        # aampe.md#hosts.
+        return self.base_url or f"https://ingestion.{self.region}.api.aampe.com"
+
+    @property
+    def data_region(self) -> str:
+        return self.region
+
+
+VENDOR = Vendor(
+    title="Aampe",
+    configuration=AampeDestination,
+    destinations="consumers.destinations.aampe:destinations",
+    # No contact and no event: 422, after the key was looked at (aampe.md#answers).
+    probe=(Probe("/v1/events", b"{}"),),
+    key_fix=REGIONAL_KEY_FIX,
+    address_fix=REGIONAL_ADDRESS_FIX,
+    one_wait_a_key=True,
+    one_event_a_request=True,
+)

@@ -1,0 +1,117 @@
+"""What a vendor says of itself, so that nothing else has to know it."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, SecretStr, field_validator
+
+from schemas.configuration.section import Section
+from schemas.configuration.values import (
+    API_KEY,
+    RESERVED_NAMES,
+    WHERE_FIELD,
+    BaseUrl,
+    FilterValue,
+    Name,
+    Seconds,
+    Start,
+)
+from schemas.topics import Kind
+
+
+class ConfiguredDestination(Section):
+    """The keys that destinations of every type have; a vendor's model adds its own."""
+
+    name: Name
+    api_key: SecretStr
+    base_url: BaseUrl | None = None
+    sources: tuple[str, ...] | None = None
+    where: Mapping[str, tuple[FilterValue, ...]] = {}
+    start: Start = "earliest"
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    timeout_seconds: Seconds = 30.0
+    type: str
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where its API is; paths are added to it."""
+
+    @property
+    def data_region(self) -> str | None:
+        """Where the vendor stores the data, for a type that has several such regions."""
+        return None
+
+    def dedupe_days(self, kind: Kind) -> int | None:
+        """For how long a record that is sent again counts once; `None`: it counts twice."""
+        return None
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_given(cls, key: SecretStr) -> SecretStr:
+        if not key.get_secret_value():
+            raise ValueError("is empty")
+        if not re.fullmatch(API_KEY, key.get_secret_value()):
+            raise ValueError("must be printable ASCII on one line: it is sent in a header")
+        return key
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError(f"{name} stands for the edge itself")
+        return name
+
+    @field_validator("where")
+    @classmethod
+    def _known_fields(cls, where: Mapping[str, Any]) -> Mapping[str, Any]:
+        for field in where:
+            if not re.fullmatch(WHERE_FIELD, field):
+                raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
+        return where
+
+
+# For a type with regions.
+REGIONAL_KEY_FIX = "correct its api_key; a key is good in its own project and region only"
+REGIONAL_ADDRESS_FIX = "correct its region or base_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One record of the request with which `ampgate check` tries the key: it stores nothing."""
+
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A type of destination.
+
+    `destinations` is where the consumers' side is, as `module:function`. The function gets the
+    configured destination, and returns a `consumers.delivery.destination.Destination` for each
+    topic that it reads. It is a path, as an edge must not load it.
+    """
+
+    title: str
+    configuration: type[ConfiguredDestination]
+    destinations: str
+    # In the first topic's request; without any, the request carries no records.
+    probe: tuple[Probe, ...] = ()
+    # The reasons of a `Pause` that say that the key is refused, and what to do about it.
+    key_refusals: frozenset[str] = frozenset({"status_401", "status_403"})
+    key_fix: str = "correct its api_key"
+    address_fix: str = "correct its base_url"
+    # A 429 is meant for the key, so all topics wait; else each has a wait of its own.
+    one_wait_a_key: bool = False
+    # Such requests go through the HTTP client that costs least by the request.
+    one_event_a_request: bool = False
+
+    @property
+    def type(self) -> str:
+        """What the configuration calls it: the one value that its model's `type` may have."""
+        (name,) = get_args(self.configuration.model_fields["type"].annotation)
+        return str(name)
