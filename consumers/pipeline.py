@@ -21,6 +21,7 @@ from consumers.drain import Drain
 from consumers.http.client import Sender
 from consumers.kafka.letters import Letters
 from consumers.kafka.loader import Loader
+from consumers.kafka.moved import Elsewhere
 from consumers.kafka.notes import Committed
 from consumers.kafka.reader import Reader
 from consumers.letter_writing import LetterWriting
@@ -79,6 +80,9 @@ class Pipeline:
             next(one.start for one in config.destinations if one.name == part),
         )
         self.loader = None if parked_topic is None else Loader(kafka, part, topic)
+        self._elsewhere = Elsewhere(
+            kafka, part, topic, self.reader.notes, self.reader.numbers, self.delivery.moved
+        )
         self._reading = Reading(
             name, topic, self.delivery, self._drain, counts, clock, self._news.set
         )
@@ -97,6 +101,7 @@ class Pipeline:
                 lambda: self._reading.read(self.reader),
                 self._writing.park,
                 self.progress.tell_often,
+                self._elsewhere.look_often,
             ]
             if (loader := self.loader) is not None:
                 works.append(lambda: self._reading.load(loader))
@@ -150,7 +155,7 @@ class Pipeline:
                 self.delivery.assign(place, offset)
             else:
                 held = inherited(note.held, note.at, self._clock())
-                self.delivery.assign(place, offset, note.left, held)
+                self.delivery.assign(place, offset, note.left, held, note.after)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Drain, commit, then forget these partitions: another consumer has them now.

@@ -90,6 +90,7 @@ class Progress:
             self._delivery.paused,
             dict(holds),
             at=self._clock(),
+            after=self._delivery.after(place),
         )
 
     async def _measure(self) -> None:

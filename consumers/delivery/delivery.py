@@ -14,6 +14,7 @@ from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.line import Line, Parts
+from consumers.delivery.moved import Ends, Moved
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Skip, Verdict
 from consumers.delivery.pace import Pace, Wait
@@ -47,6 +48,7 @@ class Delivery:
         self._intake = Intake(destination, topic, line, stock, waits)
         self._settling = Settling(destination, pace, line, stock, waits)
         self._in_flight: set[Batch] = set()
+        self.moved = Moved(waits.wait_behind)
 
     # What the shell tells us.
 
@@ -56,14 +58,19 @@ class Delivery:
         committed: int,
         left: Unfinished | None = None,
         held: Mapping[int, Held] | None = None,
+        after: Ends | None = None,
     ) -> None:
-        """Before a partition is read: what its former owner settled, and whom it held."""
+        """Before a partition is read: what its former owner settled, whom it held, and after what
+        of other partitions it comes.
+        """
         self._stock.committed[place] = committed
         if left is not None:
             self._stock.left[place] = left
         self._waits.inherited[place] = dict(held or {})
         if place.topic == self._parked_topic:
             self._waits.parkable.add(place.partition)
+        elif after:
+            self.moved.assign(place.partition, after)
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""
@@ -123,6 +130,7 @@ class Delivery:
             self._waits.parked.pop(place.partition, None)
             self._waits.parkable.discard(place.partition)
             self._waits.inherited.pop(place, None)
+            self.moved.revoke(place.partition)
         self._stock.revoke(gone, self._line.leave(gone))
 
     # What the shell asks us.
@@ -164,13 +172,18 @@ class Delivery:
     def committable(self) -> dict[TopicPartition, int]:
         return {place: offsets.committable for place, offsets in self._stock.offsets.items()}
 
+    def after(self, place: TopicPartition) -> Ends:
+        """What an added partition waits for in others, for its next owner."""
+        return self.moved.after(place.partition) if place.topic == self._topic else {}
+
     @property
     def has_room(self) -> bool:
         return self._stock.has_room
 
     def full(self) -> set[TopicPartition]:
         """The partitions of which no more should be read, though there is room."""
-        return self._stock.full(self._topic, self._limits.span_max)
+        unread = {TopicPartition(self._topic, number) for number in self.moved.unread}
+        return self._stock.full(self._topic, self._limits.span_max) | unread
 
     @property
     def paused(self) -> str | None:

@@ -7,7 +7,7 @@ offsets, and reads them again when their time has come.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -66,10 +66,31 @@ class ParkedPartition:
         self.seen: dict[int, int] = {}
         self._lowest_seen: list[int] = []  # A heap.
         self._due: dict[str, None] = {}  # Due, with something unloaded.
+        # Keys that wait for older records parked elsewhere; None: all, until it is known who.
+        self._behind: frozenset[str] | None = frozenset()
         self._alarms: list[tuple[float, str]] = []
 
     def __contains__(self, key: str) -> bool:
-        return key in self.keys
+        return key in self.keys or self.is_behind(key)
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits here."""
+        return bool(self.keys or self._behind is None or self._behind)
+
+    def is_behind(self, key: str) -> bool:
+        """Whether it has to wait for what is parked of it elsewhere."""
+        return self._behind is None or key in self._behind
+
+    def wait_behind(self, keys: Iterable[str] | None) -> None:
+        """These keys, and from now on only these, have older records parked elsewhere.
+
+        None: it is not known yet who has, so all wait.
+        """
+        waited = [key for key in self.keys if self.is_behind(key)]
+        self._behind = None if keys is None else frozenset(keys)
+        for key in waited:
+            if not self.is_behind(key):
+                self._line_up(key)
 
     def park(self, key: str, offset: int, until: float, reason: str) -> ParkedKey:
         """A record of this key is on its way here."""
@@ -118,6 +139,8 @@ class ParkedPartition:
         parked = self.keys.get(key)
         if parked is None or parked.due_at > now or not parked.is_next(offset):
             return False
+        if self.is_behind(key):
+            return False
         parked.unloaded.popleft()
         parked.loaded += 1
         parked.last_loaded = offset
@@ -146,6 +169,8 @@ class ParkedPartition:
         while self._alarms and self._alarms[0][0] <= now:
             _, key = heappop(self._alarms)
             parked = self.keys.get(key)
+            if self.is_behind(key):
+                continue  # It is lined up again when it is free.
             if parked is not None and parked.unloaded and parked.due_at <= now:
                 self._due[key] = None
 
@@ -159,7 +184,8 @@ class ParkedPartition:
             (
                 parked.unloaded[0]
                 for key in self._due
-                if (parked := self.keys[key]).is_next(parked.unloaded[0])
+                if not self.is_behind(key)
+                and (parked := self.keys[key]).is_next(parked.unloaded[0])
             ),
             default=None,
         )

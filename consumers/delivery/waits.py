@@ -34,7 +34,7 @@ class Waits:
     @property
     def is_calm(self) -> bool:
         """Nobody has to wait for anything."""
-        return not self.clocks and not any(parked.keys for parked in self.parked.values())
+        return not self.clocks and not any(self.parked.values())
 
     def must_wait(self, lane: Lane, entry: Entry) -> bool:
         key = entry.encoded.key
@@ -124,6 +124,10 @@ class Waits:
             parked = self.parked[partition] = ParkedPartition()
         return parked
 
+    def wait_behind(self, partition: int, keys: Iterable[str] | None) -> None:
+        """Of these keys of a partition, and of no others, older records are parked elsewhere."""
+        self.parked_of(partition).wait_behind(keys)
+
     def wants(self, now: float) -> TopicPartition | None:
         """A partition of which parked records are to be read again, from `wanted_from`."""
         if self._parked_topic is None or not self._stock.has_room:
@@ -160,10 +164,11 @@ class Waits:
         lanes = [lane for lane in self._line if lane.place == place]
         found = sum(len(waits) for lane in lanes for waits in lane.waiting.values())
         if place.topic == self._parked_topic and place.partition in self.parked:
-            keys = self.parked[place.partition].keys.values()
+            parked = self.parked[place.partition]
             has_room = self._stock.has_room
-            for key in keys:
+            for name, key in parked.keys.items():
                 is_due = has_room and key.due_at <= now and key.loaded == 0
+                is_due = is_due and not parked.is_behind(name)
                 found += len(key.unloaded) - (1 if is_due and key.unloaded else 0)
         return found
 

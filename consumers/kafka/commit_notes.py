@@ -1,11 +1,12 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
 As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": null, "held": {"97":
-["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5}`: `committed` is the
-offset that it stands beside; `read` the next one to be read; `runs` tells which of those in between
-may be unsettled; `paused` says why the destination is; `held` by whose clock some wait, why, and
-until when; `kept` is the offset of a longer note, in the same partition of the topic of the parked;
-and `at` is when it was written, by the same clock as `held`.
+["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5, "after": {}}`:
+`committed` is the offset that it stands beside; `read` the next one to be read; `runs` tells which
+of those in between may be unsettled; `paused` says why the destination is; `held` by whose clock
+some wait, why, and until when; `kept` is the offset of a longer note, in the same partition of the
+topic of the parked; `at` is when it was written, by the same clock as `held`; and `after` tells up
+to where others are to be settled before an added partition is read (consumers/delivery/moved.py).
 
 `runs` counts in turn how many offsets are settled and how many may not be, from the committed one
 on. First come the counts of the settled, then the others, each as varints that are deflated apart:
@@ -16,11 +17,12 @@ counts as they are, `"unsettled": [0, 1, 12, 10]`.
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from consumers.delivery.clocks import Held
+from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Range, Unfinished, shortened
 
 VERSION = 2
@@ -35,6 +37,7 @@ class CommitNote:
     held: Mapping[int, Held]  # By offset, and not of all.
     kept: int | None = None  # Where a longer note is.
     at: float | None = None  # When it was written, by the same clock as those that are held.
+    after: Ends = field(default_factory=dict)  # What an added partition waits for.
 
 
 class _Wire(msgspec.Struct):
@@ -47,6 +50,7 @@ class _Wire(msgspec.Struct):
     held: Mapping[int, Held] = {}
     kept: int | None = None
     at: float | None = None
+    after: Mapping[int, int] = {}
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -77,6 +81,7 @@ def encoded_whole(note: CommitNote, committed: int) -> str:
         held=note.held,
         kept=note.kept,
         at=note.at,
+        after=note.after,
     )
     return msgspec.json.encode(wire).decode()
 
@@ -100,7 +105,7 @@ def decoded(text: str, committed: int) -> CommitNote | None:
     if wire.committed != committed:
         return None
     left = Unfinished(wire.read, list(_ranges(counts, committed)))
-    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at)
+    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at, wire.after)
 
 
 def _counts(ranges: Iterable[Range], committed: int) -> Iterator[int]:

@@ -125,9 +125,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         found = await self._coordinator.fetch_committed_offsets(list(places))
         return {place: one.offset for place, one in found.items() if one.offset >= 0}
 
-    async def commit_for_all(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def commit_for_all(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """As `commit`, also of partitions that are not ours."""
-        kept = {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}
+        kept = {place: OffsetAndMetadata(*one) for place, one in offsets.items()}
         await self._coordinator.commit_offsets(self._subscription.subscription.assignment, kept)
 
 

@@ -36,7 +36,7 @@ class Notes:
     def __init__(self, client: Mapping[str, Any], group_id: str, parked_topic: str | None) -> None:
         self._client = client
         self._group_id = group_id
-        self._parked_topic = parked_topic
+        self.parked_topic = parked_topic
 
     async def read(self, places: Collection[KafkaPartition]) -> dict[TopicPartition, Committed]:
         """What former owners of these partitions committed, of all of them, or `KafkaError`."""
@@ -58,7 +58,7 @@ class Notes:
 
     async def keep(self, partition: int, text: str) -> int | None:
         """Store a note that is too long for a commit; returns its offset, if that was possible."""
-        if self._parked_topic is None:
+        if self.parked_topic is None:
             return None
         producer = AIOKafkaProducer(
             **self._client, acks="all", max_request_size=NOTE_BYTES_MAX, compression_type="gzip"
@@ -66,7 +66,7 @@ class Notes:
         try:
             async with producer, asyncio.timeout(KEPT_SECONDS):
                 stored = await producer.send_and_wait(
-                    self._parked_topic, text.encode(), partition=partition
+                    self.parked_topic, text.encode(), partition=partition
                 )
         except (KafkaError, TimeoutError) as error:
             log.warning("a note could not be kept", partition=partition, error=repr(error))
@@ -75,8 +75,8 @@ class Notes:
         return offset
 
     async def _committed(self, partition: int, offset: int, note: CommitNote | None) -> Committed:
-        if note is not None and note.kept is not None and self._parked_topic is not None:
-            place = KafkaPartition(self._parked_topic, partition)
+        if note is not None and note.kept is not None and self.parked_topic is not None:
+            place = KafkaPartition(self.parked_topic, partition)
             note = await self._kept(place, note.kept, offset) or note
         return Committed(offset, note)
 

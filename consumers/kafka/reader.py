@@ -210,6 +210,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         else:
             self._is_commit_failing = False
 
+    def numbers(self, topic: str) -> Collection[int]:
+        """A topic's partitions, as far as they are known."""
+        numbers: Collection[int] = self._consumer.partitions_for_topic(topic) or ()
+        return numbers
+
     async def standings(self) -> dict[TopicPartition, Standing]:
         """Of the topic's partitions that are ours, as far as known."""
         own = [place for place in self._consumer.assignment() if place.topic == self._topic]
@@ -241,9 +246,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
+        begun = await began(self._consumer, self._topic, self._parked_topic, self._begins)
         committed = await self.notes.read(places)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
-        begun = await began(self._consumer, self._topic, self._parked_topic, self._begins)
         if self._settling is not places:
             return  # There was another rebalance meanwhile.
         for place, offset in begun.items():

@@ -7,6 +7,9 @@ from typing import Literal
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
 
+from consumers.delivery.moved import Ends
+from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import BYTES_MAX, CommitNote, encoded
 from consumers.kafka.fetch import Consumer
 
 Start = Literal["earliest", "latest"] | datetime
@@ -18,17 +21,17 @@ async def began(
 ) -> Mapping[KafkaPartition, int]:
     """Commit where reading begins, of each partition of ours without an offset; returns these.
 
-    It is committed before anything is read: a crash may then come whenever it likes. With "latest"
-    the first member does so for all partitions of the topic: what it leaves out is then the same
-    for all. A partition that is added later is read from its beginning, as all of it is new.
+    It is committed before anything is read: a crash may then come whenever it likes. The first
+    member does so for all partitions of the topic: what it leaves out is then the same for all, and
+    one without an offset was added later. That is read from its beginning, as all of it is new, but
+    after what the others have by now (consumers/delivery/moved.py).
     """
     ours = consumer.assignment()
     numbers = consumer.partitions_for_topic(topic) or ()
     places = {*ours, *(KafkaPartition(topic, number) for number in numbers)}
     committed = await consumer.committed_offsets(places)
     is_new = all(place.topic != topic for place in committed)
-    is_for_all = is_new and start == "latest"
-    missing = [place for place in (places if is_for_all else ours) if place not in committed]
+    missing = [place for place in (places if is_new else ours) if place not in committed]
     if not ours.intersection(missing):
         return {}
     at = "earliest" if start == "latest" and not is_new else start
@@ -36,7 +39,14 @@ async def began(
         **await _offsets(consumer, [one for one in missing if one.topic == topic], at),
         **await _offsets(consumer, [one for one in missing if one.topic != topic], "earliest"),
     }
-    await consumer.commit_for_all(offsets)
+    added = [] if is_new else [place for place in missing if place.topic == topic]
+    after = await _ends(consumer, topic, committed) if added else {}
+    await consumer.commit_for_all(
+        {
+            place: (offset, _note(offset, after) if place in added else "")
+            for place, offset in offsets.items()
+        }
+    )
     log.info(
         "no offset was committed, reading begins",
         topics=[topic, parked_topic],
@@ -45,6 +55,20 @@ async def began(
         offsets={f"{place.topic}/{place.partition}": at for place, at in offsets.items()},
     )
     return {place: offset for place, offset in offsets.items() if place in ours}
+
+
+async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaPartition]) -> Ends:
+    """Of the partitions that were read before."""
+    found = await consumer.end_offsets([place for place in committed if place.topic == topic])
+    return {place.partition: end for place, end in found.items()}
+
+
+def _note(offset: int, after: Ends) -> str:
+    note = encoded(CommitNote(Unfinished(offset, ()), None, {}, after=after), offset)
+    if len(note) <= BYTES_MAX:
+        return note
+    log.warning("a commit has no room for what an added partition waits for; it is read at once")
+    return ""
 
 
 async def _offsets(

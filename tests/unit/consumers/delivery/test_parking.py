@@ -77,3 +77,20 @@ def test_what_kafka_deleted_is_told_and_no_longer_waited_for() -> None:
     assert "a" in parked
     assert parked.lose(before=10) == [9]
     assert "a" not in parked
+
+
+def test_who_waits_behind_others_elsewhere_is_not_read_again_before_they_are_through() -> None:
+    parked = ParkedPartition()
+    parked.wait_behind(None)
+    for key in ("a", "b"):
+        parked.arrived(key, ord(key), None, NOW, "parked")
+    parked.wake(NOW)
+    assert (parked.wanted(), parked.loads("a", ord("a"), NOW)) == (None, False)
+    parked.wait_behind({"a"})
+    parked.wake(NOW)
+    assert (parked.wanted(), parked.loads("a", ord("a"), NOW)) == (ord("b"), False)
+    assert "a" in parked
+    parked.wait_behind(())
+    parked.wake(NOW)
+    assert parked.loads("a", ord("a"), NOW)
+    assert parked.loads("b", ord("b"), NOW)

@@ -1,0 +1,108 @@
+"""Keys that moved to another partition as partitions were added: of each, what is older goes first.
+
+Theory of operation: a key's partition is its hash modulo their number. With a multiple of them a
+key stays, or moves to an added one. An added partition is not read before the others are settled up
+to the ends that they had when its first owner came. What they parked by then waits on where it is:
+so these keys, and no others, wait in the added partition, until a commit says that all of theirs is
+settled. Which ends these were is noted beside what is committed of it, for the next owner.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from consumers.delivery.offsets import Unfinished
+
+Ends = Mapping[int, int]  # Of the other partitions, by number.
+ParkedKeys = dict[int, dict[int, str]]  # By parked partition, then by offset.
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How far a partition is settled, by the last commit of its group."""
+
+    committed: int
+    left: Unfinished | None = None
+
+    def has(self, offset: int) -> bool:
+        if offset < self.committed:
+            return True
+        return self.left is not None and self.left.has_settled(offset)
+
+    def has_all_before(self, end: int) -> bool:
+        if self.committed >= end:
+            return True
+        if self.left is None or self.left.read_to < end:
+            return False
+        return not self.left.unsettled or self.left.unsettled[0][0] >= end
+
+
+class Moved:
+    """What the added partitions of ours wait for in others."""
+
+    def __init__(self, wait_behind: Callable[[int, Collection[str] | None], None]) -> None:
+        self._wait_behind = wait_behind  # `None`: it is not known yet who has to wait.
+        self._after: dict[int, Ends] = {}
+        self._parked: dict[int, ParkedKeys] = {}  # Of those that may be read.
+
+    def __bool__(self) -> bool:
+        return bool(self._after)
+
+    def assign(self, number: int, after: Ends) -> None:
+        self._after[number] = after
+        self._wait_behind(number, None)
+
+    def revoke(self, number: int) -> None:
+        self._after.pop(number, None)
+        self._parked.pop(number, None)
+
+    def after(self, number: int) -> Ends:
+        """For the next owner of a partition; nothing where it waits for no other any more."""
+        return self._after.get(number, {})
+
+    @property
+    def unread(self) -> set[int]:
+        """Partitions of which nothing may be read yet."""
+        return self._after.keys() - self._parked.keys()
+
+    @property
+    def others(self) -> set[int]:
+        """Partitions of the topic that are to be settled first."""
+        return {other for number in self.unread for other in self._after[number]}
+
+    @property
+    def parked(self) -> set[int]:
+        """Partitions of the topic of the parked in which somebody waits."""
+        return {other for keys in self._parked.values() for other in keys}
+
+    def passed(self, others: Mapping[int, Settled]) -> list[int]:
+        """Partitions that wait only for what is parked by now, which is to be `found`."""
+        return [
+            number
+            for number in self.unread
+            if all(
+                other in others and others[other].has_all_before(end)
+                for other, end in self._after[number].items()
+            )
+        ]
+
+    def found(self, number: int, parked: ParkedKeys) -> None:
+        """What is parked elsewhere, not settled, and of keys of this partition now."""
+        if number in self._after:
+            self._parked[number] = parked
+            self._tell(number)
+
+    def settled(self, parked: Mapping[int, Settled]) -> None:
+        """How far the others that parked something are by now."""
+        for number, waiting in list(self._parked.items()):
+            self._parked[number] = {
+                other: left
+                for other, keys in waiting.items()
+                if (left := {at: key for at, key in keys.items() if not parked[other].has(at)})
+            }
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        keys = {key for found in self._parked[number].values() for key in found.values()}
+        self._wait_behind(number, keys)
+        if not keys:
+            self.revoke(number)

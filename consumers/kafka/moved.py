@@ -1,0 +1,138 @@
+"""Looks in other partitions for what is older of keys that moved (consumers/delivery/moved.py)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+import structlog
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError
+
+from consumers.delivery.moved import Moved, ParkedKeys, Settled
+from consumers.delivery.parking import unparked
+from consumers.kafka.client import client_arguments, started
+from consumers.kafka.fetch import Consumer
+from consumers.kafka.notes import Notes
+from schemas.configuration.config import Kafka
+from schemas.kafka.partitioner import positive_hash
+from schemas.records import Record
+
+LOOK_SECONDS = 1.0
+SCAN_SECONDS = 60.0  # To read what is parked elsewhere.
+POLL_MILLISECONDS = 200
+READ_RECORDS_MAX = 4000
+READ_BYTES_MAX = 4_000_000
+log = structlog.get_logger()
+
+
+class Elsewhere:
+    """What a group has settled and parked in partitions that may be other members'."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        destination: str,
+        topic: str,
+        notes: Notes,
+        numbers: Callable[[str], Collection[int]],  # Of a topic's partitions.
+        moved: Moved,
+    ) -> None:
+        self._kafka = kafka
+        self._destination = destination
+        self._topic = topic
+        self._parked_topic = notes.parked_topic
+        self._notes = notes
+        self._numbers = numbers
+        self._moved = moved
+
+    async def look_often(self) -> None:
+        """As long as an added partition of ours waits; what fails is tried again."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._moved:
+                try:
+                    async with asyncio.timeout(SCAN_SECONDS):
+                        await self._look()
+                except (KafkaError, OSError, TimeoutError) as error:
+                    log.warning("other partitions cannot be looked at yet", error=repr(error))
+
+    async def _look(self) -> None:
+        moved = self._moved
+        for number in moved.passed(await self._settled(self._topic, moved.others)):
+            moved.found(number, await self._parked(number))
+        if self._parked_topic is not None:
+            moved.settled(await self._settled(self._parked_topic, moved.parked))
+
+    async def _settled(self, topic: str, numbers: Collection[int]) -> dict[int, Settled]:
+        places = [KafkaPartition(topic, number) for number in numbers]
+        found = await self._notes.read(places) if places else {}
+        return {
+            place.partition: Settled(one.offset, one.note.left if one.note else None)
+            for place, one in found.items()
+        }
+
+    async def _parked(self, number: int) -> ParkedKeys:
+        """What is parked elsewhere, not settled, and of keys of this partition now."""
+        topic, found = self._parked_topic, ParkedKeys()
+        numbers = [] if topic is None else [n for n in self._numbers(topic) if n != number]
+        if topic is None or not numbers:
+            return found
+        settled, count = await self._settled(topic, numbers), len(self._numbers(self._topic))
+        async with _reading(self._kafka) as consumer:
+            for other in numbers:
+                place, keys = KafkaPartition(topic, other), dict[int, str]()
+                async for record in _unread(consumer, place, settled[other].committed):
+                    key = self._key_in(record, number, count)
+                    if key is not None and not settled[other].has(record.offset):
+                        keys[record.offset] = key
+                if keys:
+                    found[other] = keys
+        return found
+
+    def _key_in(self, record: Record, number: int, count: int) -> str | None:
+        """Whose record it is, if it is for us and that key's records are in this partition now."""
+        original, letter = unparked(record)
+        is_ours = letter.destination == self._destination and original.topic == self._topic
+        if not is_ours or original.key is None or positive_hash(original.key) % count != number:
+            return None
+        return original.key.decode(errors="replace")
+
+
+@asynccontextmanager
+async def _reading(kafka: Kafka) -> AsyncIterator[Consumer]:
+    consumer = Consumer(
+        **client_arguments(kafka),
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    await started(consumer)
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _unread(
+    consumer: Consumer, place: KafkaPartition, committed: int
+) -> AsyncIterator[Record]:
+    """From what is committed, or from where the log begins, to where it ends now."""
+    begins = (await consumer.beginning_offsets([place]))[place]
+    end = (await consumer.end_offsets([place]))[place]
+    start = max(committed, begins)
+    if start >= end:
+        return
+    consumer.assign([place])
+    consumer.seek(place, start)
+    # Not up to the last record: markers of transactions may be all that is at the end.
+    while await consumer.position(place) < end:
+        taken = await consumer.take(
+            [place],
+            timeout_ms=POLL_MILLISECONDS,
+            records_max=READ_RECORDS_MAX,
+            bytes_max=READ_BYTES_MAX,
+        )
+        if error := taken.errors.get(place):
+            raise error
+        for record in (record for part in taken.records for record in part):
+            yield record

@@ -1,0 +1,146 @@
+"""Partitions are added while everything runs: nobody loses, repeats or overtakes."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum, auto
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewPartitions
+
+from ampgate.topics import admin_client
+from consumers.kafka import reader
+from schemas.kafka.partitioner import positive_hash
+from schemas.letters import LetterHeaders, Origin
+from schemas.records import TopicPartition
+from tests.conftest import Broker
+from tests.eventually import seen
+from tests.kafka.delivery_world import World, opened_world
+from tests.operating import AMPLITUDE
+
+FORMER, NOW = 3, 6
+
+
+class Order(Enum):
+    EVENTS_FIRST = auto()
+    PARKED_FIRST = auto()
+    AT_ONCE = auto()
+
+
+HOUR = 3600.0
+USERS = [f"user-{n}" for n in range(30)]
+# Over their quota for an hour, and their keys move to added partitions.
+WAITING = [user for user in USERS if positive_hash(user.encode()) % NOW >= FORMER][:3]
+
+
+async def add_partitions(world: World, *topics: str) -> None:
+    async with admin_client(world.config.kafka) as client:
+        await client.create_partitions({topic: NewPartitions(NOW) for topic in topics})
+        await seen(
+            lambda: client.describe_topics(list(topics)),
+            lambda found: all(len(topic["partitions"]) == NOW for topic in found),
+        )
+
+
+async def produce(world: World, number: int) -> None:
+    """An event of each user, where a producer with fresh metadata puts it."""
+    topic, servers = world.config.kafka.topics.events, world.config.kafka.bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        sent = [await producer.send(topic, event(one, number), one.encode()) for one in USERS]
+        await asyncio.gather(*sent)
+
+
+async def park(world: World, users: Sequence[str], number: int) -> None:
+    """As the delivery did while there were fewer partitions; the last offsets are markers."""
+    topics, servers = world.config.kafka.topics, world.config.kafka.bootstrap_servers
+    now = time.time()
+    async with (
+        AIOKafkaProducer(bootstrap_servers=servers, transactional_id=topics.parked) as producer,
+        producer.transaction(),
+    ):
+        for user in users:
+            partition = positive_hash(user.encode()) % FORMER
+            headers = LetterHeaders(
+                destination=AMPLITUDE,
+                reason="daily_quota",
+                detail="",
+                origin=Origin(TopicPartition(topics.events, partition), 10**12),
+                attempts=1,
+                first_failed_at=now,
+                accepted_at=now,
+                not_before=now + HOUR,
+            ).encoded(())
+            await producer.send(
+                topics.parked, event(user, number), user.encode(), partition, headers=headers
+            )
+
+
+def event(user: str, number: int) -> bytes:
+    return json.dumps(
+        {
+            "event_type": "Bought",
+            "user_id": user,
+            "insert_id": f"{user}-{number}",
+            "event_properties": {"n": number},
+        }
+    ).encode()
+
+
+async def test_partitions_are_added_in_any_order_and_who_is_parked_is_not_overtaken(
+    kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All orders side by side, as each waits for Kafka's groups most of the time."""
+    monkeypatch.setattr(reader, "METADATA_SECONDS", 1.0)
+    async with asyncio.TaskGroup() as tasks:
+        for number, order in enumerate(Order):
+            tasks.create_task(grow(kafka, f"{topic_prefix}{number}.", order))
+
+
+async def grow(kafka: Broker, topic_prefix: str, order: Order) -> None:
+    async with opened_world(kafka, topic_prefix) as opened:
+        wanted = [one for one in opened.config.destinations if one.name == AMPLITUDE]
+        config = opened.config.model_copy(update={"destinations": wanted})
+        world = replace(opened, config=config)
+        await add_while_delivering(world, order)
+        await check(world, order)
+
+
+async def add_while_delivering(world: World, order: Order) -> None:
+    topics, ahead = world.config.kafka.topics, 0.0
+    others = len(USERS) - len(WAITING)
+    await produce(world, 0)
+    async with world.delivering(lambda: time.time() + ahead):
+        await world.until_accepted("amplitude", len(USERS))
+        await park(world, WAITING, 1)
+        match order:
+            case Order.EVENTS_FIRST:
+                await add_partitions(world, topics.events)
+            case Order.PARKED_FIRST:
+                await add_partitions(world, topics.parked)
+                await add_partitions(world, topics.events)
+            case Order.AT_ONCE:
+                await add_partitions(world, topics.events, topics.parked)
+        await produce(world, 2)
+        # Nobody else waits for those who do.
+        await world.until_accepted("amplitude", len(USERS) + others)
+    if order == Order.EVENTS_FIRST:
+        await add_partitions(world, topics.parked)
+    await produce(world, 3)
+    async with world.delivering(lambda: time.time() + ahead):
+        await world.until_accepted("amplitude", len(USERS) + 2 * others)
+        assert (await world.stats("amplitude"))["accepted"] == len(USERS) + 2 * others
+        ahead = HOUR
+        await world.until_accepted("amplitude", 3 * len(USERS) + len(WAITING))
+
+
+async def check(world: World, order: Order) -> None:
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for one in await world.received("amplitude"):
+        numbers[one["user_id"]].append(one["event_properties"]["n"])
+    expected = {user: [0, 1, 2, 3] if user in WAITING else [0, 2, 3] for user in USERS}
+    assert dict(numbers) == expected, order
+    assert (await world.stats("amplitude"))["duplicates"] == 0, order
