@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from gateway.dialects.arrays import elements
 from gateway.dialects.records import Facts, record_of
 from gateway.dialects.shapes import (
     POST,
@@ -36,7 +37,7 @@ OPTIONS_BYTES_MAX = 10_000  # Longer ones say nothing that is read.
 
 class _Upload(msgspec.Struct, gc=False):
     api_key: str
-    events: list[msgspec.Raw]
+    events: msgspec.Raw
     options: msgspec.Raw = ABSENT
 
 
@@ -82,9 +83,9 @@ class HttpApi:
     def open(self, request: Request) -> Opened:
         try:
             upload = split_json(_upload, request.body)
+            values = elements(bytes(upload.events), self)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreadable(request.body) from error
-        values = [bytes(raw) for raw in upload.events]
         return Opened(values, min_id_length(_options(upload.options)))
 
     def read(self, opened: Opened, context: Context) -> Batch:

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from gateway.dialects.amplitude import min_id_length, plain, short_ids
+from gateway.dialects.arrays import elements
 from gateway.dialects.percent import unquoted
 from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
@@ -34,7 +35,6 @@ FIELDS_MAX = 100
 KEY_BYTES_MAX = 16_000
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
 _NAME = re.compile(rb'[;\s]name="?([^";\r\n]+)"?')
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -73,7 +73,7 @@ class Identify:
             raise RefusedError(plain(400, "missing_event")) from error
         values = [identification]
         if identification.startswith(b"["):
-            values = [bytes(raw) for raw in _array.decode(identification)]
+            values = elements(identification, self)
         return Opened(values, min_id_length(_lenient(fields.get("options", b""))))
 
     def read(self, opened: Opened, context: Context) -> Batch:

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from gateway.dialects.amplitude import plain
 from gateway.dialects.amplitude_forms import fields_of, key_in, key_sent, query_fields
+from gateway.dialects.arrays import elements
 from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
     POST,
@@ -25,7 +26,6 @@ from gateway.dialects.shapes import (
     Request,
     failure,
     over_rate,
-    split_json,
 )
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
@@ -39,7 +39,6 @@ _IDS: Final = {
     "ios_idfv": "idfv",
 }
 _LEFT_OUT: Final = frozenset({"api_properties", "library", "sequence_number"})
-_array = msgspec.json.Decoder(list[Raw])
 _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
 
@@ -59,7 +58,7 @@ class LegacyUpload:
         fields = fields_of(request)
         events = fields.get("e", b"")
         try:
-            return Opened([bytes(raw) for raw in split_json(_array, events)])
+            return Opened(elements(events, self))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
 

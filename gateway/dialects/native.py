@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 
+from gateway.dialects.arrays import elements
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
@@ -32,7 +33,6 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 _SPACE = b" \t\r\n"  # JSON knows no other.
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -123,7 +123,7 @@ class Native:
         text = body.strip(_SPACE)
         try:
             if text.startswith(b"["):
-                return [bytes(raw) for raw in split_json(_array, text)]
+                return elements(text, self)
             outer = split_json(_envelope, text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if _looks_like_lines(text):
@@ -133,7 +133,7 @@ class Native:
         if several is ABSENT or _is_record(text):
             return [text]
         try:
-            return [bytes(raw) for raw in _array.decode(several)]
+            return elements(bytes(several), self)
         except msgspec.ValidationError as error:
             words = f"{self._member} is not an array"
             raise RefusedError(failure(400, words)) from error

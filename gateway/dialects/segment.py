@@ -11,9 +11,10 @@ import msgspec
 import orjson
 from msgspec import Raw, Struct
 
+from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
 from gateway.dialects.records import record_of
-from gateway.dialects.segment_call import Call, decoded, is_object, read_call
+from gateway.dialects.segment_call import Call, decoded, read_call
 from gateway.dialects.segment_fields import CONTEXT
 from gateway.dialects.segment_integrations import only_ours, opted_out_of
 from gateway.dialects.segment_mapping import events_of
@@ -47,7 +48,6 @@ CODES: Final[Mapping[int, str]] = {
     429: "rate_limited",
     503: "unavailable",
 }
-_array = msgspec.json.Decoder(list[Raw])
 
 
 class _Outer(Struct, gc=False, rename="camel"):
@@ -84,9 +84,9 @@ class Segment:
         outer = self._outer(request.body)
         key = _text_of(outer.write_key)
         if key is None and bytes(memoryview(outer.batch)[:1]) == b"[":
-            calls = _array.decode(outer.batch)
-            first = calls[0] if calls else ABSENT
-            key = _text_of(_outer.decode(first).write_key) if is_object(first) else None
+            calls = elements(bytes(outer.batch), self)
+            first = calls[0] if calls else b""
+            key = _text_of(_outer.decode(first).write_key) if first.startswith(b"{") else None
         if key is None:
             raise RefusedError(self.failure(401, "there is no write key"))
         return key
@@ -105,8 +105,7 @@ class Segment:
             given["context"] = {name: context[name] for name in CONTEXT if name in context}
         if isinstance(integrations := given.get("integrations"), dict):
             given["integrations"] = only_ours(integrations)
-        values = [bytes(raw) for raw in _array.decode(outer.batch)]
-        return Opened(values, shared=given)
+        return Opened(elements(bytes(outer.batch), self), shared=given)
 
     def _outer(self, body: bytes) -> _Outer:
         try:

@@ -7,7 +7,7 @@ Measured with orjson on CPython 3.11, at most: an object and its first member 20
 from random import Random
 
 SMALL_BYTES = 100_000  # Not looked at: 4 MB at most.
-VALUE_BYTES_MAX = 100_000_000
+VALUE_BYTES_MAX = 150_000_000
 TIMES_TEXT_MAX = 12
 # To count a whole text is 6 % of a request. So some places are looked at first, which no sender
 # knows; where they are no denser than events, the rest is not either.

@@ -1,6 +1,7 @@
 """What a request may become, what it may repeat, and how little a wrong key costs."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import httpx
@@ -288,3 +289,35 @@ def test_of_a_form_the_last_key_counts_wherever_it_stands(path: str) -> None:
 def test_what_looks_like_a_key_in_a_json_text_is_none() -> None:
     update = {"user_id": "user-1", "user_properties": {"url": "https://a/?x=1&api_key=no&y=2"}}
     assert call("/identify", {"api_key": "k", "identification": update}).status == 200
+
+
+@pytest.mark.parametrize("element", [b"1", b"{}", b'"a,b"', b'{"a":[1,2,3],"b":{"c":","}}'])
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        ("/v1/events", b"%b", bearer("k")),
+        ("/v1/events", b'{"events":%b}', bearer("k")),
+        ("/2/httpapi", b'{"api_key":"k","events":%b}', {}),
+        ("/identify", b"api_key=k&identification=%b", {}),
+        ("/", b"client=k&e=%b", {}),
+        ("/segment/v1/batch", b'{"writeKey":"k","batch":%b}', {}),
+        ("/segment/v1/batch", b'{"batch":%b}', {}),
+    ],
+)
+def test_a_record_too_many_is_told_before_any_is_made(
+    path: str, body: bytes, headers: dict[bytes, bytes], element: bytes
+) -> None:
+    values = [element] * (RECORDS_MAX + 1)
+    assert call(path, body % (b"[%b]" % b", ".join(values)), headers).status == 413
+    if path == "/v1/events" and element == b"1":
+        assert call(path, body % (b"[%b]" % b",".join(values[1:])), headers).status == 422
+
+
+def test_a_million_numbers_are_not_made_to_be_counted() -> None:
+    body = b'{"api_key":"k","events":[' + b"1," * 1_000_000 + b"1]}"
+    tracemalloc.start()
+    try:
+        assert call("/2/httpapi", body).status == 413
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(body)
+    finally:
+        tracemalloc.stop()
