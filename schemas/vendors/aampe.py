@@ -35,5 +35,4 @@ VENDOR = Vendor(
     key_fix=REGIONAL_KEY_FIX,
     address_fix=REGIONAL_ADDRESS_FIX,
     one_wait_a_key=True,
-    one_event_a_request=True,
 )

@@ -107,8 +107,6 @@ class Vendor:
     address_fix: str = "correct its base_url"
     # A 429 is meant for the key, so all topics wait; else each has a wait of its own.
     one_wait_a_key: bool = False
-    # Such requests go through the HTTP client that costs least by the request.
-    one_event_a_request: bool = False
 
     @property
     def type(self) -> str:

@@ -1,8 +1,10 @@
 """The registry of vendors is the one list: the configuration and its documents follow it."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
 
@@ -19,6 +21,8 @@ from schemas.topics import Kind
 from schemas.vendors import VENDORS, vendor_of
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
+ROOT = Path(__file__).parents[3]
+ROOMS = ("ampgate", "consumers", "gateway", "schemas")
 GIVEN = {"name": "x", "type": "made-up", "api_key": "k", "base_url": "http://there"}
 
 
@@ -52,6 +56,16 @@ def test_what_the_registry_names_is_there(name: str) -> None:
     assert VENDORS[name].type == name
     assert callable(resolve_name(VENDORS[name].destinations))
     assert find_spec(f"ampgate.lab.simulators.{name}") is not None
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_only_its_own_files_know_a_vendor(name: str) -> None:
+    imported = re.compile(rf"^from schemas\.vendors(\.{name}\b| import .*\b{name}\b)", re.MULTILINE)
+    rooms = [file for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+    knowing = {file.relative_to(ROOT) for file in rooms if imported.search(file.read_text())}
+
+    own = [one for one in knowing if one.parts[-1].startswith(name)]
+    assert knowing - {*own} == {Path("schemas/vendors/__init__.py")}
 
 
 def test_a_type_can_be_registered_later(made_up: Vendor) -> None:

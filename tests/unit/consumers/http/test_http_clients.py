@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
-from consumers.http.client import Http, Sender
+from consumers.http.client import Http, Sender, sender_to
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX
+from schemas.vendors.aampe import AampeDestination
+from schemas.vendors.amplitude import AmplitudeDestination
 from tests.unit.consumers.http.http1_ends import FarEnd, Say
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
@@ -266,3 +268,15 @@ async def test_a_client_is_replaced_and_requests_in_flight_keep_theirs() -> None
         slow.set()
         assert await first == GOOD
     assert len(connections) == 3  # None was used twice: each was too old by then.
+
+
+def test_one_record_a_request_goes_through_the_client_that_costs_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    one = AampeDestination.model_validate(
+        {"name": "a", "type": "aampe", "region": "us-east1", "api_key": "k"}
+    )
+    many = AmplitudeDestination.model_validate({"name": "b", "type": "amplitude", "api_key": "k"})
+
+    assert [type(sender_to(each)) for each in (one, many)] == [Http1, Http]
