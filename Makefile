@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test check bench
+.PHONY: setup run quick test check bench worlds unit-gateway unit-consumers unit-others
 
 setup: .venv/.ready
 
@@ -19,6 +19,20 @@ setup: .venv/.ready
 
 run: setup
 	$(BIN)/ampgate dev
+
+# What to run while working: under a minute on two cores. The longest go first;
+# property tests try 30 examples instead of 100.
+quick: setup
+	@$(MAKE) --no-print-directory --jobs=2 unit-consumers unit-gateway unit-others check worlds
+
+unit-gateway unit-consumers: unit-%: setup
+	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit/$*
+
+unit-others: setup
+	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit --ignore=tests/unit/gateway --ignore=tests/unit/consumers
+
+worlds: setup
+	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1
 
 test: setup
 	$(BIN)/python -m pytest

@@ -15,6 +15,7 @@ from tests.kafka_in_docker import KAFKA_IMAGE, kafka_container, needed_images, w
 
 # A busy machine is no defect: time is judged by `make bench` alone.
 settings.register_profile("ampgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("ampgate"), max_examples=30)
 settings.load_profile("ampgate")
 
 WHICH_KAFKA = pytest.StashKey[str]()
