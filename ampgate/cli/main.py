@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -164,6 +165,8 @@ def main() -> None:
     """Run the command; what it cannot do ends in one message."""
     # What aiokafka would print, our message says; processes that log have their own handler.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    # Standard output is a command's answer, which a program may read.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except ConfigError as error:

@@ -23,15 +23,15 @@ def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Co
     try:
         config = load()
     except ConfigError as error:
-        log.error("the new configuration is not used", why=str(error))
+        log.error("the new configuration is not used", error=str(error))
         return None
     except Exception as error:  # noqa: BLE001  No file ends a process that serves.
-        log.error("the new configuration is not used", why=repr(error))
+        log.error("the new configuration is not used", error=repr(error))
         return None
     if not quiet:
         log.info("the configuration was read again", sources=len(config.sources))
         if fixed := needs_restart(current, config):
-            log.warning("a change takes a restart", keys=fixed)
+            log.warning("changed keys need a restart", keys=fixed)
     return config
 
 

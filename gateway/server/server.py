@@ -46,7 +46,7 @@ def serve(config: Config, load: Load | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     needed = config.edge.max_connections // config.edge.workers + FILES_BESIDE
     if (allowed := allow_many_connections()) < needed:
-        log.warning("max_connections cannot be reached: too few open files", allowed=allowed)
+        log.warning("too few open files for max_connections", allowed=allowed, needed=needed)
     certificate = certificate_of(config.edge)
     listeners = listen(config.edge)
     if config.edge.workers == 1:
@@ -183,7 +183,7 @@ class Server(uvicorn.Server):
         try:
             self.app.ingest.apply(changed)
         except Exception as error:  # noqa: BLE001  As for reading it.
-            log.error("the new configuration is not used", why=repr(error))
+            log.error("the new configuration is not used", error=repr(error))
         else:
             self._current = changed
 

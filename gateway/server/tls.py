@@ -50,9 +50,9 @@ def renew(certificate: Certificate | None, config: Config) -> bool:
         certificate.renew(edge.tls_certfile, edge.tls_keyfile)
     except OSError as error:
         log.error(
-            "the new configuration is not used; the certificate stays what it was",
-            key="edge.tls_certfile, edge.tls_keyfile",
-            why=str(error),
+            "the new configuration is not used",
+            keys=["edge.tls_certfile", "edge.tls_keyfile"],
+            error=str(error),
         )
         return False
     return True

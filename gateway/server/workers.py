@@ -79,7 +79,7 @@ class Workers:
             self._running.remove(worker)
             self._start_at = time.monotonic() + RESTART_SECONDS
             _forget_gauges(worker)
-            log.error("a worker ended and is started again", status=worker.exitcode)
+            log.error("worker ended, starting another", exit_status=worker.exitcode)
         if time.monotonic() >= self._start_at:
             while self._missing:
                 self._running.append(self._started(directory))
@@ -116,7 +116,7 @@ class Workers:
         for worker in self._running:
             worker.join(max(0.0, deadline - time.monotonic()))
             if worker.is_alive():
-                log.error("a worker did not end in time and is killed")
+                log.error("worker did not end in time, killing it", waited_seconds=STOP_SECONDS)
                 worker.kill()
                 worker.join()
 

@@ -1,11 +1,11 @@
 """One partition's way into Kafka: batches that writers share, sent one after the other."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -19,7 +19,7 @@ from schemas.records import Headers, TopicPartition
 LARGE_BYTES = 1_000_000
 SLOW_SECONDS = 10.0
 Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
-_logger = logging.getLogger("ampgate.lab.kafka.kafka")
+log = structlog.get_logger()
 
 
 class NotStored(Exception):  # noqa: N818  It reads as what happened.
@@ -211,7 +211,7 @@ class Lane:
 
     def _say_failed(self, error: Exception) -> None:
         if not isinstance(error, KafkaError | OSError | TimeoutError | NotStored):
-            _logger.warning("sending to Kafka failed: %r", error)
+            log.warning("write to Kafka failed unexpectedly", error=repr(error))
         self._way.outage.failed(self._place, repr(error))
 
     def fail(self, error: NotStored) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaError
@@ -34,7 +34,7 @@ ANSWER_SECONDS = 5.0
 LIMIT = "max.message.bytes"
 TOPIC = 2  # Kafka's number for a topic's configuration.
 
-_logger = logging.getLogger("ampgate.lab.kafka.kafka")
+log = structlog.get_logger()
 # aiokafka compresses at level 9 and has no option for it. Level 1 takes a third of the time (1 µs
 # an event less) for 10 % more bytes.
 sys.modules[DefaultRecordBatchBuilder.__module__].lz4_encode = partial(lz4_encode, level=1)  # type: ignore[attr-defined]  # The name that `build` looks up.
@@ -121,7 +121,7 @@ class Connection:
             async with asyncio.timeout(ANSWER_SECONDS):
                 limits = await _limits(producer.client, self._topics)
         except Exception as error:  # noqa: BLE001  Then refusals teach it, until it is asked again.
-            _logger.debug("what the topics take is not known: %r", error)
+            log.debug("topic limits not known", error=repr(error))
             limits = {}
         for topic in self._topics:
             if topic in limits:

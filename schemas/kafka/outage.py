@@ -1,8 +1,9 @@
 """Which partitions do not take our writes now: one log line when that begins, one when it ends."""
 
-import logging
 import time
 from collections.abc import Callable
+
+import structlog
 
 from schemas.records import TopicPartition
 
@@ -10,7 +11,7 @@ from schemas.records import TopicPartition
 FRESH_SECONDS = 15.0
 # and sooner, if one that failed as it did takes writes again: then Kafka as a whole was away.
 QUIET_SECONDS = 3.0
-_logger = logging.getLogger("ampgate.lab.kafka.kafka")
+log = structlog.get_logger()
 
 
 class Outage:
@@ -30,8 +31,8 @@ class Outage:
     def failed(self, place: TopicPartition | None, error: object) -> None:
         """A write to this partition failed; `None` is Kafka as a whole."""
         if not self._failing:
-            where = "any topic" if place is None else f"{place.topic}/{place.partition}"
-            _logger.warning("Kafka takes no writes to %s, %s: %s", where, self._follows, error)
+            where = {} if place is None else {"topic": place.topic, "partition": place.partition}
+            log.warning("Kafka takes no writes", follows=self._follows, error=str(error), **where)
         self._failing[place] = self._clock()
 
     def stored(self, place: TopicPartition | None) -> None:
@@ -43,4 +44,4 @@ class Outage:
         old = self._clock() - quiet_seconds
         if all(at < old for at in self._failing.values()):
             self._failing.clear()
-            _logger.info("Kafka takes writes again")
+            log.info("Kafka takes writes again")

@@ -1,13 +1,13 @@
 """Letters that cannot be written as they are, or not now, on a real broker."""
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from structlog.testing import capture_logs
 
 from consumers.delivery.destination import Encoded
 from consumers.delivery.lanes import Entry, Letter
@@ -139,27 +139,26 @@ async def test_many_large_letters_at_once_fit_the_brokers_requests(configured: K
 
 
 async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_takes_them(
-    configured: Kafka, caplog: pytest.LogCaptureFixture
+    configured: Kafka,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="ampgate.lab.kafka.kafka")
     dead, parked = await topics(configured)
     await dead.delete()
     await dead.create(cleanup_policy="compact")  # It takes no record without a key.
-    async with opened(configured) as letters:
-        async with asyncio.TaskGroup() as tasks:
-            for at in range(20):
-                tasks.create_task(letters.bury(a_letter(at, b"%d" % at, key=None), DESTINATION))
-            await eventually(lambda: letters.is_failing)
-            await letters.park([a_letter(30, b"parked", not_before=1.0)], DESTINATION)
-            await letters.bury(a_letter(31, b"keyed"), "another")
-            await dead.set(cleanup_policy="delete")
-        assert not letters.is_failing
+    with capture_logs() as said:
+        async with opened(configured) as letters:
+            async with asyncio.TaskGroup() as tasks:
+                for at in range(20):
+                    tasks.create_task(letters.bury(a_letter(at, b"%d" % at, key=None), DESTINATION))
+                await eventually(lambda: letters.is_failing)
+                await letters.park([a_letter(30, b"parked", not_before=1.0)], DESTINATION)
+                await letters.bury(a_letter(31, b"keyed"), "another")
+                await dead.set(cleanup_policy="delete")
+            assert not letters.is_failing
 
     assert sorted(await dead.values(), key=str) == sorted(
         [b"keyed", *(b"%d" % at for at in range(20))], key=str
     )
     assert await parked.values() == [b"parked"]
-    said = [line.levelname for line in caplog.records if line.name == "ampgate.lab.kafka.kafka"]
     assert len(said) <= 4, "a line for each attempt"
 
 

@@ -1,8 +1,10 @@
 """When an outage begins and ends, in time that the test makes pass."""
 
-import logging
+from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.types import EventDict
 
 from schemas.kafka.outage import FRESH_SECONDS, QUIET_SECONDS, Outage
 from schemas.records import TopicPartition
@@ -18,13 +20,13 @@ class Clock:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="ampgate.lab.kafka.kafka")
-    return caplog
+def said() -> Iterator[list[EventDict]]:
+    with capture_logs() as lines:
+        yield lines
 
 
 def test_it_ends_when_each_partition_that_failed_takes_writes_again(
-    said: pytest.LogCaptureFixture,
+    said: list[EventDict],
 ) -> None:
     clock = Clock()
     it = Outage("they wait", clock)
@@ -37,7 +39,7 @@ def test_it_ends_when_each_partition_that_failed_takes_writes_again(
         states.append(it.is_on)
 
     assert states == [True, False]
-    assert [line.levelname for line in said.records] == ["WARNING", "INFO"]
+    assert [line["log_level"] for line in said] == ["warning", "info"]
 
 
 def test_it_ends_when_one_that_failed_takes_writes_and_nobody_writes_to_the_others() -> None:
@@ -52,7 +54,7 @@ def test_it_ends_when_one_that_failed_takes_writes_and_nobody_writes_to_the_othe
 
 
 def test_a_partition_that_goes_on_failing_is_one_outage_whatever_others_do(
-    said: pytest.LogCaptureFixture,
+    said: list[EventDict],
 ) -> None:
     clock = Clock()
     it = Outage("they wait", clock)
@@ -62,7 +64,7 @@ def test_a_partition_that_goes_on_failing_is_one_outage_whatever_others_do(
         clock.now += FRESH_SECONDS - 1
         it.stored(SECOND)
         assert it.is_on
-    assert [line.levelname for line in said.records] == ["WARNING"]
+    assert [line["log_level"] for line in said] == ["warning"]
 
 
 def test_what_nobody_wrote_to_since_counts_as_mended_after_a_while() -> None:
