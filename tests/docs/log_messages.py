@@ -1,7 +1,7 @@
 """The log messages of the edge and the delivery, as the code writes them.
 
-Each is a call of a logger (`log.error("…", field=…)`) in `gateway`, `consumers` or `schemas`, found in
-the source's tree. What is not a plain text there (a variable) cannot be documented, and is an error.
+Each is a call of a logger (`log.error("…", field=…)`) in `gateway`, `consumers` or `schemas`,
+found in the source's tree. A message that is not a plain text there cannot be documented: an error.
 """
 
 import ast
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("gateway", "consumers", "schemas")
-LOGGERS = {"log", "_logger"}
+LOGGERS = {"log", "_logger", "errors"}
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
 ADDED = {"exc_info"}  # A traceback, under the name that logging gives it.
 
@@ -52,15 +52,13 @@ def messages_of(source: str, room: str, name: str) -> Iterator[Message]:
         if not levels:
             continue
         match node.args:
-            case [ast.Constant(value=str(text))]:
+            case [ast.Constant(value=str(text)), *_]:
                 fields = [one.arg for one in node.keywords if one.arg and one.arg not in ADDED]
                 yield Message(room, text, levels, tuple(fields))
             case [ast.Name()] if name == "consumers/bounded_log.py":
                 pass  # It passes on what others say: they are found where they say it.
             case _:
-                raise AssertionError(
-                    f"{name}:{node.lineno}: a message is one plain text and fields"
-                )
+                raise AssertionError(f"{name}:{node.lineno}: a message is a text, and fields")
 
 
 def levels_of(called: ast.expr, chosen: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

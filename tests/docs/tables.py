@@ -1,7 +1,7 @@
 """The tables in docs/ that follow the code: `python -m tests.docs.tables` writes them anew.
 
-Of the configuration, the last column is written by hand, and kept; a new key's is empty until
-somebody does, which a test minds. The metrics say themselves what they mean.
+Of the configuration and the log messages, the last column is written by hand, and kept; a new row's
+is empty, and a test fails, until somebody writes it. The metrics say themselves what they mean.
 """
 
 import json
@@ -12,9 +12,11 @@ from typing import Any
 
 from schemas.configuration.config import Config
 from tests.deploy.declared_metrics import declared
+from tests.docs.log_messages import messages
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLE = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+MESSAGES = "messages_"  # What the name of such a table begins with; the room follows.
 PLAIN_MAX = 99_999  # Up to a port's number; what is larger gets underscores, as TOML has them.
 SCHEMA = Config.model_json_schema()
 
@@ -34,6 +36,16 @@ def metrics(prefix: str) -> list[list[str]]:
         if name.startswith(f"ampgate_{prefix}"):
             labels = ", ".join(f"`{label}`" for label in metric.labels)
             rows.append([f"`{name}`", metric.type, labels or "none", metric.says])
+    return rows
+
+
+def log_messages(room: str, meanings: Mapping[str, str]) -> list[list[str]]:
+    rows = [["message", "level", "fields", "what happened, and what to do"]]
+    for one in messages().values():
+        if one.room == room:
+            name = f"`{one.text}`"
+            fields = ", ".join(f"`{field}`" for field in one.fields) or "none"
+            rows.append([name, " or ".join(one.levels), fields, meanings.get(name, "")])
     return rows
 
 
@@ -72,7 +84,10 @@ def _written_table(found: re.Match[str]) -> str:
     opening, name, table, ending = found.groups()
     cells = [line.strip("| ").split(" | ") for line in table.splitlines()]
     meanings = {row[0]: row[-1] for row in cells if len(row) == 4}
-    rows = metrics(name) if name.islower() else configuration(name, meanings)
+    if name.startswith(MESSAGES):
+        rows = log_messages(name.removeprefix(MESSAGES), meanings)
+    else:
+        rows = metrics(name) if name.islower() else configuration(name, meanings)
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([opening.rstrip("\n"), head, "|---" * 4 + "|", *body, ending])
 

@@ -10,7 +10,8 @@ import yaml
 
 from ampgate.cli.main import app
 from schemas.configuration.file import parse
-from tests.docs.tables import DOCS, TABLE, written
+from tests.docs.log_messages import messages, messages_of
+from tests.docs.tables import DOCS, MESSAGES, TABLE, written
 
 ROOT = DOCS.parent
 PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
@@ -28,11 +29,41 @@ def test_the_tables_are_those_of_the_code(page: Path) -> None:
     assert document == written(document), "run: python -m tests.docs.tables"
 
 
-def test_every_key_of_the_configuration_has_a_meaning() -> None:
-    page = (DOCS / "configuration.md").read_text()
+@pytest.mark.parametrize("name", ["configuration.md", "logs.md"])
+def test_every_row_has_a_meaning(name: str) -> None:
+    page = (DOCS / name).read_text()
     rows = [line for _, _, table, _ in TABLE.findall(page) for line in table.splitlines()]
 
     assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_every_room_that_logs_has_a_table() -> None:
+    tables = {name for _, name, _, _ in TABLE.findall((DOCS / "logs.md").read_text())}
+
+    assert tables == {f"{MESSAGES}{one.room}" for one in messages().values()}
+
+
+def test_a_message_is_found_with_its_levels_and_fields_however_it_is_called() -> None:
+    source = """
+log.error("a", one=1, exc_info=error)
+self._errors.error("b", two=2)
+say = log.error if records else log.warning
+say("c", three=3)
+print("d")
+log.debug("e")
+"""
+    found = {(one.text, one.levels, one.fields) for one in messages_of(source, "gateway", "x.py")}
+
+    assert found == {
+        ("a", ("error",), ("one",)),
+        ("b", ("error",), ("two",)),
+        ("c", ("error", "warning"), ("three",)),
+    }
+
+
+def test_a_message_that_is_no_plain_text_is_an_error() -> None:
+    with pytest.raises(AssertionError, match=r"x.py:1"):
+        list(messages_of('log.error(f"{name} failed")', "gateway", "x.py"))
 
 
 def test_every_alert_says_what_to_do_and_no_other_is_told_of() -> None:
