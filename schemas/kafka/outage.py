@@ -31,8 +31,13 @@ class Outage:
     def failed(self, place: TopicPartition | None, error: object) -> None:
         """A write to this partition failed; `None` is Kafka as a whole."""
         if not self._failing:
-            where = {} if place is None else {"topic": place.topic, "partition": place.partition}
-            log.warning("Kafka takes no writes", follows=self._follows, error=str(error), **where)
+            log.warning(
+                "Kafka takes no writes",
+                topic=place and place.topic,
+                partition=place and place.partition,
+                follows=self._follows,
+                error=str(error),
+            )
         self._failing[place] = self._clock()
 
     def stored(self, place: TopicPartition | None) -> None:

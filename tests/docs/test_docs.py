@@ -79,6 +79,12 @@ def test_every_alert_says_what_to_do_and_no_other_is_told_of() -> None:
     assert {" ".join(words) for words in told} == alerts
 
 
+def test_an_alert_that_a_log_message_names_exists() -> None:
+    told = set(re.findall(r"Ampgate\w+", (DOCS / "metrics.md").read_text()))
+
+    assert set(re.findall(r"Ampgate\w+", (DOCS / "logs.md").read_text())) <= told
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
