@@ -59,7 +59,7 @@ def judge_key(
         case Pause(reason):
             yield Finding(name, f"does not serve its API there ({reason})", vendor.address_fix)
         case Retry(reason):
-            yield Finding(name, f"is in trouble ({reason})", "come again later: nothing is lost")
+            yield Finding(name, f"is in trouble ({reason})", "retry later: nothing is lost")
         case _:
             yield Finding(name, "accepts the key")
 

@@ -158,7 +158,7 @@ class Survey:
 
 
 def addressed(topics: Topics, record: Stored) -> Left | None:
-    """For whom a parked record waits, and of which kind it is."""
+    """The destination and the kind of a parked record."""
     origin, destination = Origin.parse(record.header("origin") or ""), record.header("destination")
     kinds = {topics.of(kind): kind for kind in Kind}
     topic = record.topic if origin is None else origin.place.topic

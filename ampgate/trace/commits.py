@@ -1,4 +1,4 @@
-"""How far every destination is in every topic, and whom its commits say it holds."""
+"""How far every destination is in every topic, and which keys its commits say it holds."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

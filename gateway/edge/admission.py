@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-NO_ROOM = "too much is on its way to Kafka, come again"
+NO_ROOM = "too much is on its way to Kafka, retry later"
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class TokenBucket:
         return max(self.rate, 1.0)
 
     def take(self, count: int, now: float) -> float:
-        """0 when the events may pass, else after how many seconds to come again."""
+        """0 when the events may pass, else after how many seconds to retry."""
         passed = max(0.0, now - self.at)
         self.at = max(self.at, now)
         self.tokens = min(self._burst, self.tokens + passed * self.rate)

@@ -1,4 +1,4 @@
-"""Who sent a request: the peer, or whom trusted proxies name; and what of it is kept. Pure."""
+"""The address that sent a request: the peer, or the one that trusted proxies name. Pure."""
 
 import re
 from collections.abc import Iterable

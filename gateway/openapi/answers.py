@@ -64,7 +64,7 @@ class UploadRefusal(Struct, forbid_unknown_fields=True):
 
 
 class Throttled(Struct, forbid_unknown_fields=True):
-    """Nothing was stored; the named events may come again."""
+    """Nothing was stored; the named events may be sent again."""
 
     code: int
     error: str

@@ -16,7 +16,7 @@ WITH_ACLS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
 }
-# kafka.apache.org/protocol: their numbers. Whom one ACL denies something, none allows the rest.
+# kafka.apache.org/protocol: their numbers. Where one ACL denies, no other allows.
 TOPIC_RESOURCE, LITERAL, READ, DENY = 2, 3, 3, 2
 
 

@@ -12,7 +12,9 @@ from tests.simulation.subjects import NAME
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REVOKE_SECONDS = 5.0  # As the worker: so long may what flies land before a partition is given away.
+REVOKE_SECONDS = (
+    5.0  # As the worker: the grace period of requests in flight before a partition is revoked.
+)
 EXPELLED_SECONDS = 20.0
 HOUR, WEEK = 3600.0, 7 * 86_400.0
 
@@ -114,7 +116,7 @@ class Disturbances:
         self._world.later(self._random.uniform(0.0, EXPELLED_SECONDS), noticed)
 
     def _begin_rebalance(self) -> None:
-        """One joins or leaves; all stop, let land what flies, and commit."""
+        """One joins or leaves; all stop, wait for requests in flight, and commit."""
         if self._expelled is not None:
             return
         if len(self.processes) > 1 and self._random.random() < 0.5:
@@ -126,7 +128,7 @@ class Disturbances:
         self._rebalance_by = self._world.now + self._random.choice([0.0, REVOKE_SECONDS])
 
     def _rebalance(self, deadline: float) -> None:
-        if any(process.flying for process in self.processes) and self._world.now < deadline:
+        if any(process.in_flight for process in self.processes) and self._world.now < deadline:
             return
         self._world.commit()
         for process in self.processes:
@@ -148,9 +150,11 @@ class Disturbances:
             process.assign(number)
 
     def _expect_repeats(self, process: Process) -> None:
-        """What it has not committed comes again, and only what it had sent comes twice."""
-        flying = (entry for batch in process.flying for _, part in batch.parts for entry in part)
-        sent = {self._world.name_of(one) for entry in flying for one in entry.parts or (entry,)}
+        """What it has not committed is read again; only what it had sent is delivered twice."""
+        in_flight = (
+            entry for batch in process.in_flight for _, part in batch.parts for entry in part
+        )
+        sent = {self._world.name_of(one) for entry in in_flight for one in entry.parts or (entry,)}
         for number, owner in self._owners.items():
             if owner is process:
                 for topic in (TOPIC, PARKED):

@@ -11,7 +11,7 @@ from tests.simulation.subjects import Wire
 
 
 def check_whereabouts(
-    delivery: Delivery, flying: Iterable[Batch], letters: Iterable[Letter]
+    delivery: Delivery, in_flight: Iterable[Batch], letters: Iterable[Letter]
 ) -> None:
     """Everything unsettled is in one place, and counted once."""
     drawn: list[Entry] = []
@@ -19,7 +19,7 @@ def check_whereabouts(
         drawn += lane.queue
         for entries in lane.waiting.values():
             drawn += entries
-    for batch in flying:
+    for batch in in_flight:
         for _, part in batch.parts:
             drawn += part
     for letter in (*letters, *delivery._stock.dead, *delivery._stock.leaving):

@@ -80,7 +80,7 @@ class Process:
         self.positions: dict[TopicPartition, int] = {}
         self.left: dict[TopicPartition, Unfinished | None] = {}  # By former owners.
         self.scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
-        self.flying: dict[Batch, None] = {}
+        self.in_flight: dict[Batch, None] = {}
         self.dying: dict[Letter, None] = {}
         self.parking: list[Letter] = []
         self.held: dict[tuple[str, str], float] = {}  # What the far end has told us.
@@ -127,7 +127,7 @@ class Process:
 
     def check(self) -> None:
         letters = [*self.dying, *self.parking]
-        check_whereabouts(self.delivery, self.flying, letters)
+        check_whereabouts(self.delivery, self.in_flight, letters)
         span_max = self.world.limits.span_max + FETCH_MAX
         for place, offsets in self.delivery._stock.offsets.items():
             if place.topic == TOPIC:
@@ -209,8 +209,8 @@ class Process:
             self.delivery.settle(batch, request, self.now)
             return
         wires = world.subject.carried(request.body)
-        self.flying[batch] = None
-        assert len(self.flying) <= world.limits.concurrency, "too many requests in flight"
+        self.in_flight[batch] = None
+        assert len(self.in_flight) <= world.limits.concurrency, "too many requests in flight"
         check_request(batch, wires, world.limits, is_form=world.subject.is_form)
         check_holds(wires, self.held, world.now)
         self.rates.check(wires, world.limits, world.now)
@@ -218,7 +218,7 @@ class Process:
 
         def settle(reply: Reply) -> None:
             if self.is_alive:
-                del self.flying[batch]
+                del self.in_flight[batch]
                 verdict = self.delivery.settle(batch, reply, self.now)
                 self._remember(batch, wires, reply, verdict)
 
@@ -227,7 +227,7 @@ class Process:
     def _remember(
         self, batch: Batch, wires: Sequence[Wire], reply: Reply, verdict: Verdict
     ) -> None:
-        """Whom the reply asked to wait."""
+        """The keys that the reply asked to wait."""
         if not isinstance(reply, Response):
             return
         now, after = self.world.now, reply.retry_after_seconds

@@ -27,7 +27,7 @@ _IDS = ("user_id", "device_id", "contact_id", "group_value")
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """A rule, whom it means, and where in the request these are."""
+    """A rule, the ids that it applies to, and where in the request these are."""
 
     rule: Rule
     ids: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ def _matches(match: Match, record: Mapping[str, object]) -> bool:
 
 
 def _ids_of(rule: Rule, record: Mapping[str, object]) -> list[str]:
-    """Whom a rule without `ids` means."""
+    """The ids that a rule without `ids` applies to."""
     if rule.match.id is not None:
         return [rule.match.id]
     names = ("device_id",) if isinstance(rule.effect, Silence) else _IDS

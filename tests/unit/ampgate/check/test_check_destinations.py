@@ -47,7 +47,7 @@ def fix_of_amplitude(status: int, body: bytes) -> str:
         (403, b"", KEY_FIX),
         (404, b"<html>", ADDRESS_FIX),
         (301, b"", ADDRESS_FIX),
-        (503, b"", "come again later: nothing is lost"),
+        (503, b"", "retry later: nothing is lost"),
     ],
 )
 def test_amplitude_s_answer_to_no_events_tells_about_the_key(

@@ -1,4 +1,4 @@
-"""A partition changes hands: whom the former owner held, the next one holds, and nobody else."""
+"""The keys that a partition's former owner held are held by the next owner, and no others."""
 
 from collections.abc import Sequence
 from random import Random
