@@ -198,7 +198,11 @@ class Process:
         origin = LetterHeaders.decoded(record.headers).origin if is_reference(record) else None
         if origin is None:
             return record
-        [original] = self.world.log[origin.place].since(origin.offset, 1)
+        log = self.world.log[origin.place]
+        if origin.offset < log.begin:  # Retention took its bytes.
+            self.world.lost.add(record.name or "")
+            return record
+        [original] = log.between(origin.offset, origin.offset + 1)
         headers = [header for header in record.headers if header[0] != TRUNCATED]
         return replace(record, key=original.key, value=original.value, headers=headers)
 

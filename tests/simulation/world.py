@@ -179,7 +179,8 @@ class World:
     def buried(self, letter: Letter) -> None:
         name = self.name_of(letter.entry)
         self.dead[name] = letter.reason
-        check_dead_letter(self, name, letter)
+        if name not in self.lost:
+            check_dead_letter(self, name, letter)
 
     # How the world comes to be.
 
