@@ -143,6 +143,15 @@ class Disturbances:
         self.is_disturbed = True
         self._assign()
 
+    def grow(self) -> bool:
+        """Partitions are added, if the group is at rest: somebody is the first owner of each."""
+        if self._rebalance_by is not None or self._expelled is not None:
+            return False
+        for number in self._world.log.grow():
+            self._owners[number] = owner = self._random.choice(self.processes)
+            owner.assign(number)
+        return True
+
     def _assign(self) -> None:
         for number in range(self._world.log.partitions):
             process = self._random.choice(self.processes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from consumers.delivery.clocks import Held
+from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
 from schemas.records import Headers, TopicPartition
 
@@ -35,6 +36,7 @@ class Partition:
     left: Unfinished | None = None  # What was noted beside the commit,
     held: Mapping[int, Held] = field(default_factory=dict)  # as was this,
     held_at: float | None = None  # by the clock of the process that did it.
+    after: Ends = field(default_factory=dict)  # Of an added one: what of others comes first.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -72,6 +74,16 @@ class Log:
             for number in range(partitions)
         }
         self.parked_names: set[str] = set()  # Of all that ever was in the topic of the parked.
+
+    def grow(self) -> list[int]:
+        """Twice as many partitions: a key stays, or moves to an added one; returns these."""
+        after = {place.partition: log.end for place, log in self.of(TOPIC)}
+        added = list(range(self.partitions, 2 * self.partitions))
+        for number in added:
+            self.places[TopicPartition(PARKED, number)] = Partition()
+            self.places[TopicPartition(TOPIC, number)] = Partition(after=after)
+        self.partitions *= 2
+        return added
 
     def __getitem__(self, place: TopicPartition) -> Partition:
         return self.places[place]

@@ -19,10 +19,12 @@ from consumers.delivery.destination import (
     Unsendable,
 )
 from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Verdict
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
+from tests.simulation.far_end import Origin
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import (
     SentRates,
@@ -50,6 +52,7 @@ class Surroundings(Protocol):
     log: Log
     subject: Subject
     lost: set[str]
+    origins: dict[str, Origin]
     destination: Destination
     limits: Limits
     memory: int
@@ -98,7 +101,9 @@ class Process:
             self.positions[place] = log[place].committed
             self.left[place] = log[place].left
             held = inherited(log[place].held, log[place].held_at, self.now)
-            self.delivery.assign(place, log[place].committed, log[place].left, held)
+            self.delivery.assign(
+                place, log[place].committed, log[place].left, held, log[place].after
+            )
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
     def revoke(self) -> None:
@@ -118,6 +123,8 @@ class Process:
             self._bury(letter)
         self._plan()
         self._park()
+        if delivery.moved and self.world.random.random() < 0.3:
+            self._look_elsewhere()
 
     @property
     def is_idle(self) -> bool:
@@ -169,6 +176,27 @@ class Process:
             end = self.scanning.get(place.partition)
             if end is not None and max(self.positions[place], log.begin) >= end:
                 del self.scanning[place.partition]
+
+    def _look_elsewhere(self) -> None:
+        """As `consumers/kafka/moved.py` does."""
+        moved, log = self.delivery.moved, self.world.log
+        settled = {place: Settled(one.committed, one.left) for place, one in log.places.items()}
+        own = {place.partition: one for place, one in settled.items() if place.topic == TOPIC}
+        parked = {place.partition: one for place, one in settled.items() if place.topic == PARKED}
+        for number in moved.passed(own):
+            found: ParkedKeys = {}
+            for place, one in log.of(PARKED):
+                for record in one.between(max(one.committed, one.begin), one.end):
+                    key = self.world.origins[record.name].key if record.name else None
+                    is_moved = key is not None and log.partition_of(key) == number
+                    if (
+                        place.partition != number
+                        and is_moved
+                        and not parked[place.partition].has(record.offset)
+                    ):
+                        found.setdefault(place.partition, {})[record.offset] = key or ""
+            moved.found(number, found)
+        moved.settled(parked)
 
     def _lose(self, place: TopicPartition, begin: int) -> None:
         """Retention was faster: whatever of it was not settled is lost, and counted."""

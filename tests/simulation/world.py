@@ -66,7 +66,10 @@ class World:
             self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
             self.far_end.deployed_until = self.now + random.choice([20.0, 1e9])
         self.is_bad_deploy = is_bad_deploy
-        for n in range(self.records):
+        # Of its own chance, so that the other worlds stay as they were.
+        self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
+        self.written = self.records if self.grows_at is None else self.records // 2
+        for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
         self.disturbances = Disturbances(self)
@@ -83,8 +86,12 @@ class World:
 
     def run(self) -> None:
         for _ in range(FAULTY_STEPS * (3 if self.is_bad_deploy else 1)):
+            self._grow()
             self.step()
         self.faults.heal()
+        while self.written < self.records:
+            self._grow()
+            self.step()
         self.healed = self.now
         far_end = self.far_end
         far_end.down_until = far_end.locked_until = far_end.deployed_until = 0.0
@@ -121,6 +128,17 @@ class World:
                 process.check()
         self._tick()
 
+    def _grow(self) -> None:
+        """Partitions are added, and what is written from then on is divided anew."""
+        if self.grows_at is None or self.steps < self.grows_at or self.written == self.records:
+            return
+        if self.disturbances.grow():
+            self.checked |= {place: 0 for place in self.log.places if place not in self.checked}
+            for n in range(self.written, self.records):
+                self.population.write(n)
+            self.written = self.records
+            self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
+
     def commit(self) -> None:
         for process in self.processes:
             for place, offset in process.delivery.committable().items():
@@ -129,6 +147,7 @@ class World:
                     self._commit(place, offset, left)
                     self.log[place].held = dict(process.delivery.holds(place))
                     self.log[place].held_at = process.now
+                    self.log[place].after = process.delivery.after(place)
 
     # What the processes ask of us.
 
