@@ -340,4 +340,16 @@ MUTANTS: Sequence[Mutant] = (
         "        self._stock.offsets_from(place, offset).read((), offset)",
         "        pass",
     ),
+    Mutant(
+        "an added partition is read at once",
+        "delivery.moved",
+        "        return self._after.keys() - self._parked.keys()",
+        "        return set()",
+    ),
+    Mutant(
+        "what was noted as settled ends the wait too early",
+        "delivery.moved",
+        "        return not self.left.unsettled or self.left.unsettled[0][0] >= end",
+        "        return True",
+    ),
 )
