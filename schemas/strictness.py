@@ -82,7 +82,7 @@ def holds_only_doubles(value: bytes) -> bool:
         if float(number[0]) == float("inf"):
             return False
         at = number.end()
-    return _is_strict(value)
+    return False  # Nobody means so many; to read them all takes a tree of the value.
 
 
 def _is_strict(value: bytes) -> bool:

@@ -22,6 +22,7 @@ from gateway.dialects.shapes import (
     over_rate,
     split_json,
 )
+from gateway.dialects.trees import make_room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -70,11 +71,12 @@ class Aampe:
         (value,) = opened.values
         if defect := strictness_defect(value):
             raise _invalid([_detail((defect.reason, defect.message))])
-        fields = orjson.loads(value)
+        fields = tree_of(value, context)
         if not isinstance(fields, dict):
             raise _invalid(
                 [_detail(("model_attributes_type", "Input should be a valid dictionary"))]
             )
+        make_room_for_members(value, context)
         raws = _object.decode(value)
         is_event = self.kind is Kind.EVENT
         checked = Fields(fields)

@@ -25,6 +25,7 @@ from gateway.dialects.shapes import (
     over_rate,
     split_json,
 )
+from gateway.dialects.trees import make_room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -77,7 +78,7 @@ class Amplemarket:
         context = context._replace(remote_ip=None)
         batch = Batch()
         for index, value in enumerate(opened.values):
-            add_event(batch, index, value, event_of(value), context)
+            add_event(batch, index, value, event_of(value, context), context)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
@@ -98,11 +99,12 @@ class Amplemarket:
         return None
 
 
-def event_of(value: bytes) -> bytes | Defect:
+def event_of(value: bytes, context: Context) -> bytes | Defect:
     """The event in Amplitude's field names; the webhook's own members are its properties."""
     if defect := strictness_defect(value):
         return defect
-    fields = orjson.loads(value)
+    fields = tree_of(value, context)
+    make_room_for_members(value, context)
     if not isinstance(fields, dict):
         return Defect("not_an_object", "", "a webhook is one JSON object")
     kind = kind_of(fields)

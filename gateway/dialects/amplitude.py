@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from gateway.dialects.arrays import elements
+from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
 from gateway.dialects.records import Facts, record_of
 from gateway.dialects.shapes import (
     POST,
@@ -37,11 +37,20 @@ OPTIONS_BYTES_MAX = 10_000  # Longer ones say nothing that is read.
 
 class _Upload(msgspec.Struct, gc=False):
     api_key: str
+    events: list[msgspec.Raw]
+    options: msgspec.Raw = ABSENT
+
+
+class _Large(msgspec.Struct, gc=False):
+    """The same, before its events are counted."""
+
+    api_key: str
     events: msgspec.Raw
     options: msgspec.Raw = ABSENT
 
 
 _upload = msgspec.json.Decoder(_Upload)
+_large = msgspec.json.Decoder(_Large)
 
 
 class _Key(msgspec.Struct, gc=False):
@@ -82,8 +91,13 @@ class HttpApi:
 
     def open(self, request: Request) -> Opened:
         try:
-            upload = split_json(_upload, request.body)
-            values = elements(bytes(upload.events), self)
+            upload: _Upload | _Large
+            if len(request.body) > SURELY_FEW_BYTES:
+                upload = split_json(_large, request.body)
+                values = elements(bytes(upload.events), self)
+            else:
+                upload = split_json(_upload, request.body)
+                values = [bytes(raw) for raw in upload.events]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreadable(request.body) from error
         return Opened(values, min_id_length(_options(upload.options)))

@@ -27,6 +27,7 @@ from gateway.dialects.shapes import (
     failure,
     over_rate,
 )
+from gateway.dialects.trees import make_room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -65,7 +66,7 @@ class LegacyUpload:
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
         for index, value in enumerate(opened.values):
-            read = event_of(value)
+            read = event_of(value, context)
             if isinstance(read, Defect):
                 add_event(batch, index, value, read, context)
                 continue
@@ -94,10 +95,11 @@ class Read(NamedTuple):
     keeps_ip: bool  # Unless the app's `trackingOptions` forbid it.
 
 
-def event_of(value: bytes) -> Read | Defect:
+def event_of(value: bytes, context: Context) -> Read | Defect:
     """The event in the field names of HTTP V2; what is not renamed stays byte for byte."""
     if defect := strictness_defect(value):
         return defect
+    make_room_for_members(value, context)
     try:
         members = _object.decode(value)
     except msgspec.ValidationError:
@@ -105,12 +107,12 @@ def event_of(value: bytes) -> Read | Defect:
     event: dict[str, object] = {
         _NAMES.get(name, name): raw for name, raw in members.items() if name not in _LEFT_OUT
     }
-    library = _fields(members, "library")
+    library = _fields(members, "library", context)
     if named := [
         text for name in ("name", "version") if isinstance(text := library.get(name), str)
     ]:
         event["library"] = "/".join(named)
-    platform = _fields(members, "api_properties")
+    platform = _fields(members, "api_properties", context)
     for name, given in platform.items():
         if name in _IDS and isinstance(given, str):
             event[_IDS[name]] = given
@@ -121,9 +123,9 @@ def event_of(value: bytes) -> Read | Defect:
     return Read(msgspec.json.encode(event), keeps_ip)
 
 
-def _fields(members: Mapping[str, Raw], name: str) -> Fields:
+def _fields(members: Mapping[str, Raw], name: str, context: Context) -> Fields:
     """An object among the members; what is none has no fields."""
     if name not in members:
         return {}
-    found = msgspec.json.decode(members[name])
+    found = tree_of(bytes(members[name]), context)
     return found if isinstance(found, dict) else {}

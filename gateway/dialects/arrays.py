@@ -7,6 +7,7 @@ from msgspec import Meta, Raw, ValidationError
 
 from gateway.dialects.shapes import RECORDS_MAX, Endpoint, RefusedError, split_json, too_many
 
+SURELY_FEW_BYTES = 2 * RECORDS_MAX  # An element and its comma have two at least.
 _array = msgspec.json.Decoder(list[Raw])
 # An element is an object of 100 bytes and more, however short its text is. So one of a tuple's type
 # that nothing can be stops the decoder where there are too many of them.
@@ -24,7 +25,7 @@ def elements(array: bytes, endpoint: Endpoint) -> list[bytes]:
 
 def _has_too_many(array: bytes) -> bool:
     """Told before they are made; of what is no array nothing is said."""
-    if len(array) <= 2 * RECORDS_MAX or array.count(b",") < RECORDS_MAX:
+    if len(array) <= SURELY_FEW_BYTES or array.count(b",") < RECORDS_MAX:
         return False
     try:
         _at_most.decode(array)

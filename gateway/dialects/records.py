@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.dialects.insert_ids import new_insert_id
 from gateway.dialects.shapes import Batch, Context, Rejection
+from gateway.dialects.trees import make_room_for_members
 from schemas.events import (
     EventFacts,
     GroupFacts,
@@ -96,6 +97,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     escaped = b"\\u00" in value  # As its name may be.
     standing = [name for name in nulls if escaped or _QUOTED[name] in value]
     if standing:
+        make_room_for_members(value, context)
         value = without(value, *standing)
     if members:
         value = with_members(value, b",".join(members))

@@ -3,16 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
-from random import Random
 from typing import Any, Protocol
 
 from gateway.edge.admission import NO_ROOM, Share
 from gateway.http.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
 from gateway.http.surrogates import repaired
-from gateway.http.values import has_too_many_values
 from schemas.configuration.config import Edge
 
-_rng = Random()
 Message = MutableMapping[str, Any]
 WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
 Receive = Callable[[], Awaitable[Message]]
@@ -78,8 +75,6 @@ async def read_body(
             body = await _plain(body, encodings, edge, share)
     except EncodingError as error:
         raise BodyError(error.status, error.message) from error
-    if has_too_many_values(body, _rng):
-        raise BodyError(413, "the body has too many values for its size")
     whole_text = repaired(body)
     if whole_text is None:
         raise BodyError(413, "the body has too many halves of surrogate pairs")

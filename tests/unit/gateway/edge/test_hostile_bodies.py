@@ -10,35 +10,54 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.dialects import ENDPOINTS
+from gateway.dialects.shapes import RECORDS_MAX
 from tests.unit.gateway.memory import EVENT, KEY, Edge
+
+IDS = b'"event_type":"a","user_id":"user-1","time":1767225600000,"insert_id":"i-123456"'
+LARGE = 19_000_000
 
 
 @pytest.mark.parametrize(
-    "bomb",
+    "properties",
     [
-        b"[" + b"[]," * 60_000 + b"[]]",
-        b"[" + b"{}," * 60_000 + b"{}]",
-        b"[" + b",".join([b'{"":' * 900 + b"1" + b"}" * 900] * 30) + b"]",
-        b"[" + b",".join([b"[" * 900 + b"]" * 900] * 90) + b"]",
-        b"[" + b'{"a":1},' * 50_000 + b"1]",
-        b"api_key=secret&identification=%5B" + b"%7B%7d%2c" * 20_000 + b"1%5D",
+        b'"n":1',
+        b",".join(b'"p%d":%d' % (nth, nth) for nth in range(200)),
+        b",".join(b'"property_%d":"value %d"' % (nth, nth) for nth in range(200)),
+        b'"at":[%b]' % b",".join([b"7"] * 2_000),
+        b'"path":[%b]' % b",".join([b"[1,2.5]"] * 200),
+        b'"products":[%b]' % b",".join([b'{"sku":"s","n":1}'] * 50),
+        b'"a":{' * 37 + b'"":1' + b"}" * 37,
     ],
 )
-async def test_a_body_of_countless_values_is_refused_before_it_is_parsed(bomb: bytes) -> None:
-    async with Edge().client as client:
-        for path in ("/v1/events", "/identify"):
-            answer = await client.post(path, content=bomb, headers=KEY)
-            assert (answer.status_code, "values" in answer.text) == (413, True)
+@pytest.mark.parametrize("path", ["/v1/events", "/2/httpapi", "/"])
+async def test_events_of_any_legal_shape_may_fill_the_largest_body(
+    path: str, properties: bytes
+) -> None:
+    edge = Edge()
+    event = b'{%b,"event_properties":{%b}}' % (IDS, properties)
+    count = min(RECORDS_MAX, LARGE // len(event))
+    wrap = {"/v1/events": b"%b", "/2/httpapi": b'{"api_key":"secret","events":%b}'}
+    body = wrap.get(path, b"client=secret&e=%b") % (b"[%b]" % b",".join([event] * count))
+    async with edge.client as client:
+        answer = await client.post(path, content=body, headers=KEY)
+
+    assert answer.status_code in (200, 202), answer.text[:200]
+    assert len(edge.store.topics["events"]) == count
 
 
-async def test_as_many_values_as_events_have_are_no_bomb() -> None:
-    small = b'{"event_type":"a","user_id":"user-1"}'
-    dense = b'{"event_type":"a","user_id":"u1234","event_properties":{"at":[1.5,2.5],"n":1}}'
-    async with Edge().client as client:
-        for event in (small, dense, json.dumps(EVENT).encode()):
-            body = b"[" + b",".join([event] * 50_000) + b"]"
-            answer = await client.post("/v1/events", content=body, headers=KEY)
-            assert answer.status_code == 202, answer.text[:200]
+@pytest.mark.parametrize("element", [b'{"":' * 30 + b"1" + b"}" * 30, b"[]", b"{}", b"1"])
+@pytest.mark.parametrize("path", ["/aampe/v1/events", "/webhooks/amplemarket/secret"])
+async def test_what_has_to_be_taken_apart_is_refused_before_it_takes_the_memory(
+    path: str, element: bytes
+) -> None:
+    edge, values = Edge(), b"[%b]" % b",".join([element] * (10_000_000 // (len(element) + 1)))
+    body = b'{"contact_id":"c","event_name":"e","timestamp":1,"is_reply":true,"metadata":{"x":%b}}'
+    async with edge.client as client:
+        answer = await client.post(path, content=body % values, headers=KEY)
+
+    assert answer.status_code == 413
+    assert edge.store.topics == {}
+    assert edge.ingest.budget.used == 0
 
 
 async def test_a_body_of_countless_halves_of_emojis_is_refused() -> None:
