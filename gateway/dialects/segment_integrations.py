@@ -6,11 +6,11 @@ Segment's, and their case differs between SDKs (segment.md#mapping).
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from schemas.vendors import VENDORS
 
 _NOT_THE_NAME = re.compile(r"\(?\b(actions|classic|web|cloud|mode)\b\)?|[^a-z]")
-_NOT_LETTERS = re.compile("[^a-z]")
 
 
 def opted_out_of(integrations: object) -> bytes | None:
@@ -40,4 +40,9 @@ def _type_of(name: str) -> str | None:
     found = _NOT_THE_NAME.sub("", name.lower())
     if found == "all":
         return found
-    return next((kind for kind in VENDORS if _NOT_LETTERS.sub("", kind) == found), None)
+    return _by_letters(tuple(VENDORS)).get(found)
+
+
+@cache
+def _by_letters(types: tuple[str, ...]) -> Mapping[str, str]:
+    return {re.sub("[^a-z]", "", kind): kind for kind in types}
