@@ -1,4 +1,4 @@
-"""Who must wait, why, and until when: the clocks of users, devices and keys."""
+"""Holds: which users, devices and keys must wait, why, and until when."""
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
@@ -32,7 +32,7 @@ def until_here(until: float, written_at: float | None, now: float) -> float:
 
 
 def inherited(held: Mapping[int, Held], written_at: float | None, now: float) -> Mapping[int, Held]:
-    """Whom the former owner of a partition held, by offset, on our clock."""
+    """What the former owner of a partition held, by offset, on our clock."""
     return {
         offset: one._replace(until=until_here(one.until, written_at, now))
         for offset, one in held.items()

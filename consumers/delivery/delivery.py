@@ -31,7 +31,7 @@ class Delivery:
         destination: Destination,
         *,
         topic: str,
-        parked_topic: str | None,  # None: nothing can be parked, so all waits in memory.
+        parked_topic: str | None,  # None: nothing can be parked, all held records stay in memory.
         memory_max_bytes: int,
         random: Random,
         wait: Wait | None = None,
@@ -39,8 +39,8 @@ class Delivery:
         self._topic = topic
         self._parked_topic = parked_topic
         self._limits = limits = destination.limits
-        company = 1 if limits.one_per_key else limits.records
-        self._meter = Meter(limits.rate, company) if limits.rate else None
+        batch_size = 1 if limits.one_per_key else limits.records
+        self._meter = Meter(limits.rate, batch_size) if limits.rate else None
         self._pace = pace = Pace(limits, random, wait)
         self._line = line = Line(destination)
         self._stock = stock = Stock(memory_max_bytes)
@@ -60,8 +60,8 @@ class Delivery:
         held: Mapping[int, Held] | None = None,
         after: Ends | None = None,
     ) -> None:
-        """Before a partition is read: what its former owner settled, whom it held, and after what
-        of other partitions it comes.
+        """Before a partition is read: what its former owner settled and held, and which records of
+        other partitions go before its own.
         """
         self._stock.committed[place] = committed
         if left is not None:
@@ -194,13 +194,8 @@ class Delivery:
         return self._pace.in_flight_max
 
     @property
-    def deliveries(self) -> int:
-        """How many batches were delivered."""
-        return self._settling.deliveries
-
-    @property
     def in_flight(self) -> int:
-        """How many requests fly."""
+        """How many requests have no reply yet."""
         return len(self._in_flight)
 
     def unsettled(self) -> int:

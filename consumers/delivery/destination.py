@@ -27,17 +27,19 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may carry, how long we wait to fill it, how many fly at once."""
+    """What one request may carry, how long we wait to fill it, how many are in flight."""
 
     records: int
     bytes: int
     linger_seconds: float
     concurrency: int
-    lanes: int = 1  # Per partition: how many of its keys may be under way at once.
+    lanes: int = 1  # Per partition: how many of its keys may be in flight at once.
     one_per_key: bool = False  # Never two records of one key in a request.
     span_max: int = 50_000  # Per partition: how many records a crash may send again.
-    rate: Rate | None = None  # Of one user or device, kept before it is told.
-    rejects_max: float = 0.5  # A larger share of refused records is not the records' fault.
+    rate: Rate | None = None  # Of one user or device, enforced on our side.
+    rejects_max: float = (
+        0.5  # A larger share of rejected records means that something else is wrong.
+    )
 
 
 class Encoded(Struct, gc=False):

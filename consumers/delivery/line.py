@@ -46,9 +46,7 @@ class Line:
         if lane is None:
             lane = Lane(place, entries[0].offsets, entries[0].parked is not None)
             self._lanes[place, number] = lane
-        if not lane.queue:
-            lane.due_at = max(lane.due_at, now + self._limits.linger_seconds)
-        lane.queue.extend(entries)
+        lane.append(entries, now + self._limits.linger_seconds)
         if lane.idle:
             self._ready[lane] = None
 
@@ -88,7 +86,7 @@ class Line:
     ) -> tuple[Parts, list[Lane]]:
         """The parts of a batch, and the lanes that were drawn empty without giving a part.
 
-        While all is calm, only lanes where somebody waits are asked who must.
+        While all is calm, only lanes with waiting entries are asked who must wait.
         """
         parts: Parts = []
         drawn: list[Lane] = []
@@ -104,7 +102,7 @@ class Line:
                 parts.append((lane, tuple(draft.taken)))
                 room -= len(draft.taken)
                 bytes_left = draft.bytes_left
-                lane.idle = False
+                lane.sent()
             if draft.taken or not lane.queue:
                 drawn.append(lane)
             if room <= 0 or alone or draft.is_full:
@@ -114,7 +112,7 @@ class Line:
         return parts, [lane for lane in drawn if lane.idle]
 
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
-        left = lane.groups.popleft() if lane.groups else len(lane.queue)
+        left = lane.begin_group()
         room = min(draft.room, lane.sought or draft.room)
         if must_wait is None and not self._limits.one_per_key:
             left -= draft.take_plain(lane.queue, min(left, room))
@@ -127,8 +125,8 @@ class Line:
                 if is_alone or not self._join(draft, entry):
                     lane.wait(entry)
                 lane.queue.popleft()
-            elif entry.failed_after >= 0 and (draft.taken or draft.has_company):
-                draft.is_full = True  # It goes by itself: others would take part in its guilt.
+            elif entry.failed_after >= 0 and (draft.taken or draft.has_others):
+                draft.is_full = True  # It goes alone: others would be rejected together with it.
                 break
             elif draft.fits(entry):
                 draft.take(lane.queue.popleft(), one_per_key=self._limits.one_per_key)
@@ -140,8 +138,7 @@ class Line:
                 draft.is_full = True
                 break
             left -= 1
-        if left and (lane.groups or left < len(lane.queue)):
-            lane.groups.appendleft(left)
+        lane.end_group(left)
 
     def _join(self, draft: "_Draft", later: Entry) -> bool:
         """Merge it with the one of its key in the draft, if they say together what they say."""
@@ -166,19 +163,19 @@ class _Draft:
     """What one lane gives to a batch."""
 
     def __init__(
-        self, room: int, bytes_left: int, keys: dict[str, Entry], has_company: bool
+        self, room: int, bytes_left: int, keys: dict[str, Entry], has_others: bool
     ) -> None:
         self.room = room
         self.bytes_left = bytes_left
         self.keys = keys  # Of the whole batch.
         self.own: dict[str, int] = {}  # Of this lane: where its entry is in `taken`.
-        self.has_company = has_company
+        self.has_others = has_others
         self.taken: list[Entry] = []
         self.is_full = False
 
     def fits(self, entry: Entry) -> bool:
         """The first of a batch always fits, or it could never go."""
-        if not (self.taken or self.has_company):
+        if not (self.taken or self.has_others):
             return True
         return len(entry.encoded.body) + 1 <= self.bytes_left
 

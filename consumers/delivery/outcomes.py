@@ -1,26 +1,26 @@
-"""What became of a record, named by who is to blame.
+"""What became of a record, by what the cause was.
 
-| outcome   | to blame          | what follows                                           |
-|-----------|-------------------|--------------------------------------------------------|
-| Delivered | nobody            | the record is settled                                  |
-| Skip      | nobody            | the destination has no use for it: settled and counted |
-| Reject    | the record        | it goes to the dead letter topic                       |
-| Hold      | its user, device  | that one waits on its own clock, everyone else goes on |
-| Split     | someone in it     | it goes out again in half the company                  |
-| Resend    | a neighbour       | it goes out again at once                              |
-| Retry     | the destination   | it goes out again later, and fewer requests fly        |
-| Pause     | the configuration | everything waits; one request at a time probes         |
+| outcome   | cause                   | what follows                                           |
+|-----------|-------------------------|--------------------------------------------------------|
+| Delivered |                         | the record is settled                                  |
+| Skip      |                         | the destination has no use for it: settled and counted |
+| Reject    | the record              | it is written to the dead letter topic                 |
+| Hold      | its user or device      | records of that one are held, all others go on         |
+| Split     | a record of the batch   | it is sent again in half of the batch                  |
+| Resend    | another of the batch    | it is sent again at once                               |
+| Retry     | the destination         | it is retried later, with fewer requests in flight     |
+| Pause     | the configuration       | nothing is sent but one probe at a time                |
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-THROTTLED = "throttled"  # A Retry's reason: the destination has enough of us, whatever we send.
+THROTTLED = "throttled"  # A Retry's reason: a project-wide rate limit, whatever we send.
 
 
 class Id(NamedTuple):
-    """Whom a destination can ask to wait."""
+    """A user, device or key that a destination can ask to wait."""
 
     kind: Literal["user", "device", "key"]
     value: str
@@ -39,7 +39,7 @@ class Skip:
 @dataclass(frozen=True, slots=True)
 class Reject:
     reason: str  # Stable, snake_case: a metric label.
-    detail: str = ""  # The destination's own words.
+    detail: str = ""  # What the destination said.
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class Pause:
     reason: str
-    may_be_content: bool = False  # Where others get through, the records are to blame after all.
+    may_be_content: bool = False  # Where other requests get through, it is about these records.
 
 
 Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry | Pause

@@ -1,4 +1,4 @@
-"""How much at once: half as many requests when the destination suffers, a little more when not."""
+"""How many requests at once: half after failures and slow answers, a few more after successes."""
 
 from random import Random
 
@@ -134,7 +134,7 @@ class Pace:
                 self._wait.until = max(self._wait.until, now + (seconds or 0.0))
             case Retry(reason):
                 self._failures += 1
-                # What was under way when the others failed tells us nothing new.
+                # What was in flight when the others failed tells us nothing new.
                 if self._failures >= FAILURES_TO_OPEN and now >= self._open_until:
                     self.paused = reason
                     self._open_until = now + self.backoff(self._failures - FAILURES_TO_OPEN)

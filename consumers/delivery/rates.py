@@ -1,4 +1,4 @@
-"""Rates that a destination allows each user or device, kept without being told off first."""
+"""Rates that a destination allows each user or device, enforced on our side."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ KNOWN_MAX = 50_000
 class Meter:
     """For each id, the time at which all that was sent of it would have been due at its rate.
 
-    With at most `company` records a request, no window sees more than the rate allows.
+    With at most `batch_size` records a request, no window sees more than the rate allows.
     """
 
-    def __init__(self, rate: Rate, company: int) -> None:
-        assert company <= rate.burst < rate.records
+    def __init__(self, rate: Rate, batch_size: int) -> None:
+        assert batch_size <= rate.burst < rate.records
         self._interval = rate.interval
-        self._slack = (rate.burst - company) * rate.interval
-        # With company, once in a request is too seldom to exceed any rate.
-        self._seldom = 1 if company > 1 else 0
+        self._slack = (rate.burst - batch_size) * rate.interval
+        # Among others, once in a request is too seldom to exceed any rate.
+        self._seldom = 1 if batch_size > 1 else 0
         self._due: dict[Id, float] = {}
 
     def sent(self, batch: Sequence[Encoded], now: float) -> Iterator[tuple[Id, float]]:

@@ -25,7 +25,7 @@ class Stock:
         self.committed: dict[TopicPartition, int] = {}
         self.left: dict[TopicPartition, Unfinished] = {}
         self.dead: deque[Letter] = deque()
-        self.leaving: deque[Letter] = deque()  # On their way to be parked.
+        self.leaving: deque[Letter] = deque()  # To be parked.
 
     @property
     def has_room(self) -> bool:
@@ -60,7 +60,7 @@ class Stock:
         return True
 
     def may_be_read_again(self, place: TopicPartition, offset: int) -> bool:
-        """Whether we come, or come once more, to this offset of a partition of ours."""
+        """Whether this offset of a partition of ours is still to be read, or read again."""
         if offsets := self.offsets.get(place):
             return offset >= offsets.read_to
         return offset >= self.committed.get(place, 0)
@@ -84,6 +84,10 @@ class Stock:
     def enter(self, entries: Sequence[Entry]) -> None:
         self.bytes += size_of(entries)
 
+    def forget(self, entries: Iterable[Entry]) -> None:
+        """They are in memory no more, settled or not."""
+        self.bytes -= size_of(entries)
+
     def bury(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
     ) -> None:
@@ -99,13 +103,13 @@ class Stock:
         if entry.offsets.is_ours:
             self.done(entry.offsets, (entry,))
         else:
-            self.bytes -= size_of((entry,))
+            self.forget((entry,))
 
     def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
         if any(map(_parts, entries)):
             entries = [one for entry in entries for one in entry.parts or (entry,)]
         offsets.settle([entry.offset for entry in entries])
-        self.bytes -= size_of(entries)
+        self.forget(entries)
         if entries and entries[0].parked is not None:
             for entry in entries:
                 if entry.parked is not None:
@@ -118,12 +122,12 @@ class Stock:
             self.left.pop(place, None)
             if offsets := self.offsets.pop(place, None):
                 offsets.is_ours = False
-        self.bytes -= size_of(lined_up)
+        self.forget(lined_up)
         for letters in (self.dead, self.leaving):
             for letter in list(letters):
                 if not letter.entry.offsets.is_ours:
                     letters.remove(letter)
-                    self.bytes -= size_of((letter.entry,))
+                    self.forget((letter.entry,))
 
 
 def size_of(entries: Iterable[Entry]) -> int:

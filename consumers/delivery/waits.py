@@ -1,4 +1,4 @@
-"""Who has to wait: in memory on a clock, or in Kafka among the parked."""
+"""Held records: in memory until their hold ends, or parked in Kafka where that is long."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,9 @@ from schemas.records import TopicPartition
 
 PARK_AFTER_SECONDS = 60.0  # A longer wait is spent in Kafka, not in memory.
 RELIEF_SECONDS = 0.25  # How often memory is looked through for what could wait in Kafka.
-ATTEMPTS_MAX = 10  # Of a record that stands in the way while the destination seems away.
+ATTEMPTS_MAX = (
+    10  # Of a record that fills a partition or the memory while the destination is paused.
+)
 
 
 class Waits:
@@ -33,7 +35,7 @@ class Waits:
 
     @property
     def is_calm(self) -> bool:
-        """Nobody has to wait for anything."""
+        """Nothing is held or parked."""
         return not self.clocks and not any(self.parked.values())
 
     def must_wait(self, lane: Lane, entry: Entry) -> bool:
@@ -49,7 +51,7 @@ class Waits:
         return self.clocks.of(entry.ids) is not None
 
     def wake(self, now: float) -> None:
-        """Put in line again whose time has come, and out of memory who would wait too long."""
+        """Requeue expired holds; park the longer ones."""
         for parked in self.parked.values():
             parked.wake(now)  # Else `wakes_at` would name the same past moment for ever.
         if self.clocks.wake(now):
@@ -66,23 +68,23 @@ class Waits:
                     self._line.enter(lane)
 
     def _has_to_wait(self, entry: Entry) -> bool:
-        """Also for no other reason than that older ones of its key are parked."""
+        """It is held, or older ones of its key are parked."""
         parked = self.parked.get(entry.record.partition)
         is_behind = parked is not None and entry.parked is None and entry.encoded.key in parked
         return is_behind or self.is_held(entry)
 
     def set_aside(self, lane: Lane, now: float) -> None:
-        """What would wait too long, or takes too much room, waits in Kafka from here on."""
+        """Park what would wait too long in memory, or takes too much room there."""
         if lane.place.partition not in self.parkable or not (lane.waiting and lane.idle):
             return
         is_pressed = self._is_pressed(lane)
         if not (lane.waits_are_new or is_pressed):
             return
-        lane.waits_are_new = False
+        lane.waits_seen()
         parked = self.parked_of(lane.place.partition)
         for key, entries in list(lane.waiting.items()):
             clock = self.clocks.of(entries[0].ids)
-            # In an outage everybody waits; only who fails and fails again may be another case.
+            # In an outage all records wait; one that failed many times may have another cause.
             is_in_the_way = is_pressed and (
                 self._pace.paused is None or entries[0].attempts >= ATTEMPTS_MAX
             )
@@ -98,9 +100,9 @@ class Waits:
             until, reason = clock or (
                 (known.due_at, known.reason) if known is not None else (now, "parked")
             )
-            del lane.waiting[key]
+            lane.wait_no_more(key)
             if lane.is_parked:
-                self._stock.bytes -= size_of(entries)
+                self._stock.forget(entries)
                 parked.unload(key, [entry.offset for entry in entries], until, reason)
                 first = entries[0]
                 parked.keys[key].suspect = first.offset, first.lone_failures, first.failed_after
@@ -110,7 +112,7 @@ class Waits:
                     self._stock.park(entry, reason, until, now)
 
     def _is_pressed(self, lane: Lane) -> bool:
-        """Whether what waits in this lane stands in the way of others."""
+        """Whether what waits in this lane leaves no room for others."""
         if not lane.is_parked and lane.offsets.is_full(self._limits.span_max):
             return True
         if self._stock.has_room:
@@ -145,7 +147,7 @@ class Waits:
         return offset
 
     def lose(self, partition: int, before: int) -> int:
-        """Kafka has deleted the parked records below this offset: how many waited there?"""
+        """Kafka has deleted the parked records below this offset: how many of ours?"""
         if self._parked_topic is None or partition not in self.parked:
             return 0
         if lost := self.parked[partition].lose(before):
@@ -195,7 +197,7 @@ class Waits:
         return Held(kind, clock.reason, clock.until)
 
     def inherit(self, place: TopicPartition, entries: Iterable[Entry]) -> None:
-        """Whom the former owner of a partition held is held on, once the record is here."""
+        """Hold again what the former owner of a partition held, once its record is read."""
         inherited = self.inherited[place]
         for entry in entries:
             if held := inherited.pop(entry.offset, None):

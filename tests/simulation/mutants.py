@@ -28,14 +28,14 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "one key in two batches",
         "delivery.line",
-        "                lane.idle = False\n",
+        "                lane.sent()\n",
         "                pass\n",
     ),
     Mutant(
         "what goes again goes to the back",
         "delivery.lanes",
-        "        self.queue.extendleft(reversed(entries))\n        if self.groups and entries:",
-        "        self.queue.extend(entries)\n        if self.groups and entries:",
+        "        self.queue.extendleft(reversed(entries))\n        if halved:",
+        "        self.queue.extend(entries)\n        if halved:",
     ),
     Mutant(
         "holds are ignored",
@@ -83,8 +83,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a lone split goes again for ever",
         "delivery.settling",
-        "            case Split(reason, detail) if company == 1:",
-        "            case Split(reason, detail) if company == 0:",
+        "            case Split(reason, detail) if is_alone:",
+        "            case Split(reason, detail) if False:",
     ),
     Mutant(
         "revoked entries settle",
@@ -107,7 +107,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "the limit of memory is ignored",
         "delivery.stock",
-        "        self.bytes -= size_of(entries)\n        if entries",
+        "        self.forget(entries)\n        if entries",
         "        if entries",
     ),
     Mutant(
@@ -201,8 +201,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a merged record's hold is forgotten",
         "delivery.settling",
-        "            if isinstance(outcome, Hold):\n",
-        "            if False:\n",
+        "        if isinstance(outcome, Hold):\n",
+        "        if False:\n",
         "identify",
     ),
     Mutant(
@@ -246,13 +246,13 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "one refused record is probed for ever",
         "delivery.settling",
-        "self._hold_key(entry, self._pace.probe_seconds(now) + seconds, reason, now)",
-        "pass",
+        "                self._let_others_go_first(entry, outcome, answered.now)",
+        "                pass",
     ),
     Mutant(
         "a lone failure counts though nobody gets through",
         "delivery.settling",
-        "        entry.lone_failures += 0 <= entry.failed_after < self.deliveries",
+        "        entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries",
         "        entry.lone_failures += 1",
     ),
     Mutant(
@@ -270,7 +270,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "halves are forgotten while they wait",
         "delivery.settling",
-        "                lane.sought = (len(left) + 1) // 2",
+        "                lane.seek(len(left))",
         "                pass",
     ),
     Mutant(

@@ -1,0 +1,74 @@
+"""What a reply says: about single records, about the whole batch, or about the destination."""
+
+from consumers.delivery.border import judge
+from consumers.delivery.destination import Destination, Reply, Unsendable
+from consumers.delivery.lanes import Batch
+from consumers.delivery.outcomes import Delivered, Pause, Reject, Retry, Split, Verdict
+from consumers.delivery.pace import TOO_MANY_REJECTS, Pace
+
+REFUSALS_MAX = 5  # In a row: then it is not about the records.
+
+
+class Judging:
+    def __init__(self, destination: Destination, pace: Pace) -> None:
+        self._destination = destination
+        self._pace = pace
+        self._refusals = 0  # In a row, that may be about the records or about all.
+        self.deliveries = 0  # How many batches were delivered.
+
+    def judge(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
+        """The destination's verdict, unless it says more about us than about the records.
+
+        The pace learns from it how the destination is.
+        """
+        verdict = judge(self._destination, reply, batch.encoded)
+        if isinstance(reply, Unsendable):
+            return verdict  # It says nothing of the destination, which was not asked.
+        rest, batch_size = verdict.rest, len(batch.encoded)
+        if isinstance(rest, Pause) and self._may_be_these(batch, rest):
+            # Others get through: the bad record is sought, and the destination is not paused.
+            return Verdict(Split(rest.reason)) if batch_size > 1 else verdict
+        rejected = _rejected(verdict, batch_size)
+        was_paused = self._pace.paused
+        if (rejected or isinstance(rest, Delivered)) and self._pace.judged(batch_size, rejected):
+            pause = Pause(TOO_MANY_REJECTS)
+            self._pace.failed(pause, now)
+            # A probe is one record, and may die. Of a whole batch none does, until we know more.
+            return verdict if was_paused == TOO_MANY_REJECTS else Verdict(pause)
+        match rest:
+            case Retry() | Pause():
+                self._pace.failed(rest, now)
+            case _:
+                self._refusals = 0
+                self._pace.answered(now - batch.sent_at, now)
+                self.deliveries += isinstance(rest, Delivered)
+        if isinstance(rest, Split) and rest.is_size:
+            self._pace.too_large(batch.size, now)
+        return verdict
+
+    def _may_be_these(self, batch: Batch, pause: Pause) -> bool:
+        """Whether a refusal is likelier about these records: others got through just before.
+
+        Where several requests in a row are refused, it is about all of them.
+        """
+        if not pause.may_be_content:
+            return False
+        if _is_suspect(batch):
+            return True
+        if self._pace.paused is not None or self.deliveries == 0:
+            return False
+        self._refusals += 1
+        return self._refusals < REFUSALS_MAX
+
+
+def _rejected(verdict: Verdict, batch_size: int) -> int:
+    rejected = sum(isinstance(outcome, Reject) for outcome in verdict.but.values())
+    if isinstance(verdict.rest, Reject) or (isinstance(verdict.rest, Split) and batch_size == 1):
+        rejected += batch_size - len(verdict.but)
+    return rejected
+
+
+def _is_suspect(batch: Batch) -> bool:
+    """Whether it is a single record that failed alone before, while others got through."""
+    [(_, entries), *others] = batch.parts
+    return not others and len(entries) == 1 and entries[0].lone_failures > 0
