@@ -1,6 +1,6 @@
-"""Whose `CancelledError` is it: somebody cancelled this task, or a library let its own escape.
+"""Tell a `CancelledError` of this task from one that a library let escape.
 
-A task group takes the second for the first, and a task that ends so is missed by nobody.
+A task group takes the second for the first: the task would end without an error.
 """
 
 import asyncio

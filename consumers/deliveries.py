@@ -49,7 +49,7 @@ class Deliveries:
         check(config, self._only)
 
     async def apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
-        """Deliver to what it names; who is not concerned by the change does not notice it."""
+        """Deliver to what it names; unchanged destinations keep running."""
         named = wanted(config, self._only)
         gone = [
             running
@@ -64,7 +64,7 @@ class Deliveries:
                 self._running[name] = Running(configured, workers, running)
 
     async def stop(self, config: Config) -> None:
-        """Let what flies land, commit, and end."""
+        """Drain, commit, and end."""
         await self._stop(list(self._running.values()), config)
 
     async def _stop(self, leaving: Collection[Running], config: Config) -> None:

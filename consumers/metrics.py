@@ -100,7 +100,7 @@ PAUSED = Gauge(
     "ampgate_delivery_paused", "1 while the destination takes nothing.", ["destination", "reason"]
 )
 CONCURRENCY_LIMIT = Gauge(
-    "ampgate_delivery_concurrency_limit", "Requests that may fly at once.", ["destination"]
+    "ampgate_delivery_concurrency_limit", "Requests that may be in flight at once.", ["destination"]
 )
 RESTARTS = Counter(
     "ampgate_delivery_restarts",
@@ -167,7 +167,7 @@ class Counts:
             PAUSED.labels(self._destination, each).set(each in _LEVELS.paused(self._destination))
 
     def given_away(self, places: Collection[TopicPartition]) -> None:
-        """Whoever has these partitions now tells their lag."""
+        """Another worker has these partitions now, and shows their lag."""
         self._places.difference_update(places)
         for place in places:
             with suppress(KeyError):

@@ -1,4 +1,4 @@
-"""How far a worker is: told to Kafka, to Prometheus, and to whoever asks whether it is stuck."""
+"""How far a worker is: committed to Kafka, shown in metrics, and looked at for liveness."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ class Progress:
         return self._reader.trouble is None and self._liveness.is_reached(time.monotonic())
 
     async def tell_often(self) -> None:
-        """A commit lasts for as long as Kafka is away; meanwhile the measures go on."""
+        """Commit and measure, each every second: a commit that waits stops no metrics."""
         async with asyncio.TaskGroup() as tasks:
             for tell in (self.commit, self._measure):
                 tasks.create_task(_often(tell))
@@ -62,7 +62,7 @@ class Progress:
             await self._reader.commit(notes)
 
     async def hand_over(self) -> None:
-        """Commit for the next owner: what has no room beside an offset is kept elsewhere."""
+        """Commit for the next owner: a note that is too large for the commit is kept elsewhere."""
         async with self._committing:
             notes = {
                 place: (offset, await self._whole(place, offset))
@@ -79,7 +79,7 @@ class Progress:
         kept = await self._reader.notes.keep(place.partition, encoded_whole(note, offset))
         if kept is None:
             log.warning(
-                "some records will be sent again: a commit has no room for all", place=place
+                "note of a commit is too large, some records may be sent again", place=place
             )
         return encoded(replace(note, kept=kept), offset)
 
@@ -102,7 +102,7 @@ class Progress:
             place: self._facts(place, standings.get(place), committable.get(place), answer)
             for place, answer in answers.items()
         }
-        # Of the parked nobody asks how many are unread: their sister is not read before they are.
+        # Unread parked records are not counted: the topic itself is not read before they are.
         by_number = {place.partition: answer for place, answer in answers.items()}
         for place, offset in committable.items():
             if place not in facts and (answer := by_number.get(place.partition)) is not None:

@@ -1,4 +1,4 @@
-"""One worker that starts again by itself when it fails; the other workers do not notice.
+"""Restart a worker that fails; the other workers keep running.
 
 Each life of it has an HTTP client, a consumer and an engine of its own, so nothing that a failure
 left behind outlives it. What was in flight is sent again.
@@ -17,7 +17,7 @@ from consumers import metrics
 from consumers.cancellation import is_cancelled
 
 BACKOFF_LAST_SECONDS = 60.0
-STEADY_SECONDS = 300.0  # Who has run for so long starts with the shortest backoff again.
+STEADY_SECONDS = 300.0  # After so long without a failure the backoff begins anew.
 log = structlog.get_logger()
 
 

@@ -1,4 +1,4 @@
-"""What Amplitude's answers mean, and whom they name (amplitude.md#bad-request to
+"""What Amplitude's answers mean, and which records they name (amplitude.md#bad-request to
 amplitude.md#identify).
 """
 
@@ -59,7 +59,7 @@ def too_large(response: Response) -> Verdict:
 
 
 def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
-    """Whom a 400 or 429 of `/batch` names; nothing of the request was stored
+    """What a 400 or 429 of `/batch` names; nothing of the request was stored
     (amplitude.md#partial-success).
     """
     detail = text_of(response)
@@ -95,7 +95,7 @@ def is_own(response: Response) -> bool:
     return False
 
 
-def _rejected(answer: Answer, detail: str, company: int) -> Mapping[int, Reject]:
+def _rejected(answer: Answer, detail: str, batch_size: int) -> Mapping[int, Reject]:
     found: dict[int, Reject] = {}
     for reason, fields in (
         ("invalid_field", answer.events_with_invalid_fields),
@@ -104,10 +104,10 @@ def _rejected(answer: Answer, detail: str, company: int) -> Mapping[int, Reject]
     ):
         for field, indexes in fields.items():
             for index in indexes:
-                if 0 <= index < company:
+                if 0 <= index < batch_size:
                     found.setdefault(index, Reject(reason, f"{field}: {detail}"[:DETAIL_MAX]))
     for index in answer.silenced_events:
-        if 0 <= index < company:
+        if 0 <= index < batch_size:
             found.setdefault(index, Reject("silenced", detail))
     return found
 

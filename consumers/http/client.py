@@ -108,7 +108,7 @@ class Http:
         except PyreqwestError as error:
             return Unreachable(_reason(error))
         except Exception as error:  # noqa: BLE001  Nothing that a client does ends a worker.
-            log.error("the HTTP client failed, the request is sent again", error=repr(error))
+            log.error("HTTP client failed, request will be sent again", error=repr(error))
             return Unreachable("client_failed")
 
     def _renew(self) -> None:
