@@ -5,6 +5,7 @@ a dialect, is a row, beside events that are as many bytes on the wire. Memory is
 process grew at most: what it has kept from earlier requests does not show.
 """
 
+import json
 import socket
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -20,6 +21,7 @@ from benchmarks.processes import peak_kilobytes
 TEXT_BYTES = 990_000  # What may come out of any body, however short, is 1 MB.
 COMPARED = ("plain", "gzip", "deflate", "brotli", "zstd", "brotli in gzip")
 LEGITIMATE_TIMES = 5
+SEVERAL = ("native", "Amplitude", "Amplitude's former form", "Segment")
 TIMEOUT_SECONDS = 60.0
 
 
@@ -45,7 +47,7 @@ class Worst:
 
 def measure(directory: Path, bootstrap_servers: str) -> list[Worst]:
     with ours(directory, bootstrap_servers, workers=1) as server:
-        cost_of(server, legitimate("plain", 100_000))  # To warm up.
+        cost_of(server, legitimate("Amplitude", "plain", 100_000))  # To warm up.
         found = [
             (encoding, dialect, sent, cost_of(server, sent))
             for encoding in COMPARED
@@ -56,8 +58,8 @@ def measure(directory: Path, bootstrap_servers: str) -> list[Worst]:
         for place, names in ((0, COMPARED), (1, tuple(dialects(KEY.encode())))):
             for name in names:
                 those = [one for one in found if one[place] == name]
-                encoding, _, sent, cost = max(those, key=lambda one: one[3].microseconds)
-                usually = usual(server, encoding, len(sent.wire))
+                encoding, dialect, sent, cost = max(those, key=lambda one: one[3].microseconds)
+                usually = usual(server, dialect, encoding, len(sent.wire))
                 *_, large, held = max(those, key=lambda one: one[3].memory_bytes)
                 rows.append(
                     Worst(
@@ -79,23 +81,35 @@ def hostile(dialect: str, encoding: str) -> Iterable[Request]:
         yield request(dialect, make(TEXT_BYTES), encoding, KEY.encode(), name)
 
 
-def usual(server: Server, encoding: str, wire_bytes: int) -> float:
+def usual(server: Server, dialect: str, encoding: str, wire_bytes: int) -> float:
     """The median of a legitimate request's µs."""
-    sent = legitimate(encoding, wire_bytes)
+    sent = legitimate(dialect, encoding, wire_bytes)
     return median(cost_of(server, sent).microseconds for _ in range(LEGITIMATE_TIMES))
 
 
-def legitimate(encoding: str, wire_bytes: int) -> Request:
+def legitimate(dialect: str, encoding: str, wire_bytes: int) -> Request:
     """As many events as make at least so many bytes on the wire."""
     count = 1
-    while len((sent := events(encoding, count)).wire) < wire_bytes:
+    while len((sent := events(dialect, encoding, count)).wire) < wire_bytes:
         count = max(count + 1, count * wire_bytes // len(sent.wire))
     return sent
 
 
-def events(encoding: str, count: int) -> Request:
-    value = b"[" + b",".join([event(number)[1] for number in range(count)]) + b"]"
-    return request("Amplitude", value, encoding, KEY.encode(), "legitimate events")
+def events(dialect: str, encoding: str, count: int) -> Request:
+    """Of the dialect itself, where a request of it has several; else of Amplitude's."""
+    dialect = dialect if dialect in SEVERAL else "Amplitude"
+    made = call if dialect == "Segment" else lambda number: event(number)[1]
+    value = b"[" + b",".join([made(number) for number in range(count)]) + b"]"
+    return request(dialect, value, encoding, KEY.encode(), "legitimate events")
+
+
+def call(number: int) -> bytes:
+    """A Segment call of the same event."""
+    given = json.loads(event(number)[1])
+    made = {"type": "track", "event": given["event_type"], "userId": given["user_id"]}
+    made |= {"messageId": given["insert_id"], "anonymousId": given["device_id"]}
+    context = {"locale": given["language"], "app": {"version": given["app_version"]}}
+    return json.dumps(made | {"context": context, "properties": given["event_properties"]}).encode()
 
 
 def cost_of(server: Server, sent: Request) -> Cost:
