@@ -352,4 +352,10 @@ MUTANTS: Sequence[Mutant] = (
         "        return not self.left.unsettled or self.left.unsettled[0][0] >= end",
         "        return True",
     ),
+    Mutant(
+        "who is parked in another partition is overtaken",
+        "delivery.moved",
+        "        self._wait_behind(number, keys)",
+        "        self._wait_behind(number, ())",
+    ),
 )
