@@ -1,6 +1,4 @@
-"""The metrics of delivery (contract.md#metrics). Per batch, never per record; labels from closed
-sets.
-"""
+"""The metrics of delivery (contract.md#metrics), per batch; labels from closed sets."""
 
 from collections import Counter as Tally
 from collections.abc import Collection, Mapping

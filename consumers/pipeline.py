@@ -56,8 +56,7 @@ class Pipeline:
     ) -> None:
         kafka, part = config.kafka, destination.name
         topic = kafka.topics.of(destination.kind)
-        self._clock = clock
-        self._counts = counts
+        self._clock, self._counts = clock, counts
         self._drain_seconds = config.delivery.drain_timeout_seconds
         self._news = asyncio.Event()  # Something happened: the engine may have more to send.
         self._requests: set[asyncio.Task[None]] = set()  # And dead letters, under way.

@@ -12,7 +12,7 @@ from sys import maxsize
 from consumers.delivery.clocks import Held
 from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
-from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.lanes import Batch, Letter, batch_of
 from consumers.delivery.line import Line, Parts
 from consumers.delivery.moved import Ends, Moved
 from consumers.delivery.offsets import Unfinished
@@ -235,24 +235,9 @@ class Delivery:
         return min((at for at in times if at is not None), default=None)
 
     def _launch(self, parts: Parts, now: float) -> Batch:
-        entries = [entry for _, part in parts for entry in part]
-        encoded = tuple([entry.encoded for entry in entries])
-        records = len(entries)
-        for entry in entries:
-            entry.attempts += 1
-            for part in entry.parts:
-                part.attempts += 1
-            if entry.parts:
-                records += len(entry.parts) - 1
+        batch = batch_of(parts, now)
         if self._meter is not None:
-            for identity, until in self._meter.sent(encoded, now):
+            for identity, until in self._meter.sent(batch.encoded, now):
                 self._waits.clocks.hold(identity, until, "pace")
-        batch = Batch(
-            tuple((lane, part) for lane, part in parts),
-            encoded,
-            size=sum([len(one.body) for one in encoded]),
-            records=records,
-            sent_at=now,
-        )
         self._in_flight.add(batch)
         return batch

@@ -195,6 +195,21 @@ class Batch:
     sent_at: float
 
 
+def batch_of(parts: Sequence[tuple[Lane, tuple[Entry, ...]]], now: float) -> Batch:
+    """These are sent now, which is one more attempt of each."""
+    entries = [entry for _, part in parts for entry in part]
+    encoded = tuple([entry.encoded for entry in entries])
+    records = len(entries)
+    for entry in entries:
+        entry.attempts += 1
+        for part in entry.parts:
+            part.attempts += 1
+        if entry.parts:
+            records += len(entry.parts) - 1
+    size = sum([len(one.body) for one in encoded])
+    return Batch(tuple(parts), encoded, size=size, records=records, sent_at=now)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Letter:
     """A record that leaves for another topic: dead, or parked until `not_before`."""
