@@ -9,7 +9,8 @@ from ampgate.lab.chaos.fleet import DESTINATIONS
 
 SHOWN_MAX = 5
 FIX = "a promise is broken: please report it with the seed and the logs"
-EARLY = "before its time"  # A hold lives in memory: who is killed forgets it (`windows.py`).
+# A wait lives in memory: a process that is killed forgets it, and one that joins never knew.
+EARLY = ("before its time", "before Retry-After had passed")
 
 
 @dataclass(frozen=True, slots=True)
