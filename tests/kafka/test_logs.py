@@ -73,14 +73,14 @@ async def test_the_delivery_logs_json_without_secrets_while_kafka_is_away_and_do
     file, _, port = nowhere
     debug = {"AMPGATE_LOG_LEVEL": "debug"}
     with running("deliver", configuration=file, environment=debug) as delivery:
-        delivery.until_it_says("Kafka cannot be used")
+        delivery.until_it_says("Kafka takes no writes")
         await until_answers(f"http://127.0.0.1:{port}/healthz", 200)
         await until_answers(f"http://127.0.0.1:{port}/metrics", 200)
 
         assert delivery.stop() == 0
 
     lines = check_lines(delivery.said, "delivery")
-    assert sum("cannot be used" in line["message"] for line in lines) == 1
+    assert sum(line["message"] == "Kafka takes no writes" for line in lines) == 1
 
 
 async def test_who_got_which_partitions_is_told_by_group(
@@ -106,10 +106,10 @@ async def test_who_got_which_partitions_is_told_by_group(
 
 def test_on_a_terminal_the_lines_are_for_people(nowhere: tuple[Path, int, int]) -> None:
     file, _, _ = nowhere
-    shown = on_terminal(["deliver"], file, until=b"Kafka cannot be used")
+    shown = on_terminal(["deliver"], file, until=b"Kafka takes no writes")
 
     assert "{" not in shown.splitlines()[0]
-    assert "Kafka cannot be used" in shown
+    assert "Kafka takes no writes" in shown
 
 
 def test_a_wrong_level_is_a_wrong_configuration(nowhere: tuple[Path, int, int]) -> None:
