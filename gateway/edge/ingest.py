@@ -142,16 +142,16 @@ class Ingest:
         except TooLargeForKafka:
             return endpoint.failure(413, "a record is larger than its topic takes")
         except NotStored:  # Logged once, when it begins (`schemas/kafka/outage.py`).
-            return endpoint.failure(503, "not stored: Kafka is not available, come again")
+            return endpoint.failure(503, "not stored: Kafka is not available, retry later")
         except asyncio.CancelledError:
             # Only the end of the process does that, and who is still there deserves an answer.
-            return endpoint.failure(503, "not stored: this edge stops, come again")
+            return endpoint.failure(503, "not stored: this edge stops, retry later")
         except ClientGone:
             raise
         except Exception:
             # The path may hold a write key.
             _logger.exception("an unexpected error in the dialect %s", endpoint.dialect)
-            return endpoint.failure(503, "not stored: come again")
+            return endpoint.failure(503, "not stored: retry later")
 
     async def _take(
         self,
