@@ -181,10 +181,13 @@ def _ids_defect(user_id: str | None, device_id: str | None) -> Defect | None:
         return Defect("invalid_id", "user_id", "Amplitude refuses this user_id")
     if device_id is not None and device_id.strip().lower() in INVALID_IDS:
         return Defect("invalid_id", "device_id", "Amplitude refuses this device_id")
-    is_short = len(user_id or "") <= ID_CHARACTERS_MAX >= len(device_id or "")
-    if is_short:
-        return None
-    return _length_defect("user_id", user_id) or _length_defect("device_id", device_id)
+    if len(user_id or "") > ID_CHARACTERS_MAX:
+        return _length_defect("user_id", user_id)
+    return (
+        None
+        if len(device_id or "") <= ID_CHARACTERS_MAX
+        else _length_defect("device_id", device_id)
+    )
 
 
 def _length_defect(field: str, identifier: str | None) -> Defect | None:

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
 from consumers.delivery.outcomes import Reject, Skip, Verdict
-from schemas.opt_outs import opted_out
+from schemas.opt_outs import OPTED_OUT, opted_out
 from schemas.records import Record, source_of
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -31,6 +31,7 @@ class Filtered:
         others: Sequence[ConfiguredDestination] = (),
     ) -> None:
         self._destination = destination
+        self._encode = destination.encode
         self._filter = Filter(config)
         self._others = [Filter(other) for other in others]
         self._type = config.type
@@ -41,10 +42,13 @@ class Filtered:
         self.merge = destination.merge
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        if opted_out(record.headers, self._type):
+        headers = record.headers
+        # Most records have one header, the source's: a call to look at it would be felt.
+        may_opt_out = len(headers) > 1 or (headers and headers[0][0] == OPTED_OUT)
+        if may_opt_out and opted_out(headers, self._type):
             return Skip("opted_out")
         if self._takes_all:
-            return self._destination.encode(record)
+            return self._encode(record)
         source = source_of(record)
         if not self._filter.takes_from(source):
             return Skip("other_source")
