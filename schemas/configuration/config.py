@@ -2,7 +2,6 @@
 
 import hashlib
 import ssl
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,6 +26,7 @@ from schemas.configuration.values import (
     Bytes,
     Host,
     Name,
+    Network,
     Seconds,
 )
 from schemas.topics import Topics
@@ -122,7 +122,7 @@ class Edge(Section):
     max_expansion: Annotated[int, Field(ge=1, le=1_000)] = 100
     max_inflight_bytes: Bytes = 64_000_000
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     body_timeout_seconds: Seconds = 10.0
     ack_timeout_seconds: Seconds = 8.0
     suppressed_user_ids: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -62,3 +63,13 @@ def _somewhere(start: object) -> object:
 
 
 Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_somewhere)]
+
+
+def _as_text(network: object) -> object:
+    """A number is an address to Python's own parser, and no network that anybody means."""
+    if not isinstance(network, str | IPv4Network | IPv6Network):
+        raise ValueError('must be a network, as in "10.0.0.0/8"')
+    return network
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_as_text)]
