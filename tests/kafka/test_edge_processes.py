@@ -60,7 +60,7 @@ async def test_one_scrape_is_the_sum_and_survives_a_worker(edge: EdgeProcess) ->
 
     victim, other = edge.workers()
     victim.send_signal(signal.SIGKILL)
-    await edge.says("a worker ended")
+    await edge.says("worker ended, starting another")
     await eventually(lambda: len(edge.workers()) == 2 and victim not in edge.workers())
     assert other in edge.workers()
     assert (await fresh_post(edge)).status_code == 202

@@ -100,7 +100,7 @@ async def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(
     writer.close()
 
     edge.workers()[0].send_signal(signal.SIGKILL)  # Whoever takes its place has it as well.
-    await edge.says("a worker ended")
+    await edge.says("worker ended, starting another")
     await eventually(lambda: len(edge.workers()) == 2)
     assert {await secured.shown() for _ in range(8)} <= {first, second}
 
