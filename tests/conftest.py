@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from testcontainers.core.docker_client import DockerClient
 
@@ -26,6 +27,14 @@ class Broker:
     """A Kafka that takes records, wherever it runs."""
 
     bootstrap_servers: str
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command logs to its own standard error, which is closed when its test is over."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
