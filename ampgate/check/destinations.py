@@ -14,9 +14,9 @@ from consumers.delivery.destination import Destination, Encoded, Reply, Response
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import destinations_of
 from consumers.http.client import client_builder, header, read_body
-from consumers.http.proxies import proxy_for
-from consumers.http.retry_after import moment
 from schemas.configuration.file import is_here
+from schemas.http.proxies import proxy_for
+from schemas.http.retry_after import moment
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 

@@ -8,7 +8,7 @@ from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, Pyreqwest
 
 from ampgate.send.lines import SendError
 from consumers.http.client import header
-from consumers.http.retry_after import seconds_until
+from schemas.http.retry_after import seconds_until
 
 NO_ANSWER = 0
 

@@ -29,8 +29,8 @@ from pyreqwest.response import BaseResponse, Response
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.destinations import destinations_of
 from consumers.http.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
-from consumers.http.proxies import proxy_for
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
+from schemas.http.proxies import proxy_for
 from schemas.vendors.vendor import ConfiguredDestination
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """What both HTTP clients make of an answer that came."""
 
 from consumers.delivery.destination import Reply, Response, Unreachable
-from consumers.http.retry_after import seconds_until
+from schemas.http.retry_after import seconds_until
 
 BODY_BYTES_MAX = 1_000_000  # An error body names at most 2,000 indexes; more is not an answer.
 INVALID = Unreachable("invalid_reply")

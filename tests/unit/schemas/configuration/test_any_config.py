@@ -13,11 +13,11 @@ from pyreqwest.http import Url
 
 from consumers.destinations import destinations_of
 from consumers.http.client import sender_to
-from consumers.http.proxies import PORTS
 from gateway.edge.sources import Sources
 from schemas.configuration.config import Config, ConfigError
 from schemas.configuration.file import load, parse
 from schemas.configuration.urls import usable_url
+from schemas.http.proxies import PORTS
 
 SHAPE: dict[str, Any] = Config.model_json_schema()
 EDGES: list[Any] = [

@@ -8,8 +8,8 @@ import pytest
 
 from consumers.delivery.destination import Request, Response
 from consumers.http.client import sender_to
-from consumers.http.proxies import proxy_for
 from schemas.configuration.config import ConfigError
+from schemas.http.proxies import proxy_for
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.http.retry_after import SECONDS_MAX, seconds_until
+from schemas.http.retry_after import SECONDS_MAX, seconds_until
 
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 ODD = st.sampled_from(

@@ -1,0 +1,1 @@
+"""What edge, pulls and delivery know of HTTP alike."""
