@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from consumers.delivery.outcomes import Reject, Skip, Verdict
+from consumers.delivery.policy import USUAL, Policy
 from schemas.records import Record
 from schemas.topics import Kind
 
@@ -37,9 +38,7 @@ class Limits:
     one_per_key: bool = False  # Never two records of one key in a request.
     span_max: int = 50_000  # Per partition: how many records a crash may send again.
     rate: Rate | None = None  # Of one user or device, enforced on our side.
-    rejects_max: float = (
-        0.5  # A larger share of rejected records means that something else is wrong.
-    )
+    policy: Policy = USUAL
 
 
 class Encoded(Struct, gc=False):

@@ -6,13 +6,12 @@ from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Pause, Reject, Retry, Split, Verdict
 from consumers.delivery.pace import TOO_MANY_REJECTS, Pace
 
-REFUSALS_MAX = 5  # In a row: then it is not about the records.
-
 
 class Judging:
     def __init__(self, destination: Destination, pace: Pace) -> None:
         self._destination = destination
         self._pace = pace
+        self._refusals_max = destination.limits.policy.refusals_max
         self._refusals = 0  # In a row, that may be about the records or about all.
         self.deliveries = 0  # How many batches were delivered.
 
@@ -58,7 +57,7 @@ class Judging:
         if self._pace.paused is not None or self.deliveries == 0:
             return False
         self._refusals += 1
-        return self._refusals < REFUSALS_MAX
+        return self._refusals < self._refusals_max
 
 
 def _rejected(verdict: Verdict, batch_size: int) -> int:

@@ -28,10 +28,8 @@ from consumers.delivery.destination import Encoded
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import Id
 from consumers.delivery.parking import ParkedPartition
+from consumers.delivery.policy import Policy
 from schemas.records import Record, TopicPartition
-
-LANE_FAILURES_MAX = 3  # After as many in a row, a bad record is sought by halving the batch.
-ROUNDS_MAX = 5  # After as many replies that name but a few each, bad records are sought by halving.
 
 
 class Entry(Struct, eq=False, gc=False):
@@ -70,6 +68,7 @@ class Lane:
 
     place: TopicPartition
     offsets: Offsets
+    policy: Policy
     is_parked: bool = False  # What it carries came from the topic of the parked.
     queue: deque[Entry] = field(default_factory=deque)
     # Sizes of the groups at the head of the queue that go out alone, to find the bad record.
@@ -118,7 +117,8 @@ class Lane:
         """Some answers name one bad record at a time: after some of these, halving is quicker."""
         self.failures = 0
         self.rounds += 1
-        self._put_back(entries, halved=self.rounds >= ROUNDS_MAX and len(entries) > 1)
+        is_enough = self.rounds >= self.policy.rounds_to_halve
+        self._put_back(entries, halved=is_enough and len(entries) > 1)
 
     def split(self, entries: list[Entry]) -> None:
         self.failures += 1
@@ -132,7 +132,7 @@ class Lane:
     def retry(self, entries: list[Entry], now: float, backoff: Callable[[int], float]) -> None:
         self.failures += 1
         self.due_at = now + backoff(self.failures)
-        is_third = self.failures % LANE_FAILURES_MAX == 0
+        is_third = self.failures % self.policy.failures_to_halve == 0
         self._put_back(entries, halved=is_third and len(entries) > 1)
         self._isolate(len(entries))
 

@@ -44,7 +44,8 @@ class Line:
             return
         lane = self._lanes.get((place, number))
         if lane is None:
-            lane = Lane(place, entries[0].offsets, entries[0].parked is not None)
+            is_parked = entries[0].parked is not None
+            lane = Lane(place, entries[0].offsets, self._limits.policy, is_parked)
             self._lanes[place, number] = lane
         lane.append(entries, now + self._limits.linger_seconds)
         if lane.idle:

@@ -6,15 +6,9 @@ from consumers.delivery.destination import Limits
 from consumers.delivery.outcomes import Pause, Retry
 
 START = 32.0  # And one more with each answer, until the first sign that it is too much.
-FAILURES_TO_OPEN = 5  # In a row, nothing delivered between: the destination is away.
-BACKOFF_FIRST_SECONDS = 0.25
-BACKOFF_LAST_SECONDS = 20.0
-PROBE_SECONDS = 15.0  # A paused destination is probed at least every 30 s (contract.md#delivery).
 CUT_SECONDS = 1.0  # One bad moment costs one halving, however many requests were in it.
 CEILING_SECONDS = 600.0  # How long a size that was refused is not tried again.
 TOO_MANY_REJECTS = "too_many_rejects"
-REJECTS_MIN = 500  # Fewer say nothing about the rest.
-REJECTS_SEEN_MAX = 4000  # What was longer ago counts half, and half again.
 SLOW_CUT = 0.9
 SLOW_LIMIT_MIN = 8.0  # Slowness alone never asks for less.
 SLOW_FACTOR = 2.0
@@ -55,6 +49,7 @@ class Pace:
 
     def __init__(self, limits: Limits, random: Random, wait: Wait | None = None) -> None:
         self._limits = limits
+        self._policy = limits.policy
         self._random = random
         self._wait = wait or Wait()
         # Where requests are alike, a slow answer says something.
@@ -128,16 +123,17 @@ class Pace:
         match outcome:
             case Pause(reason):
                 self.paused = reason
-                self._open_until = now + self._random.uniform(0.5, 1.0) * PROBE_SECONDS
-            case Retry(reason, seconds) if (seconds or 0.0) >= BACKOFF_FIRST_SECONDS:
+                self._open_until = now + self._random.uniform(0.5, 1.0) * self._policy.probe_seconds
+            case Retry(reason, seconds) if (seconds or 0.0) >= self._policy.backoff_first_seconds:
                 self.paused = reason
                 self._wait.until = max(self._wait.until, now + (seconds or 0.0))
             case Retry(reason):
                 self._failures += 1
+                opens_at = self._policy.failures_to_open
                 # What was in flight when the others failed tells us nothing new.
-                if self._failures >= FAILURES_TO_OPEN and now >= self._open_until:
+                if self._failures >= opens_at and now >= self._open_until:
                     self.paused = reason
-                    self._open_until = now + self.backoff(self._failures - FAILURES_TO_OPEN)
+                    self._open_until = now + self.backoff(self._failures - opens_at)
 
     def judged(self, records: int, rejected: int) -> bool:
         """Whether so many are refused that something else than the records must be wrong."""
@@ -148,13 +144,12 @@ class Pace:
             self._rejected = self._judged = 0.0
         self._rejected += rejected
         self._judged += records
-        if self._judged > REJECTS_SEEN_MAX:
+        if self._judged > self._policy.rejects_seen_max:
             self._rejected /= 2
             self._judged /= 2
-        is_enough = self._rejected >= REJECTS_MIN
-        return is_enough and self._rejected > self._limits.rejects_max * self._judged
+        is_enough = self._rejected >= self._policy.rejects_min
+        return is_enough and self._rejected > self._policy.rejects_max * self._judged
 
     def backoff(self, failures: int) -> float:
-        """Seconds, with full jitter, so that many waiters do not come back as one."""
-        doubled = BACKOFF_FIRST_SECONDS * 2.0 ** min(failures, 30)
-        return self._random.uniform(0.1, 1.0) * min(doubled, BACKOFF_LAST_SECONDS)
+        """Seconds until the next attempt after so many failures."""
+        return self._policy.backoff(failures, self._random)

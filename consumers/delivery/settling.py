@@ -25,8 +25,6 @@ from consumers.delivery.pace import Pace
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 
-LONE_FAILURES_MAX = 20  # A record that fails alone so often, amid successes, is itself bad.
-LONE_SECONDS_MAX = 5.0  # Between its attempts, where it is refused, and not the destination away.
 FAILS_ALONE = "it fails alone, others do not"
 
 
@@ -44,6 +42,7 @@ class Settling:
     ) -> None:
         self._judging = Judging(destination, pace)
         self._pace = pace
+        self._policy = destination.limits.policy
         self._line = line
         self._stock = stock
         self._waits = waits
@@ -159,13 +158,13 @@ class Settling:
         """Whether a record that failed alone has done so too often while others got through."""
         entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries
         entry.failed_after = self._judging.deliveries
-        return entry.lone_failures >= LONE_FAILURES_MAX
+        return entry.lone_failures >= self._policy.lone_failures_max
 
     def _let_others_go_first(self, entry: Entry, outcome: Retry | Pause, now: float) -> None:
         """Hold the key of a record that failed alone: do the others of its lane get through?"""
         seconds = self._pace.backoff(entry.attempts)
         if isinstance(outcome, Pause):  # The next probe is another's.
-            seconds = self._pace.probe_seconds(now) + min(seconds, LONE_SECONDS_MAX)
+            seconds = self._pace.probe_seconds(now) + min(seconds, self._policy.lone_seconds_max)
         self._waits.clocks.hold(Id("key", entry.encoded.key), now + seconds, outcome.reason)
 
     def _hold(self, entry: Entry, hold: Hold, now: float) -> None:

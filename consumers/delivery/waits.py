@@ -11,11 +11,7 @@ from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.stock import Stock, size_of
 from schemas.records import TopicPartition
 
-PARK_AFTER_SECONDS = 60.0  # A longer wait is spent in Kafka, not in memory.
 RELIEF_SECONDS = 0.25  # How often memory is looked through for what could wait in Kafka.
-ATTEMPTS_MAX = (
-    10  # Of a record that fills a partition or the memory while the destination is paused.
-)
 
 
 class Waits:
@@ -81,15 +77,15 @@ class Waits:
         if not (lane.waits_are_new or is_pressed):
             return
         lane.waits_seen()
-        parked = self.parked_of(lane.place.partition)
+        parked, policy = self.parked_of(lane.place.partition), self._limits.policy
         for key, entries in list(lane.waiting.items()):
             clock = self.clocks.of(entries[0].ids)
             # In an outage all records wait; one that failed many times may have another cause.
             is_in_the_way = is_pressed and (
-                self._pace.paused is None or entries[0].attempts >= ATTEMPTS_MAX
+                self._pace.paused is None or entries[0].attempts >= policy.attempts_max
             )
             is_long = clock is not None and (
-                is_in_the_way or clock.until > now + PARK_AFTER_SECONDS
+                is_in_the_way or clock.until > now + policy.park_after_seconds
             )
             follows = (
                 parked.is_overtaking(key, entries[0].offset) if lane.is_parked else key in parked

@@ -21,12 +21,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--worlds", type=int, default=200, help="how many new worlds to try")
     parser.add_argument("--seed", type=int, action="append", help="this world; may be repeated")
+    parser.add_argument("--first", type=int, default=0, help="the first seed of each hunt")
     parser.add_argument("--kind", help="the destination of all worlds, if not the seed's own")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--mutants", action="store_true", help="hunt for all mutants instead")
     arguments = parser.parse_args()
     if arguments.mutants:
-        return hunt_all(arguments.worlds, arguments.jobs)
+        return hunt_all(arguments.first, arguments.worlds, arguments.jobs)
     seeds: list[int] = arguments.seed or [
         SystemRandom().randrange(2**32) for _ in range(arguments.worlds)
     ]
@@ -38,11 +39,11 @@ def main() -> int:
     return 1 if any(report.failure for report in reports) else 0
 
 
-def hunt_all(worlds: int, jobs: int) -> int:
+def hunt_all(first: int, worlds: int, jobs: int) -> int:
     """Each hunt is a process of its own; the threads only wait for them."""
     survived = 0
     with ThreadPoolExecutor(jobs) as pool:
-        for death in pool.map(partial(hunt, worlds=worlds), MUTANTS):
+        for death in pool.map(partial(hunt, first=first, worlds=worlds), MUTANTS):
             survived += death.seed is None
             how = "SURVIVED" if death.seed is None else f"seed {death.seed}: {death.promise}"
             print(f"{death.name:50} {how}", flush=True)

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.hunt NAME WORLDS`: the first seed that notices a mutant, and how."""
+"""`python -m tests.simulation.hunt NAME FIRST WORLDS`: which seed notices a mutant, and how."""
 
 import importlib.abc
 import importlib.util
@@ -60,9 +60,10 @@ def install(mutant: Mutant) -> None:
     sys.meta_path.insert(0, _Mutating(mutant))
 
 
-def hunt(mutant: Mutant, worlds: int) -> Death:
-    """Which of the first seeds notices it?"""
-    command = [sys.executable, "-m", "tests.simulation.hunt", mutant.name, str(worlds)]
+def hunt(mutant: Mutant, first: int, worlds: int) -> Death:
+    """Which of so many seeds, from the first one on, notices it?"""
+    command = [sys.executable, "-m", "tests.simulation.hunt", mutant.name]
+    command += [str(first), str(worlds)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.stdout, told.stderr[-1000:]
     seed, _, promise = told.stdout.strip().partition(" ")
@@ -70,12 +71,12 @@ def hunt(mutant: Mutant, worlds: int) -> Death:
     return Death(mutant.name, found, worlds, promise)
 
 
-def main(name: str, worlds: int) -> None:
+def main(name: str, first: int, worlds: int) -> None:
     mutant = next(one for one in MUTANTS if one.name == name)
     install(mutant)
     from tests.simulation.seeds import try_world
 
-    for seed in range(worlds):
+    for seed in range(first, first + worlds):
         report = try_world(seed, mutant.kind)
         if report.failure:
             print(seed, report.failure.strip().splitlines()[-1][:110])
@@ -84,4 +85,4 @@ def main(name: str, worlds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -264,7 +264,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "too many rejects are nobody's concern",
         "delivery.pace",
-        "        is_enough = self._rejected >= REJECTS_MIN",
+        "        is_enough = self._rejected >= self._policy.rejects_min",
         "        is_enough = False",
     ),
     Mutant(

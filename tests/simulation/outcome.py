@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from ampgate.lab.simulators.properties import apply_operations
 from consumers.delivery.lanes import Letter
-from consumers.delivery.pace import REJECTS_MIN
 from tests.simulation.population import AMPLITUDE
 from tests.simulation.subjects import Subject
 
@@ -103,5 +102,7 @@ def _owner(subject: Subject, key: str) -> dict[str, str]:
 def _check_bad_deploy(world: "World") -> None:
     good = [name for name in world.dead if world.origins[name].kind == "good"]
     in_flight = world.limits.concurrency * world.company
-    bound = REJECTS_MIN + in_flight + (world.healed - world.born) / 7.0  # Probes.
+    bound = (
+        world.limits.policy.rejects_min + in_flight + (world.healed - world.born) / 7.0
+    )  # Probes.
     assert len(good) <= bound, f"{len(good)} good records died of a bad deploy"

@@ -54,7 +54,7 @@ def test_a_mutant_is_another_engine(mutant: Mutant) -> None:
 def test_a_broken_engine_is_noticed(name: str) -> None:
     [mutant] = [one for one in MUTANTS if one.name == name]
 
-    assert hunt(mutant, worlds=20).seed is not None
+    assert hunt(mutant, first=0, worlds=20).seed is not None
 
 
 def _failed(seeds: Sequence[int]) -> list[Report]:

@@ -64,7 +64,12 @@ class World:
         if is_bad_deploy:
             # A crash forgets what was refused: what dies then says nothing.
             self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
-            self.far_end.deployed_until = self.now + random.choice([20.0, 1e9])
+            self.far_end.deployed_until = self.now + random.choice([20.0, 1e9, 1e9])
+            # Few are enough to tell, or as many as usual: of its own chance, as below.
+            usual = self.limits.policy
+            few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
+            policy = replace(usual, rejects_min=few)
+            self.limits = self.destination.limits = replace(self.limits, policy=policy)
         self.is_bad_deploy = is_bad_deploy
         # Of its own chance, so that the other worlds stay as they were.
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])

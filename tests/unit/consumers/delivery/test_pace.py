@@ -9,14 +9,8 @@ from pydantic import SecretStr
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable, ambiguity
 from consumers.delivery.outcomes import Pause, Retry
-from consumers.delivery.pace import (
-    BACKOFF_FIRST_SECONDS,
-    FAILURES_TO_OPEN,
-    SLOW_LIMIT_MIN,
-    Pace,
-    Wait,
-)
-from consumers.delivery.settling import LONE_FAILURES_MAX
+from consumers.delivery.pace import SLOW_LIMIT_MIN, Pace, Wait
+from consumers.delivery.policy import USUAL, Policy
 from consumers.destinations.aampe import AampeEvents
 from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
@@ -60,6 +54,13 @@ def test_nothing_shortens_a_wait_that_was_asked_for() -> None:
         assert asked.paused_until >= 105.0
 
 
+def test_a_destination_may_declare_another_policy() -> None:
+    patient = Policy(backoff_first_seconds=60.0, backoff_last_seconds=60.0, failures_to_open=1)
+    hit = Pace(replace(ALIKE, policy=patient), Random(1))
+    hit.failed(Retry("timeout"), now=100.0)
+    assert (hit.paused, hit.paused_until >= 106.0) == ("timeout", True)
+
+
 def test_who_shares_a_key_shares_its_wait() -> None:
     wait = Wait()
     events, properties = pace(wait), pace(wait)
@@ -72,8 +73,8 @@ def test_requests_that_fail_together_open_the_breaker_once() -> None:
     for _ in range(64):
         hit.failed(Retry("connection_broken"), now=100.0)
     assert hit.paused == "connection_broken"
-    assert hit.paused_until <= 100.0 + BACKOFF_FIRST_SECONDS
-    assert FAILURES_TO_OPEN < 64
+    assert hit.paused_until <= 100.0 + USUAL.backoff_first_seconds
+    assert USUAL.failures_to_open < 64
 
 
 def test_a_throttled_destination_gets_half_as_much_and_a_little_more_with_each_answer() -> None:
@@ -121,7 +122,7 @@ def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
         random=Random(1),
     )
     told = 0
-    for number in range(4 * LONE_FAILURES_MAX):
+    for number in range(4 * USUAL.lone_failures_max):
         delivery.accept([event(number)], now=100.0 * number)
         for now in (100.0 * number, 100.0 * number + 50.0):
             while batch := delivery.next_batch(now):
@@ -129,7 +130,7 @@ def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
                 told += is_first
                 reply = Response(status, b"", 1.0) if is_first else Response(202, b"")
                 delivery.settle(batch, reply, now)
-    assert told > LONE_FAILURES_MAX
+    assert told > USUAL.lone_failures_max
     assert (delivery.next_dead_letter() is not None) == is_poison
     assert delivery.unsettled() == 1
 
