@@ -1,11 +1,11 @@
-"""Error lines about single records or answers: however many fail, the log stays readable."""
+"""Log lines about single records or answers, limited in number."""
 
 import time
 from collections.abc import Callable
 
 import structlog
 
-LINES_MAX = 20  # In a second; the metrics count all.
+LINES_MAX = 20  # A second; metrics count all of them.
 log = structlog.get_logger()
 
 

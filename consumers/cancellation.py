@@ -1,6 +1,6 @@
-"""Tell a `CancelledError` of this task from one that a library let escape.
+"""Tell a `CancelledError` of this task from one that a library raised by mistake.
 
-A task group takes the second for the first: the task would end without an error.
+A task group cannot tell them apart: the task would end without an error.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ def is_cancelled() -> bool:
 
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:
-    """Do it; a `CancelledError` that nobody asked for is a failure like any other."""
+    """Await it; a `CancelledError` that nobody asked for becomes a `RuntimeError`."""
     try:
         await work()
     except asyncio.CancelledError:

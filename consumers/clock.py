@@ -1,8 +1,8 @@
-"""The time that the engine is told: it only goes forward, at the pace of seconds.
+"""The engine's clock: it only goes forward, one second a second.
 
 It is the wall clock's time when the process started, plus the seconds since by the monotonic clock.
-So a wall clock that is set holds nobody for longer and wakes nobody early: every deadline of the
-process is on this clock. It is never set again, for then all deadlines would move at once.
+Every deadline of the process is on this clock, so setting the wall clock neither prolongs nor
+shortens a hold. It is never adjusted: that would move all deadlines at once.
 
 Deadlines that leave the process (a parked record's `not_before`, who is held in a commit note) are
 on this clock, too, beside the moment at which they were written. The reader takes the shorter of

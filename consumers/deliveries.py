@@ -1,4 +1,4 @@
-"""The destinations that are delivered to: which ones changes with the configuration."""
+"""All destinations of the process, as the configuration names them, and their workers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -20,13 +20,13 @@ from schemas.configuration.config import Config, ConfigError
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
 
-COMMIT_GRACE_SECONDS = 5.0  # After the drain; past it, what was not committed is sent again.
+COMMIT_GRACE_SECONDS = 5.0  # For the commit after the drain; without it, records are sent again.
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Running:
-    """One configured destination, delivered to."""
+    """One configured destination and its workers."""
 
     configured: ConfiguredDestination
     workers: list[Supervised]
@@ -35,7 +35,7 @@ class Running:
 
 class Deliveries:
     def __init__(self, letters: Letters, only: Collection[str]) -> None:
-        self._clock = Clock()  # One for all: deadlines are shared.
+        self._clock = Clock()  # One clock for all: deadlines are shared.
         self.letters = letters
         self._only = only
         self._running: dict[str, Running] = {}
@@ -45,11 +45,11 @@ class Deliveries:
         return [worker for running in self._running.values() for worker in running.workers]
 
     def check(self, config: Config) -> None:
-        """Raise where `config` cannot be applied."""
+        """Raise `ConfigError` if `config` cannot be applied."""
         check(config, self._only)
 
     async def apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
-        """Deliver to what it names; unchanged destinations keep running."""
+        """Deliver to the destinations that it names; unchanged ones keep running."""
         named = wanted(config, self._only)
         gone = [
             running
@@ -64,7 +64,7 @@ class Deliveries:
                 self._running[name] = Running(configured, workers, running)
 
     async def stop(self, config: Config) -> None:
-        """Drain, commit, and end."""
+        """Drain, commit and end."""
         await self._stop(list(self._running.values()), config)
 
     async def _stop(self, leaving: Collection[Running], config: Config) -> None:
@@ -82,14 +82,14 @@ class Deliveries:
 
 
 def check(config: Config, only: Collection[str]) -> None:
-    """Build all that would be delivered to and with; `ConfigError` says what cannot be."""
+    """Build every destination and its client; `ConfigError` if one cannot be built."""
     for configured in wanted(config, only).values():
         sender_to(configured)
         destinations_of(configured, config.destinations)
 
 
 def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDestination]:
-    """By name; `ConfigError` when one was asked for that there is not."""
+    """The destinations by name; `ConfigError` for a name that is not configured."""
     known = {destination.name: destination for destination in config.destinations}
     for name in only:
         if name not in known:
@@ -101,7 +101,7 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDest
 def supervised(
     configured: ConfiguredDestination, config: Config, letters: Letters, clock: Callable[[], float]
 ) -> list[Supervised]:
-    """One worker for each topic that the destination reads; each has a life of its own."""
+    """One worker for each topic that the destination reads; each restarts by itself."""
     wait = _wait_of(configured)
 
     @asynccontextmanager
@@ -122,12 +122,12 @@ def workers_of(
     letters: Letters,
     clock: Callable[[], float],
 ) -> list[Worker]:
-    """One for each topic that the destination reads, each with its own lag, pace and breaker."""
+    """One for each topic that the destination reads, each with its own pace."""
     wait = _wait_of(configured)
     parts = destinations_of(configured, config.destinations)
     return [Worker(part, config, http, letters, wait, clock) for part in parts]
 
 
 def _wait_of(configured: ConfiguredDestination) -> Wait | None:
-    """What all its topics share, where a 429 is meant for the key."""
+    """What a destination's topics share: the wait that a 429 asks of an API key."""
     return Wait() if vendor_of(configured).one_wait_a_key else None

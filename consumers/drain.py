@@ -1,4 +1,4 @@
-"""Draining: nothing new goes out, and what is under way is waited for."""
+"""Draining: nothing new is sent, and requests and letters in flight are waited for."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 class Drain:
-    """Whether anything new may go out, and how much is under way.
+    """Whether something new may be sent, and how much is in flight.
 
     While it is not open, nothing new is sent, parked or written to the dead letter topic. `stop`
     closes it for good; `closed` for the length of a block.
@@ -19,8 +19,8 @@ class Drain:
     def __init__(self, worker: str, in_flight: Callable[[], int]) -> None:
         self._worker = worker
         self._in_flight = in_flight  # How many requests have no reply yet.
-        self._letters = 0  # Not yet acknowledged by Kafka.
-        self._drains = 0  # Going on.
+        self._letters = 0  # Letters not yet acknowledged by Kafka.
+        self._drains = 0  # How many blocks hold it closed.
         self._ended = asyncio.Event()  # Set whenever a request or a letter ends.
         self.is_stopping = False
 
@@ -40,7 +40,7 @@ class Drain:
             self._drains -= 1
 
     def letters_begin(self, count: int) -> None:
-        """Call it before anything is awaited since the letters were taken from the engine."""
+        """Call it right after taking letters from the engine, before anything is awaited."""
         self._letters += count
 
     def letters_ended(self, count: int) -> None:
@@ -51,7 +51,7 @@ class Drain:
         self._ended.set()
 
     async def drained(self, seconds: float) -> None:
-        """Return once no request and no letter is under way, or after so many seconds."""
+        """Return once no request and no letter is in flight, or after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 while self._in_flight() > 0 or self._letters > 0:
@@ -59,7 +59,7 @@ class Drain:
                     await self._ended.wait()
         except TimeoutError:
             log.warning(
-                "drain timed out, requests and letters under way will be sent again",
+                "drain timed out, requests and letters in flight will be sent again",
                 worker=self._worker,
                 requests=self._in_flight(),
                 letters=self._letters,

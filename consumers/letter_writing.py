@@ -24,10 +24,10 @@ class LetterWriting:
         self._drain = drain
         self._counts = counts
         self._errors = BoundedLog()
-        self._planned = asyncio.Event()  # There may be records to park.
+        self._planned = asyncio.Event()  # Set when there may be records to park.
 
     async def write_dead_letter(self, letter: Letter) -> None:
-        """Return once Kafka has it; `Drain.letters_begin` was called for it."""
+        """Write one; call `Drain.letters_begin` before."""
         await self._letters.bury(letter, self._destination)
         if letter.reason == border.UNPROCESSABLE:
             record = letter.entry.record
@@ -35,14 +35,14 @@ class LetterWriting:
                 "record cannot be processed, written to the dead letter topic",
                 destination=self._destination,
                 origin=f"{record.topic}/{record.partition}/{record.offset}",
-                error=letter.detail.partition(":")[0],  # What follows may quote the payload.
+                error=letter.detail.partition(":")[0],  # The rest may quote the payload.
             )
         self._delivery.dead_lettered(letter)
         self._counts.dead(letter.reason)
         self._drain.letters_ended(1)
 
     def planned(self) -> None:
-        """The engine has planned: `park` looks for records to park."""
+        """The engine has planned: there may be records to park."""
         self._planned.set()
 
     async def park(self) -> None:

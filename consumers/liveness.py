@@ -1,9 +1,9 @@
-"""Is a partition stuck, or does it wait for something that a restart would not change?
+"""Liveness: whether a partition is stuck, and a restart of the process might help.
 
-A partition is stuck when there is something to do, nothing that it waits for, and yet no progress
-for a time. It waits for Kafka, if that does not answer; for the destination, if that is paused; and
-for whoever of its records is held or parked until a known time. Each partition is judged by itself:
-one may be stuck while others go on. Pure: the caller tells the facts, and the time in seconds.
+A partition is stuck if it has something to do, waits for nothing, and yet makes no progress for a
+time. It waits for Kafka, if that does not answer; for the destination, if that is paused; and for
+records that are held or parked until a known time. Each partition is judged by itself. Pure: the
+caller passes the facts and the time in seconds.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 from schemas.records import TopicPartition
 
-HEARD_SECONDS = 20.0  # Kafka is asked every 5 s where nothing is fetched (kafka_fetch.py).
+HEARD_SECONDS = 20.0  # Kafka is asked every 5 s where nothing is fetched (kafka/fetch.py).
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """How one partition stands."""
+    """The state of one partition."""
 
-    position: int | None  # The next offset to be read; None before the first.
+    position: int | None  # The next offset to read; None before the first.
     end: int
     committable: int | None
     unsettled: int  # Records that were read and are not settled,
     waiting: int  # and how many of these wait until a known time.
     may_be_read: bool  # There is room for more, and nothing that has to be read first.
-    answer: object  # Another one with each answer of Kafka's; None before the first.
+    answer: object  # Changes with each answer of Kafka; None before the first.
 
     @property
     def has_work(self) -> bool:
@@ -50,7 +50,7 @@ class Liveness:
         self._looked_at: float | None = None
 
     def look(self, found: Mapping[TopicPartition, Facts], now: float, *, is_waiting: bool) -> None:
-        """All partitions of a worker; `is_waiting` for a paused destination, or for Kafka."""
+        """All partitions of a worker; `is_waiting`: for a paused destination, or for Kafka."""
         self._looked_at = now
         before, self._seen = self._seen, {}
         for place, facts in found.items():
@@ -72,7 +72,7 @@ class Liveness:
         ]
 
     def is_reached(self, now: float) -> bool:
-        """Whether Kafka answered lately, as far as this worker has asked."""
+        """Whether Kafka answered the worker's last requests."""
         if self._looked_at is None or now - self._looked_at > HEARD_SECONDS:
             return False
         return all(now - seen.heard_at <= HEARD_SECONDS for seen in self._seen.values())

@@ -18,7 +18,7 @@ from schemas.topics import Kind
 
 
 class _Remembering(MetricWrapperBase):
-    """Finds a child again at an eighth of the cost: with one event a request that is felt."""
+    """Caches children of metrics: an eighth of the cost, which matters with one event a request."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  The library's own.
         super().__init__(*arguments, **named)
@@ -122,7 +122,7 @@ class Counts:
     def __init__(self, destination: str, kind: Kind) -> None:
         self._destination = destination
         self._kind = kind
-        self._places: set[TopicPartition] = set()  # Whose lag was told.
+        self._places: set[TopicPartition] = set()  # Partitions whose lag is shown.
 
     def skipped(self, skips: Collection[Skip]) -> None:
         if skips:
@@ -149,7 +149,7 @@ class Counts:
         AMBIGUOUS_REPEATS.labels(self._destination, reason).inc(records)
 
     def delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        """Of a request that went through; what its verdict excepts is counted elsewhere."""
+        """Count a delivered request; records with another outcome are counted elsewhere."""
         if isinstance(verdict.rest, Delivered) and not verdict.but:
             RECORDS.labels(self._destination, self._kind, "delivered").inc(batch.records)
             if left_out := sum(one.left_out for one in batch.encoded):
@@ -159,7 +159,7 @@ class Counts:
             END_TO_END_SECONDS.labels(self._destination).observe(waited)
 
     def paused(self, reason: str | None) -> None:
-        """Why this worker is paused now; its destination is while any of its workers is."""
+        """Why this worker is paused now; a destination is paused while any of its workers is."""
         _LEVELS.of(self._destination, self._kind).paused = reason
         for each in _LEVELS.reasons(self._destination):
             PAUSED.labels(self._destination, each).set(each in _LEVELS.paused(self._destination))
@@ -197,7 +197,7 @@ class Counts:
         self._tell_levels()
 
     def ended(self) -> None:
-        """Its worker is gone, and a gauge that nobody sets keeps its last value."""
+        """Remove the gauges of a worker that has ended: they would keep their last values."""
         self.given_away(list(self._places))
         self.paused(None)
         level = _LEVELS.of(self._destination, self._kind)
@@ -215,9 +215,9 @@ class Counts:
 
 @dataclass(slots=True)
 class Level:
-    """How things stand with one worker."""
+    """The gauges of one worker."""
 
-    waiting: Mapping[str, int] = field(default_factory=dict)  # Records, by reason.
+    waiting: Mapping[str, int] = field(default_factory=dict)  # Waiting records, by reason.
     oldest_seconds: float = 0.0
     concurrency: int = 0
     paused: str | None = None
@@ -240,7 +240,7 @@ class Levels:
         return {level.paused for level in self.all_of(destination) if level.paused is not None}
 
     def reasons(self, destination: str) -> set[str]:
-        """All for which it was ever paused: a gauge that is not set keeps its last value."""
+        """All reasons of pauses so far: a gauge that is not set keeps its last value."""
         reasons = self._reasons.setdefault(destination, set())
         reasons |= self.paused(destination)
         return reasons

@@ -4,7 +4,7 @@
                              -> dead letters  ->
                              -> parked topic  ->
 
-It decides nothing: the engine does. Each task only tells the engine; one loop asks it what to send.
+The engine decides. Each task only tells it what happened; one loop asks it what to send.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from consumers.sending import Sending
 from schemas.configuration.config import Config
 from schemas.records import TopicPartition
 
-REVOKE_SECONDS = 30.0  # As long as a request may take; Kafka's group waits for it that long.
-PLAN_SECONDS = 1.0  # The engine is asked at least so often.
+REVOKE_SECONDS = 30.0  # The longest time of a request; a rebalance waits for it that long.
+PLAN_SECONDS = 1.0  # The engine is asked at least this often.
 
 
 class Pipeline:
@@ -58,8 +58,8 @@ class Pipeline:
         topic = kafka.topics.of(destination.kind)
         self._clock, self._counts = clock, counts
         self._drain_seconds = config.delivery.drain_timeout_seconds
-        self._news = asyncio.Event()  # Something happened: the engine may have more to send.
-        self._requests: set[asyncio.Task[None]] = set()  # And dead letters, under way.
+        self._news = asyncio.Event()  # Set when the engine may have more to send.
+        self._requests: set[asyncio.Task[None]] = set()  # And dead letters, in flight.
         self.delivery = Delivery(
             destination,
             topic=topic,
@@ -141,7 +141,7 @@ class Pipeline:
             except TimeoutError:
                 pass
         else:
-            await asyncio.sleep(0)  # Let the other tasks run, whatever is due.
+            await asyncio.sleep(0)  # Let the other tasks run, even if more is due.
         self._news.clear()
 
     def _request_ended(self) -> None:
@@ -159,7 +159,7 @@ class Pipeline:
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Drain, commit, then forget these partitions: another consumer has them now.
 
-        Nothing new goes out before they are forgotten. It would be neither in the commit nor in its
+        Nothing new is sent before they are forgotten: it would be neither in the commit nor in its
         note, so the next owner would send it again.
         """
         try:

@@ -1,4 +1,4 @@
-"""How far a worker is: committed to Kafka, shown in metrics, and looked at for liveness."""
+"""A worker's progress: committed to Kafka, shown in metrics, and checked for liveness."""
 
 import asyncio
 import time
@@ -38,22 +38,22 @@ class Progress:
         self._is_failing = is_failing
 
     def is_stuck(self, after_seconds: float) -> bool:
-        """Whether there is something to do, nothing that it waits for, and yet no progress."""
+        """Whether a partition is stuck (liveness.py)."""
         return bool(self._liveness.stuck(after_seconds, time.monotonic()))
 
     @property
     def is_reached(self) -> bool:
-        """Whether Kafka answers us, and lets us read."""
+        """Whether Kafka answers, and lets us read."""
         return self._reader.trouble is None and self._liveness.is_reached(time.monotonic())
 
     async def tell_often(self) -> None:
-        """Commit and measure, each every second: a commit that waits stops no metrics."""
+        """Commit and measure, each every second; a slow commit does not delay the metrics."""
         async with asyncio.TaskGroup() as tasks:
             for tell in (self.commit, self._measure):
                 tasks.create_task(_often(tell))
 
     async def commit(self) -> None:
-        """One at a time: an older commit that is tried again must not come after a newer one."""
+        """Commit; one at a time, so that a retried older commit never follows a newer one."""
         async with self._committing:
             notes = {
                 place: (offset, encoded(self._note(place), offset))
@@ -62,7 +62,7 @@ class Progress:
             await self._reader.commit(notes)
 
     async def hand_over(self) -> None:
-        """Commit for the next owner: a note that is too large for the commit is kept elsewhere."""
+        """Commit for the next owner; a note too large for a commit goes to the parked topic."""
         async with self._committing:
             notes = {
                 place: (offset, await self._whole(place, offset))
@@ -102,7 +102,7 @@ class Progress:
             place: self._facts(place, standings.get(place), committable.get(place), answer)
             for place, answer in answers.items()
         }
-        # Unread parked records are not counted: the topic itself is not read before they are.
+        # Unread parked records do not count: they are read before the topic.
         by_number = {place.partition: answer for place, answer in answers.items()}
         for place, offset in committable.items():
             if place not in facts and (answer := by_number.get(place.partition)) is not None:

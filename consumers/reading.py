@@ -1,4 +1,4 @@
-"""From Kafka to the engine: what a topic holds, and what was parked and is due."""
+"""From Kafka to the engine: the records of a topic, and parked records that are due."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from consumers.metrics import Counts
 from schemas.records import TopicPartition
 
 READ_RECORDS_MAX = 4000
-LOAD_SECONDS = 0.1  # Between two looks for parked records that are due and have room.
+LOAD_SECONDS = 0.1  # Between checks for parked records that are due and for which there is room.
 log = structlog.get_logger()
 
 
@@ -35,7 +35,7 @@ class Reading:
         self._drain = drain
         self._counts = counts
         self._clock = clock
-        self._on_records = on_records  # There may be something to send.
+        self._on_records = on_records  # Set when there may be something to send.
 
     async def read(self, reader: Reader) -> None:
         """Read what the engine has room for, until the worker stops."""
@@ -59,7 +59,7 @@ class Reading:
         while True:
             place = self._delivery.wants(self._clock())
             if place is None:
-                await asyncio.sleep(LOAD_SECONDS)  # No event tells that room was made.
+                await asyncio.sleep(LOAD_SECONDS)  # There is no event for free memory.
                 continue
             offset = self._delivery.wanted_from(place.partition)
             records, begins = await loader.read(place, offset, READ_RECORDS_MAX)
@@ -69,13 +69,13 @@ class Reading:
             self._on_records()
 
     def _restart(self, reader: Reader, place: TopicPartition) -> None:
-        """The partition's log was cut: read it from its beginning once nothing is unsettled."""
+        """Read a log that was cut from its beginning once nothing of it is unsettled."""
         self._counts.lost(place.topic, self._delivery.cut(place))
         if self._delivery.restart(place):
             reader.restarted(place)
 
     def _lose(self, lost: Lost) -> None:
-        """Count and log offsets that can no longer be read, also those of no undelivered record."""
+        """Count and log offsets that cannot be read any more, with or without records of ours."""
         place, records = lost.place, self._delivery.lose(lost.place, lost.first, lost.before)
         self._counts.lost(place.topic, records)
         say = log.error if records else log.warning

@@ -1,4 +1,4 @@
-"""From the engine to the destination and back: one request and what its reply means."""
+"""Sends one batch to the destination, and tells the engine the reply."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ class Sending:
         self._clock = clock
         self._on_settled = on_settled
         self._errors = BoundedLog()
-        self._paused: str | None = None  # As it was last logged.
+        self._paused: str | None = None  # The reason that was last logged.
 
     async def send(self, batch: Batch) -> None:
         """Send one batch, tell the engine the reply, and count."""

@@ -15,7 +15,7 @@ from consumers.deliveries import Deliveries, check
 from consumers.kafka.letters import Letters
 from schemas.configuration.config import Config, ConfigError
 
-GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
+GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
 CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.
 Load = Callable[[], Config]
 log = structlog.get_logger()
@@ -27,14 +27,14 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     SIGHUP applies what `load` then returns.
     """
     check(config, only)
-    # Records wait by the thousand and are no cycles: to look through them often cost a fifth.
+    # Thousands of records wait, and are no cycles: collecting often took a fifth of the time.
     gc.set_threshold(GARBAGE_MIN, 5, 100)
     gc.freeze()
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
             runner.run(_serve(config, only, load))
-    except SystemExit as ended:  # uvicorn's, with its own exit code.
+    except SystemExit as ended:  # uvicorn exits by itself, with its own code.
         where = f"{config.delivery.admin_host}:{config.delivery.admin_port}"
         raise ConfigError(f"delivery: cannot listen on {where}") from ended
 
@@ -55,7 +55,7 @@ class _Process:
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
     async def run(self) -> None:
-        """The admin's port answers from the beginning, also while Kafka is away."""
+        """The admin port answers from the start, also while Kafka is unavailable."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
@@ -65,7 +65,7 @@ class _Process:
                 admin_app(self._deliveries),
                 host=self._config.delivery.admin_host,
                 port=self._config.delivery.admin_port,
-                log_config=None,  # Its lines go where ours go.
+                log_config=None,  # uvicorn logs with our handlers.
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=1,
@@ -74,7 +74,7 @@ class _Process:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(admin.serve())
             delivering = tasks.create_task(self._deliver(tasks))
-            # The port may be taken; then there is nothing to serve.
+            # The port may be taken.
             await asyncio.wait([serving, delivering], return_when=asyncio.FIRST_COMPLETED)
             admin.should_exit = True
             if not delivering.done():
@@ -91,7 +91,7 @@ class _Process:
                 await self._apply(config, tasks)
             else:
                 self._config = config
-                log.info("the configuration was read again, and is used once Kafka is there")
+                log.info("configuration reloaded, used once Kafka can be reached")
         starting.cancel()
         await self._deliveries.stop(self._config)
 
@@ -107,31 +107,31 @@ class _Process:
             config = self._load()
             self._deliveries.check(config)
         except ConfigError as error:
-            log.error("the new configuration is not used", why=str(error))
+            log.error("new configuration rejected, keeping the former one", why=str(error))
             return None
         except Exception as error:  # noqa: BLE001  No file ends a process that delivers.
-            log.error("the new configuration is not used", why=repr(error))
+            log.error("new configuration rejected, keeping the former one", why=repr(error))
             return None
         if (config.kafka, config.delivery) != (self._config.kafka, self._config.delivery):
-            log.warning("a change takes a restart", keys=["kafka", "delivery"])
+            log.warning("changed keys need a restart", keys=["kafka", "delivery"])
         return self._config.model_copy(
             update={"destinations": config.destinations, "sources": config.sources}
         )
 
     async def _apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
-        """Destinations apply at once; where they cannot, the former ones are delivered to again."""
+        """Apply the destinations; if that fails, deliver to the former ones again."""
         try:
             await self._deliveries.apply(config, tasks)
         except Exception as error:  # noqa: BLE001  As above.
-            log.error("the new configuration is not used", why=repr(error))
+            log.error("new configuration rejected, keeping the former one", why=repr(error))
             await self._deliveries.apply(self._config, tasks)
             return
         self._config = config
-        log.info("the configuration was read again", destinations=len(config.destinations))
+        log.info("configuration reloaded", destinations=len(config.destinations))
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, leaving the signals to us: delivery drains before the port closes."""
+    """uvicorn without its signal handlers: delivery drains before the port closes."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -145,7 +145,7 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
     async def readable(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """The edge's console, a page of another origin, may read what it shows."""
+        """Let the edge's console, a page of another origin, read the answer."""
         answer = await call_next(request)
         if request.url.path in CONSOLE_PATHS:
             answer.headers["access-control-allow-origin"] = "*"

@@ -1,7 +1,7 @@
-"""Restart a worker that fails; the other workers keep running.
+"""Restarts a worker that fails; the other workers keep running.
 
-Each life of it has an HTTP client, a consumer and an engine of its own, so nothing that a failure
-left behind outlives it. What was in flight is sent again.
+Each run has a new HTTP client, consumer and engine, so no state of a failed run is left. Records
+that were in flight are sent again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from consumers import metrics
 from consumers.cancellation import is_cancelled
 
 BACKOFF_LAST_SECONDS = 60.0
-STEADY_SECONDS = 300.0  # After so long without a failure the backoff begins anew.
+STEADY_SECONDS = 300.0  # After so long without a failure, the backoff starts again.
 log = structlog.get_logger()
 
 
@@ -39,7 +39,7 @@ class Work(Protocol):
 
 
 def full_jitter(failures: int) -> float:
-    """Seconds; a random share of a time that doubles, so that many do not come back as one."""
+    """Seconds, doubling, with jitter, so that many workers do not restart at the same moment."""
     return Random().uniform(0.0, min(BACKOFF_LAST_SECONDS, 2.0 ** min(failures, 10)))
 
 
@@ -68,7 +68,7 @@ class Supervised:
 
     @property
     def is_stuck(self) -> bool:
-        """In backoff it is not: a restart of the process would be one more of the same."""
+        """Whether the worker is stuck; not during backoff: a restart would not help."""
         return self._work is not None and self._work.is_stuck
 
     @property
@@ -82,7 +82,7 @@ class Supervised:
             self._work.stop()
 
     async def run(self) -> None:
-        """Until `stop`, whatever the worker raises."""
+        """Run until `stop`, whatever the worker raises."""
         failures = 0
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -106,7 +106,7 @@ class Supervised:
                 pass
 
     async def _live(self) -> BaseException | None:
-        """One life of the worker: what ended it, `None` if it was told to stop."""
+        """One run of the worker; returns its error, `None` if it was told to stop."""
         try:
             async with self._opened() as self._work:
                 await self._work.run()

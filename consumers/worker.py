@@ -1,4 +1,4 @@
-"""One destination and topic from start to end: open, run, drain, commit, close, in this order."""
+"""One destination and topic: open, run, drain, commit, close, in this order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,12 @@ from consumers.metrics import Counts
 from consumers.pipeline import Pipeline
 from schemas.configuration.config import Config
 
-END_SECONDS = 10.0  # For each thing that a worker closes.
+END_SECONDS = 10.0  # For each client that a worker closes.
 log = structlog.get_logger()
 
 
 class Worker:
-    """Its pipeline is built once Kafka has told whether records can be parked."""
+    """The pipeline is built once it is known whether records can be parked."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Worker:
         self._counts = Counts(destination.name, destination.kind)
         topics = config.kafka.topics
         for topic in (topics.of(destination.kind), topics.parked):
-            self._counts.lost(topic, 0)  # An alert compares with what was before.
+            self._counts.lost(topic, 0)  # An alert compares with this value.
         self._is_stopping = False
         self._pipeline: Pipeline | None = None
 
@@ -50,12 +50,12 @@ class Worker:
 
     @property
     def paused(self) -> str | None:
-        """Why nothing is sent to the destination but probes; None while it is not paused."""
+        """Why only probes are sent to the destination; None while it is not paused."""
         return None if self._pipeline is None else self._pipeline.delivery.paused
 
     @property
     def is_stuck(self) -> bool:
-        """Whether there is something to do, nothing that it waits for, and yet no progress."""
+        """Whether a partition is stuck (liveness.py)."""
         seconds = self._config.delivery.stuck_after_seconds
         return self._pipeline is not None and self._pipeline.progress.is_stuck(seconds)
 
@@ -76,7 +76,7 @@ class Worker:
                 await pipeline.loader.start()
             stack.push_async_callback(self._ended, pipeline.reader.stop)
             await pipeline.reader.start()
-            # Also when something failed: what is committed now is not sent again.
+            # Also after a failure: what is committed now is not sent again.
             stack.push_async_callback(self._ended, pipeline.progress.hand_over)
             await pipeline.run()
 
@@ -103,7 +103,7 @@ class Worker:
         )
 
     async def _ended(self, end: Callable[[], Awaitable[None]]) -> None:
-        """Close one thing; its failure, or its taking too long, does not stop the next ones."""
+        """Close one; a failure or a timeout does not keep the next ones from closing."""
         try:
             async with asyncio.timeout(END_SECONDS):
                 await end()

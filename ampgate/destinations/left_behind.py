@@ -41,7 +41,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far one group is: in its own topic, and in the topic of the parked."""
+    """How far one group is: in its own topic, and in the parked topic."""
 
     group: Group
     own: Mapping[int, OffsetAndMetadata]

@@ -1,8 +1,9 @@
-"""The border between the engine and a destination: nothing that a destination raises gets past it.
+"""Calls to a destination's functions; an exception in one of them never reaches the engine.
 
-What `encode` raises concerns one record, which is dead (`unprocessable`). What `request` raises
-concerns a record of the batch, which halving finds. What `verdict` raises, or says of records that
-were not sent, concerns one answer: the batch is sent again. A merge that raises is no merge.
+An exception in `encode` rejects the one record (`unprocessable`). An exception in `request` is
+about a record of the batch: the batch is halved until it is found. An exception in `verdict`, or a
+verdict about records that were not sent, is about one answer: the batch is sent again. After an
+exception in `merge`, the records are sent without being merged.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def request(destination: Destination, batch: Sequence[Encoded]) -> Request | Uns
 
 
 def judge(destination: Destination, reply: Reply | Unsendable, batch: Sequence[Encoded]) -> Verdict:
-    """What every destination means alike is said here; the rest is its own `verdict`."""
+    """What a reply means: the same for all destinations here, else the destination's `verdict`."""
     match reply:
         case Unsendable(detail):
             return Verdict(Split(UNPROCESSABLE, detail))
@@ -68,7 +69,7 @@ def unprocessable(error: Exception) -> Reject:
 
 
 def words(error: BaseException) -> str:
-    """The kind of the exception, and what it says; some cannot even say that."""
+    """The exception's type and its text; for some exceptions `str` fails too."""
     name = type(error).__name__
     try:
         return f"{name}: {error}"[:DETAIL_MAX]

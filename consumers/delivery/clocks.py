@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from consumers.delivery.outcomes import Id
 
-WAIT_SECONDS_MAX = 86_400.0  # No destination may ask for more (retry_after.py).
+WAIT_SECONDS_MAX = 86_400.0  # The longest wait a destination may ask for (retry_after.py).
 
 
 class Clock(NamedTuple):
@@ -15,7 +15,7 @@ class Clock(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What a successor is told of a record that waits: whose clock it is, besides."""
+    """A held record in a commit note: until when, and whose hold it is."""
 
     kind: Literal["user", "device", "key"]
     reason: str
@@ -23,16 +23,16 @@ class Held(NamedTuple):
 
 
 def until_here(until: float, written_at: float | None, now: float) -> float:
-    """When a wait ends that another process wrote down, by its own clock, at `written_at`.
+    """When a hold ends that another process wrote at `written_at`, by its own clock.
 
-    Nobody waits for longer than was meant then, nor than a day, whichever clock was set since.
+    The hold is never longer than it was then, nor than a day, even if a clock was set since.
     """
     meant = WAIT_SECONDS_MAX if written_at is None else min(until - written_at, WAIT_SECONDS_MAX)
     return min(until, now + max(0.0, meant))
 
 
 def inherited(held: Mapping[int, Held], written_at: float | None, now: float) -> Mapping[int, Held]:
-    """What the former owner of a partition held, by offset, on our clock."""
+    """What the former owner of a partition held, by offset; times are on our clock."""
     return {
         offset: one._replace(until=until_here(one.until, written_at, now))
         for offset, one in held.items()
@@ -48,19 +48,19 @@ class Clocks:
         return bool(self._clocks)
 
     def hold(self, identity: Id, until: float, reason: str) -> None:
-        """The later of two times counts."""
+        """Hold until `until`, or later if it is held for longer already."""
         known = self._clocks.get(identity)
         if known is None or known.until < until:
             self._clocks[identity] = Clock(until, reason)
             heappush(self._alarms, (until, identity))
 
     def of(self, ids: Iterable[Id]) -> Clock | None:
-        """The latest of their clocks, if any of them waits."""
+        """The latest end of the holds of these ids; None if none of them is held."""
         found = [clock for identity in ids if (clock := self._clocks.get(identity))]
         return max(found, default=None)
 
     def wake(self, now: float) -> bool:
-        """Forget the clocks that have run out; whether there were any."""
+        """Remove expired holds; returns whether there were any."""
         woken = False
         while self._alarms and self._alarms[0][0] <= now:
             _, identity = heappop(self._alarms)

@@ -50,7 +50,7 @@ class Delivery:
         self._in_flight: set[Batch] = set()
         self.moved = Moved(waits.wait_behind)
 
-    # What the shell tells us.
+    # Input from the shell.
 
     def assign(
         self,
@@ -60,8 +60,8 @@ class Delivery:
         held: Mapping[int, Held] | None = None,
         after: Ends | None = None,
     ) -> None:
-        """Before a partition is read: what its former owner settled and held, and which records of
-        other partitions go before its own.
+        """Call it before a partition is read: what its former owner settled and held, and which
+        records of other partitions must be delivered before its own.
         """
         self._stock.committed[place] = committed
         if left is not None:
@@ -77,7 +77,7 @@ class Delivery:
         return self._intake.accept(records, now)
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
-        """Take records that were read from the topic of the parked for the first time.
+        """Take records that were read from the parked topic for the first time.
 
         All of a partition, to the end that it has, before others of it are accepted.
         """
@@ -88,13 +88,14 @@ class Delivery:
         return self._intake.load(records, now)
 
     def reached(self, place: TopicPartition, offset: int) -> None:
-        """Kafka has no other record below this offset: of the end of a log many may be none."""
+        """Kafka has no more records below this offset: the last offsets of a log may have none."""
         self._stock.offsets_from(place, offset).read((), offset)
 
     def lose(self, place: TopicPartition, first: int, before: int) -> int:
-        """From `first` to before `before` nothing can be read any more: how many waited there?
+        """Offsets from `first` to before `before` cannot be read any more; returns how many waited
+        there.
 
-        Those that are in memory are delivered all the same.
+        Records of them that are in memory are still delivered.
         """
         offsets = self._stock.offsets_from(place, first)
         is_own = place.topic == self._topic
@@ -102,15 +103,15 @@ class Delivery:
         return unread + (0 if is_own else self._waits.lose(place.partition, before))
 
     def cut(self, place: TopicPartition) -> int:
-        """Its log ends before what was read of it: how many waited there that are gone?"""
+        """The log now ends before our position; returns how many of our records are gone."""
         return 0 if place.topic == self._topic else self._waits.lose(place.partition, maxsize)
 
     def restart(self, place: TopicPartition) -> bool:
-        """May its log be read from its beginning? Not before all that was read is settled."""
+        """Whether its log may be read from the beginning: once all that was read is settled."""
         return self._stock.restart(place)
 
     def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
-        """Act on what the destination said; the verdict is returned to be counted."""
+        """Act on the destination's reply; returns the verdict, for the metrics."""
         self._in_flight.remove(batch)
         return self._settling.settle(batch, reply, now)
 
@@ -133,7 +134,7 @@ class Delivery:
             self.moved.revoke(place.partition)
         self._stock.revoke(gone, self._line.leave(gone))
 
-    # What the shell asks us.
+    # Output to the shell.
 
     def next_batch(self, now: float) -> Batch | None:
         """The next batch to send, if one may go now."""
@@ -158,7 +159,7 @@ class Delivery:
         return self._stock.dead.popleft() if self._stock.dead else None
 
     def next_parking(self) -> Letter | None:
-        """To be written in this order, of each key."""
+        """Records to write to other topics; those of one key in this order."""
         return self._stock.leaving.popleft() if self._stock.leaving else None
 
     def wants(self, now: float) -> TopicPartition | None:
@@ -173,7 +174,7 @@ class Delivery:
         return {place: offsets.committable for place, offsets in self._stock.offsets.items()}
 
     def after(self, place: TopicPartition) -> Ends:
-        """What an added partition waits for in others, for its next owner."""
+        """What an added partition waits for in other partitions, to be noted for its next owner."""
         return self.moved.after(place.partition) if place.topic == self._topic else {}
 
     @property
@@ -181,7 +182,7 @@ class Delivery:
         return self._stock.has_room
 
     def full(self) -> set[TopicPartition]:
-        """The partitions of which no more should be read, though there is room."""
+        """The partitions of which no more should be read, although memory has room."""
         unread = {TopicPartition(self._topic, number) for number in self.moved.unread}
         return self._stock.full(self._topic, self._limits.span_max) | unread
 
@@ -203,7 +204,7 @@ class Delivery:
         return self._stock.unsettled()
 
     def pending(self, place: TopicPartition, now: float) -> tuple[int, int]:
-        """Of a partition: how many are read and not settled; how many wait until a known time."""
+        """How many of its records are read and not settled, and how many of these are held."""
         offsets = self._stock.offsets.get(place)
         return (offsets.unsettled, self._waits.waiting_in(place, now)) if offsets else (0, 0)
 
@@ -219,16 +220,16 @@ class Delivery:
         return self._stock.oldest()
 
     def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
-        """Of a partition's held records some, by their offsets."""
+        """Some of a partition's held records, by offset."""
         return self._waits.holds(place)
 
     def unfinished(self, place: TopicPartition) -> Unfinished:
-        """What a successor in a partition that was read from is to know, if we get no further."""
+        """What the next owner of a partition must know if nothing more is settled."""
         return self._stock.offsets[place].unfinished()
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing else happens before."""
-        # What is parked is not planned, but asked for by `wants`.
+        # Parked records are not planned here: `wants` asks for them.
         times = [self._waits.clocks.next_at]
         if self._line and len(self._in_flight) < self._pace.in_flight_max:
             times.append(max(self._pace.paused_until, self._line.due_at()))

@@ -1,4 +1,4 @@
-"""What a destination must say of itself: three pure functions and its limits."""
+"""What a destination consists of: three pure functions and its limits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from schemas.topics import Kind
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `records` of one id in any `seconds`, of which `burst` may come at once."""
+    """At most `records` of one id in any `seconds`; `burst` of them may be sent at once."""
 
     records: int
     seconds: float
@@ -22,13 +22,13 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds a record: a burst and a window of these are `records` together."""
+        """Seconds between records, so that a burst plus a window at this pace is `records`."""
         return self.seconds / (self.records - self.burst)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may carry, how long we wait to fill it, how many are in flight."""
+    """What one request may carry, how long to wait to fill it, how many are in flight."""
 
     records: int
     bytes: int
@@ -37,19 +37,19 @@ class Limits:
     lanes: int = 1  # Per partition: how many of its keys may be in flight at once.
     one_per_key: bool = False  # Never two records of one key in a request.
     span_max: int = 50_000  # Per partition: how many records a crash may send again.
-    rate: Rate | None = None  # Of one user or device, enforced on our side.
+    rate: Rate | None = None  # Rate of one user or device, enforced on our side.
     policy: Policy = USUAL
 
 
 class Encoded(Struct, gc=False):
-    """A record as the destination wants it, encoded once, and whose it is."""
+    """A record in the destination's wire form, encoded once, with its user and device."""
 
     body: bytes
     key: str
     user_id: str | None = None
     device_id: str | None = None
     path: str = ""
-    left_out: int = 0  # Operations that the destination has no meaning for.
+    left_out: int = 0  # Property operations left out: the destination does not have them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """No response came: the request may or may not have been carried out."""
+    """No response came: the destination may or may not have stored the request."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """No request was sent: the destination could not make one of these records."""
+    """No request was sent: `request` failed for these records."""
 
     detail: str
 
@@ -87,12 +87,12 @@ Merge: TypeAlias = Callable[[Encoded, Encoded], Encoded | None]
 
 
 class Destination(Protocol):
-    """All that a new destination must be."""
+    """Everything that a new destination must provide."""
 
     name: str
     kind: Kind
     limits: Limits
-    # Two records of one key as one that says exactly the same, or None where there is no such.
+    # Two records of one key as one with exactly the same effect, or None if there is none.
     merge: Merge | None
 
     def encode(self, record: Record) -> Encoded | Reject | Skip: ...
@@ -103,7 +103,7 @@ class Destination(Protocol):
 
 
 def ambiguity(reply: Reply | Unsendable) -> str | None:
-    """Why nobody knows whether the request was carried out; `None` when it is known."""
+    """Why it is unknown whether the destination stored the request; `None` when it is known."""
     match reply:
         case Unreachable("connect_failed"):
             return None

@@ -1,4 +1,4 @@
-"""Records come in: from their topic, and from that of the parked."""
+"""Records come in: from their topic, and from the parked topic."""
 
 from collections.abc import Sequence
 
@@ -73,7 +73,7 @@ class Intake:
         return skipped
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
-        """Take records that were read from the topic of the parked for the first time."""
+        """Take records that were read from the parked topic for the first time."""
         skipped: list[Skip] = []
         for record in records:
             place = TopicPartition(record.topic, record.partition)
@@ -97,7 +97,7 @@ class Intake:
             if held := self._waits.inherited.get(place, {}).pop(record.offset, None):
                 _, reason, until = held
             parked.arrived(key, record.offset, came_from, until, reason)
-            is_whole = not is_reference(record)  # Else it is to be loaded: that brings its bytes.
+            is_whole = not is_reference(record)  # Else loading reads its bytes.
             if is_whole and self._stock.has_room and parked.loads(key, record.offset, now):
                 skipped += self._load(record, key, now)
         return skipped
@@ -137,7 +137,7 @@ class Intake:
         return []
 
     def _key_of(self, original: Record) -> str:
-        """A parked record's key; a producer may have left it to us to fill it in."""
+        """A parked record's key; filled in here if the producer left it out."""
         if original.key is not None:
             return original.key.decode(errors="replace")
         encoded = border.encode(self._destination, original)

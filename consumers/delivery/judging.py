@@ -12,27 +12,28 @@ class Judging:
         self._destination = destination
         self._pace = pace
         self._refusals_max = destination.limits.policy.refusals_max
-        self._refusals = 0  # In a row, that may be about the records or about all.
+        self._refusals = 0  # In a row; the cause may be the records or all of them.
         self.deliveries = 0  # How many batches were delivered.
 
     def judge(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
-        """The destination's verdict, unless it says more about us than about the records.
+        """The destination's verdict; a pause instead where too many records are rejected.
 
-        The pace learns from it how the destination is.
+        The pace is adjusted to it.
         """
         verdict = judge(self._destination, reply, batch.encoded)
         if isinstance(reply, Unsendable):
-            return verdict  # It says nothing of the destination, which was not asked.
+            return verdict  # Nothing was sent, so the pace does not change.
         rest, batch_size = verdict.rest, len(batch.encoded)
         if isinstance(rest, Pause) and self._may_be_these(batch, rest):
-            # Others get through: the bad record is sought, and the destination is not paused.
+            # Other batches succeed: search for the bad record instead of pausing the destination.
             return Verdict(Split(rest.reason)) if batch_size > 1 else verdict
         rejected = _rejected(verdict, batch_size)
         was_paused = self._pace.paused
         if (rejected or isinstance(rest, Delivered)) and self._pace.judged(batch_size, rejected):
             pause = Pause(TOO_MANY_REJECTS)
             self._pace.failed(pause, now)
-            # A probe is one record, and may die. Of a whole batch none does, until we know more.
+            # A probe is one record, and may be rejected. A whole batch is kept until a probe
+            # succeeds.
             return verdict if was_paused == TOO_MANY_REJECTS else Verdict(pause)
         match rest:
             case Retry() | Pause():
@@ -46,9 +47,9 @@ class Judging:
         return verdict
 
     def _may_be_these(self, batch: Batch, pause: Pause) -> bool:
-        """Whether a refusal is likelier about these records: others got through just before.
+        """Whether these records are the likelier cause of a refusal: others succeeded just before.
 
-        Where several requests in a row are refused, it is about all of them.
+        After several refusals in a row, the cause is the destination or its configuration.
         """
         if not pause.may_be_content:
             return False
@@ -68,6 +69,6 @@ def _rejected(verdict: Verdict, batch_size: int) -> int:
 
 
 def _is_suspect(batch: Batch) -> bool:
-    """Whether it is a single record that failed alone before, while others got through."""
+    """Whether the batch is a single record that failed alone before, while others succeeded."""
     [(_, entries), *others] = batch.parts
     return not others and len(entries) == 1 and entries[0].lone_failures > 0

@@ -1,16 +1,16 @@
-"""Lanes: entries in line, in the order in which they were written.
+"""Lanes: queues of entries, in the order in which they were written.
 
-A lane has at most one batch in flight, and a key is always in the same lane. So the records
-of a key arrive in order without a look at keys, until one of them has to wait: then it and what
-comes after it of its key steps out of line, and the lane goes on.
+A lane has at most one batch in flight, and a key is always in the same lane. So the records of a
+key are delivered in order without comparing keys, until one of them is held: then it and the later
+records of its key leave the queue, and the lane goes on with the others.
 
-What a lane does with the entries of a batch that must go again, after its reply:
+What a lane does with the entries of a batch that must be sent again:
 
 | method      | after                        | failures | rounds | sent next                      |
 |-------------|------------------------------|----------|--------|--------------------------------|
-| `delivered` | all were delivered           | 0        | 0      | what is in line                |
-| `answered`  | an answer about single ones  | 0        |        | what is in line                |
-| `resend`    | some named, the others again | 0        | + 1    | what is in line; in the end    |
+| `delivered` | all were delivered           | 0        | 0      | the head of the queue          |
+| `answered`  | an answer about single ones  | 0        |        | the head of the queue          |
+| `resend`    | some named, the others again | 0        | + 1    | the head of the queue; then    |
 |             |                              |          |        | halves, each alone             |
 | `split`     | refused, one of them is bad  | + 1      |        | halves, each alone             |
 | `paused`    | the destination is paused    | + 1      |        | the same, alone                |
@@ -34,18 +34,18 @@ from schemas.records import Record, TopicPartition
 
 class Entry(Struct, eq=False, gc=False):
     record: Record
-    offsets: Offsets  # Where it settles,
-    offset: int  # and as what.
+    offsets: Offsets  # Where its offset is settled,
+    offset: int  # and which offset that is.
     encoded: Encoded
     attempts: int = 0
     first_failed_at: float | None = None
-    status: int | None = None  # Of the last answer.
-    # How many batches had been delivered when it last failed alone; below 0, it never did.
+    status: int | None = None  # The reason of the last failure.
+    # Batches delivered when it last failed alone; below 0: it never failed alone.
     failed_after: int = -1
-    lone_failures: int = 0  # How often it failed alone while others got through.
-    parked: ParkedPartition | None = None  # Where it came from, if from there.
-    merges: bool = True  # Until it was refused as a part of something merged.
-    parts: tuple["Entry", ...] = ()  # What it was merged of.
+    lone_failures: int = 0  # How often it failed alone while others succeeded.
+    parked: ParkedPartition | None = None  # If it was read from the parked topic.
+    merges: bool = True  # Cleared once a record merged with it was refused.
+    parts: tuple["Entry", ...] = ()  # The entries that were merged into it.
 
     @property
     def ids(self) -> list[Id]:
@@ -53,7 +53,7 @@ class Entry(Struct, eq=False, gc=False):
 
 
 def sendable_ids(encoded: Encoded) -> list[Id]:
-    """The user and the device that a destination counts it for."""
+    """The user and the device under whose rate the destination counts it."""
     ids = []
     if encoded.user_id is not None:
         ids.append(Id("user", encoded.user_id))
@@ -64,21 +64,21 @@ def sendable_ids(encoded: Encoded) -> list[Id]:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """Its fields are written here only; the others read them, and draw entries from `queue`."""
+    """Only this class writes its fields; others read them, and draw entries from `queue`."""
 
     place: TopicPartition
     offsets: Offsets
     policy: Policy
-    is_parked: bool = False  # What it carries came from the topic of the parked.
+    is_parked: bool = False  # Its records were read from the parked topic.
     queue: deque[Entry] = field(default_factory=deque)
-    # Sizes of the groups at the head of the queue that go out alone, to find the bad record.
+    # Sizes of the groups at the head of the queue that are sent alone, to find a bad record.
     groups: deque[int] = field(default_factory=deque)
     waiting: dict[str, deque[Entry]] = field(default_factory=dict)
-    waits_are_new: bool = False  # Their length was not looked at yet.
+    waits_are_new: bool = False  # Some were added since it was checked how long they wait.
     due_at: float = 0.0
     failures: int = 0  # In a row.
-    sought: int = 0  # At most so many are sent at once, until something is delivered.
-    rounds: int = 0  # In a row that ended with part of a batch going again.
+    sought: int = 0  # While a bad record is searched: at most so many are sent at once.
+    rounds: int = 0  # Replies in a row after which a part of the batch was sent again.
     idle: bool = True  # No batch of it is in flight.
 
     # Entries come in and go out.
@@ -93,7 +93,7 @@ class Lane:
         return self.groups.popleft() if self.groups else len(self.queue)
 
     def end_group(self, left: int) -> None:
-        """So many of it were not drawn: they stay a group of their own."""
+        """The last `left` entries of the group were not drawn: they stay a group of their own."""
         if left and (self.groups or left < len(self.queue)):
             self.groups.appendleft(left)
 
@@ -114,7 +114,7 @@ class Lane:
         self._put_back(entries)
 
     def resend(self, entries: list[Entry]) -> None:
-        """Some answers name one bad record at a time: after some of these, halving is quicker."""
+        """After some answers that name one bad record each, halve: that is quicker."""
         self.failures = 0
         self.rounds += 1
         is_enough = self.rounds >= self.policy.rounds_to_halve
@@ -137,11 +137,11 @@ class Lane:
         self._isolate(len(entries))
 
     def seek(self, entries: int) -> None:
-        """The bad one of so many is looked for, though some of them have to wait meanwhile."""
+        """Search for the bad one of so many, even if some of them are held meanwhile."""
         self.sought = (entries + 1) // 2
 
     def _put_back(self, entries: list[Entry], *, halved: bool = False) -> None:
-        """What must go again goes first."""
+        """Put entries that must be sent again at the head."""
         self.queue.extendleft(reversed(entries))
         if halved:
             half = (len(entries) + 1) // 2
@@ -150,18 +150,18 @@ class Lane:
             self.groups.appendleft(len(entries))
 
     def _isolate(self, size: int) -> None:
-        """What failed together is tried together: others would fail with it."""
+        """Send again what failed together, and nothing else: others would fail with it."""
         if not self.groups and 0 < size < len(self.queue):
             self.groups.append(size)
 
-    # Some have to wait.
+    # Some are held.
 
     def wait(self, entry: Entry) -> None:
         self.waiting.setdefault(entry.encoded.key, deque()).append(entry)
         self.waits_are_new = True
 
     def wait_first(self, entries: list[Entry]) -> None:
-        """They were in flight: of their keys, they are older than all that waits."""
+        """Hold entries that were in flight: they are older than the held ones of their keys."""
         for entry in reversed(entries):
             self.waiting.setdefault(entry.encoded.key, deque()).appendleft(entry)
         self.waits_are_new = self.waits_are_new or bool(entries)
@@ -170,13 +170,13 @@ class Lane:
         self.waits_are_new = False
 
     def wait_no_more(self, key: str) -> None:
-        """The entries of this key wait elsewhere from here on."""
+        """Take out the held entries of this key, for another place."""
         del self.waiting[key]
 
     def release(self, is_held: Callable[[Entry], bool]) -> None:
-        """Put every key in line again whose first entry need not wait.
+        """Requeue every key whose first entry is not held any more.
 
-        The whole of it: what must wait after all steps out again in order when it is drawn.
+        All entries of the key: any that must wait are held again, in order, when drawn.
         """
         for key, entries in list(self.waiting.items()):
             if not is_held(entries[0]):
@@ -191,12 +191,12 @@ class Batch:
     parts: tuple[tuple[Lane, tuple[Entry, ...]], ...]
     encoded: tuple[Encoded, ...]
     size: int  # Bytes of all bodies.
-    records: int  # How many of Kafka's it carries: merged ones count each.
+    records: int  # Kafka records in it: each merged one counts.
     sent_at: float
 
 
 def batch_of(parts: Sequence[tuple[Lane, tuple[Entry, ...]]], now: float) -> Batch:
-    """These are sent now, which is one more attempt of each."""
+    """Mark these as sent: one more attempt of each."""
     entries = [entry for _, part in parts for entry in part]
     encoded = tuple([entry.encoded for entry in entries])
     records = len(entries)
@@ -212,7 +212,7 @@ def batch_of(parts: Sequence[tuple[Lane, tuple[Entry, ...]]], now: float) -> Bat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Letter:
-    """A record that leaves for another topic: dead, or parked until `not_before`."""
+    """A record to write to another topic: dead, or parked until `not_before`."""
 
     entry: Entry
     reason: str

@@ -1,4 +1,4 @@
-"""The line: lanes that have something to send, and how a batch is drawn from them."""
+"""The lanes that have something to send, and how a batch is drawn from them."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from consumers.delivery.destination import Destination
 from consumers.delivery.lanes import Entry, Lane
 from schemas.records import TopicPartition
 
-MERGED_MAX = 100  # Records in one: each costs a look at all before it.
+MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
 MustWait = Callable[[Lane, Entry], bool]
 Parts = list[tuple[Lane, tuple[Entry, ...]]]
 
@@ -28,7 +28,7 @@ class Line:
         return bool(self._ready)
 
     def add(self, entries: Sequence[Entry], place: TopicPartition, now: float) -> None:
-        """To the ends of their lanes; all of them were read from `place`."""
+        """Append entries to their lanes; all of them were read from `place`."""
         lanes = self._limits.lanes
         if lanes == 1:
             self._append(entries, place, 0, now)
@@ -52,7 +52,7 @@ class Line:
             self._ready[lane] = None
 
     def enter(self, lane: Lane) -> None:
-        """It is idle again, and may have something to send."""
+        """The lane is idle again, and may have something to send."""
         if lane.queue and lane.idle:
             self._ready[lane] = None
 
@@ -72,7 +72,7 @@ class Line:
         return min(lane.due_at for lane in self._ready)
 
     def is_due(self, now: float) -> bool:
-        """Whether a batch is worth sending; a lane whose time has come is then first in line."""
+        """Whether a batch can be sent now; if so, a lane that is due is first."""
         for lane in self._ready:
             if lane.due_at <= now:
                 if lane is not next(iter(self._ready)):
@@ -85,9 +85,9 @@ class Line:
     def draw(
         self, now: float, room: int, bytes_left: int, must_wait: MustWait, *, is_calm: bool
     ) -> tuple[Parts, list[Lane]]:
-        """The parts of a batch, and the lanes that were drawn empty without giving a part.
+        """The parts of a batch, and the lanes that became empty without giving a part.
 
-        While all is calm, only lanes with waiting entries are asked who must wait.
+        While nothing is held or parked, only the entries of lanes that hold some are checked.
         """
         parts: Parts = []
         drawn: list[Lane] = []
@@ -127,7 +127,7 @@ class Line:
                     lane.wait(entry)
                 lane.queue.popleft()
             elif entry.failed_after >= 0 and (draft.taken or draft.has_others):
-                draft.is_full = True  # It goes alone: others would be rejected together with it.
+                draft.is_full = True  # It is sent alone: others would be rejected together with it.
                 break
             elif draft.fits(entry):
                 draft.take(lane.queue.popleft(), one_per_key=self._limits.one_per_key)
@@ -142,7 +142,7 @@ class Line:
         lane.end_group(left)
 
     def _join(self, draft: "_Draft", later: Entry) -> bool:
-        """Merge it with the one of its key in the draft, if they say together what they say."""
+        """Merge it with the entry of its key in the draft, if the effect is exactly the same."""
         first = draft.keys[later.encoded.key]
         if self._merge is None or later.encoded.key not in draft.own:
             return False
@@ -168,14 +168,14 @@ class _Draft:
     ) -> None:
         self.room = room
         self.bytes_left = bytes_left
-        self.keys = keys  # Of the whole batch.
-        self.own: dict[str, int] = {}  # Of this lane: where its entry is in `taken`.
+        self.keys = keys  # Limits of the whole batch.
+        self.own: dict[str, int] = {}  # Index in `taken`, by key of this lane.
         self.has_others = has_others
         self.taken: list[Entry] = []
         self.is_full = False
 
     def fits(self, entry: Entry) -> bool:
-        """The first of a batch always fits, or it could never go."""
+        """Whether it fits; the first of a batch always does, or it could never be sent."""
         if not (self.taken or self.has_others):
             return True
         return len(entry.encoded.body) + 1 <= self.bytes_left
@@ -188,9 +188,9 @@ class _Draft:
         self.bytes_left -= len(entry.encoded.body) + 1
 
     def take_plain(self, queue: deque[Entry], at_most: int) -> int:
-        """Those that nothing but the limits stops, up to the first that failed; returns how many.
+        """Take entries up to the first that failed or is over a limit; returns how many.
 
-        Most records of most batches go here: a loop that asks more costs twice as much.
+        Most records are drawn here: a loop with more conditions costs twice as much.
         """
         before, bytes_left = len(self.taken), self.bytes_left
         for _ in range(at_most):

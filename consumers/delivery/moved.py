@@ -1,10 +1,11 @@
-"""Keys that moved to another partition as partitions were added: of each, what is older goes first.
+"""Keys that moved to another partition when partitions were added: older records are sent first.
 
-Theory of operation: a key's partition is its hash modulo their number. With a multiple of them a
-key stays, or moves to an added one. An added partition is not read before the others are settled up
-to the ends that they had when its first owner came. What they parked by then waits on where it is:
-so these keys, and no others, wait in the added partition, until a commit says that all of theirs is
-settled. Which ends these were is noted beside what is committed of it, for the next owner.
+Theory of operation: a key's partition is its hash modulo the number of partitions. When that number
+is multiplied, a key stays in its partition or moves to an added one. An added partition is not read
+before the others are settled up to the ends that they had when it got its first owner. Records that
+were parked by then stay where they are: the keys of these records, and no others, wait in the added
+partition until a commit shows that these records are settled. The ends are noted in the commit of
+the added partition, for its next owner.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -40,9 +41,9 @@ class Moved:
     """What the added partitions of ours wait for in others."""
 
     def __init__(self, wait_behind: Callable[[int, Collection[str] | None], None]) -> None:
-        self._wait_behind = wait_behind  # `None`: it is not known yet who has to wait.
+        self._wait_behind = wait_behind  # `None`: it is not known yet which keys have to wait.
         self._after: dict[int, Ends] = {}
-        self._parked: dict[int, ParkedKeys] = {}  # Of those that may be read.
+        self._parked: dict[int, ParkedKeys] = {}  # By added partition that may be read.
 
     def __bool__(self) -> bool:
         return bool(self._after)
@@ -56,26 +57,26 @@ class Moved:
         self._parked.pop(number, None)
 
     def after(self, number: int) -> Ends:
-        """For the next owner of a partition; nothing where it waits for no other any more."""
+        """What a partition waits for, to note for its next owner; empty if for nothing."""
         return self._after.get(number, {})
 
     @property
     def unread(self) -> set[int]:
-        """Partitions of which nothing may be read yet."""
+        """Added partitions of which nothing may be read yet."""
         return self._after.keys() - self._parked.keys()
 
     @property
     def others(self) -> set[int]:
-        """Partitions of the topic that are to be settled first."""
+        """Partitions of the topic that have to be settled first."""
         return {other for number in self.unread for other in self._after[number]}
 
     @property
     def parked(self) -> set[int]:
-        """Partitions of the topic of the parked in which somebody waits."""
+        """Partitions of the parked topic that hold records of a moved key."""
         return {other for keys in self._parked.values() for other in keys}
 
     def passed(self, others: Mapping[int, Settled]) -> list[int]:
-        """Partitions that wait only for what is parked by now, which is to be `found`."""
+        """Partitions that wait only for parked records now: look for these, then call `found`."""
         return [
             number
             for number in self.unread
@@ -86,13 +87,13 @@ class Moved:
         ]
 
     def found(self, number: int, parked: ParkedKeys) -> None:
-        """What is parked elsewhere, not settled, and of keys of this partition now."""
+        """Records parked in other partitions, not settled, whose keys are in this partition now."""
         if number in self._after:
             self._parked[number] = parked
             self._tell(number)
 
     def settled(self, parked: Mapping[int, Settled]) -> None:
-        """How far the others that parked something are by now."""
+        """How far the partitions with parked records are settled by now."""
         for number, waiting in list(self._parked.items()):
             self._parked[number] = {
                 other: left

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Range = tuple[int, int]  # The first and the last offset.
-SETTLED_MIN = 4096  # So many are worth a look through all that was read.
+SETTLED_MIN = 4096  # With so many settled, compact what is remembered.
 STAMPS_MAX = 1000
-RUNS_MAX = 3000  # Many more would not fit in a commit's note.
+RUNS_MAX = 3000  # More ranges would not fit in a commit note.
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def shortened(left: Unfinished, ranges_max: int) -> Unfinished:
 
 
 class Offsets:
-    """The offsets read from one partition and not yet all settled.
+    """The offsets read from one partition, up to the last unsettled one.
 
     Records settle in any order, but Kafka commits a single number per partition. So the
     committable offset is the lowest unsettled one: a crash replays only from there.
@@ -46,23 +46,23 @@ class Offsets:
     def __init__(self, start: int, left: Unfinished | None = None) -> None:
         self._read: deque[int] = deque()
         self._settled: set[int] = set()
-        self._after_settled: set[int] = set()  # Right before these, some are settled and forgotten.
+        self._after_settled: set[int] = set()  # Settled offsets right before these are forgotten.
         self._stamps: deque[tuple[int, int]] = deque()
         self._left = deque(left.unsettled if left else ())
         self.left_to = left.read_to if left else start  # `was_settled` knows of offsets below.
         self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
-        self._runs = 0  # Of unsettled ones, when they were last counted.
-        self._is_after_lost = False  # What is read next.
+        self._runs = 0  # Ranges of unsettled offsets, when last counted.
+        self._is_after_lost = False  # About the next record.
 
     @property
     def committable(self) -> int:
         return self._read[0] if self._read else self.read_to
 
     def read(self, offsets: Sequence[int], to: int) -> None:
-        """Records up to `to` were read; these of them, in their order, are to be settled.
+        """Records up to `to` were read; `offsets`, ascending, are those to be settled.
 
-        The others need no delivery, so it costs a crash nothing to read them again.
+        The others need no delivery; reading them again after a crash is harmless.
         """
         assert not offsets or self.read_to <= offsets[0] <= offsets[-1] < to, "out of order"
         if self._is_after_lost and offsets:
@@ -72,10 +72,10 @@ class Offsets:
         self.read_to = to
 
     def lose(self, before: int, *, all_are_ours: bool) -> int:
-        """What is below this offset cannot be read any more: how many had still to be?
+        """Offsets below this one cannot be read any more; returns how many were not settled.
 
-        Those that a former owner had settled are not among them. Of others' records, where there
-        are any, only those count that a former owner had seen to be ours.
+        Offsets that a former owner settled do not count. Where other destinations have records,
+        only offsets count that a former owner knew to be of ours.
         """
         first, self.read_to = self.read_to, max(self.read_to, before)
         left = [max(0, min(b + 1, before) - max(a, first)) for a, b in self._left]
@@ -89,7 +89,7 @@ class Offsets:
         return offset < self.left_to and not (self._left and self._left[0][0] <= offset)
 
     def stamp(self, offset: int, timestamp: int) -> None:
-        """From this offset on, records are at least this young; one a fetch is enough."""
+        """From this offset on, records are not older than this; call it once a fetch."""
         self._stamps.append((offset, timestamp))
         if len(self._stamps) > STAMPS_MAX:
             self._stamps = deque(list(self._stamps)[::2])
@@ -112,7 +112,7 @@ class Offsets:
         return len(self._read) - len(self._settled)
 
     def unfinished(self) -> Unfinished:
-        """What a successor is to know, if we get no further."""
+        """What the next owner must know if nothing more is settled."""
         ahead = [(max(first, self.read_to), last) for first, last in self._left]
         ranges = self._unsettled_ranges()
         ranges += [one for one in ahead if one[0] <= one[1]]
@@ -120,7 +120,7 @@ class Offsets:
         return Unfinished(max(self.read_to, self.left_to), ranges)
 
     def _unsettled_ranges(self) -> list[Range]:
-        """Skipped ones may be among them: to read those again does no harm."""
+        """Skipped offsets may be among them: reading those again is harmless."""
         if not self._settled and not self._after_settled:
             return [(self._read[0], self._read[-1])] if self._read else []
         ranges: list[Range] = []
@@ -136,11 +136,11 @@ class Offsets:
         return ranges
 
     def _forget_settled(self) -> None:
-        """One that waits for a day must not keep all in memory that came after it."""
+        """A record that waits for a day must not keep all later offsets in memory."""
         left: deque[int] = deque()
         after_settled: set[int] = set()
         is_after = False
-        last = self._read[-1]  # Stays: what is read next may come after it.
+        last = self._read[-1]  # Stays: the next record read comes after it.
         for offset in self._read:
             if offset in self._settled and offset != last:
                 is_after = True
@@ -154,16 +154,16 @@ class Offsets:
 
     @property
     def span(self) -> int:
-        """How many records are kept in mind: those that a crash now might send again, at least."""
+        """How many offsets are remembered; a crash now sends at most so many records again."""
         return len(self._read)
 
     def is_full(self, span_max: int) -> bool:
-        """Whether no more should be read before some of it is settled."""
+        """Whether reading should stop until some records are settled."""
         return self.span >= span_max or self._runs > RUNS_MAX
 
     @property
     def oldest(self) -> int | None:
-        """The timestamp of the oldest unsettled record, to the precision of a fetch."""
+        """The timestamp of the oldest unsettled record, as precise as one fetch."""
         if not self._read:
             self._stamps.clear()
             return None

@@ -1,4 +1,4 @@
-"""What became of a record, by what the cause was.
+"""The outcomes of a record, by cause.
 
 | outcome   | cause                   | what follows                                           |
 |-----------|-------------------------|--------------------------------------------------------|
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-THROTTLED = "throttled"  # A Retry's reason: a project-wide rate limit, whatever we send.
+THROTTLED = "throttled"  # A Retry's reason: a project-wide rate limit.
 
 
 class Id(NamedTuple):
@@ -39,14 +39,14 @@ class Skip:
 @dataclass(frozen=True, slots=True)
 class Reject:
     reason: str  # Stable, snake_case: a metric label.
-    detail: str = ""  # What the destination said.
+    detail: str = ""  # The destination's words.
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     seconds: float
     reason: str
-    step_seconds: float | None = None  # Then it lasts until the clock's next multiple of it.
+    step_seconds: float | None = None  # Then the hold lasts until the clock's next multiple of it.
 
     def until(self, now: float) -> float:
         at = now + self.seconds
@@ -59,7 +59,7 @@ class Hold:
 class Split:
     reason: str
     detail: str = ""
-    is_size: bool = False  # It was the size: smaller requests are sent from here on.
+    is_size: bool = False  # The request was too large: smaller ones are sent from here on.
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,13 @@ class Resend:
 @dataclass(frozen=True, slots=True)
 class Retry:
     reason: str
-    after_seconds: float | None = None  # None leaves it to our own backoff.
+    after_seconds: float | None = None  # None: our own backoff.
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
     reason: str
-    may_be_content: bool = False  # Where other requests get through, it is about these records.
+    may_be_content: bool = False  # If other requests succeed, these records are the cause.
 
 
 Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry | Pause
@@ -86,7 +86,7 @@ Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry |
 class Verdict:
     """One outcome for every record of a batch: `rest`, but for the listed indexes.
 
-    `holds` names users and devices that must wait, whether or not they have a record in it.
+    `holds` names users and devices to hold, whether or not they have a record in the batch.
     """
 
     rest: Outcome

@@ -1,32 +1,33 @@
-"""How many requests at once: half after failures and slow answers, a few more after successes."""
+"""How many requests at once: halved after failures, fewer after slow answers, more after
+successes."""
 
 from random import Random
 
 from consumers.delivery.destination import Limits
 from consumers.delivery.outcomes import Pause, Retry
 
-START = 32.0  # And one more with each answer, until the first sign that it is too much.
-CUT_SECONDS = 1.0  # One bad moment costs one halving, however many requests were in it.
-CEILING_SECONDS = 600.0  # How long a size that was refused is not tried again.
+START = 32.0  # One more with each answer, until the first failure.
+CUT_SECONDS = 1.0  # At most one halving in this time, however many requests failed.
+CEILING_SECONDS = 600.0  # How long a refused size is not tried again.
 TOO_MANY_REJECTS = "too_many_rejects"
 SLOW_CUT = 0.9
-SLOW_LIMIT_MIN = 8.0  # Slowness alone never asks for less.
+SLOW_LIMIT_MIN = 8.0  # Slow answers alone never reduce it further.
 SLOW_FACTOR = 2.0
-SLOW_SECONDS = 0.1  # Less than this may be our own doing.
-LEAST_SECONDS = 30.0  # For so long, at least, the quickest answer is remembered.
+SLOW_SECONDS = 0.1  # A smaller difference may be caused by this process.
+LEAST_SECONDS = 30.0  # How long the quickest answer is remembered, at least.
 USUAL_WEIGHT = 0.1
 NEVER = float("-inf")
 _TIMEOUTS = ("timeout", "status_408", "status_504")
 
 
 class Wait:
-    """Until when a destination told us to wait; shared by what uses the same key."""
+    """Until when a destination told us to wait; shared by all topics of the same API key."""
 
     until = 0.0
 
 
 class Latency:
-    """Whether answers take longer than they need: then our requests queue at the far end."""
+    """Whether answers take much longer than the quickest: our requests queue there."""
 
     def __init__(self) -> None:
         self._usual = 0.0
@@ -34,7 +35,7 @@ class Latency:
         self._renewed_at = NEVER
 
     def is_slow(self, seconds: float, now: float) -> bool:
-        """After one more answer, that took so long."""
+        """Take one more answer's time; returns whether answers are slow now."""
         if now > self._renewed_at + LEAST_SECONDS:
             self._least_before, self._least = self._least, seconds
             self._renewed_at = now
@@ -45,14 +46,14 @@ class Latency:
 
 
 class Pace:
-    """`in_flight_max`, `records_max` and `bytes_max` are what may go at this moment."""
+    """`in_flight_max`, `records_max` and `bytes_max` limit what may be sent now."""
 
     def __init__(self, limits: Limits, random: Random, wait: Wait | None = None) -> None:
         self._limits = limits
         self._policy = limits.policy
         self._random = random
         self._wait = wait or Wait()
-        # Where requests are alike, a slow answer says something.
+        # Latencies are comparable only where all requests have one record.
         self._latency = Latency() if limits.records == 1 else None
         self._limit = min(START, float(limits.concurrency))
         self._failures = 0
@@ -63,14 +64,14 @@ class Pace:
         self._rejected = self._judged = 0.0
         self.bytes_max = limits.bytes
         self.records_max = limits.records
-        self.paused: str | None = None  # The reason, while nothing gets through.
+        self.paused: str | None = None  # The reason, while the destination is paused.
 
     @property
     def paused_until(self) -> float:
         return max(self._open_until, self._wait.until)
 
     def probe_seconds(self, now: float) -> float:
-        """Until the next probe of a paused destination; 0 where it is not paused."""
+        """Seconds until the next probe of a paused destination; 0 where it is not paused."""
         return max(0.0, self._open_until - now) if self.paused else 0.0
 
     @property
@@ -82,7 +83,7 @@ class Pace:
         return self.paused is not None
 
     def answered(self, seconds: float, now: float) -> None:
-        """The destination did its work, whatever it said of single records."""
+        """The destination answered, whatever its answer says of single records."""
         if now < self._wait.until:
             return  # It was sent before we were told to wait.
         self._failures = 0
@@ -99,7 +100,7 @@ class Pace:
             self.bytes_max = min(grown, max(self.bytes_max, self._bytes_ceiling * 15 // 16))
 
     def _adapt(self, seconds: float, now: float) -> None:
-        """One more at once, or fewer where answers grow slow."""
+        """Allow one more at once, or fewer where answers are slow."""
         if self._latency is None or not self._latency.is_slow(seconds, now):
             more = 1.0 if self._cut_at == NEVER else 1.0 / self._limit
             self._limit = min(self._limits.concurrency, self._limit + more)
@@ -108,7 +109,7 @@ class Pace:
             self._limit = max(SLOW_LIMIT_MIN, self._limit * SLOW_CUT)
 
     def too_large(self, size: int, now: float) -> None:
-        """So many bytes of records were refused (413)."""
+        """A request with so many bytes of records was refused (413)."""
         if size <= self._bytes_ceiling:
             self._bytes_ceiling = size
             self._ceiling_until = now + CEILING_SECONDS
@@ -130,15 +131,15 @@ class Pace:
             case Retry(reason):
                 self._failures += 1
                 opens_at = self._policy.failures_to_open
-                # What was in flight when the others failed tells us nothing new.
+                # Requests that were in flight when the pause began do not prolong it.
                 if self._failures >= opens_at and now >= self._open_until:
                     self.paused = reason
                     self._open_until = now + self.backoff(self._failures - opens_at)
 
     def judged(self, records: int, rejected: int) -> bool:
-        """Whether so many are refused that something else than the records must be wrong."""
+        """Whether so many records are rejected that the destination must be paused."""
         if self.paused == TOO_MANY_REJECTS:
-            # A probe that gets through says that it is over; one that does not was alone.
+            # A delivered probe ends the pause; a rejected one does not.
             if rejected:
                 return True
             self._rejected = self._judged = 0.0

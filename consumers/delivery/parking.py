@@ -1,9 +1,9 @@
-"""What is parked: the keys whose records wait in Kafka, not in memory.
+"""Parked records: keys whose records wait in Kafka, not in memory.
 
-`ampgate.parked` is co-partitioned with the topics that it serves. Whoever reads a partition of
-them reads the same one of the parked, to its end before anything else; so it knows which keys are
-parked, and parks what comes after of the same keys. Of the parked records themselves it keeps the
-offsets, and reads them again when their time has come.
+`ampgate.parked` is co-partitioned with the topics that it serves. The owner of a partition reads
+the parked partition of the same number to its end first; so it knows which keys are parked, and
+parks later records of these keys, too. Of the parked records it keeps the offsets, and reads the
+records again when they are due.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ class Unparked:
 
 
 class Original(NamedTuple):
-    """A record of the partition of the same number, by which it is known again."""
+    """A record in the topic's partition of the same number, identified by offset and timestamp."""
 
     offset: int
     timestamp: int
@@ -42,27 +42,27 @@ class ParkedKey:
     due_at: float
     reason: str
     unloaded: deque[int] = field(default_factory=deque)  # Offsets, ascending.
-    loaded: int = 0  # Entries of it in memory.
+    loaded: int = 0  # Its entries in memory.
     last_loaded: int = -1
-    # The first of those unloaded last: how often it failed alone, and after how many deliveries.
+    # The first entry unloaded last: its offset, lone failures, and deliveries at the last of them.
     suspect: tuple[int, int, int] = (-1, 0, -1)
 
     def is_next(self, offset: int) -> bool:
-        """Whether this one may be lined up now without overtaking another."""
+        """Whether this one may be queued now without overtaking another."""
         if not self.unloaded or self.unloaded[0] != offset:
             return False
         return self.loaded == 0 or offset > self.last_loaded
 
 
 class ParkedPartition:
-    """One partition of the parked, as far as it is one destination's and one topic's."""
+    """One partition of the parked topic: the records of one destination and topic."""
 
     def __init__(self) -> None:
         self.keys: dict[str, ParkedKey] = {}
         self._coming: dict[str, set[int]] = {}  # By key: original offsets, not yet seen here.
-        # What a former process parked: original offsets, with the records' timestamps. Others may
-        # have these offsets after the topic was deleted and made again. Only of those that may be
-        # read again.
+        # What a former process parked: original offsets, with the records' timestamps (other
+        # records have these offsets once the topic was deleted and created again). Only offsets
+        # that may be read again are kept.
         self.seen: dict[int, int] = {}
         self._lowest_seen: list[int] = []  # A heap.
         self._due: dict[str, None] = {}  # Due, with something unloaded.
@@ -74,7 +74,7 @@ class ParkedPartition:
         return key in self.keys or self.is_behind(key)
 
     def __bool__(self) -> bool:
-        """Whether anybody waits here."""
+        """Whether any key waits here."""
         return bool(self.keys or self._behind is None or self._behind)
 
     def is_behind(self, key: str) -> bool:
@@ -82,9 +82,9 @@ class ParkedPartition:
         return self._behind is None or key in self._behind
 
     def wait_behind(self, keys: Iterable[str] | None) -> None:
-        """These keys, and from now on only these, have older records parked elsewhere.
+        """Set the keys that have older records parked in other partitions.
 
-        None: it is not known yet who has, so all wait.
+        None: it is not known yet which have, so all wait.
         """
         waited = [key for key in self.keys if self.is_behind(key)]
         self._behind = None if keys is None else frozenset(keys)
@@ -93,7 +93,7 @@ class ParkedPartition:
                 self._line_up(key)
 
     def park(self, key: str, offset: int, until: float, reason: str) -> ParkedKey:
-        """A record of this key is on its way here."""
+        """A record of this key is about to be parked here."""
         parked = self._of(key, until, reason)
         self._coming.setdefault(key, set()).add(offset)
         return parked
@@ -113,18 +113,18 @@ class ParkedPartition:
             self._line_up(key)
 
     def know(self, original: Original) -> None:
-        """A former process parked this one, and it may be read again."""
+        """A former process parked this one, and its original may be read again."""
         if original.offset not in self.seen:
             heappush(self._lowest_seen, original.offset)
         self.seen[original.offset] = original.timestamp
 
     def forget_seen(self, before: int) -> None:
-        """Those below this offset of the original partition will not be read again."""
+        """Forget offsets of the original partition that will not be read again."""
         while self._lowest_seen and self._lowest_seen[0] < before:
             del self.seen[heappop(self._lowest_seen)]
 
     def lose(self, before: int) -> list[int]:
-        """Offsets below `before` are gone from Kafka; returns those that somebody waited for."""
+        """Offsets below `before` are gone from Kafka; returns those of records that waited."""
         lost: list[int] = []
         for key, parked in list(self.keys.items()):
             while parked.unloaded and parked.unloaded[0] < before:
@@ -135,7 +135,7 @@ class ParkedPartition:
         return lost
 
     def loads(self, key: str, offset: int, now: float) -> bool:
-        """Whether this record's time has come; then it counts as loaded."""
+        """Whether this record is due; then it counts as loaded."""
         parked = self.keys.get(key)
         if parked is None or parked.due_at > now or not parked.is_next(offset):
             return False
@@ -153,7 +153,7 @@ class ParkedPartition:
         return parked is not None and bool(parked.unloaded) and parked.unloaded[0] < offset
 
     def unload(self, key: str, offsets: Sequence[int], until: float, reason: str) -> None:
-        """These have to wait again, and need not do so in memory."""
+        """These are held again, and leave memory."""
         parked = self.keys[key]
         parked.loaded -= len(offsets)
         parked.unloaded = deque(sorted([*offsets, *parked.unloaded]))
@@ -170,7 +170,7 @@ class ParkedPartition:
             _, key = heappop(self._alarms)
             parked = self.keys.get(key)
             if self.is_behind(key):
-                continue  # It is lined up again when it is free.
+                continue  # It is queued again when it need not wait any more.
             if parked is not None and parked.unloaded and parked.due_at <= now:
                 self._due[key] = None
 
@@ -179,7 +179,7 @@ class ParkedPartition:
         return self._alarms[0][0] if self._alarms else None
 
     def wanted(self) -> int | None:
-        """The lowest offset whose time has come."""
+        """The lowest offset that is due."""
         return min(
             (
                 parked.unloaded[0]
@@ -191,7 +191,7 @@ class ParkedPartition:
         )
 
     def records(self) -> int:
-        """How many wait here, unloaded or on their way."""
+        """How many wait here, unloaded or about to be parked."""
         unloaded = sum(len(parked.unloaded) for parked in self.keys.values())
         return unloaded + sum(len(offsets) for offsets in self._coming.values())
 
@@ -213,7 +213,7 @@ class ParkedPartition:
 
 
 def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:
-    """When the time of a parked record has come."""
+    """When a parked record is due, on our clock."""
     if letter.not_before is None:
         return now
     parked_at = record.timestamp / 1000 if letter.parked_at is None else letter.parked_at

@@ -11,21 +11,21 @@ KNOWN_MAX = 50_000
 
 
 class Meter:
-    """For each id, the time at which all that was sent of it would have been due at its rate.
+    """For each id, when all that was sent of it would have been due at the allowed rate.
 
-    With at most `batch_size` records a request, no window sees more than the rate allows.
+    With at most `batch_size` records a request, no window has more than the rate allows.
     """
 
     def __init__(self, rate: Rate, batch_size: int) -> None:
         assert batch_size <= rate.burst < rate.records
         self._interval = rate.interval
         self._slack = (rate.burst - batch_size) * rate.interval
-        # Among others, once in a request is too seldom to exceed any rate.
+        # In a batch with other ids, once a request is too seldom to exceed any rate.
         self._seldom = 1 if batch_size > 1 else 0
         self._due: dict[Id, float] = {}
 
     def sent(self, batch: Sequence[Encoded], now: float) -> Iterator[tuple[Id, float]]:
-        """These go out now; yields the ids that have to wait from here on, and until when."""
+        """These are sent now; yields the ids to hold from here on, and until when."""
         if len(self._due) > KNOWN_MAX:
             self._due = {identity: due for identity, due in self._due.items() if due > now}
         yield from self._counted("user", Counter([one.user_id for one in batch]), now)

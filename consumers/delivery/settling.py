@@ -29,7 +29,7 @@ FAILS_ALONE = "it fails alone, others do not"
 
 
 class Answered(NamedTuple):
-    """What is the same for every record of a batch."""
+    """Facts that are the same for every record of a batch."""
 
     batch_size: int
     status: int | None
@@ -48,7 +48,7 @@ class Settling:
         self._waits = waits
 
     def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
-        """Act on what the destination said; the verdict is returned to be counted."""
+        """Act on the destination's reply; returns the verdict, for the metrics."""
         verdict = self._judging.judge(batch, reply, now)
         for identity, hold in verdict.holds.items():
             self._waits.clocks.hold(identity, hold.until(now), hold.reason)
@@ -81,13 +81,13 @@ class Settling:
             left: list[Entry] = []
             for entry, outcome in zip(entries, outcomes, strict=True):
                 left += self._follow(lane, entry, outcome, answered)
-            # Of a key, all or none: what waits must not be older than what is in line.
+            # All entries of a key or none: held entries must not be older than queued ones.
             stopped = {entry.encoded.key for entry in left if self._waits.is_held(entry)}
             stopped.update(lane.waiting)
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
             again = [entry for entry in left if entry.encoded.key not in stopped]
             if isinstance(verdict.rest, Split) and len(again) < len(left):
-                lane.seek(len(left))  # Halves would be forgotten while they wait.
+                lane.seek(len(left))  # Halves are lost when entries are held.
             self._put_back(lane, again, verdict, now)
         if lane.waiting:
             lane.release(self._waits.is_held)
@@ -110,7 +110,7 @@ class Settling:
     def _follow(
         self, lane: Lane, entry: Entry, outcome: Outcome, answered: Answered
     ) -> Sequence[Entry]:
-        """Do what the outcome asks for; returns what must go out again, now or later."""
+        """Apply the outcome; returns the entries to send again, now or later."""
         if entry.parts and not isinstance(outcome, Delivered | Skip):
             return self._taken_apart(entry, outcome, answered)
         is_alone = answered.batch_size == 1
@@ -143,7 +143,7 @@ class Settling:
         return ()
 
     def _taken_apart(self, entry: Entry, outcome: Outcome, answered: Answered) -> Sequence[Entry]:
-        """What was merged goes again as it came; one by one, if one of them may be bad."""
+        """Merged records are sent again as they were read; alone, if one of them may be bad."""
         if isinstance(outcome, Hold):
             self._hold(entry, outcome, answered.now)
         is_alone = answered.batch_size == 1 and isinstance(outcome, Split | Retry | Pause)
@@ -155,20 +155,20 @@ class Settling:
         return entry.parts
 
     def _is_poison(self, entry: Entry) -> bool:
-        """Whether a record that failed alone has done so too often while others got through."""
+        """Whether a record failed alone too often while others succeeded."""
         entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries
         entry.failed_after = self._judging.deliveries
         return entry.lone_failures >= self._policy.lone_failures_max
 
     def _let_others_go_first(self, entry: Entry, outcome: Retry | Pause, now: float) -> None:
-        """Hold the key of a record that failed alone: do the others of its lane get through?"""
+        """Hold the key of a record that failed alone, to see whether others succeed."""
         seconds = self._pace.backoff(entry.attempts)
-        if isinstance(outcome, Pause):  # The next probe is another's.
+        if isinstance(outcome, Pause):  # The next probe is another key's.
             seconds = self._pace.probe_seconds(now) + min(seconds, self._policy.lone_seconds_max)
         self._waits.clocks.hold(Id("key", entry.encoded.key), now + seconds, outcome.reason)
 
     def _hold(self, entry: Entry, hold: Hold, now: float) -> None:
-        """The destination said that it has to wait, by its index: whose clock is it?"""
+        """Whose hold it is that the destination asked for by a record's index."""
         clocks = self._waits.clocks
         named = next((one for one in entry.ids[1:] if clocks.of((one,))), entry.ids[0])
         clocks.hold(named, hold.until(now), hold.reason)

@@ -1,4 +1,4 @@
-"""The stock: every record that was read and has not left, and the letters that take some elsewhere.
+"""The stock: every record that was read and is not settled, and the letters to other topics.
 
 It knows what each partition may commit, and how many bytes are in memory.
 """
@@ -13,7 +13,7 @@ from schemas.records import Record, TopicPartition
 
 _parts = attrgetter("parts")
 LETTERS_MAX = 10_000
-RECORD_BYTES = 1000  # What a record in memory costs besides its body.
+RECORD_BYTES = 1000  # Memory of a record besides its body.
 
 
 class Stock:
@@ -21,7 +21,7 @@ class Stock:
         self._bytes_max = bytes_max
         self.bytes = 0
         self.offsets: dict[TopicPartition, Offsets] = {}
-        # Of partitions not yet read from: what is committed, and what a former owner left.
+        # What is committed, and what a former owner left, of partitions not read from yet.
         self.committed: dict[TopicPartition, int] = {}
         self.left: dict[TopicPartition, Unfinished] = {}
         self.dead: deque[Letter] = deque()
@@ -42,7 +42,7 @@ class Stock:
         return offsets
 
     def offsets_from(self, place: TopicPartition, offset: int) -> Offsets:
-        """Of a partition of which nothing was read yet they begin here."""
+        """The partition's offsets; if nothing of it was read yet, they begin at this offset."""
         offsets = self.offsets.get(place)
         if offsets is None:
             self.committed.pop(place, None)
@@ -50,7 +50,7 @@ class Stock:
         return offsets
 
     def restart(self, place: TopicPartition) -> bool:
-        """Forget what was read of a partition, once nothing of it is unsettled."""
+        """Forget a partition's offsets, once nothing of it is unsettled."""
         offsets = self.offsets.get(place)
         if offsets is not None and offsets.span > 0:
             return False
@@ -85,7 +85,7 @@ class Stock:
         self.bytes += size_of(entries)
 
     def forget(self, entries: Iterable[Entry]) -> None:
-        """They are in memory no more, settled or not."""
+        """These are not in memory any more, settled or not."""
         self.bytes -= size_of(entries)
 
     def bury(
@@ -99,7 +99,7 @@ class Stock:
         self.leaving.append(Letter(entry, reason, "", first_failed_at, until, now))
 
     def depart(self, entry: Entry) -> None:
-        """Another topic has it."""
+        """Settle a record that another topic has."""
         if entry.offsets.is_ours:
             self.done(entry.offsets, (entry,))
         else:
@@ -131,7 +131,7 @@ class Stock:
 
 
 def size_of(entries: Iterable[Entry]) -> int:
-    """The bytes in memory: of merged ones, those that they were merged of."""
+    """The bytes in memory, of the entries as they were before they were merged."""
     sizes = [
         size_of(entry.parts) if entry.parts else RECORD_BYTES + len(entry.encoded.body)
         for entry in entries

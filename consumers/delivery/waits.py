@@ -11,7 +11,7 @@ from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.stock import Stock, size_of
 from schemas.records import TopicPartition
 
-RELIEF_SECONDS = 0.25  # How often memory is looked through for what could wait in Kafka.
+RELIEF_SECONDS = 0.25  # How often held records are checked for parking.
 
 
 class Waits:
@@ -27,7 +27,7 @@ class Waits:
         self.clocks = Clocks()
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
         self.parked: dict[int, ParkedPartition] = {}
-        self.parkable: set[int] = set()  # The partitions that the topic of the parked has, of ours.
+        self.parkable: set[int] = set()  # Our partitions that the parked topic has, too.
 
     @property
     def is_calm(self) -> bool:
@@ -49,7 +49,7 @@ class Waits:
     def wake(self, now: float) -> None:
         """Requeue expired holds; park the longer ones."""
         for parked in self.parked.values():
-            parked.wake(now)  # Else `wakes_at` would name the same past moment for ever.
+            parked.wake(now)  # Else `wakes_at` would return the same past moment for ever.
         if self.clocks.wake(now):
             for lane in self._line:
                 if lane.waiting and lane.idle:
@@ -64,13 +64,13 @@ class Waits:
                     self._line.enter(lane)
 
     def _has_to_wait(self, entry: Entry) -> bool:
-        """It is held, or older ones of its key are parked."""
+        """Whether it is held, or older ones of its key are parked."""
         parked = self.parked.get(entry.record.partition)
         is_behind = parked is not None and entry.parked is None and entry.encoded.key in parked
         return is_behind or self.is_held(entry)
 
     def set_aside(self, lane: Lane, now: float) -> None:
-        """Park what would wait too long in memory, or takes too much room there."""
+        """Park records that would be held too long in memory, or that take too much of it."""
         if lane.place.partition not in self.parkable or not (lane.waiting and lane.idle):
             return
         is_pressed = self._is_pressed(lane)
@@ -80,7 +80,7 @@ class Waits:
         parked, policy = self.parked_of(lane.place.partition), self._limits.policy
         for key, entries in list(lane.waiting.items()):
             clock = self.clocks.of(entries[0].ids)
-            # In an outage all records wait; one that failed many times may have another cause.
+            # In an outage all records wait; one that failed many times may be bad itself.
             is_in_the_way = is_pressed and (
                 self._pace.paused is None or entries[0].attempts >= policy.attempts_max
             )
@@ -108,7 +108,7 @@ class Waits:
                     self._stock.park(entry, reason, until, now)
 
     def _is_pressed(self, lane: Lane) -> bool:
-        """Whether what waits in this lane leaves no room for others."""
+        """Whether held records of this lane leave no room for others."""
         if not lane.is_parked and lane.offsets.is_full(self._limits.span_max):
             return True
         if self._stock.has_room:
@@ -123,7 +123,7 @@ class Waits:
         return parked
 
     def wait_behind(self, partition: int, keys: Iterable[str] | None) -> None:
-        """Of these keys of a partition, and of no others, older records are parked elsewhere."""
+        """Set the keys of a partition that have older records parked in other partitions."""
         self.parked_of(partition).wait_behind(keys)
 
     def wants(self, now: float) -> TopicPartition | None:
@@ -155,9 +155,9 @@ class Waits:
         return sum(len(waits) for lane in self._line for waits in lane.waiting.values())
 
     def waiting_in(self, place: TopicPartition, now: float) -> int:
-        """Records of a partition that are held, or parked and not due: they wait for a known time.
+        """How many records of a partition are held, or parked and not due.
 
-        What is due waits for room, if there is none.
+        Due records count only while memory has no room for them.
         """
         lanes = [lane for lane in self._line if lane.place == place]
         found = sum(len(waits) for lane in lanes for waits in lane.waiting.values())
@@ -182,7 +182,8 @@ class Waits:
                         yield entries[0].offset, held
         if place.topic == self._parked_topic and place.partition in self.parked:
             for key in self.parked[place.partition].keys.values():
-                if key.unloaded and key.last_loaded >= 0:  # Else its record says it itself.
+                # One that was never loaded has its time in its headers.
+                if key.unloaded and key.last_loaded >= 0:
                     yield key.unloaded[0], Held("key", key.reason, key.due_at)
 
     def _held(self, entry: Entry) -> Held | None:

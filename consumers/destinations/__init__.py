@@ -13,9 +13,9 @@ from schemas.vendors.vendor import ConfiguredDestination
 def destinations_of(
     config: ConfiguredDestination, among: Sequence[ConfiguredDestination] = ()
 ) -> Sequence[Destination]:
-    """What one configured destination amounts to: one for each topic that it reads.
+    """The parts of one configured destination: one for each topic that it reads.
 
-    `among` are all that are configured: what this one does not want, another may.
+    `among` are all configured ones: a record that this one does not want may be another's.
     """
     build: Callable[[ConfiguredDestination], Sequence[Destination]]
     build = resolve_name(vendor_of(config).destinations)

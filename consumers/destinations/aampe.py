@@ -43,11 +43,11 @@ from schemas.records import Record
 from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination
 
-CONCURRENCY = 256  # At 100 ms an answer it takes as many for thousands a second.
+CONCURRENCY = 256  # With answers of 100 ms, thousands a second need as many.
 LANES = 64
 SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (aampe.md#answers).
 THROTTLED_SECONDS = 5.0
-TAKEN = (200, 201, 202)  # Its pages say 202, or 200 (aampe.md#answers).
+TAKEN = (200, 201, 202)  # Aampe documents 202 on one page and 200 on another (aampe.md#answers).
 EVENTS_PATH = "/v1/events"
 PROPERTIES_PATH = "/v1/properties"
 
@@ -64,7 +64,7 @@ class Refusal(Struct):
 
 
 class Details(Struct):
-    """What Aampe is told of an event besides what decides its fate."""
+    """The fields of an event that are sent to Aampe, besides those that `encode` reads anyway."""
 
     event_properties: Raw = ABSENT
     user_properties: Raw = ABSENT
@@ -77,7 +77,7 @@ _details = msgspec.json.Decoder(Details)
 
 
 def destinations(config: AampeDestination) -> Sequence[Destination]:
-    """Of group properties it takes none."""
+    """Aampe takes no group properties."""
     return (AampeEvents(config), AampeProperties(config))
 
 
@@ -120,7 +120,7 @@ class _Aampe:
                 return by_status(response)
 
     def _context(self, value: bytes) -> dict[str, Raw]:
-        """The fields of the record that the destination asks for, those that are there."""
+        """The record's fields that `metadata_fields` names, those that are present."""
         if not self._metadata_fields:
             return {}
         members = _members.decode(value)
@@ -175,7 +175,7 @@ class AampeEvents(_Aampe):
         return Encoded(body, key, facts.user_id, facts.device_id, EVENTS_PATH)
 
     def _metadata(self, event_properties: Raw, value: bytes) -> bytes:
-        """The event's properties, and the context; of the same name, the event's own."""
+        """The event's properties and the context; where both have a name, the event's value."""
         if context := self._context(value):
             return msgspec.json.encode({**context, **_object(event_properties)})
         is_object = bytes(memoryview(event_properties)[:1]) == b"{"
@@ -198,7 +198,7 @@ class AampeProperties(_Aampe):
 
 
 def _properties(given: Mapping[str, Raw]) -> tuple[dict[str, Raw], int]:
-    """`$set` and plain values; and how many operations are left out: Aampe has none."""
+    """`$set` and plain values; and how many other operations are left out, as Aampe has none."""
     plain = {name: value for name, value in given.items() if not name.startswith("$")}
     operations = len(given) - len(plain)
     if bytes(memoryview(given.get("$set", ABSENT))[:1]) == b"{":
@@ -207,7 +207,7 @@ def _properties(given: Mapping[str, Raw]) -> tuple[dict[str, Raw], int]:
 
 
 def _object(raw: Raw) -> dict[str, Raw]:
-    """Its members; what is absent, or null, has none."""
+    """The members of a JSON object; none where it is absent or null."""
     return {} if raw is ABSENT or bytes(raw) == b"null" else _members.decode(raw)
 
 
@@ -222,7 +222,7 @@ def _timezone(zone: object) -> bytes:
 
 
 def _is_taken(response: Response) -> bool:
-    """Its success is documented by the status only, with any JSON; a page is none, nor is this."""
+    """Any JSON that is no error: Aampe documents only the status of a success."""
     if response.status not in TAKEN or response.body in (b"null", b""):
         return response.status in TAKEN
     match json_of(response):
@@ -237,7 +237,7 @@ def _is_taken(response: Response) -> bool:
 
 
 def _problems(response: Response) -> str:
-    """Which fields are wrong, and how: the list also repeats the input, which may be long."""
+    """Which fields are wrong, and why, without the input that the list repeats: it may be long."""
     try:
         problems = _refusal.decode(response.body).detail
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,6 +1,6 @@
 """Amplitude's `/batch`: it names records by their index in the request (amplitude.md#bad-request).
 
-A 400 or 429 stores nothing: whoever is not named goes out again at once
+A 400 or 429 stores nothing: the records that it does not name are sent again at once
 (amplitude.md#partial-success).
 """
 
@@ -43,7 +43,7 @@ EVENTS = Rate(records=30_000, seconds=30.0, burst=4000)
 
 
 def destinations(config: AmplitudeDestination) -> Sequence[Destination]:
-    """One for each topic; the last two as events, or through paths of their own."""
+    """One for each topic; updates of properties go as events, or through their own paths."""
     if config.user_properties_via == "batch":
         return (
             AmplitudeEvents(config),

@@ -21,11 +21,11 @@ from consumers.delivery.outcomes import (
 from consumers.destinations.answers import DETAIL_MAX, by_status, json_of, text_of
 
 THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (amplitude.md#per-user-limits).
-QUOTA_STEP_SECONDS = 3600.0  # The daily quota moves on by the hour (amplitude.md#per-user-limits).
+QUOTA_STEP_SECONDS = 3600.0  # The daily quota's window moves by the hour, as above.
 
 
 class Answer(msgspec.Struct):
-    """The members of an error body that say who is to blame (amplitude.md#bad-request)."""
+    """The members of an error body that name records or ids (amplitude.md#bad-request)."""
 
     error: str = ""
     missing_field: str | None = None
@@ -42,7 +42,7 @@ class Answer(msgspec.Struct):
 
 _answer = msgspec.json.Decoder(Answer, strict=False)
 _OF_REQUEST = ("invalid request path", "missing request body")  # Errors (amplitude.md#request).
-# A body of Amplitude's has a `code`, or names somebody; `error` alone others say, too.
+# Amplitude's bodies have a `code`, or name records; a proxy's may have `error`, too.
 _OWN = frozenset({"code", *Answer.__struct_fields__}) - {"error"}
 
 
@@ -77,10 +77,10 @@ def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
             named[index] = _hold_of(batch[index], holds, wait)
     if named or any(_is_held(encoded, holds) for encoded in batch):
         return Verdict(Resend(), named, holds)
-    # Nobody is named who is in it: it speaks of the project, or of somebody we have to find.
+    # It names no record of the batch: the cause is the project, or a record to be found.
     if response.status == 429:
         return Verdict(Retry("throttled", wait or THROTTLED_SECONDS), {}, holds)
-    # A load balancer's page (amplitude.md#hosts), or a request that did not arrive as it was sent.
+    # A load balancer's page (amplitude.md#hosts), or a request that was changed on its way.
     is_incomplete = answer.missing_field is not None and len(batch) > 0
     is_of_request = is_incomplete or answer.error.lower().startswith(_OF_REQUEST)
     if is_of_request or not is_own(response):
@@ -131,7 +131,7 @@ def _is_held(encoded: Encoded, holds: Mapping[Id, Hold]) -> bool:
 
 
 def _hold_of(encoded: Encoded, holds: Mapping[Id, Hold], wait: float | None) -> Outcome:
-    """A throttled event whose user or device is named waits on that clock, else on its key's."""
+    """Hold a throttled event by the user or device that the answer names, else by its key."""
     if _is_held(encoded, holds):
         return Resend()
     return Hold(wait or THROTTLED_SECONDS, "throttled")

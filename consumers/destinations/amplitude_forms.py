@@ -1,7 +1,7 @@
-"""Amplitude's `/identify` and `/groupidentify`: a form in, plain text out, and nobody is named.
+"""Amplitude's `/identify` and `/groupidentify`: a form in, plain text out; no record is named.
 
 There is no dedupe, and two identifications of one user in one request are throttled
-(amplitude.md#identify). So what waits of one user is merged into one.
+(amplitude.md#identify). So queued updates of one user are merged into one.
 """
 
 import re
@@ -35,10 +35,11 @@ from schemas.vendors.amplitude import AmplitudeDestination
 # 1 MB is documented for one of them (amplitude.md#group-identify); encoded, JSON can be three times
 # as long.
 BYTES_MAX = 300_000
-# 1,800 an hour; what is over is dropped without a word (amplitude.md#per-user-limits).
+# 1,800 an hour; more are dropped without an error (amplitude.md#per-user-limits).
 UPDATES = Rate(records=1800, seconds=3600.0, burst=60)
 _NO_KEY = re.compile("^invalid[ _]api[ _]key", re.IGNORECASE)
-_CODE = re.compile("[a-z]+(_[a-z]+)+")  # As `missing_event`: a proxy says sentences, or pages.
+# A code such as `missing_event`; a proxy answers with a sentence or a page.
+_CODE = re.compile("[a-z]+(_[a-z]+)+")
 
 
 class _Form:
@@ -121,7 +122,7 @@ class AmplitudeGroupIdentify(_Form):
 
 
 def _merge_identifications(first: Encoded, later: Encoded) -> Encoded | None:
-    # One event counts for both its ids, so both have to be the same.
+    # An event counts for its user and its device, so both have to be the same.
     if (first.user_id, first.device_id) != (later.user_id, later.device_id):
         return None
     body = merged_identification(first.body, later.body)

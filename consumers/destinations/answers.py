@@ -1,8 +1,8 @@
 """What a status means for every destination, and whether an answer is the destination's own.
 
 A proxy, a firewall or a sign-in page may answer in its place. Such an answer says nothing about the
-data: nothing is delivered, nothing is dead. The destination is paused, and only a record that fails
-alone while others get through is to blame after all (contract.md#delivery).
+records: none is delivered, none is rejected. The destination is paused; only a record that fails
+alone while others succeed is rejected (contract.md#delivery).
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,17 @@ from consumers.delivery.destination import Response
 from consumers.delivery.outcomes import Pause, Retry, Verdict
 
 DETAIL_MAX = 1000
-# What a body holds, as far as it is JSON.
+# A body that is JSON.
 Json: TypeAlias = Mapping[str, object] | list[object] | str | float | bool | None
 NotJson = msgspec.UnsetType
 NOT_JSON = msgspec.UNSET
 
 
 def by_status(response: Response) -> Verdict:
-    """For a status that says nothing of single records; 408, 425 and most 5xx never come here."""
+    """For a status that says nothing about single records.
+
+    408, 425 and most 5xx never get here (`consumers/delivery/border.py`).
+    """
     status = response.status
     if 300 <= status < 500:
         return Verdict(Pause(f"status_{status}", may_be_content=True))

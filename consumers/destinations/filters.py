@@ -1,8 +1,8 @@
 """Which records a destination wants: by source, by `where` and by the header `opted_out`.
 
-A record that nobody could use is dead whatever its values, so a filter looks only at what the
-destination could send. Reasons: `opted_out`, its sender does not want it there; `other_source`;
-`other_region`, another destination of the type wants it; `no_region`, none does.
+A record that no destination could use is dead whatever its values, so a filter sees only records
+that the destination could send. Reasons: `opted_out`, its sender does not want it there;
+`other_source`; `other_region`, another destination of the type wants it; `no_region`, none does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ from schemas.records import Record, source_of
 from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
-OPERATED = ("user_properties", "group_properties")  # Here a value may stand below `$set`.
+OPERATED = ("user_properties", "group_properties")  # In these, a value may be below `$set`.
 
 
 class Filtered:
-    """A destination that gets only what its senders, its `sources` and its `where` let through."""
+    """The destination, restricted to the records that sender, `sources` and `where` allow."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Filtered:
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
         headers = record.headers
-        # Most records have one header, the source's: a call to look at it would be felt.
+        # Most records have one header, the source's; a function call here would be measurable.
         may_opt_out = len(headers) > 1 or (headers and headers[0][0] == OPTED_OUT)
         if may_opt_out and opted_out(headers, self._type):
             return Skip("opted_out")
@@ -86,7 +86,7 @@ class Filter:
         return self._sources is None or source in self._sources
 
     def matches(self, value: bytes) -> bool:
-        """Reads only the fields that are asked about; one that is absent matches nothing."""
+        """Reads only the fields of the conditions; an absent field matches nothing."""
         try:
             return self._top.hold(value) and self._hold_below(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -105,7 +105,7 @@ class Filter:
 
 
 class _Conditions:
-    """Of one object: for each field the values that are wanted."""
+    """The conditions on one object: for each field the values that are wanted."""
 
     def __init__(self, wanted: Mapping[str, frozenset[tuple[bool, Value]]]) -> None:
         self._wanted = tuple(wanted.values())
@@ -129,7 +129,7 @@ class _Conditions:
 
 
 def _reader(names: Sequence[str], each: object = Raw) -> msgspec.json.Decoder[Struct]:
-    """Reads these members and passes over the others: a tenth of the time of reading all."""
+    """Reads these members and skips the others, which takes a tenth of the time."""
     fields = [(f"f{index}", each, UNSET) for index in range(len(names))]
     rename = {f"f{index}": name for index, name in enumerate(names)}
     return msgspec.json.Decoder(msgspec.defstruct("Wanted", fields, rename=rename, gc=False))

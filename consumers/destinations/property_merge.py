@@ -1,13 +1,12 @@
-"""Two waiting updates of one user's or group's properties as one, when that is exactly the same.
+"""Two queued updates of one user's or group's properties as one, if the effect is exactly the same.
 
-Theory of operation. Properties do not know each other, so updates of different ones stand side by
-side in one record, whose operations may then be applied in any order. Where both updates name one
-property, the second operation is composed with the first into a single one: an SDK lets a property
-be used by one operation only (amplitude.md#property-operations). What cannot be said so is not
-merged; neither is
-what depends on something that Amplitude does not document: `null`, fractions (their addition is
-not associative), several values put in front, an empty value under `$setOnce`, or a record that
-breaks the rules, for it may be refused and must not take others with it.
+Theory of operation. Properties are independent, so updates of different ones can be in one record,
+and their operations may be applied in any order. Where both updates name one property, the second
+operation is composed with the first into a single one: an SDK lets a property be used by one
+operation only (amplitude.md#property-operations). Updates for which there is no such operation are
+not merged; neither is what depends on something that Amplitude does not document: `null`, fractions
+(their addition is not associative), several values put in front, an empty value under `$setOnce`,
+or a record that breaks the rules: it may be refused, and others must not be refused with it.
 """
 
 import re
@@ -17,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-# Of a group in one request (amplitude.md#group-identify); the same is asked of users.
+# Limit of a group in one request (amplitude.md#group-identify); here used for users, too.
 PROPERTIES_MAX = 1024
 MERGED_MAX_BYTES = 32_768  # A merged record cannot be split when a 413 asks for it.
 
@@ -31,12 +30,12 @@ class Operation(NamedTuple):
 
 
 Members: TypeAlias = dict[str, Raw]
-Operations: TypeAlias = dict[str, Operation]  # By property.
+Operations: TypeAlias = dict[str, Operation]  # Operations, by property.
 
 _IDEMPOTENT = frozenset(("$set", "$setOnce", "$unset", "$preInsert", "$postInsert", "$remove"))
 _NULL = Raw(b"null")
 _EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
-_INTEGER = re.compile(rb"-?\d{1,15}")  # Exact also where numbers are doubles: below 2**53.
+_INTEGER = re.compile(rb"-?\d{1,15}")  # Numbers are exact as doubles below 2**53.
 _NUMBER = re.compile(rb"-?\d[-+.\deE]*")
 _members = msgspec.json.Decoder(Members)
 _elements = msgspec.json.Decoder(list[Raw])
@@ -44,16 +43,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 def merged_identification(first: bytes, second: bytes) -> bytes | None:
-    """What does to a user just what `first` and then `second` would; `None` if nothing surely does.
+    """One update with the effect of `first` and then `second`; `None` if that is not certain.
 
-    The time is the second's. There is no `insert_id`: it is neither of them, and a redelivery may
-    merge others. So this is for `/identify`, never for `/batch`, which dedupes by it.
+    The time is the second's. There is no `insert_id`: the update is neither of the two, and after a
+    crash other records may be merged. So this is for `/identify`, never for `/batch`, which dedupes
+    by it.
     """
     return _merged(first, second, "user_properties", USER_OPERATIONS)
 
 
 def merged_group_identification(first: bytes, second: bytes) -> bytes | None:
-    """The same of a group, for `/groupidentify`, which knows fewer operations."""
+    """The same for a group, for `/groupidentify`, which has fewer operations."""
     return _merged(first, second, "group_properties", GROUP_OPERATIONS)
 
 
@@ -80,7 +80,7 @@ def _merged(first: bytes, second: bytes, field: str, known: frozenset[str]) -> b
 
 
 def _is_in_order(earlier: Raw | None, later: Raw | None) -> bool:
-    """Nobody says what the server does when they are not, so that order may matter to it."""
+    """It is not documented what the server does otherwise; order may matter then."""
     if earlier is None or later is None:
         return earlier is later
     times = _integer(earlier), _integer(later)
@@ -102,7 +102,7 @@ def _changes(
     if first is None:
         return None
     if later.keys() == {"$clearAll"} and known is USER_OPERATIONS:
-        return later  # Nothing of what came before is left.
+        return later  # Earlier operations have no effect.
     second = _operations(later, known)
     if second is None:
         return None
@@ -148,7 +148,7 @@ def _operations(properties: Members, known: frozenset[str]) -> Operations | None
 
 
 def _composed(first: Operation, second: Operation) -> Operation | None:
-    """The one operation on a property that does what `first` and then `second` do, if there is."""
+    """The one operation on a property with the effect of `first` and then `second`, if any."""
     if first == second and second.name in _IDEMPOTENT:
         return second
     if second.value == _NULL:
@@ -170,9 +170,9 @@ def _composed(first: Operation, second: Operation) -> Operation | None:
 
 
 def _sum(first: Operation, second: Operation) -> Operation | None:
-    """Of whole numbers only: `s + 0.1 + 0.2` is not `s + 0.3`.
+    """Add whole numbers only: `s + 0.1 + 0.2` is not `s + 0.3`.
 
-    Should `s` itself be a fraction, the last of its 53 bits may differ.
+    If `s` itself is a fraction, the last of its 53 bits may differ.
     """
     terms = _integer(first.value), _integer(second.value)
     if terms[0] is None or terms[1] is None:
@@ -191,7 +191,7 @@ def _joined(first: Operation, second: Operation) -> Operation | None:
 
 
 def _is_disjoint(first: Operation, second: Operation) -> bool:
-    """Whether no value is in both, which is sure of strings only: is 1.0 "missing" beside 1?"""
+    """Whether no value is in both; certain for strings only: 1.0 and 1 may count as equal."""
     values = [msgspec.json.decode(raw) for raw in _values(first) + _values(second)]
     if not all(isinstance(value, str) for value in values):
         return False

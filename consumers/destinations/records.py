@@ -1,4 +1,4 @@
-"""What every destination does alike with a record: its key, and what a producer left out."""
+"""What all destinations do with a record: read its key, and fill in what a producer left out."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,11 +17,11 @@ def read_record(
     read: Callable[[bytes], Facts | Defect],
     key_of: Callable[[Facts], str | None],
 ) -> tuple[Facts, str, bytes] | Reject:
-    """Its facts, its key and its value, or why it is dead for every destination alike."""
+    """Its facts, its key and its value, or why it is dead for every destination."""
     if record.value is None:
         return Reject("tombstone")
     facts = read(record.value)
-    if type(facts) is Defect:  # Final, so this is all that `isinstance` would say, but faster.
+    if type(facts) is Defect:  # The class is final, so this equals `isinstance`, and is faster.
         return Reject(facts.reason, facts.message)
     key = read_key(record, key_of(facts))
     return key if isinstance(key, Reject) else (facts, key, record.value)
@@ -46,7 +46,7 @@ def completed(
     facts: EventFacts | IdentificationFacts,
     event_type: str | None = None,
 ) -> bytes:
-    """What the edge would have filled in, the same on every redelivery."""
+    """What the edge would have filled in; the same on every redelivery."""
     members: list[bytes] = []
     absent: list[str] = []
     if event_type is not None:
@@ -59,5 +59,5 @@ def completed(
         members.append(b'"time":%d' % record.timestamp)
         absent.append("time")
     if any(b'"%s"' % name.encode() in value for name in absent):
-        value = without(value, *absent)  # It may stand there as null, empty, or inside a property.
+        value = without(value, *absent)  # It may be null, empty, or inside a property.
     return with_members(value, b",".join(members)) if members else value

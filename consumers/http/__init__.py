@@ -1,1 +1,1 @@
-"""Requests out: two HTTP clients, and what both make of an answer."""
+"""Sending requests: two HTTP clients, and how both read an answer."""

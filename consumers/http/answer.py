@@ -12,14 +12,14 @@ INTERIM_BYTES_MAX = 65_536  # Of one interim answer.
 IDLE_SECONDS = 4.0  # uvicorn and Node close after 5 s: a request must not cross that.
 _H = ord("H")
 _MAYBE_INTERIM = (b"1", b"")
-# 101 is no interim answer: what follows it is no HTTP.
+# 101 is not an interim answer: what follows it is not HTTP.
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}")
 _SHORTEST = len("HTTP/1.1 100")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 class InvalidAnswerError(Exception):
-    """These bytes are no HTTP answer."""
+    """The bytes are not an HTTP answer."""
 
 
 class Answer:
@@ -28,8 +28,8 @@ class Answer:
     Interim answers (1xx) are taken out before the parser sees them: they have no body, whatever
     length they give (RFC 9110 §15.2), and the parser would wait for one.
 
-    One for a connection: it and its parser hold each other, so one for a request would leave the
-    garbage collector as many cycles.
+    One per connection: it and its parser refer to each other, so one per request would leave a
+    reference cycle per request.
     """
 
     def __init__(self) -> None:
@@ -37,8 +37,8 @@ class Answer:
         self.expect()
 
     def expect(self) -> None:
-        """Another request goes out; nothing of its answer is here yet."""
-        # What may be an interim answer, until it is known not to be.
+        """Another request is sent; nothing of its answer has come yet."""
+        # Bytes that may be an interim answer.
         self._early: bytes | None = b""
         self._status = 0
         self._body: bytes | bytearray = b""
@@ -48,7 +48,7 @@ class Answer:
         self._read_bytes = 0
         self.idle_seconds = IDLE_SECONDS  # How long the connection may wait for the next request.
         self.is_complete = False
-        self.is_last = False  # The connection can carry nothing after it.
+        self.is_last = False  # The connection cannot be used after it.
 
     def feed(self, received: bytes) -> None:
         self._read_bytes += len(received)
@@ -67,7 +67,7 @@ class Answer:
             raise InvalidAnswerError
 
     def end(self) -> None:
-        """The far end says no more: a body without a length is complete by that."""
+        """The server closed its side: that completes a body without a length."""
         self.is_last = True
         self.is_complete |= self._status >= 200 and not self._has_length
 
@@ -79,7 +79,7 @@ class Answer:
         return reply_of(self._status, body, _text(self._retry_after), _text(self._date))
 
     def _without_interim(self, early: bytes, received: bytes) -> bytes:
-        """What the parser may see by now."""
+        """The bytes for the parser: all but interim answers."""
         searched = max(0, len(early) - 3)
         early = (early + received).lstrip(b"\r\n")
         while _INTERIM.match(early) and (end := _HEAD_END.search(early, searched)):
@@ -95,7 +95,7 @@ class Answer:
     # The parser calls.
 
     def on_message_begin(self) -> None:
-        self.is_last |= self.is_complete  # Something follows that nobody asked for.
+        self.is_last |= self.is_complete  # Bytes follow that belong to no request.
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.is_complete:
@@ -129,7 +129,7 @@ class Answer:
                     self._body = bytearray(self._body)
                 self._body += body
         if len(self._body) > BODY_BYTES_MAX:
-            self.is_complete = self.is_last = True  # We have read enough of it.
+            self.is_complete = self.is_last = True  # Enough of the body is read.
 
     def on_message_complete(self) -> None:
         self.is_complete = True
@@ -141,7 +141,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _idle_seconds(keep_alive: bytes) -> float:
-    """The header's `timeout`, less a second for the way; never longer than our own."""
+    """The header's `timeout` less a second of latency; never longer than our own."""
     for part in keep_alive.split(b","):
         name, _, value = part.strip().partition(b"=")
         if name.lower() == b"timeout" and value.isdigit():

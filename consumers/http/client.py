@@ -1,4 +1,4 @@
-"""How requests go out: a request in, a reply back as a value.
+"""HTTP clients: a request in, a reply out, as a value.
 
 Two clients, chosen by measurement (`benchmarks/clients.py`): pyreqwest for few large requests, and
 for all that go through a proxy; for one event a request our own `Http1`, at two thirds of the CPU
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 class Sender(Protocol):
-    """What the worker needs of a client; it is open from `async with` on."""
+    """An HTTP client as the worker uses it; `async with` opens it."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -46,7 +46,7 @@ class Sender(Protocol):
     ) -> None: ...
 
     async def send(self, request: Request) -> Reply:
-        """The answer, or why there is none; it raises nothing but `CancelledError`."""
+        """The answer, or why there is none; raises nothing but `CancelledError`."""
 
 
 def sender_to(destination: ConfiguredDestination) -> Sender:
@@ -60,7 +60,7 @@ def sender_to(destination: ConfiguredDestination) -> Sender:
 
 
 def client_builder(*, timeout_seconds: float, proxy: str | None) -> ClientBuilder:
-    """pyreqwest as we use it: it reads no environment, and tries addresses side by side itself."""
+    """A pyreqwest client that reads no environment; it tries addresses in parallel itself."""
     builder = (
         ClientBuilder()
         .timeout(timedelta(seconds=timeout_seconds))
@@ -133,9 +133,9 @@ async def _exchange(client: Client, base_url: str, request: Request) -> Reply:
 
 
 async def read_body(response: Response) -> bytes:
-    """All of it, or a little more than `BODY_BYTES_MAX`.
+    """The body, up to a little more than `BODY_BYTES_MAX`.
 
-    It is unpacked as it is read, so no body takes more memory than what is read of it.
+    It is decompressed as it is read, so it takes no more memory than that.
     """
     body = bytearray()
     while len(body) <= BODY_BYTES_MAX and (chunk := await response.body_reader.read_chunk()):
@@ -151,14 +151,14 @@ def header(response: BaseResponse, name: str) -> str | None:
 
 
 def _reason(error: PyreqwestError) -> str:
-    """A closed set of words: it is a metric label. `connect_failed`: nothing was sent."""
+    """The error as one of few words, for a metric label. `connect_failed`: nothing was sent."""
     causes = _causes(error)
     match error:
         case ConnectTimeoutError():
             return "connect_failed"
         case RequestTimeoutError():
             return "timeout"
-        # Of the same class is what breaks before an answer came (hyper's `SendRequest`).
+        # hyper's `SendRequest`, an error before the answer, has the same class.
         case ConnectError() if "client error (Connect)" in causes:
             return "connect_failed"
         case BodyDecodeError() if "error reading a body from connection" in causes:

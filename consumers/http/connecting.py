@@ -1,7 +1,7 @@
-"""TCP connections to one host: its addresses are looked up anew for each, and tried side by side.
+"""TCP connections to one host: each looks up its addresses anew, and tries them in parallel.
 
-uvloop's `create_connection` tries one address after the other, so an IPv6 address that nobody
-answers at would cost the whole timeout; and it looks names up in four threads for all the process.
+uvloop's `create_connection` tries one address after the other, so an IPv6 address that does not
+answer would cost the whole timeout; and it looks up names in four threads for the whole process.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 Addresses: TypeAlias = Sequence[AddrInfoType]
-# An address has so long before the next one is tried beside it (RFC 8305 §5).
+# Delay before the next address is tried, too (RFC 8305 §5).
 HEAD_START_SECONDS = 0.25
 
 
@@ -29,7 +29,7 @@ class Host:
     async def connect(self) -> socket.socket:
         """A connected socket; `OSError` or `RuntimeError` if no address takes it.
 
-        It has no timeout: the caller's counts.
+        It has no timeout of its own.
         """
         connected = await start_connection(
             await self._addresses(), happy_eyeballs_delay=HEAD_START_SECONDS, interleave=1
@@ -38,10 +38,10 @@ class Host:
         return connected
 
     async def _addresses(self) -> Addresses:
-        """Whoever asks while a lookup is under way gets its result.
+        """Look up a host's addresses; callers during a lookup share its result.
 
-        A thread for each lookup: one that hangs keeps no other host waiting, and a daemon keeps no
-        process from ending.
+        Each lookup has a thread: one that hangs delays no other host. It is a daemon thread, so it
+        does not keep the process from ending.
         """
         if self._looking_up is None:
             loop = asyncio.get_running_loop()

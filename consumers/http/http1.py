@@ -1,13 +1,13 @@
 """HTTP/1.1 over kept-alive connections: for destinations that take one event a request.
 
-Theory of operation: a connection carries one request at a time, and goes back to the idle ones
-when its answer is complete and nothing is left over. The most recently used goes first, so those
-that are not needed are idle for long and are closed; and none is used for longer than
-`AGE_SECONDS`. How many there are is the engine's limit of requests in flight. One timer looks at
-all deadlines: a timer for each request would cost more than it.
+Theory of operation: a connection has one request at a time, and is idle again when the answer is
+complete and no bytes are left over. The most recently used one is taken first, so the others stay
+idle and are closed; none is used for longer than `AGE_SECONDS`. The engine's limit of requests in
+flight limits their number. One timer checks all deadlines: a timer for each request would cost
+more.
 
-Nothing is sent twice here. A connection that breaks under a request may have carried it out, even
-if no byte of an answer came; whether to send it again is the engine's to decide, and to count.
+Nothing is sent twice here. When a connection breaks, the destination may have stored the request,
+even if no byte of an answer came. The engine decides whether to send it again, and counts that.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Http1:
                     self._all_closed.clear()
                     await self._all_closed.wait()
         except TimeoutError:
-            pass  # They end with the process.
+            pass  # Lookups end with the process.
 
     async def send(self, request: Request) -> Reply:
         now = self._loop.time()
@@ -77,11 +77,11 @@ class Http1:
         try:
             return await connection.exchange(message, now + self._timeout_seconds)
         except asyncio.CancelledError:
-            connection.close("connection_broken")  # An answer to nobody must not meet a request.
+            connection.close("connection_broken")  # It received bytes that no request asked for.
             raise
 
     def _head(self, request: Request) -> bytes:
-        """All up to the body's length: the same bytes for each request of a path."""
+        """The request up to the value of `content-length`: the same for each request of a path."""
         known = self._heads.get(request.path)
         if known is not None and known[0] is request.headers:
             return known[1]
@@ -89,7 +89,7 @@ class Http1:
             "host": self._authority,
             "user-agent": "ampgate",
             "accept": "*/*",
-            "accept-encoding": "identity",  # Without it, any is welcome (RFC 9110 §12.5.3).
+            "accept-encoding": "identity",  # Without it, any may be sent (RFC 9110 §12.5.3).
             **request.headers,
         }
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
@@ -131,7 +131,7 @@ class Http1:
             connection.look_at_clock(now)
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
-    # What the connections tell us.
+    # Called by the connections.
 
     def opened(self, connection: "_Connection") -> float:
         self._open.add(connection)
@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
         self._deadline = 0.0
 
     def is_usable(self, now: float) -> bool:
-        """Whether the next request may go over it."""
+        """Whether the next request may use it."""
         return (
             now <= self._idle_until and now <= self._too_old_at and not self._transport.is_closing()
         )
@@ -171,7 +171,7 @@ class _Connection(asyncio.Protocol):
         self._answer.expect()
         self._deadline = deadline
         self._reply = reply = asyncio.get_running_loop().create_future()
-        if self._transport.is_closing():  # It was lost between opening and now.
+        if self._transport.is_closing():  # It was lost after it was opened.
             reply.set_result(Unreachable("connect_failed"))
         else:
             self._transport.write(message)
@@ -185,13 +185,13 @@ class _Connection(asyncio.Protocol):
             self.close("connection_broken")
 
     def close(self, reason: str) -> None:
-        """Whoever waits for an answer is told the reason."""
+        """End the request, if there is one, with this reason."""
         reply, self._reply = self._reply, None
         if reply is not None and not reply.done():
             reply.set_result(Unreachable(reason))
         self._transport.abort()
 
-    # asyncio calls.
+    # Called by asyncio.
 
     def connection_made(  # type: ignore[override]  # uvloop's transports are none by class.
         self, transport: asyncio.Transport
@@ -203,7 +203,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._reply is None:
-            self.close(INVALID.reason)  # An answer to nothing.
+            self.close(INVALID.reason)  # Bytes without a request.
             return
         try:
             self._answer.feed(data)
@@ -227,10 +227,10 @@ class _Connection(asyncio.Protocol):
         is_sent = not self._transport.get_write_buffer_size()
         if reply is not None and not reply.done():
             answer = self._answer.reply()
-            # Nobody has carried out what was not sent to the end; a refusal of it may be meant.
+            # A request not sent to its end is not stored; the server may have refused it early.
             is_hasty = not is_sent and isinstance(answer, Response) and answer.status < 300
             reply.set_result(INVALID if is_hasty else answer)
-        # What has not been sent by now would precede the next request.
+        # The unsent rest would precede the next request.
         if self._answer.is_last or not is_sent:
             self._transport.abort()
         elif not self._transport.is_closing():

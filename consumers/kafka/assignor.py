@@ -1,7 +1,7 @@
-"""Who of a group gets which partitions: of each topic the same numbers, also while counts differ.
+"""Assigns partitions: a member gets the same numbers of each topic, even if the counts differ.
 
 Kafka's range assignor divides each topic by itself. While partitions are being added, one topic has
-more than the other, and a member would be given a partition and another one its sister.
+more than the other, and two members would get the partitions of one number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from aiokafka.coordinator.protocol import (
 
 
 class SisterAssignor(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka has no types.
-    """Where all topics have as many partitions, it assigns as Kafka's does, and bears its name.
+    """If all topics have the same number of partitions, it assigns as Kafka's does.
 
     So older and newer deliveries can be members of one group.
     """
@@ -42,7 +42,7 @@ class SisterAssignor(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka 
 
 
 def divided(numbers: Sequence[int], among: int) -> list[frozenset[int]]:
-    """Neighbours together; the first ones get one more, if it does not come out even."""
+    """Contiguous ranges; the first members get one more if the division has a rest."""
     size, more = divmod(len(numbers), among)
     starts = [size * n + min(n, more) for n in range(among + 1)]
     return [frozenset(numbers[a:b]) for a, b in pairwise(starts)]

@@ -1,8 +1,8 @@
-"""The batches of a fetch, parsed whatever a producer put into them, and a piece at a time.
+"""The batches of a fetch, parsed a piece at a time, whatever a producer put into them.
 
-aiokafka's own parser refuses a header whose name is not UTF-8, and decompresses a batch at once:
-1 MB may become gigabytes. Here a large batch is decompressed in pieces, each of which goes through
-aiokafka's parser as a batch of its own; what that refuses is parsed again below, byte by byte.
+aiokafka's own parser refuses a header whose name is not UTF-8, and decompresses a batch at once: 1
+MB may become gigabytes. Here a large batch is decompressed in pieces, and aiokafka's parser reads
+each as a batch of its own; a piece that it refuses is parsed by our own parser (`pieces`).
 """
 
 import struct
@@ -19,32 +19,32 @@ from consumers.kafka.pieces import Parsed, Piece, parsed, pieces
 
 AT_ONCE_BYTES_MAX = 4_000_000  # Decompressed; a batch that cannot exceed it is not cut.
 
-# kafka.apache.org/documentation/#recordbatch. Message sets (magic 0, 1) begin alike.
+# kafka.apache.org/documentation/#recordbatch. Message sets (magic 0, 1) begin the same way.
 _FRAME = struct.Struct(">qi")
 FRAME_BYTES = _FRAME.size
 HEADER_BYTES = 61
-LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, COUNT_AT = 8, 16, 22, 57  # Of the attributes the lower byte.
+LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, COUNT_AT = 8, 16, 22, 57  # The lower byte of the attributes.
 CODEC_MASK = 0x07
 OURS_FROM = 2  # The magic of record batches; below are the message sets of old brokers.
-NO_TIMESTAMP = -1  # Kafka's own sign of it.
-MESSAGE_BYTES_MIN = 26  # A message set's shortest.
+NO_TIMESTAMP = -1  # Kafka's sign of a missing time.
+MESSAGE_BYTES_MIN = 26  # The shortest message set.
 
 
 class Batches:
-    """Takes the place of aiokafka's `MemoryRecords`: the bytes that a fetch brought."""
+    """The bytes of a fetch, as batches; used in place of aiokafka's `MemoryRecords`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
-        self._at = 0  # Of the next batch.
-        self._batch = self._data[:0]  # The one that was given last.
+        self._at = 0  # Where the next batch begins.
+        self._batch = self._data[:0]  # Where the last returned batch begins.
         self._again: Pieces | None = None
-        self._is_second = False  # The one that was given last was given before.
+        self._is_second = False  # The last batch was returned a second time.
 
     def size_in_bytes(self) -> int:
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Kafka cuts off the last batch, but never the first: then its length is wrong."""
+        """Kafka may cut off the last batch, but not the first: then the length is wrong."""
         if self._again is not None:
             return True
         left = len(self._data) - self._at
@@ -69,7 +69,7 @@ class Batches:
         return DefaultRecordBatch(batch)
 
     def try_again(self) -> bool:
-        """Whether the batch that was given last may be readable in another way; it comes next."""
+        """Return the last batch again, parsed in the other way; whether there is one."""
         if self._is_second or len(self._batch) < HEADER_BYTES or self._batch[MAGIC_AT] < OURS_FROM:
             return False
         self._is_second = True
@@ -77,13 +77,13 @@ class Batches:
         return True
 
     def batch_end(self, offset: int) -> int:
-        """Where the batch ends that cannot be read from this offset on, as far as can be known."""
+        """The end of the batch that cannot be read from this offset on, as far as known."""
         if len(self._batch) >= HEADER_BYTES and self._batch[MAGIC_AT] >= OURS_FROM:
             return max(offset + 1, int(DefaultRecordBatch(self._batch).next_offset))
         return offset + 1
 
     def _whole(self, left: int) -> int:
-        """The length of the next batch, 0 when it is not all there."""
+        """The length of the next batch; 0 if it is not complete."""
         if left < FRAME_BYTES:
             return 0
         length = FRAME_BYTES + int(_FRAME.unpack_from(self._data, self._at)[1])
@@ -92,7 +92,7 @@ class Batches:
 
 
 def records_of(batch: bytes) -> list[Any]:
-    """All records of one batch, also where a header's name is not UTF-8."""
+    """All records of one batch, even if a header's name is not UTF-8."""
     content = Batches(batch)
     try:
         return list(content.next_batch())
@@ -121,7 +121,7 @@ class Messages:
 
 
 class Pieces:
-    """A batch that is decompressed and parsed in pieces; it looks like one of aiokafka's."""
+    """A batch that is decompressed and parsed in pieces, with the interface of aiokafka's."""
 
     def __init__(self, batch: memoryview) -> None:
         self._batch = batch
@@ -136,7 +136,7 @@ class Pieces:
         return bool(self._parsed.validate_crc())
 
     def __next__(self) -> Any:  # noqa: ANN401  aiokafka's records have no type in common.
-        """The first record: aiokafka asks a control batch for its only one."""
+        """The first record: aiokafka reads the only record of a control batch with it."""
         return next(iter(self))
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What every client of the same Kafka is given, and how it starts."""
+"""Arguments of all Kafka clients, and how a client starts."""
 
 import asyncio
 from typing import Any
@@ -13,12 +13,12 @@ log = structlog.get_logger()
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
-    """What every client of the same Kafka is given."""
+    """The arguments of every client of the same Kafka."""
     return kafka.client_arguments()
 
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
-    """Start it, however long Kafka is away or refuses us: a restart would change nothing."""
+    """Start it; retry for as long as Kafka is unavailable: a restart would change nothing."""
     said = ""
     while True:
         try:
@@ -26,6 +26,6 @@ async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
             return
         except (KafkaError, OSError) as error:
             if str(error) != said:
-                log.error("Kafka cannot be used, and is tried again", error=str(error))
+                log.error("Kafka connection failed, retrying", error=str(error))
             said = str(error)
         await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,4 +1,4 @@
-"""What a producer compressed, read a piece at a time: a batch of 1 MB may hold gigabytes."""
+"""Decompress a batch in pieces: 1 MB may become gigabytes."""
 
 import gzip
 import io
@@ -10,9 +10,9 @@ import cramjam
 import zstandard
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
-# The most that a byte can become, by the format; a run-length block of zstd is 128 kB.
+# The most that a byte can become, by format; a run-length block of zstd is 128 kB.
 EXPANSION = {GZIP: 1032, SNAPPY: 22, LZ4: 255, ZSTD: 131_072}
-ZSTD_WINDOW_MAX = 1 << 27  # As zstd's own default; such a frame needs so much memory.
+ZSTD_WINDOW_MAX = 1 << 27  # zstd's own default; a frame may need so much memory.
 XERIAL = b"\x82SNAPPY\x00"  # Java's framing of snappy: blocks with their length before them.
 XERIAL_HEADER_BYTES = 16
 LZ4_MAGIC = 0x184D2204
@@ -22,13 +22,13 @@ LZ4_HAS_SUMS, LZ4_HAS_SIZE, LZ4_HAS_DICTIONARY = 0x10, 0x08, 0x01
 
 class Stream(Protocol):
     def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer only at the end."""
+        """Read `size` bytes; fewer only at the end."""
 
 
 def expanded_max(codec: int, data: memoryview) -> int:
-    """What the data cannot exceed once it is decompressed."""
+    """The most bytes that the data can have once decompressed."""
     if codec == ZSTD:
-        # The size that the frame itself states, where its producer knew it; 0 and -1 say nothing.
+        # The size that the frame states, if its producer knew it; 0 and -1: unknown.
         stated = zstandard.frame_content_size(data)
         if stated > 0:
             return int(stated)
@@ -53,7 +53,7 @@ def decompressed(codec: int, data: memoryview) -> Stream:
 
 
 class _Blocks:
-    """Blocks that come one after the other, as a stream."""
+    """A sequence of blocks as a stream."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -95,7 +95,7 @@ def _lz4(data: memoryview) -> Stream:
 
 
 def _lz4_blocks(data: memoryview, at: int, block_max: int, sum_bytes: int) -> Iterator[bytes]:
-    """Of the first frame; Kafka's producers write no second one."""
+    """Decompress the first frame; Kafka's producers write only one."""
     room = bytearray(block_max)
     while True:
         (length,) = struct.unpack_from("<I", data, at)

@@ -27,15 +27,15 @@ from consumers.delivery.offsets import Range, Unfinished, shortened
 
 VERSION = 2
 BYTES_MAX = 4000  # A broker takes 4096 (`offset.metadata.max.bytes`).
-RUNS_BYTES_MAX = 50_000_000  # Inflated: nobody has so many.
+RUNS_BYTES_MAX = 50_000_000  # A note larger than this when inflated is not ours.
 
 
 @dataclass(frozen=True, slots=True)
 class CommitNote:
     left: Unfinished
     paused: str | None
-    held: Mapping[int, Held]  # By offset, and not of all.
-    kept: int | None = None  # Where a longer note is.
+    held: Mapping[int, Held]  # By offset; not all of them may be in it.
+    kept: int | None = None  # The offset of a longer note.
     at: float | None = None  # When it was written, by the same clock as those that are held.
     after: Ends = field(default_factory=dict)  # What an added partition waits for.
 
@@ -57,7 +57,7 @@ _decoder = msgspec.json.Decoder(_Wire)
 
 
 def encoded(note: CommitNote, committed: int) -> str:
-    """As much as there is room for: else the last range covers the rest, and fewer are held."""
+    """The note, shortened to fit: the last range covers the rest, and holds are left out."""
     left, held = note.left, dict(note.held)
     while True:
         text = encoded_whole(replace(note, left=left, held=held), committed)
@@ -71,7 +71,7 @@ def encoded(note: CommitNote, committed: int) -> str:
 
 
 def encoded_whole(note: CommitNote, committed: int) -> str:
-    """However long it becomes."""
+    """The whole note, however long."""
     wire = _Wire(
         committed=committed,
         read=note.left.read_to,
@@ -87,10 +87,10 @@ def encoded_whole(note: CommitNote, committed: int) -> str:
 
 
 def decoded(text: str, committed: int) -> CommitNote | None:
-    """None where it is not ours, or not of this offset.
+    """None if the note is not ours, or not of this offset.
 
-    A tool that resets the offset may keep what is beside it. MirrorMaker does: it copies a group to
-    another cluster, where the same records have other offsets.
+    A tool that resets the offset may keep the note. MirrorMaker does: it copies a group to another
+    cluster, where the same records have other offsets.
     """
     try:
         wire = _decoder.decode(text)
@@ -127,7 +127,7 @@ def _deflated(counts: Iterable[int]) -> str:
 
 
 def _inflated(runs: str) -> Sequence[int]:
-    """`ValueError` or `zlib.error` when it is none of ours."""
+    """Raises `ValueError` or `zlib.error` for a note that is not ours."""
     rest = b64decode(runs, validate=True)
     parts: list[list[int]] = []
     for _ in range(2):

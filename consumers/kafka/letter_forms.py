@@ -1,8 +1,8 @@
 """A letter as a record: whole, or as a reference. Pure.
 
 A dead letter that is too large for its topic is cut (`schemas/truncation.py`). A parked record must
-come back whole, so what is parked instead is a reference: its key and its place, without its bytes,
-which are read again from there.
+come back whole, so a reference is parked instead: its key and its place, without its bytes, which
+are read again from there.
 """
 
 from consumers.delivery.lanes import Letter
@@ -18,7 +18,7 @@ def whole(letter: Letter, destination: str) -> RawRecord:
 
 
 def reference(letter: Letter, destination: str) -> RawRecord:
-    """Only where the record is, and of which key it is."""
+    """Only the record's place and key."""
     record = letter.entry.record
     headers = letter_headers(letter, destination)
     ours = headers[len(without_letter(record.headers)) :]
@@ -41,7 +41,7 @@ def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | 
         not_before=letter.not_before,
         parked_at=letter.parked_at,
     )
-    # A name that is no UTF-8 cannot be written as it came.
+    # A name that is not UTF-8 cannot be written unchanged.
     return [
         (name.encode("utf-8", "replace").decode(), value)
         for name, value in headers.encoded(record.headers)

@@ -1,8 +1,8 @@
-"""Writing letters to Kafka: what is dead, and what is parked.
+"""Writing letters to Kafka: dead records, and parked ones.
 
-Only the end of the process ends a write: what will pass is tried again, with backoff, and what
-would never be taken as it is takes another form. Nothing is written twice: aiokafka's answer is
-waited for, however long it takes.
+A write ends only with success or with the process: a failure that may pass is retried with backoff,
+and a letter that Kafka would never accept is written in another form. Nothing is written twice:
+aiokafka's answer is waited for, however long it takes.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from schemas.records import RawRecord
 from schemas.truncation import bare, cut
 
 FIRST_BACKOFF_SECONDS = 0.5
-BACKOFF_SECONDS_MAX = 10.0  # Below `outage.FRESH_SECONDS`, so that an outage is one outage.
+BACKOFF_SECONDS_MAX = 10.0  # Below `outage.FRESH_SECONDS`, so that all retries count as one outage.
 log = structlog.get_logger()
 
 
 class Letters:
-    """Where records go that leave the line: the original bytes, untouched, with the reason."""
+    """Writes records to another topic: the original bytes, untouched, with the reason."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._dead_letters = kafka.topics.dead_letters
@@ -34,12 +34,12 @@ class Letters:
             kafka,
             [self._dead_letters, self._parked],
             ack_timeout_seconds=None,
-            on_outage="dead letters and records to be parked wait",
+            on_outage="dead letters and parked records are retried",
             strict=[self._parked],
         )
 
     async def start(self) -> None:
-        """Returns once Kafka can be used, however long that takes: a restart changes nothing."""
+        """Returns once Kafka can be used, however long that takes."""
         await self._log.start()
         await self._log.connected()
 
@@ -48,11 +48,11 @@ class Letters:
 
     @property
     def is_failing(self) -> bool:
-        """Whether letters cannot be written now, as far as somebody tried."""
+        """Whether the last attempts to write letters failed."""
         return self._log.outage.is_on
 
     async def bury(self, letter: Letter, destination: str) -> None:
-        """Returns only once Kafka has it: until then it is not settled, so it is never given up."""
+        """Returns only once Kafka has it: until then it is not settled."""
         original = form = whole(letter, destination)
         waits = _backoff()
         while True:
@@ -63,15 +63,17 @@ class Letters:
             except TooLargeForKafka as refused:
                 form = cut(original, self._log.sizes.room(self._dead_letters, refused.size))
             except NotStored:
-                pass  # It is logged where all such failures are known (`schemas/kafka/outage.py`).
+                pass  # `schemas/kafka/outage.py` logs it.
             except Exception as error:  # noqa: BLE001  Whatever it is, it concerns this letter.
                 form = bare(original)
-                log.error("a dead letter cannot be written in this form", error=repr(error))
+                log.error(
+                    "Kafka refused a dead letter, writing it in another form", error=repr(error)
+                )
             if form == tried:
                 await asyncio.sleep(await anext(waits))
 
     async def park(self, letters: Sequence[Letter], destination: str) -> None:
-        """As above, all of them, each in the partition that it came from, and there in order."""
+        """As above, for several: each goes to the partition that it came from, in order."""
         by_partition: dict[int, list[Letter]] = {}
         for letter in letters:
             by_partition.setdefault(letter.entry.record.partition, []).append(letter)
@@ -98,17 +100,19 @@ class Letters:
     async def _write(
         self, forms: Sequence[RawRecord], partition: int
     ) -> tuple[int, BaseException | None]:
-        """How many were stored, and what the next one failed with; none behind it was stored."""
+        """How many were stored, and the error of the next one; no later one was stored."""
         writes: list[asyncio.Future[None]] = []
         error: BaseException | None = None
-        for form in forms:  # Without a pause, so that none gets in line behind one that failed.
+        # Without an await between, so that none is queued behind one that failed.
+        for form in forms:
             try:
                 writes.append(self._log.submit(self._parked, form, partition))
             except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this letter.
                 error = caught
                 break
         if writes:
-            await asyncio.wait(set(writes))  # Not cancelled with us: others share their batches.
+            # Not cancelled with this task: other letters share their batches.
+            await asyncio.wait(set(writes))
         for stored, write in enumerate(writes):
             if (failure := write.exception()) is not None:
                 return stored, failure
@@ -121,7 +125,7 @@ class Letters:
 
 
 async def _backoff() -> AsyncIterator[float]:
-    """Doubling, with jitter: letters that failed in one batch must not meet again in the next."""
+    """Doubling, with jitter, so that letters that failed together are not in one batch again."""
     seconds = FIRST_BACKOFF_SECONDS
     while True:
         yield seconds * uniform(0.5, 1.0)

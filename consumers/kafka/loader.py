@@ -1,4 +1,4 @@
-"""Parked records are read again."""
+"""Reading parked records again."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from schemas.configuration.config import Kafka
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Headers, Record, TopicPartition
 
-SKIP_MAX = 5000  # Records are read over, rather than sought past, up to here.
+SKIP_MAX = 5000  # Offsets to read past instead of seeking.
 log = structlog.get_logger()
 
 
@@ -46,7 +46,7 @@ class Loader:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps us from reading, if anything does; it may pass."""
+        """The last error of reading, if it persists; it may pass."""
         return self._trouble or self._troubles.passing
 
     async def read(
@@ -69,17 +69,17 @@ class Loader:
             records = [record for part in taken.records for record in part]
             if any(map(is_reference, records)):
                 records = await self._restored(records)
-        except KafkaError as error:  # Of no partition: the next try may find it gone.
+        except KafkaError as error:  # An error of no partition: the next read may succeed.
             self._say(error)
             await asyncio.sleep(RECONNECT_SECONDS)
             self._next = -1
             return [], offset
         self._trouble = None
-        # It begins further on only where a seek found nothing at that offset.
+        # The first record has a higher offset only if a seek found nothing at the wanted one.
         return records, max(offset, records[0].offset if records else self._next)
 
     async def _restored(self, records: list[Record]) -> list[Record]:
-        """With the bytes of those that are references; no more at once than one read may have."""
+        """Read the bytes of references; no more bytes at once than one read may have."""
         restored: list[Record] = []
         left = READ_BYTES_MAX
         for record in records:
@@ -88,15 +88,15 @@ class Loader:
             restored.append(whole)
             left -= len(restored[-1].value or b"")
             if left <= 0 and record is not records[-1]:
-                self._next = -1  # The next read is to seek.
+                self._next = -1  # The next read seeks.
                 break
         return restored
 
     def _referred_to(self, record: Record) -> Origin | None:
-        """Where the bytes of a reference are, if it may be one of ours.
+        """Where the bytes of a reference are; None if it cannot be one of ours.
 
-        Ours are parked in the partition of the same number as their origin's. Whatever another
-        producer names, Kafka may not have, and asking for it would keep all others waiting.
+        Ours are parked in the partition of the same number as their origin's. Another producer may
+        name a place that Kafka does not have, and asking for it would delay all others.
         """
         if not is_reference(record):
             return None
@@ -107,7 +107,7 @@ class Loader:
 
     def _say(self, error: KafkaError) -> None:
         if self._trouble is None:
-            log.error("parked records cannot be read yet", error=str(error))
+            log.error("parked records cannot be read, retrying", error=str(error))
         self._trouble = type(error).__name__
 
     def _ask_for(self, here: KafkaPartition, offset: int) -> None:
@@ -123,7 +123,7 @@ class Loader:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A parked record with the bytes that were too many to be parked."""
+    """A parked record with the bytes that its reference leaves out."""
 
     topic: str
     partition: int
@@ -135,18 +135,18 @@ class Restored:
 
 
 class Originals:
-    """Reads the records that are parked as references, from where they came."""
+    """Reads the original records of references."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._consumer: Consumer | None = None  # Hardly anybody needs one.
+        self._consumer: Consumer | None = None  # References are rare.
 
     async def stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
 
     async def whole(self, parked: Record, origin: Origin) -> Record:
-        """The record with its bytes; without, if they were deleted: then it is unusable."""
+        """The record with its bytes; without them, if they were deleted: then it is unusable."""
         original = await self._read(origin)
         if original is None:
             return parked
@@ -181,6 +181,6 @@ class Originals:
                 found: Record = record
                 if found.offset == origin.offset:
                     return found
-                end = 0  # It was compacted away.
-        log.error("the bytes of a parked record were deleted before it was due", origin=str(origin))
+                end = 0  # The record was compacted.
+        log.error("bytes of a parked record were deleted before it was due", origin=str(origin))
         return None

@@ -1,4 +1,4 @@
-"""Looks in other partitions for what is older of keys that moved (consumers/delivery/moved.py)."""
+"""Looks in other partitions for older records of keys that moved (consumers/delivery/moved.py)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
@@ -18,7 +18,7 @@ from schemas.kafka.partitioner import positive_hash
 from schemas.records import Record
 
 LOOK_SECONDS = 1.0
-SCAN_SECONDS = 60.0  # To read what is parked elsewhere.
+SCAN_SECONDS = 60.0  # Time to read the parked records of other partitions.
 POLL_MILLISECONDS = 200
 READ_RECORDS_MAX = 4000
 READ_BYTES_MAX = 4_000_000
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Elsewhere:
-    """What a group has settled and parked in partitions that may be other members'."""
+    """What a group has settled and parked, in partitions of other members, too."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Elsewhere:
         destination: str,
         topic: str,
         notes: Notes,
-        numbers: Callable[[str], Collection[int]],  # Of a topic's partitions.
+        numbers: Callable[[str], Collection[int]],  # By partition of a topic.
         moved: Moved,
     ) -> None:
         self._kafka = kafka
@@ -46,7 +46,7 @@ class Elsewhere:
         self._moved = moved
 
     async def look_often(self) -> None:
-        """As long as an added partition of ours waits; what fails is tried again."""
+        """Run while an added partition of ours waits; retry after an error."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._moved:
@@ -54,7 +54,9 @@ class Elsewhere:
                     async with asyncio.timeout(SCAN_SECONDS):
                         await self._look()
                 except (KafkaError, OSError, TimeoutError) as error:
-                    log.warning("other partitions cannot be looked at yet", error=repr(error))
+                    log.warning(
+                        "progress of other partitions cannot be read, retrying", error=repr(error)
+                    )
 
     async def _look(self) -> None:
         moved = self._moved
@@ -72,7 +74,7 @@ class Elsewhere:
         }
 
     async def _parked(self, number: int) -> ParkedKeys:
-        """What is parked elsewhere, not settled, and of keys of this partition now."""
+        """Records parked in other partitions, not settled, whose keys are in this partition now."""
         topic, found = self._parked_topic, ParkedKeys()
         numbers = [] if topic is None else [n for n in self._numbers(topic) if n != number]
         if topic is None or not numbers:
@@ -90,7 +92,7 @@ class Elsewhere:
         return found
 
     def _key_in(self, record: Record, number: int, count: int) -> str | None:
-        """Whose record it is, if it is for us and that key's records are in this partition now."""
+        """The record's key, if it is for our destination and its key is in this partition now."""
         original, letter = unparked(record)
         is_ours = letter.destination == self._destination and original.topic == self._topic
         if not is_ours or original.key is None or positive_hash(original.key) % count != number:
@@ -116,7 +118,7 @@ async def _reading(kafka: Kafka) -> AsyncIterator[Consumer]:
 async def _unread(
     consumer: Consumer, place: KafkaPartition, committed: int
 ) -> AsyncIterator[Record]:
-    """From what is committed, or from where the log begins, to where it ends now."""
+    """Read from the committed offset, or from the log's beginning, to its end now."""
     begins = (await consumer.beginning_offsets([place]))[place]
     end = (await consumer.end_offsets([place]))[place]
     start = max(committed, begins)
@@ -124,7 +126,7 @@ async def _unread(
         return
     consumer.assign([place])
     consumer.seek(place, start)
-    # Not up to the last record: markers of transactions may be all that is at the end.
+    # To the end offset, not to the last record: the last offsets may be transaction markers.
     while await consumer.position(place) < end:
         taken = await consumer.take(
             [place],

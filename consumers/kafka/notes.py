@@ -1,8 +1,8 @@
 """The notes beside the offsets that a group committed, and the longer ones among the parked.
 
-A commit has room for some thousand ranges. What a former owner settled may be scattered over more;
-then the whole note is a record of the topic of the parked, in the partition of the same number,
-that names no destination. The commit tells its offset.
+A commit has room for some thousand ranges. If the settled offsets have more, the whole note is a
+record in the parked topic, in the partition of the same number, without a destination; the commit
+holds its offset.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from aiokafka.errors import KafkaError
 from consumers.kafka.commit_notes import CommitNote, decoded
 from schemas.records import TopicPartition
 
-NOTE_BYTES_MAX = 20_000_000  # What a topic takes (`ampgate topics create`).
+NOTE_BYTES_MAX = 20_000_000  # The limit of a topic (`ampgate topics create`).
 KEPT_SECONDS = 5.0  # To store or read a longer note.
 log = structlog.get_logger()
 
 
 class Committed(NamedTuple):
-    """What a group has committed of a partition; nothing yet below 0."""
+    """What a group committed of a partition; nothing yet if the offset is below 0."""
 
     offset: int
     note: CommitNote | None
 
 
 class Notes:
-    """What a group's members leave to each other."""
+    """The notes of a group's members for each other."""
 
     def __init__(self, client: Mapping[str, Any], group_id: str, parked_topic: str | None) -> None:
         self._client = client
@@ -39,14 +39,14 @@ class Notes:
         self.parked_topic = parked_topic
 
     async def read(self, places: Collection[KafkaPartition]) -> dict[TopicPartition, Committed]:
-        """What former owners of these partitions committed, of all of them, or `KafkaError`."""
+        """What former owners committed, of each of these partitions; else raises `KafkaError`."""
         admin = AIOKafkaAdminClient(**self._client)
         try:
             await admin.start()
             found = await admin.list_consumer_group_offsets(self._group_id, partitions=list(places))
         finally:
             await admin.close()
-        # aiokafka does not look at the error of the whole answer; it then tells of no partition.
+        # aiokafka ignores the error of the whole answer, which then has no partition.
         if len(found) < len(places):
             raise KafkaError("the offsets of the group cannot be read")
         return {
@@ -57,7 +57,7 @@ class Notes:
         }
 
     async def keep(self, partition: int, text: str) -> int | None:
-        """Store a note that is too long for a commit; returns its offset, if that was possible."""
+        """Store a note that is too long for a commit; returns its offset, None if that failed."""
         if self.parked_topic is None:
             return None
         producer = AIOKafkaProducer(
@@ -69,7 +69,7 @@ class Notes:
                     self.parked_topic, text.encode(), partition=partition
                 )
         except (KafkaError, TimeoutError) as error:
-            log.warning("a note could not be kept", partition=partition, error=repr(error))
+            log.warning("commit note could not be stored", partition=partition, error=repr(error))
             return None
         offset: int = stored.offset
         return offset
@@ -81,7 +81,7 @@ class Notes:
         return Committed(offset, note)
 
     async def _kept(self, place: KafkaPartition, at: int, committed: int) -> CommitNote | None:
-        """The note that was stored there; None where Kafka has deleted it."""
+        """The note stored at this offset; None if Kafka has deleted it."""
         consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
         consumer.assign([place])
         async with consumer, asyncio.timeout(KEPT_SECONDS):

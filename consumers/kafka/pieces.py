@@ -1,4 +1,4 @@
-"""What is in a batch, once it is decompressed: cut between records, and parsed by ourselves."""
+"""The records of a decompressed batch, in pieces, parsed by our own parser."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,13 +8,13 @@ from aiokafka.errors import CorruptRecordException
 from consumers.kafka.codecs import Stream
 
 PIECE_BYTES = 1_000_000
-RECORD_BYTES_MAX = 32_000_000  # Of a longer record only so much is read.
+RECORD_BYTES_MAX = 32_000_000  # A longer record is read up to here.
 VARINT_BITS_MAX = 63
 TIME_IS_OF_THE_LOG = 1  # A batch's `timestamp_type`.
 
 
 class Parsed(NamedTuple):
-    """A record as aiokafka's parser gives it."""
+    """A record with the fields of aiokafka's parser."""
 
     offset: int
     timestamp: int
@@ -30,11 +30,11 @@ class Piece(NamedTuple):
 
     data: bytes
     records: int
-    is_cut: bool = False  # It is one record, and longer than `RECORD_BYTES_MAX`.
+    is_cut: bool = False  # The piece is the beginning of one record longer than `RECORD_BYTES_MAX`.
 
 
 def pieces(stream: Stream, count: int) -> Iterator[Piece]:
-    """So many records, about 1 MB of them at a time."""
+    """The records in pieces of about 1 MB."""
     rest, wanted = b"", PIECE_BYTES
     while count > 0:
         read = stream.read(wanted)
@@ -55,7 +55,7 @@ def pieces(stream: Stream, count: int) -> Iterator[Piece]:
 
 
 def parsed(batch: Any, piece: Piece) -> Iterator[Parsed]:  # noqa: ANN401  aiokafka's.
-    """The records of a piece; a header's name that is not UTF-8 is read as far as it is."""
+    """The records of a piece; in a header's name, bytes that are not UTF-8 are replaced."""
     at = 0
     for _ in range(piece.records):
         record, at = _record(batch, piece, at)
@@ -67,7 +67,7 @@ def _record(batch: Any, piece: Piece, at: int) -> tuple[Parsed, int]:  # noqa: A
     try:
         length, at = _varint(data, at)
         end = at + length
-        _, at = _varint(data, at)  # Attributes, of which there are none.
+        _, at = _varint(data, at)  # The attributes, always 0.
         later, at = _varint(data, at)
         offset, at = _varint(data, at)
         key, at = _bytes(data, at)
@@ -95,7 +95,7 @@ def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
 
 
 def _whole_records(data: bytes, records_max: int) -> tuple[int, int]:
-    """How many whole ones the data begins with, and where they end."""
+    """How many whole records the data begins with, and where they end."""
     end = 0
     for records in range(records_max):
         following = _end_of_record(data, end)
@@ -106,7 +106,7 @@ def _whole_records(data: bytes, records_max: int) -> tuple[int, int]:
 
 
 def _end_of_record(data: bytes, at: int) -> int:
-    """Where the record ends that begins here; past the data, if what states it is not all there."""
+    """Where the record that begins here ends; past the data, if its length is not complete."""
     try:
         length, at = _varint(data, at)
     except IndexError:
@@ -115,7 +115,7 @@ def _end_of_record(data: bytes, at: int) -> int:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Kafka's: seven bits a byte, zigzag. aiokafka's own does not look where the data ends."""
+    """Kafka's varint: seven bits a byte, zigzag. aiokafka's does not check where the data ends."""
     value = shift = 0
     while True:
         byte = data[at]

@@ -148,12 +148,16 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             )
         except KafkaError as error:
             if self._group_trouble is None:
-                log.error("group cannot be used yet", group=self._group_id, error=str(error))
+                log.error(
+                    "consumer group cannot be used, retrying",
+                    group=self._group_id,
+                    error=str(error),
+                )
             self._group_trouble = type(error).__name__
             await asyncio.sleep(RECONNECT_SECONDS)
             return Taken()
         if self._group_trouble is not None:
-            log.info("group can be used again", group=self._group_id)
+            log.info("consumer group can be used again", group=self._group_id)
             self._group_trouble = None
         return taken
 
@@ -202,10 +206,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             async with asyncio.timeout(COMMIT_SECONDS_MAX):  # aiokafka's own tries have no end.
                 await self._consumer.commit(ours)
         except CommitFailedError:
-            log.warning("a rebalance came before a commit; its records will be sent again")
+            log.warning("rebalance before a commit, its records will be sent again")
         except (KafkaError, TimeoutError) as error:
             if not self._is_commit_failing:
-                log.warning("offsets cannot be committed yet", error=repr(error))
+                log.warning("offset commit failed, retrying", error=repr(error))
             self._is_commit_failing = True
         else:
             self._is_commit_failing = False
@@ -242,7 +246,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         try:
             await self._settle_in(places)
         except Exception as error:  # noqa: BLE001  Whatever it is, a later try may find it gone.
-            log.warning("partitions cannot be read yet", error=repr(error))
+            log.warning("committed offsets cannot be read, retrying", error=repr(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
@@ -264,5 +268,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._settling = ()
         numbers = sorted({place.partition for place in places})
         if alone := [n for n in numbers if KafkaPartition(self._parked_topic, n) not in places]:
-            log.warning("nothing can be parked of some partitions", partitions=alone)
+            log.warning(
+                "parked topic has too few partitions, holding records in memory", partitions=alone
+            )
         log.info("partitions assigned", group=self._group_id, partitions=numbers)

@@ -1,4 +1,4 @@
-"""Where a group begins to read of which nothing is committed yet."""
+"""Where a group begins to read a partition without a committed offset."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -19,12 +19,12 @@ log = structlog.get_logger()
 async def began(
     consumer: Consumer, topic: str, parked_topic: str | None, start: Start
 ) -> Mapping[KafkaPartition, int]:
-    """Commit where reading begins, of each partition of ours without an offset; returns these.
+    """Commit where reading begins, for each of our partitions without an offset; returns these.
 
-    It is committed before anything is read: a crash may then come whenever it likes. The first
-    member does so for all partitions of the topic: what it leaves out is then the same for all, and
-    one without an offset was added later. That is read from its beginning, as all of it is new, but
-    after what the others have by now (consumers/delivery/moved.py).
+    It is committed before anything is read, so a crash at any moment is safe. The group's first
+    member commits it for all partitions of the topic; so a partition without an offset was added
+    later. That is read from its beginning, but after what the others have by now
+    (consumers/delivery/moved.py).
     """
     ours = consumer.assignment()
     numbers = consumer.partitions_for_topic(topic) or ()
@@ -58,7 +58,7 @@ async def began(
 
 
 async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaPartition]) -> Ends:
-    """Of the partitions that were read before."""
+    """The ends of the partitions that were read before."""
     found = await consumer.end_offsets([place for place in committed if place.topic == topic])
     return {place.partition: end for place, end in found.items()}
 
@@ -67,7 +67,7 @@ def _note(offset: int, after: Ends) -> str:
     note = encoded(CommitNote(Unfinished(offset, ()), None, {}, after=after), offset)
     if len(note) <= BYTES_MAX:
         return note
-    log.warning("a commit has no room for what an added partition waits for; it is read at once")
+    log.warning("commit note is too large for an added partition, reading it at once")
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a partition: records that are gone, a log that was cut, or what passes."""
+"""Errors of partitions: records that are gone, a log that was cut, or a failure that passes."""
 
 import time
 from collections.abc import Collection
@@ -12,14 +12,14 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from consumers.kafka.fetch import Consumer, Taken, UnreadableError
 from schemas.records import TopicPartition
 
-AGAIN_SECONDS = 1.0  # A partition with an error is asked again after so long.
-UNREADABLE_TRIES = 5  # What was damaged on its way comes whole the next time.
+AGAIN_SECONDS = 1.0  # Delay before a partition with an error is read again.
+UNREADABLE_TRIES = 5  # Of one batch: it may have been damaged on its way.
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Offsets of a partition from `first` to before `before`, which nobody can read any more."""
+    """Offsets of a partition, from `first` to before `before`, that cannot be read any more."""
 
     place: TopicPartition
     first: int
@@ -32,26 +32,26 @@ class Troubles:
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
-        self._errors: dict[KafkaPartition, KafkaError] = {}  # To be looked into.
-        self._again_at: dict[KafkaPartition, float] = {}  # On the monotonic clock.
-        self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # At which offset, how many.
-        # What is wrong, and was said, and since when it was so the last time, on the wall clock.
+        self._errors: dict[KafkaPartition, KafkaError] = {}  # Errors not handled yet.
+        self._again_at: dict[KafkaPartition, float] = {}  # Monotonic time to read it again.
+        self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # Offset, fetches.
+        # The error that was logged, and when it was last seen, on the wall clock.
         self._passing: dict[KafkaPartition, tuple[float, str]] = {}
-        self.cut: dict[KafkaPartition, int] = {}  # With a log that ends before our position: begin.
+        self.cut: dict[KafkaPartition, int] = {}  # Beginnings of logs that end before our position.
 
     @property
     def waiting(self) -> Collection[KafkaPartition]:
-        """Partitions that are not to be read now."""
+        """Partitions that must not be read now."""
         now = time.monotonic()
         return {*self.cut, *(place for place, at in self._again_at.items() if at > now)}
 
     @property
     def passing(self) -> str | None:
-        """What keeps us from reading, if anything does; it may pass."""
+        """The error of a partition that cannot be read now, if there is one; it may pass."""
         return next((why for _, why in self._passing.values()), None)
 
     def clear(self) -> None:
-        """Other partitions are ours now."""
+        """Forget partitions that are not ours any more."""
         for one in (self._errors, self._again_at, self._tries, self._passing, self.cut):
             one.clear()
 
@@ -70,7 +70,7 @@ class Troubles:
                 )
 
     async def looked_into(self) -> list[Lost]:
-        """Which records are lost, by the errors since the last time; reading goes on after them."""
+        """The records lost by the errors since the last call; reading goes on after them."""
         lost: list[Lost] = []
         for place, error in list(self._errors.items()):
             try:
@@ -101,7 +101,7 @@ class Troubles:
         end = (await self._consumer.end_offsets([place]))[place]
         if position > end and place in self._consumer.assignment():
             log.error(
-                "log ends before what was read of it, and will be read from its beginning",
+                "log ends before our position, reading it from its beginning",
                 topic=place.topic,
                 partition=place.partition,
                 position=position,
@@ -117,7 +117,7 @@ class Troubles:
         self._tries[place] = error.first, tries
         if tries == 1:
             log.error(
-                "batch cannot be parsed and is read again",
+                "batch cannot be parsed, reading it again",
                 topic=place.topic,
                 partition=place.partition,
                 offset=error.first,
@@ -129,7 +129,7 @@ class Troubles:
         return Lost(TopicPartition(*place), error.first, error.before, "unreadable")
 
     def restarted(self, place: KafkaPartition) -> None:
-        """Nothing of the log that was cut is left: read it from its beginning."""
+        """All that was read of a log that was cut is settled: read it from its beginning."""
         if (begin := self.cut.pop(place, None)) is not None and self._is_ours(place):
             self._go_on(place, begin)
 
@@ -141,12 +141,12 @@ class Troubles:
         self._again_at.pop(place, None)
 
     def _say(self, place: KafkaPartition, error: KafkaError) -> None:
-        """One line when a partition cannot be read; another when it can again."""
+        """Log one line when a partition cannot be read, and one when it can be read again."""
         why = type(error).__name__
         _, said = self._passing.get(place, (0.0, ""))
         if said != why:
             log.error(
-                "partition cannot be read, and is tried again",
+                "partition cannot be read, retrying",
                 topic=place.topic,
                 partition=place.partition,
                 error=str(error),

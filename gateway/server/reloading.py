@@ -23,13 +23,13 @@ def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Co
     try:
         config = load()
     except ConfigError as error:
-        log.error("the new configuration is not used", error=str(error))
+        log.error("new configuration rejected, keeping the former one", error=str(error))
         return None
     except Exception as error:  # noqa: BLE001  No file ends a process that serves.
-        log.error("the new configuration is not used", error=repr(error))
+        log.error("new configuration rejected, keeping the former one", error=repr(error))
         return None
     if not quiet:
-        log.info("the configuration was read again", sources=len(config.sources))
+        log.info("configuration reloaded", sources=len(config.sources))
         if fixed := needs_restart(current, config):
             log.warning("changed keys need a restart", keys=fixed)
     return config

@@ -183,7 +183,7 @@ class Server(uvicorn.Server):
         try:
             self.app.ingest.apply(changed)
         except Exception as error:  # noqa: BLE001  As for reading it.
-            log.error("the new configuration is not used", error=repr(error))
+            log.error("new configuration rejected, keeping the former one", error=repr(error))
         else:
             self._current = changed
 

@@ -50,7 +50,7 @@ def renew(certificate: Certificate | None, config: Config) -> bool:
         certificate.renew(edge.tls_certfile, edge.tls_keyfile)
     except OSError as error:
         log.error(
-            "the new configuration is not used",
+            "new configuration rejected, keeping the former one",
             keys=["edge.tls_certfile", "edge.tls_keyfile"],
             error=str(error),
         )

@@ -1,8 +1,7 @@
-"""Which proxy leads to a URL, from the environment, for both HTTP clients alike. Pure.
+"""The proxy for a URL, from the environment, for both HTTP clients. Pure.
 
-`HTTPS_PROXY` or `HTTP_PROXY` by the URL's scheme, else `ALL_PROXY`; `NO_PROXY` names what is
-reached without. In lower case they count, too, and first, as for curl. What they say is decided
-here, once: the clients are told, and read no environment themselves.
+`HTTPS_PROXY` or `HTTP_PROXY` by the URL's scheme, else `ALL_PROXY`; `NO_PROXY` names hosts without
+a proxy. Lower-case names come first, as in curl. The clients read no environment themselves.
 """
 
 from collections.abc import Iterator, Mapping
@@ -79,7 +78,7 @@ def _usable(proxy: str, variable: str) -> str:
         is_usable = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_usable = False
-    if not is_usable:  # It may hold a password: it is not repeated.
+    if not is_usable:  # It may hold a password, so the error does not quote it.
         schemes = ", ".join(SCHEMES)
         raise ConfigError(f"{variable.upper()}: no URL of a proxy; its scheme is one of {schemes}")
     return url

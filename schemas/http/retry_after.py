@@ -4,16 +4,16 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-SECONDS_MAX = 86_400.0  # Whoever says more means another unit, or nothing: we ask after a day.
-LENGTH_MAX = 64  # The longest date takes 33.
+SECONDS_MAX = 86_400.0  # More is probably a mistake: retry after a day.
+LENGTH_MAX = 64  # The longest date has 33.
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def seconds_until(retry_after: str | None, date: str | None = None) -> float | None:
-    """Seconds to wait, from 0 to a day; None if the header is absent or says neither.
+    """Seconds to wait, from 0 to a day; None if the header is absent or is neither.
 
-    A date counts from the answer's own `Date`, so that a clock that is wrong, theirs or ours, holds
-    nobody; without one, from our clock.
+    A date counts from the answer's `Date`, so that a wrong clock on either side does not
+    matter; without one, from our clock.
     """
     text = (retry_after or "").strip()
     if _SECONDS.fullmatch(text):
@@ -26,13 +26,13 @@ def seconds_until(retry_after: str | None, date: str | None = None) -> float | N
 
 
 def moment(header: str | None) -> datetime | None:
-    """A header's date, in UTC; None if it is absent or none."""
+    """A header's date, in UTC; None if it is absent or not a date."""
     text = (header or "").strip()
     if not 0 < len(text) <= LENGTH_MAX:
         return None
     try:
         parsed = parsedate_to_datetime(text)
-        # A zone takes a moment of the first or last year out of what a datetime can tell.
+        # With a time zone, a moment of the first or last year may be out of range.
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, TypeError, IndexError):  # All of them come out of it.
+    except (ValueError, OverflowError, TypeError, IndexError):  # Raised for bytes that are no date.
         return None

@@ -90,10 +90,10 @@ class Deployment:
 
     async def reload(self, process: Process) -> None:
         """With another limit for Aampe: its workers are replaced, Amplitude's go on."""
-        said = self._said("the configuration was read again")
+        said = self._said("configuration reloaded")
         self.write(concurrency=200 + next(self.reloads) % 2)
         process.send_signal(signal.SIGHUP)
-        await eventually(lambda: self._said("the configuration was read again") > said)
+        await eventually(lambda: self._said("configuration reloaded") > said)
 
     def _said(self, words: str) -> int:
         return sum(log.read_text().count(words) for log in self.directory.glob("delivery-*.log"))

@@ -65,7 +65,7 @@ async def test_whatever_fails_when_partitions_are_assigned_is_tried_again(world:
 
 
 async def test_who_never_gets_to_read_is_stuck(world: World) -> None:
-    """For one, when the topic of the parked is deleted: a restart does without."""
+    """For one, when the parked topic is deleted: a restart does without."""
 
     def assigned(_: Notes) -> None:
         raise OurError

@@ -78,7 +78,7 @@ async def test_sighup_applies_sources_on_connections_that_stay_open(edge: EdgePr
 
         edge.file.write_text(good + SECOND)
         edge.process.send_signal(signal.SIGHUP)
-        await edge.says("the configuration was read again")
+        await edge.says("configuration reloaded")
         await all_answer(clients, "two", 202)
 
         edge.file.write_text(good + SECOND + "nonsense = 1\n")
@@ -89,7 +89,7 @@ async def test_sighup_applies_sources_on_connections_that_stay_open(edge: EdgePr
         for wrong in ("events_per_second = nan", "scrub = [{ pattern = '(' }]", "ip = \u0000"):
             edge.file.write_text(f"{good}{SECOND}{wrong}\n")
             edge.process.send_signal(signal.SIGHUP)
-            await edge.says("the new configuration is not used")
+            await edge.says("new configuration rejected, keeping the former one")
         await all_answer(clients, "two", 202)
 
         edge.file.write_text(good.replace("workers = 2", "workers = 1"))

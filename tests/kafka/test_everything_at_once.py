@@ -26,7 +26,7 @@ from tests.raw_batches import Raw
 
 DESTINATIONS = (AMPLITUDE, AAMPE)
 USERS, EVENTS = 100, 5000
-PARKED_USER = USERS  # Its only event waits in the topic of the parked, behind the lies.
+PARKED_USER = USERS  # Its only event waits in the parked topic, behind the lies.
 COUNTED = ("ampgate_delivery_waiting_records", "ampgate_delivery_lost_records_total")
 ANSWERS = (
     {"kind": "answer", "status": 200, "body": "<html>Sign in</html>"},

@@ -1,4 +1,4 @@
-"""What happens to the processes and to the topic of the parked, other than deliveries."""
+"""What happens to the processes and to the parked topic, other than deliveries."""
 
 from random import Random
 from typing import TYPE_CHECKING

@@ -73,7 +73,7 @@ class Log:
             for topic in (PARKED, TOPIC)
             for number in range(partitions)
         }
-        self.parked_names: set[str] = set()  # Of all that ever was in the topic of the parked.
+        self.parked_names: set[str] = set()  # Of all that ever was in the parked topic.
 
     def grow(self) -> list[int]:
         """Twice as many partitions: a key stays, or moves to an added one; returns these."""
