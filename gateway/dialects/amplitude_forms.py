@@ -187,7 +187,7 @@ def _multipart(content_type: bytes, body: bytes) -> dict[str, bytes]:
     if boundary is None:
         return fields
     # Each part is between two boundary lines: headers, an empty line, the value.
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1])[1:FIELDS_MAX]:
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1], FIELDS_MAX)[1:FIELDS_MAX]:
         head, separator, value = part.partition(b"\r\n\r\n")
         name = _NAME.search(head)
         if separator and name:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60", re.IGNORECASE)
 SECONDS_MAX = 100_000_000_000  # A larger number is milliseconds (aampe.md#not-known).
 MILLISECONDS_MAX = 2**53  # Past it, a JSON number is no longer exact.
+MOMENT_CHARACTERS_MAX = 100  # Longer ones are no moment, and not searched for one.
 
 
 def milliseconds_of_number(number: float) -> int | None:
@@ -23,7 +24,7 @@ def milliseconds_of(moment: object) -> int | None:
         return None
     if isinstance(moment, int | float):
         return milliseconds_of_number(moment)
-    if not isinstance(moment, str):
+    if not isinstance(moment, str) or len(moment) > MOMENT_CHARACTERS_MAX:
         return None
     if moment.isascii() and moment.isdecimal() and 9 < len(moment) < 17:
         # Python would read some of them as dates: 1711120512345 as December 1711.

@@ -25,6 +25,7 @@ from gateway.dialects.shapes import (
     failure,
     over_rate,
     parse_json,
+    shown,
     split_json,
     too_many,
 )
@@ -102,7 +103,10 @@ class Native:
         if (more := len(batch.rejected) - LISTED_MAX) > 0:
             body["rejected_more"] = more
         if _last(request.query, "receipts") in ("true", "1"):
-            body["records"] = [{"index": i, "insert_id": id_} for i, id_ in batch.receipts]
+            body["records"] = [
+                {"index": index, "insert_id": shown(insert_id)}
+                for index, insert_id in batch.receipts
+            ]
         return Answer(202 if batch.records else 422, orjson.dumps(body))
 
     def unknown_key(self, key: str) -> Answer:

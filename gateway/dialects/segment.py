@@ -120,15 +120,23 @@ class Segment:
         shared = opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
+        # Each call reads them again, whether a record or a rejection comes of it.
+        shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
         for index, value in enumerate(opened.values):
+            context.room.fill(shared_bytes)
             call = defect or read_call(value, shared, context.now_ms, kind)
-            failed = call if isinstance(call, Defect) else self._add(batch, index, call, context)
+            if isinstance(call, Defect):
+                failed: Defect | None = call
+            else:
+                failed = self._add(batch, index, call, context, shared_bytes)
             if failed is not None:
                 batch.rejected.append(Rejection(index, failed, value))
         return batch
 
-    def _add(self, batch: Batch, index: int, call: Call, context: Context) -> Defect | None:
-        """All events of a call, or none."""
+    def _add(
+        self, batch: Batch, index: int, call: Call, context: Context, filled: int
+    ) -> Defect | None:
+        """All events of a call, or none; so many bytes of the first have their room already."""
         whence, stored = _with_opt_out(context, call), len(batch.records)
         for event in events_of(call):
             if isinstance(event, Defect):
@@ -138,7 +146,8 @@ class Segment:
                 del batch.records[stored:], batch.receipts[stored:]
                 return facts
             record, insert_id = record_of(event, facts, whence)
-            context.room.fill(len(record.value))
+            context.room.fill(max(0, len(record.value) - filled))
+            filled = 0
             batch.records.append(record)
             batch.receipts.append((index, insert_id))
             if len(batch.records) > RECORDS_MAX:

@@ -86,6 +86,25 @@ def test_an_answer_repeats_next_to_nothing(
     assert len(reply.answer.body) < 1_000
 
 
+def test_a_receipt_repeats_64_bytes_of_an_insert_id() -> None:
+    event = {"event_type": "e", "user_id": "user-1", "insert_id": "é" * 10_000}
+    reply = call("/v1/events", event, bearer("k"), query=b"receipts=true")
+
+    assert reply.values[0]["insert_id"] == "é" * 10_000
+    assert reply.json["records"] == [{"index": 0, "insert_id": "é" * 32}]
+
+
+def test_parts_of_a_form_that_nobody_reads_are_not_made() -> None:
+    body = b"\r\n--aXY" * 300_000
+    headers = {b"content-type": b"multipart/form-data; boundary=a"}
+    tracemalloc.start()
+    try:
+        assert call("/identify", body, headers).status == 400
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
 async def test_of_one_request_a_thousand_rejections_are_kept_and_the_rest_is_counted() -> None:
     edge = Edge()
     async with edge.client as client:
@@ -205,6 +224,29 @@ async def test_a_context_that_all_calls_share_counts_for_each() -> None:
     assert edge.store.topics == {}
     assert edge.ingest.budget.used == 0
     assert (await post(edge, {"batch": [TRACK] * 10, **shared})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "call", [{"type": "track", "event": "a"}, {"type": "alias", "userId": "u"}, {"type": "?"}, {}]
+)
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"context": {"traits": {"a": "x" * 100_000}}},
+        {"context": {"device": {"id": "x" * 100_000}}},
+        {"context": {"sessionId": "1" * 100_000}},
+        {"integrations": {"Amplitude": {"session_id": "1" * 100_000}}},
+        {"sentAt": "T00:00" * 20_000},
+    ],
+)
+async def test_what_all_calls_share_counts_also_for_those_that_are_rejected(
+    call: dict[str, object], shared: dict[str, object]
+) -> None:
+    edge = Edge(max_body_bytes=1_000_000)
+
+    assert (await post(edge, {"batch": [call] * 100, **shared})).status_code == 413
+    assert (await post(edge, {"batch": [call] * 10, **shared})).status_code == 200
+    assert edge.ingest.budget.used == 0
 
 
 def test_a_number_out_of_range_costs_one_call_of_a_batch() -> None:

@@ -25,6 +25,7 @@ MOMENT = 1_767_225_600_000
         ("20260101", MOMENT),
         (0, 0),
         ("yesterday", None),
+        ("2026-01-01T00:00:00Z" + " " * 100, None),
         ("", None),
         (True, None),
         (None, None),
