@@ -1,6 +1,7 @@
 """What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -55,6 +56,9 @@ class Room(Protocol):
 
     def fill(self, size: int) -> None:
         """With so many bytes of a record; an exception that is the request's answer, if full."""
+
+    def lend(self, size: int) -> AbstractContextManager[None]:
+        """So many bytes for a while, or the same exception."""
 
 
 class Context(NamedTuple):

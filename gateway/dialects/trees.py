@@ -24,5 +24,10 @@ def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anyt
 
 def make_room_for_members(text: bytes, context: Context) -> None:
     """For as many as an object of this text has at most."""
-    if len(text) > SMALL_BYTES:
-        context.room.fill(_MEMBER * text.count(b","))
+    if size := members_bytes(text):
+        context.room.fill(size)
+
+
+def members_bytes(text: bytes) -> int:
+    """What the members of an object of this text take at most; 0 where that is little."""
+    return _MEMBER * text.count(b",") if len(text) > SMALL_BYTES else 0

@@ -1,9 +1,12 @@
 """How much is let in: bytes in flight, and events a second of one source. Pure."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 NO_ROOM = "too much is on its way to Kafka, retry later"
+TOO_MANY_BYTES = "the records become too many bytes"
 
 
 @dataclass(slots=True)
@@ -72,9 +75,21 @@ class Share:
         over, self._free = -self._free, 0
         self._more -= over
         if self._more < 0:
-            raise OutOfRoomError(413, "the records become too many bytes")
+            raise OutOfRoomError(413, TOO_MANY_BYTES)
         if not self.take(over):
             raise OutOfRoomError(503, NO_ROOM)
+
+    @contextmanager
+    def lend(self, size: int) -> Iterator[None]:
+        """So many bytes for as long as a record is worked on."""
+        if size > self._more:
+            raise OutOfRoomError(413, TOO_MANY_BYTES)
+        if not self.take(size):
+            raise OutOfRoomError(503, NO_ROOM)
+        try:
+            yield
+        finally:
+            self.give_back(size)
 
     def give_back(self, size: int) -> None:
         assert size <= self.size, "more was given back than taken"

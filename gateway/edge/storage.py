@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.dialects.shapes import Batch, Context
+from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.rejections import dead_letters
+from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
 from schemas.records import NewRecord
@@ -30,19 +32,29 @@ class Storage:
         """Return once all is stored: the rejected first, for what is answered counts both."""
         if batch.rejected:
             letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
-            await self._append(self._topics.dead_letters, letters, sender)
+            await self._append(self._topics.dead_letters, letters, context, sender)
             suppressed = sum(map(is_suppressed, batch.rejected))
             if dropped := len(batch.rejected) - suppressed - len(letters):
                 self._metrics.dead_letters_dropped(sender.name, dropped)
         if batch.records:
-            await self._append(self._topics.of(kind), batch.records, sender)
+            await self._append(self._topics.of(kind), batch.records, context, sender)
             self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
         if batch.rejected:
             self._metrics.records(sender.name, kind.value, "rejected", len(batch.rejected))
 
-    async def _append(self, topic: str, records: list[NewRecord], sender: Sender) -> None:
+    async def _append(
+        self, topic: str, records: list[NewRecord], context: Context, sender: Sender
+    ) -> None:
         if sender.scrubber is not None:
-            scrubbed = sender.scrubber.scrubbed
-            records = [NewRecord(r.key, scrubbed(r.value), r.headers) for r in records]
+            records = [_scrubbed(record, sender.scrubber, context) for record in records]
         if records:
             await self._store.append(topic, records)
+
+
+def _scrubbed(record: NewRecord, scrubber: Scrubber, context: Context) -> NewRecord:
+    if size := members_bytes(record.value):
+        with context.room.lend(size):  # It is taken apart, and put together again.
+            value = scrubber.scrubbed(record.value)
+    else:
+        value = scrubber.scrubbed(record.value)
+    return NewRecord(record.key, value, record.headers)

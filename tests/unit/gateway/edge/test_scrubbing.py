@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.edge.suppression import is_suppressed, without_suppressed
 from schemas.configuration.config import Config, ConfigError, Scrub
 from schemas.configuration.file import parse
 from schemas.strictness import Defect
+from tests.unit.gateway.memory import KEY, Edge
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 
@@ -102,6 +104,35 @@ def test_no_text_is_slow(text: bytes) -> None:
         Batch(rejected=[Rejection(0, Defect("a", "", ""), b'"' + text)]), frozenset({"ann"})
     )
     assert not is_suppressed(suppressed.rejected[0])
+
+
+@pytest.mark.parametrize("text", [b'"a",', rb'"\n",', b'"a@b",'])
+def test_countless_texts_take_no_memory_but_their_own(text: bytes) -> None:
+    value = b'{"a":[' + text * 100_000 + b'""]}'
+    scrub = scrubber({"pattern": EMAIL}).scrubbed
+    tracemalloc.start()
+    try:
+        scrub(value)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(value)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("scrub", [{"field": "event_properties.email"}, {"pattern": EMAIL}])
+async def test_a_record_of_countless_members_is_not_taken_apart(scrub: dict[str, str]) -> None:
+    edge = Edge(scrub=[scrub], max_body_bytes=1_000_000)
+    event = b'{"event_type":"a","user_id":"user-1","time":1,"event_properties":{%b}}'
+    async with edge.client as client:
+        for count, status in ((1_000, 202), (50_000, 413)):
+            body = event % b",".join(b'"%d":1' % nth for nth in range(count))
+            answer = await client.post("/v1/events", content=body, headers=KEY)
+            assert answer.status_code == status
+        several = b"\n".join([event % b",".join(b'"%d":1' % nth for nth in range(5_000))] * 15)
+        answer = await client.post("/v1/events", content=several, headers=KEY)
+        assert answer.json()["accepted"] == 15  # One after the other: each takes the same room.
+
+    assert len(edge.store.topics["events"]) == 16
+    assert edge.ingest.budget.used == 0
 
 
 def test_a_text_with_countless_matches_goes_as_a_whole() -> None:
