@@ -28,6 +28,8 @@ HEADERS_MAX = 100  # Of one request, its trailers among them.
 HEAD_BYTES_MAX = 16_384  # Of the address and the headers together.
 # What is read while requests wait to be answered stays unparsed: parsed, it is 100 times as large.
 PIECE_BYTES = 4_096
+CROWDED_PIECE_BYTES = 256  # Of many requests in a piece: each takes 10 kB.
+REQUESTS_MAX = 8  # In a piece that is not crowded.
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # In which a client may still send the body that was refused.
 LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still arrives.
@@ -82,7 +84,8 @@ class Connection(HttpToolsProtocol):
             self._unparsed += data
             return
         self._unset_keepalive_if_required()
-        if len(data) <= PIECE_BYTES and not self.pipeline:  # As nearly always.
+        # As nearly always.
+        if len(data) <= PIECE_BYTES and not self.pipeline and not _is_crowded(data):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
@@ -96,7 +99,10 @@ class Connection(HttpToolsProtocol):
                 self._unparsed = bytes(data)
                 self.flow.hold_reading()
                 break
-            size = max(PIECE_BYTES, self._body_left())
+            size = self._body_left()
+            if size < PIECE_BYTES:
+                crowded = _is_crowded(bytes(data[:PIECE_BYTES]))
+                size = max(size, CROWDED_PIECE_BYTES if crowded else PIECE_BYTES)
             self._feed(data[:size])
             data = data[size:]
 
@@ -256,3 +262,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(408, f"the headers took more than {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
+
+
+def _is_crowded(data: bytes) -> bool:
+    """Whether there may be many requests in it."""
+    return data.count(b" HTTP/") > REQUESTS_MAX
