@@ -221,6 +221,17 @@ def test_the_monitors_jobs_are_those_that_the_alerts_ask_for() -> None:
 
 
 @needs_helm
+def test_the_alerts_lead_to_a_runbook_of_ones_own() -> None:
+    mine = "https://wiki.example/ampgate"
+    [rule] = of_kind(
+        rendered(*EVERYTHING, f"monitoring.prometheusRule.runbookUrl={mine}"), "PrometheusRule"
+    )
+    urls = re.findall(r'"runbook_url": "([^"#]+)#', json.dumps(rule))
+
+    assert set(urls) == {mine}
+
+
+@needs_helm
 @pytest.mark.parametrize(
     "setting",
     [

@@ -138,6 +138,19 @@ def test_the_dashboards_queries_are_valid(tmp_path: Path) -> None:
     assert complaints_of_promtool("check", "rules", str(file)) == ""
 
 
+def test_the_runbook_of_every_alert_is_its_section_of_the_docs() -> None:
+    page = (DEPLOY.parent / "docs" / "metrics.md").read_text()
+    sections = {name.lower() for name in re.findall(r"^### (\w+)$", page, re.MULTILINE)}
+    linked = {
+        rule["alert"].lower(): rule["annotations"]["runbook_url"].rpartition("docs/metrics.md#")[2]
+        for rule in rules()
+        if "alert" in rule
+    }
+
+    assert linked.keys() == set(linked.values()) <= sections
+    assert all(name == section for name, section in linked.items())
+
+
 def test_every_alert_has_a_test_in_which_it_fires() -> None:
     cases = yaml.safe_load(ALERTS.with_name("alerts_test.yml").read_text())["tests"]
     fired = {

@@ -69,14 +69,16 @@ def test_a_message_that_is_no_plain_text_is_an_error() -> None:
 def test_every_alert_says_what_to_do_and_no_other_is_told_of() -> None:
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
     alerts = {
-        f"{rule['alert']} ({rule['labels']['severity']})"
+        (rule["alert"], rule["labels"]["severity"].capitalize())
         for group in rules["groups"]
         for rule in group["rules"]
         if "alert" in rule
     }
-    told = re.findall(r"\*\*(Ampgate\w+)\*\* (\(\w+\))", (DOCS / "metrics.md").read_text())
+    told = re.findall(
+        r"^### (Ampgate\w+)\n(\w+)\. ", (DOCS / "metrics.md").read_text(), re.MULTILINE
+    )
 
-    assert {" ".join(words) for words in told} == alerts
+    assert set(told) == alerts
 
 
 def test_an_alert_that_a_log_message_names_exists() -> None:
