@@ -1,4 +1,4 @@
-"""How failures are met: one value, which a destination may declare otherwise."""
+"""The retry policy: one value, which a destination may declare."""
 
 from dataclasses import dataclass
 from random import Random
@@ -6,32 +6,32 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is tried again, how soon, and when it is enough."""
+    """What is retried, when, and how often."""
 
     backoff_first_seconds: float = 0.25
     backoff_last_seconds: float = 20.0
 
-    # The destination is away, or refuses all.
-    failures_to_open: int = 5  # In a row, nothing delivered between: it is away.
+    # When to pause the destination.
+    failures_to_open: int = 5  # In a row: the destination is unavailable.
     probe_seconds: float = 15.0  # Paused, it is probed every 30 s at least (contract.md#delivery).
-    refusals_max: int = 5  # In a row: then it is not about the records.
-    rejects_max: float = 0.5  # A larger share of rejected records: something else is wrong.
-    rejects_min: int = 500  # Fewer say nothing about the rest.
-    rejects_seen_max: int = 4000  # What was longer ago counts half, and half again.
+    refusals_max: int = 5  # In a row: the cause is not the records.
+    rejects_max: float = 0.5  # A larger share of rejected records pauses it.
+    rejects_min: int = 500  # Fewer rejects pause nothing.
+    rejects_seen_max: int = 4000  # After so many records, older ones count half.
 
-    # A bad record is sought by halving its batch,
+    # A batch is halved to find a bad record
     failures_to_halve: int = 3  # after so many failures in a row,
-    rounds_to_halve: int = 5  # or after so many replies that name but a few each.
+    rounds_to_halve: int = 5  # or after so many replies that each name only a few records.
 
-    # A record fails alone.
-    lone_failures_max: int = 20  # So often, amid successes, it is itself bad.
-    lone_seconds_max: float = 5.0  # Between its attempts, where the destination is not away.
-    attempts_max: int = 10  # Then it may be parked for its room, though the destination is paused.
+    # A record fails alone while others succeed.
+    lone_failures_max: int = 20  # Then it is rejected.
+    lone_seconds_max: float = 5.0  # Between its attempts, if it is refused.
+    attempts_max: int = 10  # Then it may be parked for memory, even in an outage.
 
-    park_after_seconds: float = 60.0  # A longer wait is spent in Kafka, not in memory.
+    park_after_seconds: float = 60.0  # Records held for longer are parked in Kafka.
 
     def backoff(self, failures: int, random: Random) -> float:
-        """Seconds, with full jitter, so that many waiters do not come back as one."""
+        """Seconds, with full jitter, so that many lanes do not retry at the same moment."""
         doubled = self.backoff_first_seconds * 2.0 ** min(failures, 30)
         return random.uniform(0.1, 1.0) * min(doubled, self.backoff_last_seconds)
 

@@ -1,4 +1,4 @@
-"""The client protocols of the edge: which path speaks which."""
+"""The dialects: the client protocols of the edge, and their paths."""
 
 import re
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/": LegacyUpload(),
     **_SEGMENT,
     "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
-    "/v1/batch": Segment("batch"),  # Segment's Node SDK drops the path of its `host`.
+    "/v1/batch": Segment("batch"),  # Segment's Node SDK ignores the path of its `host`.
     "/aampe/v1/events": Aampe(Kind.EVENT),
     "/aampe/v1/properties": Aampe(Kind.USER_PROPERTIES),
     "/webhooks/amplemarket/{key}": Amplemarket(),
@@ -46,7 +46,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 
 
 def endpoint_of(path: str) -> Endpoint | None:
-    """The endpoint of a path, whatever slashes are doubled or at its end."""
+    """The endpoint of a path; doubled slashes and one at the end do not matter."""
     if (found := ENDPOINTS.get(path)) is not None:
         return found
     path = re.sub("//+", "/", path).rstrip("/") or "/"

@@ -35,7 +35,7 @@ _UNPARSABLE = (
     "Input should be a valid number, unable to parse string as a number",
 )
 _OBJECT = ("dict_type", "Input should be a valid dictionary")
-# Where a record's member came from, for what its own check finds.
+# The request's member that a record's field came from, for error answers.
 _ORIGINS = {"user_id": "contact_id", "event_type": "event_name", "event_properties": "metadata"}
 Detail = dict[str, object]
 
@@ -110,7 +110,7 @@ class Aampe:
 
 
 class Fields:
-    """The fields of a request, and everything that is wrong with them."""
+    """The fields of a request, and all errors in them."""
 
     def __init__(self, fields: Mapping[str, object]) -> None:
         self._fields = fields
@@ -138,7 +138,7 @@ class Fields:
         return None
 
     def time(self) -> int | None:
-        """`timestamp` in milliseconds; a text of a number counts, as it does for pydantic."""
+        """`timestamp` in milliseconds; a number in a string is taken, as by pydantic."""
         value = self._fields.get("timestamp")
         if "timestamp" not in self._fields:
             self._missing("timestamp")
@@ -184,7 +184,7 @@ def _event(checked: Fields, raws: Mapping[str, Raw]) -> dict[str, object]:
 
 
 def _update(checked: Fields, raws: Mapping[str, Raw]) -> dict[str, object]:
-    """An update of properties is no event: its `event_name` and `metadata` say nothing here."""
+    """An update of properties is not an event: its `event_name` and `metadata` are not used."""
     members: dict[str, object] = {
         "user_id": checked.text("contact_id"),
         "time": checked.time(),
@@ -206,7 +206,7 @@ def _detail(words: tuple[str, str], place: str | int | None = None, given: objec
     """One entry of pydantic's list (aampe.md#answers)."""
     loc = ["body"] if place in (None, "") else ["body", place]
     detail: Detail = {"type": words[0], "loc": loc, "msg": words[1]}
-    # Whoever sent it knows it; a long one is left out, as pydantic can be told to.
+    # A long input is left out, as pydantic can do, too.
     is_short = len(msgspec.json.encode(given)) <= SHOWN_BYTES_MAX
     return detail | ({"input": given} if is_short else {})
 

@@ -1,7 +1,7 @@
 """Amplemarket's webhooks (amplemarket.md#webhooks): each becomes a product event of its prospect.
 
-Nothing in a webhook names its kind, signs it or numbers it. So its shape tells the kind, the key in
-the path is the only secret, and its own ids and dates make the `insert_id`.
+A webhook has no kind, no signature and no number. So its shape decides its kind, the key in the
+path is the only secret, and the `insert_id` is made of its ids and dates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "stage.reply_sequence": "Amplemarket Reply Sequence Email Sent",
     "stage.email": "Amplemarket Email Sent",
 }
-# The member that holds a kind's date; without one, the webhook itself does.
+# The member that holds a kind's date; else the webhook itself.
 _DATED: Final[Mapping[str, str]] = {
     "workflow": "email_message",
     "reply.linkedin": "linkedin",
@@ -82,7 +82,7 @@ class Amplemarket:
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
-        """What is no event is kept as a dead letter: sending it again would change nothing."""
+        """A webhook that is no event is kept as a dead letter: sending it again is no help."""
         body = {"accepted": len(batch.records), "rejected": len(batch.rejected)}
         return Answer(200, orjson.dumps(body))
 
@@ -149,7 +149,7 @@ def _user_id(fields: Fields) -> str | None:
 
 
 def _insert_id(kind: str, fields: Fields, date: object) -> str | None:
-    """The same for a webhook that is sent twice; `None` if it has no id of its own."""
+    """The same if a webhook is sent twice; `None` if it has no id of its own."""
     if kind == "workflow":
         message = _at(fields, "email_message")
         ids = [message.get("id"), *_labels(message.get("tag"))[:1]]
@@ -169,7 +169,7 @@ def _properties(kind: str, fields: Fields, raws: Mapping[str, Raw]) -> dict[str,
     if "labels" in fields:
         properties["labels"] = _labels(fields["labels"])
     if kind == "stage.call":
-        # It comes as a moment, counted from the epoch.
+        # It is a time, counted from the epoch.
         duration = milliseconds_of(_at(fields, "call").get("duration"))
         if duration is not None:
             properties["call_duration_seconds"] = duration / 1000
@@ -183,7 +183,7 @@ def _labels(given: object) -> list[str]:
 
 
 def _prospect(fields: Fields) -> dict[str, object]:
-    """What is known of the prospect; `sender` is someone else."""
+    """The prospect's properties; `sender` is another person."""
     known = {**_at(fields, "lead"), **_at(fields, "dynamic_fields")}
     return {name: given for name, given in known.items() if name != "sender" and given is not None}
 

@@ -32,7 +32,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5
-OPTIONS_BYTES_MAX = 10_000  # Longer ones say nothing that is read.
+OPTIONS_BYTES_MAX = 10_000  # Longer ones hold nothing that is read.
 
 
 class _Upload(msgspec.Struct, gc=False):
@@ -64,7 +64,7 @@ class _Outer(msgspec.Struct, gc=False):
 
 _outer = msgspec.json.Decoder(_Outer)
 _key = msgspec.json.Decoder(_Key)
-# As SDKs write it, at the very beginning: the body is then read once.
+# SDKs write the key first: then the body is read once.
 _FIRST_KEY = re.compile(rb'\s*\{\s*"api_key"\s*:\s*"([\x20!#-\[\]-\x7e]{1,200})"')
 
 
@@ -200,7 +200,7 @@ class Defects:
 
 
 def min_id_length(options: object) -> int:
-    """The request's own rule, else Amplitude's; senders put all sorts of things there."""
+    """The request's `min_id_length`, else Amplitude's; senders put any JSON there."""
     length = options.get("min_id_length") if isinstance(options, dict) else None
     if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
         return length
@@ -228,7 +228,7 @@ def _options(raw: msgspec.Raw) -> object:
 
 
 def _unreadable(body: bytes) -> RefusedError:
-    """In words, what is wrong with a body that is no upload."""
+    """What is wrong with a body that is not an upload."""
     if not body.strip():
         return RefusedError(failure(400, "Missing request body"))
     try:

@@ -115,9 +115,9 @@ def _listed(words: list[str], between: str) -> str:
 
 
 def key_sent(request: Request, name: str) -> str:
-    """Of a form, which most bodies are, no other field is read."""
+    """The named fields only, of a form, which most bodies are."""
     field, key = b"&%b=" % name.encode(), None
-    at = request.body.rfind(field) + 1  # Of several, the last one counts.
+    at = request.body.rfind(field) + 1  # If there are several, the last one counts.
     if _kind(request) == "form" and (at or request.body.startswith(field[1:])):
         start = at + len(field) - 1
         value = request.body[start : start + KEY_BYTES_MAX].partition(b"&")[0]
@@ -173,7 +173,7 @@ def _json(body: bytes) -> dict[str, bytes]:
         raise RefusedError(plain(400, "missing_event")) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RefusedError(plain(400, f"missing_event: malformed JSON: {error}")) from error
-    # Members that are text hold what a form's field would.
+    # A string member holds what a form's field holds.
     return {name: _field(bytes(raw)) for name, raw in found.items() if raw is not ABSENT}
 
 
@@ -196,7 +196,7 @@ def _multipart(content_type: bytes, body: bytes) -> dict[str, bytes]:
 
 
 def _lenient(options: bytes) -> Any:  # noqa: ANN401  JSON is anything.
-    """Segment's connector sends the word `undefined`; then there are no options."""
+    """Segment's connector sends the word `undefined` if there are no options."""
     try:
         return orjson.loads(options)
     except orjson.JSONDecodeError:

@@ -1,9 +1,9 @@
 """Uploads of Amplitude's older SDKs: amplitude-js 8, Android 2, iOS 8
 (amplitude-sdks.md#older-sdks).
 
-A form to the host's root: `client` is the key, `e` the events as JSON. Of an answer these SDKs know
-`success` and 413; after any other they send everything again, for ever. So what is not usable is
-kept as a dead letter, and never holds up what is.
+A form to the host's root: `client` is the key, `e` the events as JSON. These SDKs know two answers,
+`success` and 413; after any other they send everything again, for ever. So unusable events become
+dead letters, and the answer is `success`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from gateway.dialects.trees import make_room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
-# What HTTP V2 calls otherwise, or does not know.
+# Fields that HTTP V2 names differently, or does not have.
 _NAMES: Final = {"timestamp": "time", "uuid": "insert_id", "version_name": "app_version"}
 _IDS: Final = {
     "androidADID": "adid",
@@ -96,7 +96,7 @@ class Read(NamedTuple):
 
 
 def event_of(value: bytes, context: Context) -> Read | Defect:
-    """The event in the field names of HTTP V2; what is not renamed stays byte for byte."""
+    """The event in the field names of HTTP V2; other fields stay byte for byte."""
     if defect := strictness_defect(value):
         return defect
     make_room_for_members(value, context)
@@ -124,7 +124,7 @@ def event_of(value: bytes, context: Context) -> Read | Defect:
 
 
 def _fields(members: Mapping[str, Raw], name: str, context: Context) -> Fields:
-    """An object among the members; what is none has no fields."""
+    """The members of an object; none of anything else."""
     if name not in members:
         return {}
     found = tree_of(bytes(members[name]), context)

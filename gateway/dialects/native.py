@@ -33,7 +33,7 @@ from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
-_SPACE = b" \t\r\n"  # JSON knows no other.
+_SPACE = b" \t\r\n"  # JSON's white space.
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -160,12 +160,12 @@ def _beacon_key(query: bytes) -> str | None:
 
 
 def _last(query: bytes, name: str) -> str:
-    # Bytes that are no text are no reason to fail.
+    # Bytes that are not UTF-8 must not raise.
     return parse_qs(query.decode("latin-1")).get(name, [""])[-1] if query else ""
 
 
 def _wrong(body: bytes) -> str:
-    """In words, what is wrong with a body that is neither an object nor an array."""
+    """What is wrong with a body that is neither an object nor an array."""
     try:
         parse_json(body)
     except orjson.JSONDecodeError as error:
@@ -174,7 +174,7 @@ def _wrong(body: bytes) -> str:
 
 
 def _looks_like_lines(text: bytes) -> bool:
-    """Whether the first line is a whole object, and not the only one."""
+    """Whether the first line is a whole object, and other lines follow."""
     first, newline, rest = text.partition(b"\n")
     if not newline or not rest or not first.startswith(b"{"):
         return False

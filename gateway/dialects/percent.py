@@ -1,7 +1,7 @@
-"""Percent-encoding undone as fast as it arrives. Pure.
+"""Percent-decoding in linear time. Pure.
 
-urllib needs 2 µs and 80 bytes an escape: one body of nothing else would stop an edge for 14 s, and
-take 1.7 GB of its memory. Quoted-printable is the same code with another sign, and read in C.
+urllib needs 2 µs and 80 bytes an escape: one body of escapes only would block an edge for 14 s and
+take 1.7 GB. Quoted-printable is the same encoding with another sign, and decoded in C.
 """
 
 import binascii
@@ -11,7 +11,7 @@ _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def unquoted(text: bytes) -> bytes:
-    """What a form's field says; one with a `%` that begins no escape was never encoded."""
+    """A form's field, decoded; one with a `%` that begins no escape was not encoded."""
     if _NO_ESCAPE.search(text):
         return text
     text = text.replace(b"+", b" ")

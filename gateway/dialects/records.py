@@ -1,4 +1,4 @@
-"""A value becomes a record: its facts, its key, and what the edge fills in. Pure."""
+"""Builds records from values: the key, and what the edge fills in. Pure."""
 
 from functools import lru_cache
 
@@ -40,7 +40,7 @@ _ip_reader = msgspec.json.Decoder(_Ip)
 def add_event(
     batch: Batch, index: int, value: bytes, event: bytes | Defect, context: Context
 ) -> None:
-    """Take the event that a value was translated to, or reject the value."""
+    """Add the event that a value was translated to, or reject the value."""
     if isinstance(event, Defect):
         batch.rejected.append(Rejection(index, event, value))
         return
@@ -76,7 +76,7 @@ def key_of(facts: Facts) -> bytes | None:
 
 
 def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
-    """The record and its insert_id, with what the edge fills in; the rest byte for byte."""
+    """The record and its insert_id: the value byte for byte, plus what the edge fills in."""
     insert_id = facts.insert_id
     if insert_id and facts.time is not None:
         located = _located(value, facts, context)
@@ -84,7 +84,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
             return NewRecord(key_of(facts), located, context.headers), insert_id
     members: list[bytes] = []
     nulls: list[str] = []
-    if not insert_id:  # An empty one would make all events of a device look like one.
+    if not insert_id:  # With an empty one, all events of a device would be duplicates.
         insert_id = new_insert_id()
         members.append(b'"insert_id":"%b"' % insert_id.encode())
         nulls.append("insert_id")
@@ -93,8 +93,8 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         nulls.append("time")
     if isinstance(facts, EventFacts):
         _ip(facts.ip, context, members, nulls)
-    # A member that is there as `null`, or empty, or that the source may not keep, gives way.
-    escaped = b"\\u00" in value  # As its name may be.
+    # A member that is `null`, empty, or that the source may not keep is replaced.
+    escaped = b"\\u00" in value  # Its name may be escaped.
     standing = [name for name in nulls if escaped or _QUOTED[name] in value]
     if standing:
         make_room_for_members(value, context)
@@ -105,7 +105,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
 
 
 def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
-    """The value with its ip, where nothing else has to give way; None where it has to."""
+    """The value with its ip, if no member has to be replaced; else None."""
     if not isinstance(facts, EventFacts):
         return value
     if facts.ip is None:
@@ -119,11 +119,11 @@ def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
 
 
 def _with_remote_ip(value: bytes, shown: str | None) -> bytes | None:
-    """As browsers' SDKs ask for it, and in a tenth of the time of taking the object apart."""
+    """Replace `$remote`, as browsers' SDKs write it: a tenth of the time of parsing the object."""
     if shown is None or value.count(_REMOTE_IP) != 1:
         return None
     placed = value.replace(_REMOTE_IP, _ip_member(shown))
-    # What was replaced may be a property of that name.
+    # The match may be a property of that name.
     return placed if _ip_reader.decode(placed).ip == shown else None
 
 
@@ -142,6 +142,6 @@ def _ip(
         members.append(_ip_member(shown))
 
 
-@lru_cache(maxsize=1_024)  # All events of a request come from one place.
+@lru_cache(maxsize=1_024)  # All events of a request have the same sender.
 def _ip_member(ip: str) -> bytes:
     return b'"ip":' + orjson.dumps(ip)

@@ -1,6 +1,6 @@
 """Segment's tracking API (segment.md#api): every call is kept, and the answer is always 200.
 
-What cannot be used becomes a dead letter. RudderStack's SDKs speak the same protocol.
+Unusable calls become dead letters. RudderStack's SDKs speak the same protocol.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ CODES: Final[Mapping[int, str]] = {
 
 
 class _Outer(Struct, gc=False, rename="camel"):
-    """What a batch says for all its calls, and its calls."""
+    """A batch's common members, and its calls."""
 
     batch: Raw = ABSENT
     context: Raw = ABSENT
@@ -100,7 +100,7 @@ class Segment:
         parts = {"context": outer.context, "integrations": outer.integrations}
         parts |= {"sentAt": outer.sent_at}
         given = {name: _shared(raw) for name, raw in parts.items() if raw is not ABSENT}
-        # Every call looks at them, so only what is ever read is kept.
+        # Each call reads these, so only the members in use are kept.
         if isinstance(context := given.get("context"), dict):
             given["context"] = {name: context[name] for name in CONTEXT if name in context}
         if isinstance(integrations := given.get("integrations"), dict):
@@ -177,7 +177,7 @@ def _shared(raw: Raw) -> object:
 
 
 def _text_of(raw: Raw) -> str | None:
-    """A text that says something; a key is no longer than a header may be."""
+    """A non-empty string; a key is not longer than a header may be."""
     if bytes(memoryview(raw)[:1]) != b'"' or len(memoryview(raw)) > KEY_BYTES_MAX:
         return None
     try:

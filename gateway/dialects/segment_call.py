@@ -1,4 +1,4 @@
-"""A Segment call: its members, each read once, over what its batch says for all."""
+"""A Segment call: its members, each read once, over those of its batch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from gateway.dialects.segment_fields import Members, fields_of, platform_of, tex
 from schemas.events import ABSENT, INVALID_IDS
 from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect, strictness_defect
 
-SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be the network's.
-# Of a context or of `integrations`: as objects they take up to 100 times their text.
+SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be latency.
+# In a context or in `integrations`: as objects they take up to 100 times their text.
 VALUES_MAX = 10_000
 _NO_MEMBERS: Final[Mapping[str, object]] = {}
 _SESSIONS: Final = ("Actions Amplitude", "Amplitude")
@@ -21,7 +21,7 @@ _NOT_PLAIN = b"[{"
 
 
 class _Wire(Struct, gc=False, rename="camel"):
-    """A call as it came. What nothing reads is passed over."""
+    """The members of a call that are read."""
 
     type: Raw = ABSENT
     event: Raw = ABSENT
@@ -44,7 +44,7 @@ class _Wire(Struct, gc=False, rename="camel"):
 
 
 class Properties(Struct, gc=False):
-    """Those that are read, whatever they are."""
+    """The members that are read, of any JSON type."""
 
     name: Raw = ABSENT
     category: Raw = ABSENT
@@ -63,9 +63,7 @@ _properties = msgspec.json.Decoder(Properties)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, with what its batch says for all of them; `properties` and `traits` as they came,
-    and absent where they say nothing.
-    """
+    """One call over its batch's members; `properties` and `traits` as they came, or absent."""
 
     kind: str
     event: object
@@ -89,7 +87,7 @@ class Call:
 def read_call(
     value: bytes, shared: Mapping[str, object], now_ms: int, kind: str | None
 ) -> Call | Defect:
-    """The call of this kind, or of the one that it names."""
+    """The call, of this kind or of the kind that it names."""
     if defect := strictness_defect(value):
         return defect
     try:
@@ -157,7 +155,7 @@ def _common(wire: _Wire, context: Mapping[str, object], integrations: object) ->
 
 
 def _device_id(context: Mapping[str, object]) -> str | None:
-    """The device's own id, unless it is one of those that many devices share."""
+    """The device's id, unless it is one that many devices share."""
     device = context.get("device")
     device_id = text(device.get("id")) if isinstance(device, dict) else None
     shared = device_id is None or device_id.strip().lower() in INVALID_IDS
@@ -165,7 +163,7 @@ def _device_id(context: Mapping[str, object]) -> str | None:
 
 
 def _session_id(wire: _Wire, context: Mapping[str, object], integrations: object) -> int | None:
-    """Segment's way to give one, else RudderStack's; a number, a text of digits or ISO 8601."""
+    """Segment's `session_id`, else RudderStack's; a number, digits or ISO 8601."""
     ours = integrations if isinstance(integrations, dict) else _NO_MEMBERS
     settings = [given for name in _SESSIONS if isinstance(given := ours.get(name), dict)]
     for given in (
@@ -187,10 +185,10 @@ def _session_id(wire: _Wire, context: Mapping[str, object], integrations: object
 
 
 def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect | None:
-    """When it happened, by our clock: moved by as much as the sender's is off.
+    """The event's time on our clock: corrected by the difference to the sender's clock.
 
-    Only where the event's time and the time of sending can be of one clock: nothing happens after
-    it is sent. A sender that gives an old time on purpose has a clock that is right.
+    Only if the event's time and the time of sending can be of one clock: an event is not later than
+    its sending. If a sender gives an old time on purpose, its clock is right.
     """
     if given is None or given == "":
         return None
@@ -205,7 +203,7 @@ def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect | No
 
 
 def decoded(value: Raw) -> object:
-    """What the JSON text says as objects, or the defect that makes it unusable."""
+    """The JSON text as objects, or the defect that makes it unusable."""
     text_ = bytes(value)
     if len(text_) > TREE_BYTES_MAX and sum(map(text_.count, (b",", b"[", b"{"))) > VALUES_MAX:
         return Defect("too_many_values", "", f"over {VALUES_MAX} values where few are read")
@@ -218,7 +216,7 @@ def decoded(value: Raw) -> object:
 
 
 def plain(raw: Raw) -> object:
-    """A text, a number, a truth or None; an object or an array stays the text that it is."""
+    """A string, number, boolean or None; an object or an array stays JSON text."""
     if raw is ABSENT:
         return None
     return raw if memoryview(raw)[0] in _NOT_PLAIN else msgspec.json.decode(raw)
@@ -244,7 +242,7 @@ def _traits_in(context: Mapping[str, object]) -> Raw:
 
 
 def _filled(raw: Raw) -> Raw:
-    """Absent where it is `null` or has no members."""
+    """Absent if it is `null` or has no members."""
     if raw is ABSENT or not is_object(raw):
         return ABSENT
     return raw if bytes(memoryview(raw)[1:]).lstrip()[:1] != b"}" else ABSENT

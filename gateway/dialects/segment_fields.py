@@ -1,4 +1,4 @@
-"""What of a Segment call's context becomes fields of an Amplitude event (segment.md#mapping). Pure.
+"""Fields of an Amplitude event from a Segment call's context (segment.md#mapping). Pure.
 
 The fields are those of Segment's own Amplitude destination with its default mapping.
 """
@@ -39,7 +39,7 @@ TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "utm_content": ("campaign", "content"),
     "referrer": ("page", "referrer"),
 }
-# All that is read of a context.
+# The members of a context that are read.
 CONTEXT: Final = frozenset(
     path[0] for paths in (FIELDS, COORDINATES, TOUCHES) for path in paths.values()
 ) | {"library", "sessionId", "traits"}
@@ -49,7 +49,7 @@ Pairs = list[tuple[str, str]]
 
 
 def _by_section(fields: Mapping[str, tuple[str, ...]]) -> list[tuple[str, Pairs]]:
-    """Most calls have few of the sections: each is looked up once."""
+    """Most calls have few of these sections, so each is looked up once."""
     found: dict[str, Pairs] = {}
     for field, path in fields.items():
         if len(path) == 2:
@@ -104,14 +104,14 @@ def _texts(sections: list[tuple[str, Pairs]], context: Mapping[str, object]) -> 
 
 
 def text(value: object) -> str | None:
-    """A text that says something; a number as it is written, since Segment takes numeric ids."""
+    """A non-empty string; a number as it is written, since Segment takes numeric ids."""
     if isinstance(value, str):
         return value or None
     return str(value) if number(value) is not None else None
 
 
 def amount(value: object) -> int | float | None:
-    """A number, also as text: senders write prices so. A currency sign makes it none."""
+    """A number, also in a string, as senders write prices; not with a currency sign."""
     if isinstance(value, str) and _AMOUNT.fullmatch(value):
         return int(value) if value.strip("+-").isdecimal() else float(value)
     return number(value)

@@ -1,6 +1,6 @@
-"""A call's `integrations`: which destinations its sender does not want it to reach. Pure.
+"""A call's `integrations`: the destinations that its sender excludes. Pure.
 
-Destinations have more names than one: `Amplitude`, `Actions Amplitude`, `Amplitude (Actions)` are
+Destinations have several names: `Amplitude`, `Actions Amplitude`, `Amplitude (Actions)` are
 Segment's, and their case differs between SDKs (segment.md#mapping).
 """
 
@@ -14,13 +14,14 @@ _NOT_THE_NAME = re.compile(r"\(?\b(actions|classic|web|cloud|mode)\b\)?|[^a-z]")
 
 
 def opted_out_of(integrations: object) -> bytes | None:
-    """The value of the record's header; None where every destination may get it."""
+    """The value of the record's header; None if every destination may get it."""
     if not isinstance(integrations, dict):
         return None
     by_type: dict[str, bool] = {}
     for name, given in integrations.items():
         kind = _type_of(name)
-        if kind is not None:  # An object means yes, with settings. Of two words, a no counts.
+        # An object means yes, with settings. If two values differ, the no counts.
+        if kind is not None:
             by_type[kind] = given is not False and by_type.get(kind, True)
     if by_type.get("all", True):
         words = [kind for kind in sorted(VENDORS) if not by_type.get(kind, True)]

@@ -1,6 +1,6 @@
-"""What becomes of a Segment call: Amplitude events (docs/segment-mapping.md has the reasons).
+"""A Segment call as Amplitude events (docs/segment-mapping.md has the reasons).
 
-Properties and traits travel as they came. What all events of a call share is made once a call.
+Properties and traits stay as they came. Fields that all events of a call share are built once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from schemas.events import ABSENT
 from schemas.splicing import with_members
 from schemas.strictness import Defect
 
-GROUP_TYPE = "group"  # Segment's group calls name no type, and Amplitude wants one.
+GROUP_TYPE = "group"  # Segment's group calls have no type, and Amplitude requires one.
 ORDER = "Order Completed"
 _array = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.encode
 
 
 def events_of(call: Call) -> Iterator[bytes | Defect]:
-    """One after the other: each can be stored before the next is made."""
+    """An iterator: each event is stored before the next one is built."""
     match call.kind:
         case "track":
             yield from _track(call)
@@ -81,7 +81,7 @@ def _view(call: Call) -> bytes:
     title = call.name or text(plain(properties.name)) or call.category
     kind = call.kind.capitalize()
     event = _event(call, f"Viewed {title} {kind}" if title else f"Viewed {kind}") | _sets(call)
-    # The properties' own members count, where there are both.
+    # Where both have a member, that of the properties counts.
     added = {name: words for name, words in named.items() if words and given[name] is ABSENT}
     if added or call.properties is not ABSENT:
         event["event_properties"] = _with(call.properties, added)
@@ -105,7 +105,7 @@ def _group(call: Call) -> Iterator[bytes | Defect]:
 
 
 def _sets(call: Call) -> Members:
-    """The user properties of an event that is no identification: plain, if nothing else is there.
+    """The user properties of an event that is not an identification; plain ones where possible.
 
     Operations and plain keys do not mix (amplitude.md#property-operations).
     """
@@ -115,7 +115,7 @@ def _sets(call: Call) -> Members:
 
 
 def _operations(sets: Raw, call: Call) -> Members:
-    """With the first touch beside the last, as Segment keeps them."""
+    """First touch and last touch, as Segment's destination sets them."""
     first = {f"initial_{name}": words for name, words in call.touches.items()}
     operations: Members = {} if sets is ABSENT else {"$set": sets}
     if first:
@@ -128,7 +128,7 @@ def _with_touches(call: Call) -> Raw:
 
 
 def _with(raw: Raw, members: Mapping[str, object]) -> Raw:
-    """The object with these members at its end, where they count."""
+    """The object with these members at its end, where they take effect."""
     if not members:
         return raw
     encoded = _encode(members)
@@ -136,7 +136,7 @@ def _with(raw: Raw, members: Mapping[str, object]) -> Raw:
 
 
 def _revenue(call: Call) -> Members:
-    """Price times quantity wins over revenue, as it does at Amplitude."""
+    """Price times quantity, else revenue, as Amplitude does."""
     given = call.read_properties()
     price, quantity, revenue = (
         amount(plain(raw)) for raw in (given.price, given.quantity, given.revenue)

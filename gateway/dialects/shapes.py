@@ -1,4 +1,4 @@
-"""What a dialect is: bytes of a request in, records out, bytes of an answer back. Pure."""
+"""The interface of a dialect: request bytes in, records out, answer bytes back. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,8 +16,8 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 POST = frozenset({"POST"})
 SHOWN_BYTES_MAX = 64
-LISTED_MAX = 1_000  # Of what is wrong with a request; the rest is counted.
-RECORDS_MAX = 100_000  # Of one request: each is at least 30 times its text in memory.
+LISTED_MAX = 1_000  # Errors that an answer lists; others are counted.
+RECORDS_MAX = 100_000  # Records of one request: each takes at least 30 times its text in memory.
 _Shape = TypeVar("_Shape")
 
 
@@ -26,7 +26,7 @@ class Request:
     path: str
     query: bytes
     headers: Mapping[bytes, bytes]
-    body: bytes = b""  # Not before the key is known, if that can be seen without it.
+    body: bytes = b""  # Raised after the key is known, unless the key is not needed for it.
 
 
 class Answer(NamedTuple):
@@ -44,7 +44,7 @@ class RefusedError(Exception):
 
 
 class Opened(NamedTuple):
-    """A well-formed request: each record's own bytes, and what holds for all."""
+    """A well-formed request: the bytes of each record, and what they have in common."""
 
     values: list[bytes]
     min_id_length: int = 0
@@ -52,10 +52,10 @@ class Opened(NamedTuple):
 
 
 class Room(Protocol):
-    """How much the records of a request may become."""
+    """Limits the bytes of the records of a request."""
 
     def fill(self, size: int) -> None:
-        """With so many bytes of a record; an exception that is the request's answer, if full."""
+        """Count so many bytes of a record; the exception is the request's answer if it is full."""
 
     def lend(self, size: int) -> AbstractContextManager[None]:
         """So many bytes for a while, or the same exception."""
@@ -66,8 +66,8 @@ class Context(NamedTuple):
 
     headers: Headers
     now_ms: int
-    remote_ip: str | None  # As the source's policy lets it be kept.
-    shown_ip: Callable[[str], str | None]  # That policy, for addresses in the events.
+    remote_ip: str | None  # As far as the source's policy keeps it.
+    shown_ip: Callable[[str], str | None]  # The same policy, for addresses in the events.
     keeps_ip: bool
     room: Room
 
@@ -96,10 +96,10 @@ class Endpoint(Protocol):
     @property
     def methods(self) -> frozenset[str]: ...
     def seen_key(self, request: Request) -> str | None:
-        """The write key, where the path, the query or a header has it: the body is not read yet."""
+        """The write key, from the path, the query or a header, before the body is read."""
 
     def sent_key(self, request: Request) -> str:
-        """The write key in the body, of which no more is read than that takes."""
+        """The write key from the body, which is read only as far as needed."""
 
     def open(self, request: Request) -> Opened: ...
     def read(self, opened: Opened, context: Context) -> Batch: ...
@@ -107,14 +107,14 @@ class Endpoint(Protocol):
     def unknown_key(self, key: str) -> Answer: ...
     def failure(self, status: int, message: str) -> Answer: ...
     def throttled(self, count: int, rate: float) -> Answer:
-        """So many records came, and their source is over its rate of records a second."""
+        """The answer for records of a source that is over its rate."""
 
     def silenced(self, indexes: Sequence[int]) -> Answer | None:
-        """For records of suppressed users; None where the others are stored all the same."""
+        """The answer if records of suppressed users came; None if the others are stored."""
 
 
 def shown(text: str) -> str:
-    """What was sent, as an answer may repeat it: at most 64 bytes."""
+    """A value from the request to quote in an answer: at most 64 bytes."""
     cut = text.encode("utf-8", "replace")
     return text if len(cut) <= SHOWN_BYTES_MAX else cut[:SHOWN_BYTES_MAX].decode("utf-8", "ignore")
 
@@ -133,10 +133,10 @@ def too_many(endpoint: Endpoint) -> Answer:
 
 
 def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
-    """The outer shape of a whole body; the values in it stay bytes, for a fifth of a parse's cost.
+    """The outer shape of a whole body; its values stay bytes: a fifth of the cost of parsing all.
 
-    As strict as `parse_json`: of what is no JSON, msgspec passes over only what is not UTF-8 in
-    values that it leaves. A number beyond every float is JSON, and passes.
+    As strict as `parse_json`: msgspec does not check UTF-8 in values that it leaves as bytes, so
+    that is checked here. A number too large for a float is JSON, and passes.
     """
     try:
         shape = decoder.decode(body)

@@ -1,4 +1,4 @@
-"""JSON taken apart to its last value, where a dialect needs it: it takes far more than its text.
+"""The memory of a fully parsed JSON text, which is far larger than the text.
 
 Measured with orjson on CPython 3.11, at most: an object and its first member 200 bytes, an array
 64, a further value with its name 60, a member that stays text 250.
@@ -10,12 +10,12 @@ import orjson
 
 from gateway.dialects.shapes import Context
 
-SMALL_BYTES = 32_000  # Not looked at: 1.2 MB at most.
+SMALL_BYTES = 32_000  # Not checked: 1.2 MB at most.
 _OBJECT, _ARRAY, _FURTHER, _MEMBER = 200, 64, 60, 250
 
 
 def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anything.
-    """Its values, if there is room for them."""
+    """Its values, if the budget has room for them."""
     if len(text) > SMALL_BYTES:
         containers = _OBJECT * text.count(b"{") + _ARRAY * text.count(b"[")
         context.room.fill(containers + _FURTHER * text.count(b","))
@@ -23,11 +23,11 @@ def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anyt
 
 
 def make_room_for_members(text: bytes, context: Context) -> None:
-    """For as many as an object of this text has at most."""
+    """Take the most that an object of this text can take."""
     if size := members_bytes(text):
         context.room.fill(size)
 
 
 def members_bytes(text: bytes) -> int:
-    """What the members of an object of this text take at most; 0 where that is little."""
+    """The most that the members of an object of this text can take; 0 for a short text."""
     return _MEMBER * text.count(b",") if len(text) > SMALL_BYTES else 0

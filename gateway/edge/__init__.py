@@ -1,1 +1,1 @@
-"""What a request becomes: its source, its records, its answer."""
+"""From a request to its source, its records and its answer."""

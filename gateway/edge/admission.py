@@ -1,4 +1,4 @@
-"""How much is let in: bytes in flight, and events a second of one source. Pure."""
+"""Admission limits: bytes in flight, and events a second of one source. Pure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class Budget:
     used: int = 0
 
     def has_room(self, size: int) -> bool:
-        """A request larger than the whole budget may go when it is alone."""
+        """A request larger than the whole budget is admitted when it is alone."""
         return not self.used or self.used + size <= self.limit
 
     def share(self) -> "Share":
@@ -25,7 +25,7 @@ class Budget:
 
 
 class OutOfRoomError(Exception):
-    """What a request becomes is more than there is room for."""
+    """The records of a request exceed the budget."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,8 +34,8 @@ class OutOfRoomError(Exception):
 
 
 class Share:
-    """One request's part of the budget: grows while its body is read and while its records are
-    built, given back at the end.
+    """One request's part of the budget: it grows while the body is read and the records are built,
+    and is given back at the end.
     """
 
     __slots__ = ("_budget", "_free", "_more", "size")
@@ -50,7 +50,7 @@ class Share:
         return budget.used == self.size or budget.used + size <= budget.limit
 
     def take(self, size: int) -> bool:
-        """Whether there was room for so much more."""
+        """Take so many more bytes; returns whether there was room."""
         if not self.has_room(size):
             return False
         self._budget.used += size
@@ -58,17 +58,17 @@ class Share:
         return True
 
     def charge(self, size: int) -> None:
-        """Take it in any case: it is there already."""
+        """Take so many bytes in any case: they are in memory already."""
         self._budget.used += size
         self.size += size
 
     def let_become(self, most: int, *, free: int) -> None:
-        """Of the `most` bytes that records may have, those of their body are there already."""
+        """Limit the records to `most` bytes; those of the body are counted already."""
         self._free = free
         self._more = most - free
 
     def fill(self, size: int) -> None:
-        """So many bytes of a record are built."""
+        """Count so many bytes of a record."""
         self._free -= size
         if self._free >= 0:
             return
@@ -98,20 +98,20 @@ class Share:
 
 
 class Rate(Protocol):
-    """How many events may pass, as a `TokenBucket` says: of one process, or of several."""
+    """A rate of events, of one process or shared by several (`TokenBucket`)."""
 
     rate: float
 
     def take(self, count: int, now: float) -> float: ...
     def owe(self, count: int) -> None:
-        """So many more passed than were asked for: they are paid off, too."""
+        """So many more events passed than `admit` was asked for: they count, too."""
 
 
 class TokenBucket:
     """A rate with one second's burst.
 
-    Whoever comes while there is a token passes with all of its events, and the debt is then paid
-    off: so a batch larger than the burst waits no longer than a single event would.
+    While there is a token, a request passes with all of its events, and the tokens become negative.
+    So a batch larger than the burst waits no longer than a single event would.
     """
 
     __slots__ = ("at", "rate", "tokens")
@@ -126,7 +126,7 @@ class TokenBucket:
         return max(self.rate, 1.0)
 
     def take(self, count: int, now: float) -> float:
-        """0 when the events may pass, else after how many seconds to retry."""
+        """0 if the events may pass, else the seconds after which to retry."""
         passed = max(0.0, now - self.at)
         self.at = max(self.at, now)
         self.tokens = min(self._burst, self.tokens + passed * self.rate)
@@ -139,7 +139,7 @@ class TokenBucket:
         self.tokens -= count
 
     def up_to(self, count: int, now: float) -> int:
-        """How many of so many may pass."""
+        """How many of these events may pass."""
         if self.take(0, now) or self.tokens < 1.0:
             return 0
         passing = min(count, int(self.tokens))

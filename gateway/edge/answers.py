@@ -1,4 +1,4 @@
-"""Answers as ASGI messages: what every dialect's answer carries beside its own body."""
+"""Answers as ASGI messages, with the headers that all dialects share."""
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,9 +34,9 @@ async def send_answer(
         headers.append((b"retry-after", b"%d" % seconds))
     elif status == 405:
         headers.append((b"allow", allowed_methods(methods)))
-        whole = None  # An answer to HEAD has no body: the server knows.
+        whole = None  # For HEAD, the server leaves the body out.
     elif status == 408:
-        headers.append((b"connection", b"close"))  # Nobody waits for the rest of the body.
+        headers.append((b"connection", b"close"))  # The rest of the body is not read.
         whole = None
     is_small = len(answer.body) <= PIECE_BYTES
     if whole is not None and is_small and whole.answer(status, headers, answer.body):
@@ -46,7 +46,7 @@ async def send_answer(
 
 
 def in_pieces(send: Send) -> Send:
-    """Sends a large body so that a connection never keeps more than a piece that is not taken."""
+    """Sends a large body in pieces, so that a connection buffers one piece at most."""
 
     async def send_pieces(message: Message) -> None:
         body = message.get("body", b"")

@@ -1,4 +1,4 @@
-"""The edge as one ASGI application: the ingest paths bare, everything else on FastAPI."""
+"""The edge as one ASGI application: ingest paths without FastAPI, everything else with it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ NOT_FOUND = Response(error_body(404, "Not Found"), 404, media_type="application/
 
 
 class Lasting(Store, Protocol):
-    """A store with a life of its own: `EdgeLog`, that is Kafka."""
+    """A store that is started and stopped: `EdgeLog`, that is Kafka."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -36,7 +36,7 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class Application:
-    """Takes the ingest paths out before FastAPI sees them."""
+    """Serves the ingest paths itself, all others through FastAPI."""
 
     def __init__(
         self,
@@ -45,7 +45,8 @@ class Application:
         path_prefix: str,
         admin: "Application | None" = None,
     ) -> None:
-        """With an application for the admin port, this one has the probes and ingest only."""
+        """If there is an application for the admin port, this one has only the probes and
+        ingest."""
         self.operations = operations
         self.ingest = ingest
         self.admin = admin
@@ -56,7 +57,7 @@ class Application:
         if scope["type"] == "http":
             inner, path = scope, scope["path"]
             if self._prefix and path.startswith(self._prefix + "/"):
-                # Without the prefix all is served, too: for probes, and proxies that take it off.
+                # Paths without the prefix work, too: for probes, and for proxies that remove it.
                 path = path.removeprefix(self._prefix)
                 inner = {**scope, "path": path}
                 scope = {**scope, "root_path": self._prefix}
@@ -90,7 +91,7 @@ def create_app(
         version="0.1.0",
         lifespan=lifespan,
         redirect_slashes=False,
-        openapi_url=None,  # Ours is made once, and its page loads nothing from elsewhere.
+        openapi_url=None,  # Our page is built once, and loads nothing from other hosts.
     )
     app.add_exception_handler(HTTPException, _plain_error)
     _add_operations(app, log, ingest)
@@ -106,7 +107,7 @@ def create_app(
     whole = Application(app, ingest, config.edge.path_prefix)
     if config.edge.admin_port is None:
         return whole
-    # The ingest paths are on both: the examples of `/docs` are sent where the page came from.
+    # Ingest is on both ports: `/docs` sends its examples to the port that served it.
     return Application(app, ingest, config.edge.path_prefix, admin=whole)
 
 
@@ -127,7 +128,7 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
     @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", tags=["operations"], responses={503: {"model": dict[str, str]}})
     async def readyz(response: Response) -> dict[str, str]:
-        """Whether Kafka takes writes: one is really done."""
+        """Whether Kafka takes writes: a real write is tried."""
         if await log.probe():
             return {"status": "ready"}
         response.status_code = 503
@@ -140,5 +141,5 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
 
     @app.get("/console", include_in_schema=False)
     async def show_console(delivery: str | None = None) -> Response:
-        """The metrics, for people; `delivery` is the URL of a delivery's admin port."""
+        """The console page; `delivery` is the URL of a delivery's admin port."""
         return Response(console.PAGE, headers=console.headers(delivery), media_type="text/html")

@@ -1,4 +1,5 @@
-"""The console: one page that polls this edge's metrics, and a delivery's when it is told where."""
+"""The console: a page that polls this edge's metrics, and those of a delivery that its URL
+names."""
 
 import re
 from importlib.resources import files
@@ -7,17 +8,17 @@ from urllib.parse import urlsplit
 from gateway.edge.pages import headers_of
 
 PAGE = files("gateway.edge").joinpath("console.html").read_text(encoding="utf-8")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # Nothing that could end a directive.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # No character that ends a CSP directive.
 
 
 def headers(delivery: str | None) -> dict[str, str]:
-    """What the page may do: run its own script, and talk to this edge and to that delivery."""
+    """The page's CSP: it may run its own script, and connect to this edge and that delivery."""
     origin = None if delivery is None else origin_of(delivery)
     return headers_of(PAGE, connect=" ".join(["'self'", *([origin] if origin else [])]))
 
 
 def origin_of(url: str) -> str | None:
-    """A URL's scheme, host and port, if it is one of HTTP; whoever wrote the link chose it."""
+    """The origin of an HTTP URL; it comes from the link, so it is not trusted."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.edge.pages import headers_of
 
 PAGE = files("gateway.edge").joinpath("docs.html").read_text(encoding="utf-8")
-# It talks to the edge that served it.
+# It connects to the edge that served it.
 PAGE_HEADERS = headers_of(PAGE, connect="'self'")
 
 

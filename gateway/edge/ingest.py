@@ -1,10 +1,11 @@
 """The hot path: a request in, its records stored, an answer out. A bare ASGI callable."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+
+import structlog
 
 from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import (
@@ -32,19 +33,19 @@ from schemas.records import Headers
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
-SMALL_ANSWER_BYTES = 65_536  # What a connection buffers at most of what its client has not taken.
-BUILT_TIMES_MAX = 2  # As large as the largest body are the records of one at most.
-# A record or a rejection is objects, and what is filled in, beside its text. Of a few, that is less
-# than what a connection takes.
+SMALL_ANSWER_BYTES = 65_536  # The most that a connection buffers of an answer.
+BUILT_TIMES_MAX = 2  # Records can be as large as the largest body.
+# Memory of a record or a rejection besides its text: objects, and fields that are filled in. For a
+# few it is less than a connection's own.
 RECORD_BYTES = 400
 FEW_RECORDS = 20
-TRACEPARENT_BYTES_MAX = 128  # W3C's has 55, and every record of a request carries it.
+TRACEPARENT_BYTES_MAX = 128  # W3C's has 55 bytes; every record of a request carries it.
 
-_logger = logging.getLogger("ampgate.edge")
+log = structlog.get_logger()
 
 
 class Outcome:
-    """What is known of a request by the time it is answered."""
+    """The facts of a request that are known when it is answered."""
 
     __slots__ = ("answer", "retry_after", "sender")
 
@@ -68,7 +69,7 @@ class Ingest:
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
 
     def apply(self, config: Config) -> None:
-        """From the next request on, these sources and limits hold."""
+        """Use these sources and limits from the next request on."""
         self._sources = Sources(config, self._sources, self._new_rate)
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
@@ -94,14 +95,14 @@ class Ingest:
             else:
                 answer = endpoint.failure(405, f"{scope['method']} is not for this path")
             self.metrics.request(endpoint.dialect, answer.status, time.perf_counter() - started)
-            # Before its key is known a request is anyone's: then all sources' origins count.
+            # Until the key is known, the origins of all sources are allowed.
             sender = outcome.sender
             origins = self._sources.origins if sender is None else sender.origins
             origin = headers.get(b"origin")
             whole = whole_request(scope)
             methods = endpoint.methods
             if len(answer.body) > SMALL_ANSWER_BYTES:
-                share.charge(len(answer.body))  # Until the client has taken most of it.
+                share.charge(len(answer.body))  # Returns once the client has read most of it.
             await send_answer(send, answer, origin, origins, outcome.retry_after, methods, whole)
         except ClientGone:
             return
@@ -117,13 +118,13 @@ class Ingest:
         share: Share,
         outcome: Outcome,
     ) -> Answer:
-        """The one table from what can happen to what is said."""
+        """The answer to a request; every error is mapped to its answer here."""
         try:
             request = Request(scope["path"], scope["query_string"], headers)
             key = endpoint.seen_key(request)
             if key is not None:
                 outcome.sender = self._sources.find(key, endpoint.dialect)
-                if outcome.sender is None:  # Then the body is not worth unpacking.
+                if outcome.sender is None:  # Checked before the body is decompressed.
                     return self._unknown_key(endpoint, key, scope, outcome)
             request.body = await read_body(
                 receive,
@@ -144,13 +145,13 @@ class Ingest:
         except NotStored:  # Logged once, when it begins (`schemas/kafka/outage.py`).
             return endpoint.failure(503, "not stored: Kafka is not available, retry later")
         except asyncio.CancelledError:
-            # Only the end of the process does that, and who is still there deserves an answer.
+            # Only a shutdown cancels it; clients still connected get an answer.
             return endpoint.failure(503, "not stored: this edge stops, retry later")
         except ClientGone:
             raise
         except Exception:
             # The path may hold a write key.
-            _logger.exception("an unexpected error in the dialect %s", endpoint.dialect)
+            log.exception("request failed unexpectedly, answered 503", dialect=endpoint.dialect)
             return endpoint.failure(503, "not stored: retry later")
 
     async def _take(
@@ -181,7 +182,7 @@ class Ingest:
             return endpoint.failure(503, NO_ROOM)
         context = self._context(sender, request, scope, share)
         batch = endpoint.read(opened, context)
-        del opened  # The records have what they need of it.
+        del opened  # The body is not needed any more.
         if (more := len(batch.records) + len(batch.rejected) - count) > 0:
             refusal = _over_limit(endpoint, sender, count + more, len(request.body))
             if refusal is not None:
@@ -195,7 +196,7 @@ class Ingest:
                 if silenced is not None:
                     return silenced
         await self._storage.store(endpoint.kind, batch, context, sender)
-        share.give_back(reserved)  # Before an answer that may wait long for its reader.
+        share.give_back(reserved)  # Before the answer, which a slow client may delay.
         return endpoint.success(request, batch, context.now_ms)
 
     def _unknown_key(self, endpoint: Endpoint, key: str, scope: Scope, outcome: Outcome) -> Answer:
@@ -223,7 +224,7 @@ class Ingest:
 
 
 def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers; what was done to the body may be said in several lines (RFC 9110 §5.3)."""
+    """The headers; `content-encoding` may have several lines (RFC 9110 §5.3)."""
     headers = dict(lines)
     for name in (b"content-encoding", b"transfer-encoding"):
         if name in headers:

@@ -1,4 +1,4 @@
-"""The edge's way into Kafka, and whether it is open."""
+"""The edge's writes to Kafka, and its readiness."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from schemas.truncation import cut
 
 PROBE_SECONDS = 2.0
 PROBE_FRESH_SECONDS = 1.0
-CUTS_MAX = 20  # Each halves, where Kafka does not say what the topic takes.
+CUTS_MAX = 20  # Each halves the letter, if the topic's limit is not known.
 
 
 class EdgeLog:
@@ -43,10 +43,10 @@ class EdgeLog:
         """Store the records; returns when Kafka has them all, else raises `NotStored`."""
         if topic == self._dead_letters:
             return self._append_letters(records)
-        return self._log.append(topic, records)  # Without a coroutine more: this is the hot path.
+        return self._log.append(topic, records)  # Not a coroutine of its own: this is the hot path.
 
     async def _append_letters(self, records: Sequence[NewRecord]) -> None:
-        """A dead letter is never too large: it is cut to what its topic takes."""
+        """Store a dead letter; one that is too large for its topic is cut."""
         topic, whole = self._dead_letters, records
         for _ in range(CUTS_MAX):
             try:
@@ -63,10 +63,10 @@ class EdgeLog:
         return NewRecord(shorter.key, shorter.value or b"", shorter.headers)
 
     async def probe(self) -> bool:
-        """Whether Kafka takes writes to all topics right now; asked at most once a second.
+        """Whether Kafka takes writes to all topics now; checked at most once a second.
 
-        One write is really done. For the partitions that it does not try speak the requests of the
-        last seconds, and whether each has a leader.
+        One real write is tried. Other partitions count as writable if they have a leader and the
+        requests of the last seconds did not fail.
         """
         at, answer = self._probed
         if time.monotonic() - at < PROBE_FRESH_SECONDS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-# Where prometheus-client's values are kept when several workers share them.
+# prometheus-client's directory for values of several workers.
 WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 EXPOSITION_SHARE = 10
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -40,7 +40,7 @@ class Metrics:
         self._inflight_bytes = inflight_bytes
         self._inflight = Gauge(
             "ampgate_edge_inflight_bytes",
-            "Of requests between their first byte and their answer.",
+            "Bytes of requests between their first byte and their answer.",
             registry=registry,
             multiprocess_mode="livesum",
         )
@@ -51,13 +51,13 @@ class Metrics:
         self._made_again_at = 0.0
 
     def tick(self) -> None:
-        """To be called every second: another worker may be the one that is asked."""
+        """Call it every second: another worker may serve `/metrics`."""
         self._inflight.set(self._inflight_bytes())
 
     def exposition(self) -> bytes:
         """The figures of this process, or the sum over all workers.
 
-        However often it is asked for, making it takes a tenth of the time at most.
+        Building it takes at most a tenth of the time, however often it is requested.
         """
         started = time.monotonic()
         if started >= self._made_again_at:

@@ -1,4 +1,4 @@
-"""The pages of the edge: each runs its own script alone, and talks to those it is allowed to."""
+"""The pages of the edge: a CSP allows each its own script and its own connections."""
 
 import re
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What the edge rejects is kept: the bytes untouched, the reason in the headers. Pure."""
+"""Rejected records as dead letters: the bytes untouched, the reason in the headers. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ DETAIL_BYTES_MAX = 1_000
 def dead_letters(
     rejected: Sequence[Rejection], context: Context, rate: TokenBucket, now: float
 ) -> list[NewRecord]:
-    """Those that are kept, the first of the request and as many as the source's rate allows."""
+    """The ones to store: the first of a request, as many as the source's rate allows."""
     kept = [one for one in rejected[:LISTED_MAX] if not is_suppressed(one)]
     return [dead_letter(one, context) for one in kept[: rate.up_to(len(kept), now)]]
 

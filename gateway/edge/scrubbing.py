@@ -1,4 +1,4 @@
-"""Personal data that is replaced before it is stored. Pure; only paid for where configured."""
+"""Replaces personal data before it is stored. Pure; costs nothing unless configured."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from schemas.configuration.values import UNSCRUBBED
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])
-# One that does not end takes all the rest: else each of its quotes would begin a search.
+# A string without an end takes all the rest: else each of its quotes would start a search.
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)
 _REPLACEMENT = SCRUBBED.encode()
 
@@ -26,9 +26,9 @@ class Scrubber:
         self._patterns = [Pattern(scrub.pattern) for scrub in scrubs if scrub.pattern]
 
     def scrubbed(self, value: bytes) -> bytes:
-        """The same record but for what is to go. The ids it is delivered by stay.
+        """The record without the personal data; the ids for delivery stay.
 
-        Of what is no object at all (a dead letter may be anything) only the texts can be scrubbed.
+        In a dead letter that is no object, only strings are scrubbed.
         """
         try:
             members = _object.decode(value)
@@ -71,14 +71,14 @@ class Scrubber:
 
 
 def _unescaped(written: bytes) -> bytes:
-    """What stands between two quotes, as UTF-8; what is no JSON stays as it is."""
+    """The decoded string between two quotes, as UTF-8; invalid JSON stays as it is."""
     if b"\\" not in written:
         return written
     try:
         text: str = json.loads(b'"' + written + b'"')
     except ValueError:
         return written
-    return text.encode("utf-8", "replace")  # Of a lone half of a pair nothing could be made.
+    return text.encode("utf-8", "replace")  # A lone surrogate cannot be encoded.
 
 
 def _replace(members: dict[str, Raw], path: Sequence[str]) -> None:

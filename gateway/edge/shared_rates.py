@@ -1,4 +1,4 @@
-"""A source's rate that all workers draw on: its state is a file that they share."""
+"""A source's rate, shared by all workers: its state is in a file."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ _STATE = struct.Struct("=dd")  # Tokens, and when they were counted (`time.monot
 
 
 class SharedBucket:
-    """A `TokenBucket` of several processes. A lock costs 1 µs; a process that dies gives it up."""
+    """A `TokenBucket` of several processes. A lock costs 1 µs, and ends with its process."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.rate = rate

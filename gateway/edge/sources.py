@@ -1,4 +1,4 @@
-"""Who sends: a write key leads to its source."""
+"""Sources by write key."""
 
 import hashlib
 import time
@@ -10,13 +10,13 @@ from gateway.http.addresses import truncated
 from schemas.configuration.config import Config, Edge, Source
 
 KNOWN_KEYS_MAX = 10_000
-# Of one source and process: who sends more that is of no use has a defect that a sample shows.
+# Dead letters of one source and process: of more, a sample is enough to find the defect.
 REJECTIONS_PER_SECOND = 1_000.0
 NewRate = Callable[[str, float], Rate]
 
 
 class Sender:
-    """A source, with what each of its requests needs worked out once."""
+    """A source, with values that each of its requests needs."""
 
     __slots__ = (
         *("bucket", "dialects", "header", "ip_policy", "max_batch_records", "max_body_bytes"),
@@ -37,7 +37,7 @@ class Sender:
         self.scrubber = Scrubber(scrubs) if scrubs else None
 
     def shown_ip(self, ip: str) -> str | None:
-        """The address as this source's policy lets it be kept."""
+        """The address, as far as the source's policy keeps it."""
         if self.ip_policy == "keep":
             return ip
         return truncated(ip) if self.ip_policy == "truncate" else None
@@ -56,7 +56,7 @@ class Sources:
         before: "Sources | None" = None,
         new_rate: NewRate = own_rate,
     ) -> None:
-        """What a source has sent `before` still counts against an unchanged rate."""
+        """A source's rate continues from `before`, if it is unchanged."""
         rates = {} if before is None else before.rates()
         self._by_digest: dict[str, Sender] = {}
         for source in config.sources:
@@ -70,7 +70,7 @@ class Sources:
         self.origins = frozenset().union(*(sender.origins for sender in self._by_digest.values()))
 
     def find(self, key: str, dialect: str) -> Sender | None:
-        """Whose key it is, if it is one for this dialect."""
+        """The source of a key, if the source allows this dialect."""
         sender = self._find(key)
         if sender is None or sender.dialects is None or dialect in sender.dialects:
             return sender
@@ -81,7 +81,7 @@ class Sources:
         if sender is None:
             digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
             sender = self._by_digest.get(digest)
-            # Only right keys are remembered, so that wrong ones cannot fill the memory.
+            # Only valid keys are cached, so that invalid ones cannot fill the memory.
             if sender is not None and len(self._by_key) < KNOWN_KEYS_MAX:
                 self._by_key[key] = sender
         return sender

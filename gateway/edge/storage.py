@@ -1,4 +1,4 @@
-"""What a request became goes into its topics, and is counted."""
+"""Stores the records of a request in their topics, and counts them."""
 
 import time
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Storage:
         self._metrics = metrics
 
     async def store(self, kind: Kind, batch: Batch, context: Context, sender: Sender) -> None:
-        """Return once all is stored: the rejected first, for what is answered counts both."""
+        """Return once all is stored; rejected ones first, as the answer counts both."""
         if batch.rejected:
             letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
             await self._append(self._topics.dead_letters, letters, context, sender)

@@ -1,4 +1,4 @@
-"""Users who asked to be forgotten: nothing of theirs is stored, not even as a dead letter. Pure."""
+"""Suppressed users: none of their records is stored, not even as a dead letter. Pure."""
 
 import json
 import re
@@ -8,15 +8,15 @@ from gateway.dialects.shapes import Batch, Rejection
 from schemas.strictness import Defect
 
 _DEFECT = Defect("suppressed", "user_id", "nothing is accepted for this user")
-# A string that does not end takes all the rest: else each of its quotes would begin a search.
+# A string without an end takes all the rest: else each of its quotes would start a search.
 _WORD = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^\s",:{}\[\]]++', re.DOTALL)
 
 
 def without_suppressed(batch: Batch, suppressed: frozenset[str]) -> Batch:
-    """The same batch with their records among the rejected, and every trace of them gone.
+    """The batch with their records rejected, and without any bytes of them.
 
-    A record's key is its user's id, whatever the dialect. What was rejected anyway has no key: it
-    goes when one of the ids stands anywhere in it.
+    A record's key is its user's id in every dialect. A record rejected before has no key: it is
+    left out if one of the ids is anywhere in it.
     """
     kept = Batch()
     for position, record in enumerate(batch.records):

@@ -1,23 +1,23 @@
-"""Who guesses keys has to slow down; right keys from the same address pass: it may be a NAT's."""
+"""Limits guesses of write keys by address; valid keys pass, as the address may be a NAT's."""
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
-WRONG_KEYS_MAX = 100  # Of one address,
-WINDOW_SECONDS = 60.0  # in so long.
-ADDRESSES_MAX = 10_000  # More, and the address whose window began first is forgotten.
-IPV6_BITS = 64  # Of which one client has all (RFC 6177).
+WRONG_KEYS_MAX = 100  # Wrong keys of one address,
+WINDOW_SECONDS = 60.0  # within this time.
+ADDRESSES_MAX = 10_000  # With more addresses, the oldest one is forgotten.
+IPV6_BITS = 64  # One client has the whole prefix (RFC 6177).
 
 
 class WrongKeys:
-    """How many each address has sent lately; of this process."""
+    """The number of wrong keys by address, in this process."""
 
     def __init__(self) -> None:
         self._windows: dict[
             str, tuple[float, int]
-        ] = {}  # Its beginning, and how many; oldest first.
+        ] = {}  # Begin of the window, and count; oldest first.
 
     def retry_after(self, ip: str | None, now: float) -> float:
-        """Count one more; 0 while the address may go on, else in how many seconds it may again."""
+        """Count one; returns 0 if the address may go on, else the seconds it has to wait."""
         address = _of_one_client(ip or "")
         began, count = self._windows.get(address, (now, 0))
         if now - began >= WINDOW_SECONDS:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# Some proxies name the port, too: Azure's after an IPv4 address, others after `[an IPv6 one]`.
+# Some proxies add the port: Azure's after an IPv4 address, others after `[an IPv6 one]`.
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[^:\[]*):\d+")
 
 
@@ -13,7 +13,7 @@ def remote_ip(
     headers: Iterable[tuple[bytes, bytes]],
     trusted: tuple[IPv4Network | IPv6Network, ...],
 ) -> str | None:
-    """The peer, or what trusted proxies say, from the nearest one outwards."""
+    """The peer, or the address that trusted proxies name, from the nearest one outwards."""
     if client is None:
         return None
     if not trusted:
@@ -21,7 +21,7 @@ def remote_ip(
     nearest = _address(client[0])
     if nearest is None:
         return client[0]
-    # Some proxies add to the header, some add a header: both mean one list.
+    # Some proxies extend the header, some add another one: both are one list.
     forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
     hops = [stripped for hop in forwarded.decode("latin-1").split(",") if (stripped := hop.strip())]
     while hops and any(nearest in network for network in trusted):
@@ -38,7 +38,7 @@ def _without_port(hop: str) -> str:
 
 
 def _address(ip: str) -> IPv4Address | IPv6Address | None:
-    """Without a zone, which means something on its own machine only; of IPv4 if it is mapped."""
+    """The address without its zone; a mapped IPv4 address as IPv4."""
     try:
         address = ip_address(ip.partition("%")[0].strip())
     except ValueError:

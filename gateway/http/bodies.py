@@ -1,4 +1,4 @@
-"""Reading a request's body: never more than allowed, never for longer than allowed."""
+"""Reading a request's body, within limits of bytes and time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -13,16 +13,16 @@ from schemas.configuration.config import Edge
 Message = MutableMapping[str, Any]
 WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
 Receive = Callable[[], Awaitable[Message]]
-ON_THE_LOOP_BYTES = 65_536  # Of a longer body all is unpacked in a thread: others wait less.
-PIECES_AT_ONCE = 32  # Between two looks at the budget: at most 1 MB goes in or comes out.
+ON_THE_LOOP_BYTES = 65_536  # A longer body is decompressed in a thread: others wait less.
+PIECES_AT_ONCE = 32  # Between checks of the budget: at most 1 MB is read or decompressed.
 
 
 class WholeRequest(Protocol):
-    """A request whose body is there: neither it nor the answer needs to be waited for."""
+    """A request whose whole body has arrived: it can be read and answered without waiting."""
 
     def take(self) -> bytes: ...
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Whether it was written; if not, ASGI's messages remain."""
+        """Write the answer, if that is possible at once; else ASGI's messages are needed."""
 
 
 class BodyError(Exception):
@@ -33,11 +33,11 @@ class BodyError(Exception):
 
 
 class ClientGone(Exception):  # noqa: N818  It reads as what happened.
-    """Nobody is there to answer."""
+    """The client is gone."""
 
 
 def whole_request(scope: Mapping[str, Any]) -> WholeRequest | None:
-    """The request itself, where the server can give it; as of now, for bodies go on arriving."""
+    """The whole request, if the server has it and its body has arrived by now."""
     extensions = scope.get("extensions")
     return None if extensions is None else extensions.get(WHOLE_BODY)
 
@@ -51,7 +51,7 @@ async def read_body(
 ) -> bytes:
     """The whole body as plain text; each byte of it is in the share before the next is read.
 
-    What the headers alone say is refused before anything is read.
+    A request that is refused for its headers is refused before its body is read.
     """
     codings = headers.get(b"transfer-encoding", b"chunked")
     if codings.strip().lower() != b"chunked":
@@ -116,9 +116,9 @@ def _admitted(piece: bytes, limit: int, share: Share) -> bytes:
 
 
 async def _plain(body: bytes, encodings: Sequence[bytes], edge: Edge, share: Share) -> bytes:
-    """Its text, made in a thread but for the beginning of a short body's: decoders release the GIL.
+    """The text, decompressed in a thread, but for short bodies: decoders release the GIL.
 
-    A step there and back costs 0.1 ms, and what it keeps from the loop takes longer.
+    A step in a thread costs 0.1 ms; the loop would be blocked for longer.
     """
     most = expanded_max(len(body), edge.max_expansion, edge.max_body_bytes)
     pieces = unpacked(body, encodings, most)

@@ -1,4 +1,4 @@
-"""Which web pages may send, and read the answers: CORS by source. Pure.
+"""CORS by source: which web pages may send, and read the answers. Pure.
 
 A preflight carries no key, so it is judged against the origins of all sources; an answer by its
 key's own source. The origin itself is named, never `*`: `sendBeacon` sends with credentials, and
@@ -8,8 +8,8 @@ for those that only a `*` lets in.
 
 from collections.abc import Mapping
 
-PREFLIGHT_SECONDS = b"7200"  # The longest that Chromium remembers one.
-ECHO_BYTES_MAX = 64  # Of what a request says, an answer repeats no more.
+PREFLIGHT_SECONDS = b"7200"  # The longest that Chromium caches a preflight.
+ECHO_BYTES_MAX = 64  # The most that an answer repeats of a request.
 KNOWN_HEADERS = (b"authorization", b"content-type", b"content-encoding", b"traceparent")
 
 HttpHeaders = list[tuple[bytes, bytes]]
@@ -17,7 +17,7 @@ VARY = (b"vary", b"Origin")
 
 
 def answer_headers(origin: bytes | None, origins: frozenset[str]) -> HttpHeaders:
-    """What lets the page read this answer; a cache must know that it depends on the origin."""
+    """Headers that let the page read the answer, and tell caches that it depends on the origin."""
     if origin is None:
         return [VARY]
     return [VARY, *_allowed(origin, origins)]
@@ -48,9 +48,9 @@ def preflight_headers(
 
 
 def _allowed_headers(headers: Mapping[bytes, bytes]) -> bytes:
-    """What we know, and what users add to their SDK: none of it is a secret to us.
+    """The allowed headers: known ones, and those that users add to their SDK.
 
-    Many that are added become `*`, which stands for all in a request without credentials
+    If there are many, `*` allows all in a request without credentials
     (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
     """
     requested = headers.get(b"access-control-request-headers", b"").lower()

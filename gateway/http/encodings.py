@@ -1,8 +1,8 @@
-"""Content encodings: gzip, deflate, br and zstd, undone piece by piece. Pure.
+"""Content encodings: gzip, deflate, br and zstd, decoded piece by piece. Pure.
 
-What comes out is bounded while it comes out, of each encoding of a body; work is linear in what
-goes in and what comes out. A decoder gets and gives `_STEP` bytes at a time, so that none keeps, or
-copies again and again, what it has not read yet.
+The output of each encoding is limited while it is produced; the work is linear in input and output.
+A decoder takes and returns `_STEP` bytes at a time, so that none buffers, or copies repeatedly,
+input that it has not read yet.
 """
 
 import zlib
@@ -14,12 +14,12 @@ import brotli
 import zstandard
 
 ENCODINGS_MAX = 2
-MEMBERS_MAX = 1_000  # Of one gzip body: each sets up a decoder, however little is in it.
+MEMBERS_MAX = 1_000  # In one gzip body: each needs a new decoder, even if it is empty.
 ZSTD_WINDOW_BYTES = 2**23  # What RFC 8878 asks a decoder to support.
-# A decoder of brotli fills its window before it gives a byte: 40 bytes cost 33 ms with the largest
-# window, 16 MB, and 10 ms with this, which encoders take if not told otherwise.
+# A decoder of brotli fills its window before the first byte of output: 40 bytes cost 33 ms with the
+# largest window, 16 MB, and 10 ms with this one, which is the default of encoders.
 BROTLI_WINDOW_BYTES = 2**22
-EXPANDED_BYTES_MIN = 1_000_000  # So much may come out of any body, however short.
+EXPANDED_BYTES_MIN = 1_000_000  # Allowed output of any body, however short.
 _STEP = 32_768
 _ENDED_EARLY = "it ends too early"
 
@@ -32,7 +32,7 @@ class EncodingError(Exception):
 
 
 def encodings_of(header: bytes) -> Sequence[bytes]:
-    """The encodings of a body in the order in which they are undone."""
+    """The encodings of a body in the order of decoding."""
     names = [name.strip().lower() for name in header.split(b",", 16)]
     names = [name for name in reversed(names) if name not in (b"", b"identity")]
     if any(name not in _DECODERS for name in names):
@@ -43,17 +43,17 @@ def encodings_of(header: bytes) -> Sequence[bytes]:
 
 
 def window_bytes(encodings: Sequence[bytes]) -> int:
-    """What their decoders hold beyond the text that came out."""
+    """Memory of the decoders besides the output."""
     return BROTLI_WINDOW_BYTES * encodings.count(b"br")
 
 
 def expanded_max(size: int, max_expansion: int, max_body_bytes: int) -> int:
-    """How long the text of a body of this size may be, and what lies between two encodings."""
+    """How long the output of a body of this size may be, also between two encodings."""
     return min(max_body_bytes, max(size * max_expansion, EXPANDED_BYTES_MIN))
 
 
 def unpacked(body: bytes, encodings: Sequence[bytes], limit: int) -> Iterator[bytes]:
-    """The text of the body in pieces, some of them empty; a 413 as soon as it is over the limit."""
+    """The decoded body in pieces, some of them empty; 413 as soon as it is over the limit."""
     view = memoryview(body)
     pieces: Iterable[bytes] = (
         bytes(view[start : start + _STEP]) for start in range(0, len(body), _STEP)
@@ -99,7 +99,7 @@ def _gzip(packed: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _deflate(packed: Iterable[bytes]) -> Iterator[bytes]:
-    """With zlib's header, as RFC 9110 has it, or without, as some send it."""
+    """Deflate with zlib's header, as RFC 9110 says, or without it, as some clients send it."""
     pieces = iter(packed)
     first = next(pieces, b"")
     decoder = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(first) else -zlib.MAX_WBITS)
@@ -121,7 +121,7 @@ def _has_zlib_header(start: bytes) -> bool:
 
 
 def _inflated(decoder: "zlib._Decompress", piece: bytes) -> Iterator[bytes]:
-    """What comes out for this piece: a full step may leave more behind, even of all input."""
+    """The output for this piece; there may be more even if all input was taken."""
     text = decoder.decompress(piece, _STEP)
     yield text
     while not decoder.eof and (decoder.unconsumed_tail or len(text) == _STEP):
@@ -151,14 +151,14 @@ _BROTLI_WIDE = (13, 15)  # 2**23 and 2**24 (RFC 7932 §9.1).
 
 
 def _zstd(packed: Iterable[bytes]) -> Iterator[bytes]:
-    """All frames of it. A reader is silent about a frame cut short: then the text of the frame
-    that we add at the end does not come out."""
+    """All frames of it. The reader does not report a frame that was cut short: then the output of
+    the frame that we add at the end is missing."""
     pieces = iter(packed)
     first = next(pieces, b"")
     if not first:
         raise EOFError(_ENDED_EARLY)
     decoder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
-    # The stubs want a whole file; `read` is all that is called of it.
+    # The stubs want a whole file; only `read` is called.
     source = cast("IO[bytes]", _Source(_with_end(chain([first], pieces))))
     held = b""
     with decoder.stream_reader(source, read_size=_STEP, read_across_frames=True) as reader:

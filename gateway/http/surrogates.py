@@ -1,16 +1,16 @@
-"""Half a surrogate pair in JSON text, as in `"\\ud83d"`: what a cut emoji leaves behind. Pure.
+"""Lone surrogate escapes in JSON text, as in `"\\ud83d"`, from an emoji that was cut. Pure.
 
-JavaScript writes it, and the JSON parsers of others refuse it; one such string must not cost the
-whole batch. It becomes U+FFFD, as it would in any encoder of UTF-8.
+JavaScript writes them, and other JSON parsers refuse them; one such string must not reject the
+whole batch. They become U+FFFD, as in encoders of UTF-8.
 """
 
 import re
 
-# Of one body: each costs a call. Above that, one in a hundred bytes.
+# In one body: each costs a call. In longer bodies, one in a hundred bytes.
 LONE_MIN = 1_000
 _BYTES_OF_ONE = 100
-# All text up to the next lone half, and that half. Nothing in it is looked at twice: each step is
-# possessive, and takes a backslash together with what it escapes.
+# The text up to the next lone surrogate, and that one. It is linear: each step is possessive, and
+# takes a backslash together with the character that it escapes.
 _UP_TO_LONE = re.compile(
     rb"(?:[^\\]++"
     rb"|(?:\\[^u])++"

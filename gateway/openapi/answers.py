@@ -1,4 +1,4 @@
-"""What the edge answers, as models: every dialect in its vendor's shapes (amplitude.md#request to
+"""The edge's answers, as models: every dialect's in its vendor's shapes (amplitude.md#request to
 segment.md#api).
 """
 

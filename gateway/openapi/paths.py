@@ -52,7 +52,7 @@ _FAILURES: Final[Mapping[int, str]] = {
     429: "Over the source's rate",
     503: "Kafka is away, or too much waits for it",
 }
-# Said before the path is looked at, and so alike in every dialect.
+# Answered before the path is known, so the same in every dialect.
 _OF_ANY_PATH: Final[Mapping[int, str]] = {431: "The address or the headers are too large"}
 _DEAD_LETTERS: Final = "Stored; what is not usable, as dead letters"
 _RETRY_AFTER: Final[Tree] = {
@@ -93,9 +93,9 @@ def _security(path: str, endpoint: Endpoint) -> list[Tree]:
             return [{"bearer": []}]
         case Segment():
             beacon: list[Tree] = [{"segmentKeyInQuery": []}] if "beacon" in path else []
-            return [{"basic": []}, *beacon, {}]  # It may be in the body, too.
+            return [{"basic": []}, *beacon, {}]  # The key may be in the body, too.
         case _:
-            return []  # It is in the body, or the path.
+            return []  # The key is in the body or the path.
 
 
 def _parameters(path: str, endpoint: Endpoint, method: str) -> list[Tree]:
@@ -155,7 +155,7 @@ def _content(path: str, endpoint: Endpoint) -> Tree:
 
 
 def _answers(endpoint: Endpoint) -> dict[int, tuple[str, Tree, Tree]]:
-    """To each status its words, its content, and its headers."""
+    """The description, content and headers of each status."""
     refusal, own = _own_answers(endpoint)
     failures = {status: (words, _json(refusal)) for status, words in _FAILURES.items()}
     failures |= {status: (words, _json(Refusal)) for status, words in _OF_ANY_PATH.items()}
@@ -216,5 +216,5 @@ def _json(model: type[Struct]) -> Tree:
 
 
 def _json_or_text(schema: Tree) -> Tree:
-    """JSON may come as text: a page sends that to another origin without asking first."""
+    """JSON may come as `text/plain`: a page sends that to another origin without a preflight."""
     return {JSON: {"schema": schema}, TEXT: {"schema": schema}}

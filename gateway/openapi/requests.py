@@ -10,7 +10,7 @@ from schemas.models import Event, Id
 
 Key = Annotated[str, Meta(min_length=1, description="The source's write key.")]
 Text = Annotated[str, Meta(min_length=1)]
-# Not all of it is white space, as Python sees it: more than other regular expressions mean.
+# Not only white space as Python defines it, which is more than other regular expressions do.
 Word = Annotated[str, Meta(pattern=r"[^\s\x1c-\x1f\x85]")]
 Object = dict[str, Any]
 Seconds = Annotated[float, Meta(ge=0, lt=10_000_000_000, description="Since 1970-01-01 UTC.")]

@@ -1,9 +1,9 @@
 """One client's connection: uvicorn's HTTP/1.1, with limits on what it may hold and for how long.
 
-uvicorn reads headers for as long and as large as they come, parses all requests of a read before it
-answers one, waits for ever for a client to take its answer, closes idle connections at once when it
-shuts down, and says what it refuses in plain text. Here each of these has a limit, a grace period
-or a body that SDKs can read (amplitude-sdks.md#checklist-for-an-edge: never close without a status
+uvicorn has no limit on the size and the time of headers, parses all requests of a read before it
+answers one, waits for ever for a client to read its answer, closes idle connections at once at a
+shutdown, and refuses requests in plain text. Here each of these has a limit, a grace period or a
+body that SDKs can read (amplitude-sdks.md#checklist-for-an-edge: never close without a status
 line).
 """
 
@@ -24,15 +24,15 @@ from gateway.server.request_targets import path_of
 from gateway.server.whole_request import Whole
 
 HEAD_SECONDS = 10.0
-HEADERS_MAX = 100  # Of one request, its trailers among them.
-HEAD_BYTES_MAX = 16_384  # Of the address and the headers together.
-# What is read while requests wait to be answered stays unparsed: parsed, it is 100 times as large.
+HEADERS_MAX = 100  # In one request, including trailers.
+HEAD_BYTES_MAX = 16_384  # The address and the headers together.
+# Bytes read while requests wait for answers stay unparsed: parsed, they take 100 times as much.
 PIECE_BYTES = 4_096
 CROWDED_PIECE_BYTES = 256  # Of many requests in a piece: each takes 10 kB.
 REQUESTS_MAX = 8  # In a piece that is not crowded.
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
-LINGER_SECONDS = 5.0  # In which a client may still send the body that was refused.
-LEAVE_SECONDS = 1.0  # In which a request that is on its way at a shutdown still arrives.
+LINGER_SECONDS = 5.0  # Time in which a client may still send a refused body.
+LEAVE_SECONDS = 1.0  # Time for requests that are on their way at a shutdown.
 NO_REQUEST = 400, "this is no HTTP request"
 TOO_MANY = 431, f"a request has {HEADERS_MAX} headers at most"
 TOO_LARGE = 431, f"the address and the headers have {HEAD_BYTES_MAX} bytes at most"
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
         self._most = connections_max
         self._in_head = False
         self._in_message = False
-        self._overhead = 0  # Bytes read of this message that are neither body nor its framing.
+        self._overhead = 0  # Bytes of this message besides the body and its framing.
         self._body_bytes = 0
         self.headers = []
         self._refusal = NO_REQUEST
@@ -80,11 +80,11 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._unparsed:  # It was read already when reading was paused.
+        if self._unparsed:  # It was read before reading was paused.
             self._unparsed += data
             return
         self._unset_keepalive_if_required()
-        # As nearly always.
+        # The usual case.
         if len(data) <= PIECE_BYTES and not self.pipeline and not _is_crowded(data):
             self._feed(data)
         else:
@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
             self._await(HEAD_SECONDS)
 
     def _feed_in_pieces(self, data: memoryview) -> None:
-        """Parse it, but for the requests behind those that wait to be answered."""
+        """Parse it, except requests behind those that wait for an answer."""
         while data and not self.transport.is_closing():
             if self.pipeline:
                 self._unparsed = bytes(data)
@@ -107,14 +107,14 @@ class Connection(HttpToolsProtocol):
             data = data[size:]
 
     def _body_left(self) -> int:
-        """How much of the body that is being read is still to come, if it has a length."""
+        """How much of the current body is still to come, if it has a length."""
         if self._in_head or not self._in_message:
             return 0
         length = dict(self.headers).get(b"content-length", b"")
         return int(length) - self._body_bytes if length.isdigit() else 0
 
     def _feed(self, data: bytes | memoryview) -> None:
-        self._overhead += len(data)  # Until a body or a new message in it shows what it was.
+        self._overhead += len(data)  # Until it is known to be a body or a new message.
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -127,8 +127,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(*TOO_MANY)  # Some of them are trailers.
 
     def _feed_behind_offer(self, rest: memoryview) -> None:
-        """A request that offers another protocol, as those of Java's client do, is read as if it
-        did not, and so are those behind it: httptools would leave its body unread.
+        """Ignore the offer of another protocol, which Java's client makes: httptools would leave
+        the body of that request, and all later requests, unread.
         """
         try:
             self._feed_without_offer()
@@ -152,7 +152,8 @@ class Connection(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))
 
     def _is_forgotten(self) -> bool:
-        """Whether only empty lines came: they end uvicorn's keep-alive, and start no request."""
+        """Whether only empty lines came: they end uvicorn's keep-alive timer, but start no
+        request."""
         idle = not self._in_message and (self.cycle is None or self.cycle.response_complete)
         return idle and self.timeout_keep_alive_task is None
 
@@ -164,7 +165,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.headers) > HEADERS_MAX:
             self._refuse_head(*TOO_MANY)
-        # What it began with in a piece of its own is not counted in it yet.
+        # Bytes of its beginning that came in an earlier piece are not counted yet.
         if self._overhead + PIECE_BYTES > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             self._refuse_head(*TOO_LARGE)
         if not self.url.startswith(b"/"):
@@ -186,7 +187,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse_head(self, status: int, words: str) -> NoReturn:
         self._refusal = status, words
-        raise ValueError(words)  # The parser makes it an error of its own, and goes no further.
+        raise ValueError(words)  # The parser stops with an error of its own.
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -214,7 +215,7 @@ class Connection(HttpToolsProtocol):
             self._await(LINGER_SECONDS)  # It was refused before its body was read.
 
     def shutdown(self) -> None:
-        """Answer what is being answered, or comes within a moment, and close then."""
+        """Answer requests that have arrived or arrive within a moment, then close."""
         if self.cycle is None or self.cycle.response_complete:
             self._leaving = True
             self._await(LEAVE_SECONDS)
@@ -232,11 +233,11 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, words: str) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and (self._in_head or not self._in_message):
-            # The request before it is answered first, and is the last one.
+            # The request before it is answered first; then the connection closes.
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        # Answers may not get mixed up; without its own, a client sends again.
+        # Answers must stay in order; without an answer, a client sends again.
         if not answering or not (self.pipeline or self.cycle.response_started):
             body = error_body(status, words)
             head = (
@@ -247,7 +248,7 @@ class Connection(HttpToolsProtocol):
         self._reader.watch()
 
     def _await(self, seconds: float | None) -> None:
-        """Give the client so long for the next step; None when it has been taken."""
+        """Limit the time for the client's next step; None ends the limit."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

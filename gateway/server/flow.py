@@ -1,4 +1,4 @@
-"""How fast a connection is read, and how slowly its client may take what it is sent."""
+"""Flow control: when a connection is read, and how slowly its client may read answers."""
 
 from asyncio import AbstractEventLoop, Transport
 from asyncio.events import TimerHandle
@@ -6,15 +6,15 @@ from functools import partial
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-READER_SECONDS = 30.0  # In which a client has to take some of its answers,
-READER_BYTES_MIN = 262_144  # and so much of them, or all that there is.
-# Of what a transport keeps; TLS transports would keep half a megabyte.
+READER_SECONDS = 30.0  # Time in which a client has to read some of its answers,
+READER_BYTES_MIN = 262_144  # and how much of them, or all that is left.
+# The transport's buffer; with TLS, the default is half a megabyte.
 HIGH_WATER_BYTES = 65_536
 LOW_WATER_BYTES = 16_384
 
 
 class Flow(FlowControl):
-    """uvicorn's, that reads no more while something that was read waits to be parsed."""
+    """uvicorn's flow control; it stops reading while unparsed bytes wait."""
 
     _is_held = False
 
@@ -32,29 +32,29 @@ class Flow(FlowControl):
 
 
 class Reader:
-    """The client as it takes its answers: one that does not is cut off."""
+    """Watches a client read its answers; disconnects one that does not."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._check: TimerHandle | None = None
-        self._taken = 0  # Bytes since the check was planned, at least.
+        self._taken = 0  # Bytes read since the check was planned, at least.
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
 
     def watch(self) -> None:
-        """Look again in a while if something is left to be taken."""
+        """Check again later if something is left to be read."""
         if self._check is None and (unread := self._transport.get_write_buffer_size()):
             self._taken = 0
             self._check = self._loop.call_later(READER_SECONDS, partial(self._look, unread))
 
     def answered(self) -> None:
-        """There was room for one more answer, so what is unread now is not what was unread then."""
+        """Another answer was written, so the unread bytes are different ones now."""
         self._taken += READER_BYTES_MIN
         if self._check is None:
             self.watch()
 
     def resumed(self) -> None:
-        """The client took the buffer's content from the high to the low water mark."""
+        """The client read from the buffer's high-water mark to the low one."""
         self._taken += HIGH_WATER_BYTES - LOW_WATER_BYTES
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ class Listeners:
 
 
 def listen(edge: Edge) -> Listeners:
-    """`ConfigError` where an address cannot be had."""
+    """Bind the addresses; `ConfigError` if one cannot be bound."""
     public = _bound("edge", edge.host, edge.port)
     if edge.admin_port is None:
         return Listeners(public, [])
@@ -26,7 +26,7 @@ def listen(edge: Edge) -> Listeners:
 
 
 def _bound(key: str, host: str, port: int) -> list[socket.socket]:
-    """Shared with whoever else binds so: a successor can be there before we leave."""
+    """With `SO_REUSEPORT`: a successor can listen before this process stops."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return [_listener(family, address) for family, _, _, _, address in addresses]

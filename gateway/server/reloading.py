@@ -1,4 +1,4 @@
-"""Reading the configuration again: a bad file changes nothing, and says so."""
+"""Reloading the configuration; an invalid file changes nothing, and is logged."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import structlog
 from schemas.configuration.config import Config, ConfigError
 
 Load = Callable[[], Config]
-# What only a restart can change.
+# Keys that need a restart.
 FIXED = (
     *("host", "port", "admin_host", "admin_port", "workers", "path_prefix"),
     *("ack_timeout_seconds", "max_connections"),
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Config | None:
-    """The new configuration, if there is a good one; logged, unless somebody else does."""
+    """The new configuration, if it is valid; logs the result."""
     if load is None:
         return None
     try:
@@ -40,7 +40,6 @@ def needs_restart(current: Config, config: Config) -> list[str]:
     before, after = current.edge.model_dump(), config.edge.model_dump()
     keys = [f"edge.{name}" for name in FIXED if before[name] != after[name]]
     if (current.edge.tls_certfile is None) != (config.edge.tls_certfile is None):
-        keys.append(
-            "edge.tls_certfile"
-        )  # A newer certificate is taken; TLS itself comes or goes so.
+        # A newer certificate is applied; switching TLS on or off needs a restart.
+        keys.append("edge.tls_certfile")
     return keys if current.kafka == config.kafka else [*keys, "kafka"]

@@ -1,4 +1,4 @@
-"""The first line of a request names a target; servers are asked for its path. Pure."""
+"""The path of a request's target. Pure."""
 
 
 def path_of(url: bytes) -> bytes:

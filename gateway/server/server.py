@@ -1,4 +1,4 @@
-"""The edge as a process: it listens, reads its configuration again on SIGHUP, and ends cleanly."""
+"""The edge as a process: it listens, reloads its configuration on SIGHUP, and ends cleanly."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ from gateway.server.reloading import Load, read_again
 from gateway.server.tls import Certificate, certificate_of, renew
 from schemas.configuration.config import Config
 
-# Together below 10 s: answer what is in flight, then let the last batches reach Kafka.
+# Together below 10 s: answer requests in flight, then let the last batches reach Kafka.
 GRACE_SECONDS = 6
 KEEP_ALIVE_SECONDS = 75  # Above the 60 s for which load balancers keep a connection open.
 BACKLOG = 4_096
-FILES_BESIDE = 200  # Of the admin port, Kafka, logs and libraries.
-ADMIN_CONNECTIONS = 100  # Beyond `max_connections`.
-GARBAGE_MIN = 50_000  # Objects, before the collector looks; Python's own is 700.
+FILES_BESIDE = 200  # Files for the admin port, Kafka, logs and libraries,
+ADMIN_CONNECTIONS = 100  # besides `max_connections`.
+GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 def serve(config: Config, load: Load | None = None) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP applies what `load` then returns."""
-    # Until somebody listens to them, signals wait.
+    # Signals wait until there are handlers.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     needed = config.edge.max_connections // config.edge.workers + FILES_BESIDE
     if (allowed := allow_many_connections()) < needed:
@@ -58,7 +58,7 @@ def serve(config: Config, load: Load | None = None) -> None:
 
 
 def allow_many_connections() -> float:
-    """Have as many open files as the system lets us, and say how many."""
+    """Raise the limit of open files to the maximum; returns the limit."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -76,9 +76,10 @@ def work(
     shared: Path | None = None,
     parent: int | None = None,
 ) -> None:
-    """Serve from this process, until a signal or the end of the `parent`, whose pipe it is."""
+    """Serve from this process, until a signal or the end of the parent process (its pipe
+    closes)."""
     server = Server(config, load, listeners, certificate, shared, parent)
-    # What requests hold are no cycles: to look through it again and again cost a seventh.
+    # Requests have no cycles: collecting often took a seventh of the time.
     gc.set_threshold(GARBAGE_MIN, 20, 100)
     gc.freeze()
     server.run(list(listeners))
@@ -86,7 +87,7 @@ def work(
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A socket that we listen on, and what its clients get."""
+    """A listening socket and its application."""
 
     listener: socket.socket
     app: Serve
@@ -114,7 +115,8 @@ class Server(uvicorn.Server):
         shared: Path | None,
         parent: int | None,
     ) -> None:
-        from gateway.edge.app import create_app  # After prometheus_client was told of the workers.
+        # Imported after the workers' directory is set for prometheus_client.
+        from gateway.edge.app import create_app
         from gateway.edge.shared_rates import SharedBucket
         from gateway.edge.sources import own_rate
 
@@ -131,7 +133,7 @@ class Server(uvicorn.Server):
         tls = None if certificate is None else certificate.context
         self._ports = [
             *(Port(one, self.app, most, tls) for one in listeners.public),
-            # Probes and scrapes get through to an edge that is full.
+            # Probes and scrapes are answered even when all connections are in use.
             *(
                 Port(one, self.app.admin or self.app, most + ADMIN_CONNECTIONS, None)
                 for one in listeners.admin
@@ -146,13 +148,13 @@ class Server(uvicorn.Server):
                 self.app,
                 http=Connection,
                 ws="none",
-                loop="auto",  # uvloop where there is one.
+                loop="auto",  # uvloop, if it is installed.
                 lifespan="on",
                 access_log=False,
-                proxy_headers=False,  # Which proxies to believe is ours to say.
+                proxy_headers=False,  # The edge handles proxies' headers itself.
                 server_header=False,
                 log_level="error",
-                log_config=None,  # Its lines go where all lines go.
+                log_config=None,  # uvicorn logs with our handlers.
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 callback_notify=tick,
@@ -188,7 +190,7 @@ class Server(uvicorn.Server):
             self._current = changed
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say when we can be reached: a predecessor may go now."""
+        """Log that the ports are open: the process before this one may stop now."""
         await super().startup([])
         loop = asyncio.get_running_loop()
         for port in self._ports:
@@ -213,7 +215,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in who already waits to be accepted, stop listening, and answer everybody."""
+        """Accept the connections in the backlog, stop listening, and answer all requests."""
         while waiting := self._accept_waiting():
             await asyncio.gather(*(self._connect(*one) for one in waiting))
         await super().shutdown(sockets)
@@ -230,5 +232,5 @@ class Server(uvicorn.Server):
         connection.setblocking(False)
         make = partial(self._connection, port)
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):  # A handshake that fails is its client's loss.
+        with contextlib.suppress(OSError):  # A failed handshake concerns only its client.
             await loop.connect_accepted_socket(make, connection, **port.options(LEAVE_SECONDS))

@@ -1,4 +1,4 @@
-"""The edge's own TLS: its certificate, and a newer one without a dropped connection."""
+"""The edge's TLS: its certificate, and renewal without dropping connections."""
 
 import ssl
 from pathlib import Path
@@ -14,21 +14,21 @@ log = structlog.get_logger()
 
 
 class Certificate:
-    """What a handshake shows: the newest certificate that could be read."""
+    """The TLS context of handshakes: the newest certificate that could be read."""
 
     def __init__(self, certfile: Path, keyfile: Path | None) -> None:
-        """`OSError` where a file cannot be read, or they are no certificate and its key."""
+        """Raises `OSError` if a file cannot be read, or they are not a certificate and its key."""
         self._newest = self.context = context_of(certfile, keyfile)
         self.context.sni_callback = self._choose
 
     def renew(self, certfile: Path, keyfile: Path | None) -> None:
-        """For the handshakes from now on; after an `OSError` they show what they did before."""
+        """For new handshakes; after an `OSError`, the former certificate stays."""
         self._newest = context_of(certfile, keyfile)
 
     def _choose(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _: ssl.SSLContext
     ) -> None:
-        """OpenSSL asks in every handshake, also of a client that names no server."""
+        """OpenSSL calls it in every handshake, also if a client names no server."""
         connection.context = self._newest
 
 
@@ -42,7 +42,7 @@ def certificate_of(edge: Edge) -> Certificate | None:
 
 
 def renew(certificate: Certificate | None, config: Config) -> bool:
-    """Whether the configuration can be used: its certificate, if it has one, is there."""
+    """Whether the configuration's certificate, if it has one, can be loaded."""
     edge = config.edge
     if certificate is None or edge.tls_certfile is None:
         return True
@@ -63,7 +63,8 @@ def context_of(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    context.options |= ssl.OP_NO_RENEGOTIATION  # A client could make us work without end.
-    # Without a password OpenSSL would ask the terminal for that of an encrypted key.
+    # Renegotiation would let a client use CPU without end.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    # Without it, OpenSSL would ask for an encrypted key's password on the terminal.
     context.load_cert_chain(certfile, keyfile, password="")
     return context

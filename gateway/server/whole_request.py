@@ -1,7 +1,7 @@
-"""A request that is there in full: taken and answered without ASGI's messages.
+"""A request that has arrived in full: read and answered without ASGI's messages.
 
-uvicorn writes an answer's head and its body one after the other, each a packet of its own, and
-looks each header through. One write of what we know to be right costs 20 µs less a request.
+uvicorn writes an answer's head and its body as two packets, and checks each header. One write of a
+head that is known to be valid costs 20 µs less a request.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Whole:
         return body
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Whether it could be written at once, as nearly always; if not, ASGI waits for that."""
+        """Write the answer at once, if possible; if not, ASGI waits until it is."""
         cycle = self._cycle
         if cycle.flow.write_paused or cycle.response_started:
             return False
@@ -46,5 +46,5 @@ class Whole:
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
-        del self._cycle  # It has us in its scope: garbage that only the collector would find.
+        del self._cycle  # Its scope refers to this object: break the cycle.
         return True

@@ -1,8 +1,8 @@
-"""Several worker processes on one port: started, started again when they die, ended together.
+"""Several worker processes on one port: started, restarted when they die, ended together.
 
-The parent holds the listening sockets, so a worker that dies or is replaced costs no waiting
-connection; it serves nothing itself. It loads no prometheus_client before the workers' directory
-is named in the environment, and no event loop at all: it forks.
+The parent holds the listening sockets, so no waiting connection is lost when a worker dies or is
+replaced; it serves nothing itself. It imports prometheus_client only after the workers' directory
+is in the environment, and runs no event loop: it forks.
 """
 
 import multiprocessing
@@ -42,10 +42,10 @@ class Workers:
         self._config = config
         self._load = load
         self._listeners = listeners
-        self._certificate = certificate  # A worker that is started again gets the newest.
+        self._certificate = certificate  # A restarted worker gets the newest one.
         self._running: list[ForkProcess] = []
         self._start_at = 0.0
-        self._alive, self._life = os.pipe()  # It ends with us, however we end.
+        self._alive, self._life = os.pipe()  # It ends when the parent ends, in whatever way.
 
     def run(self) -> None:
         """Return after SIGINT or SIGTERM, when all workers have ended."""
@@ -74,7 +74,7 @@ class Workers:
         return self._config.edge.workers - len(self._running)
 
     def _look_after(self, directory: Path) -> None:
-        """Count the dead, and start who is missing once it is time."""
+        """Collect ended workers, and start missing ones after their backoff."""
         for worker in [worker for worker in self._running if not worker.is_alive()]:
             self._running.remove(worker)
             self._start_at = time.monotonic() + RESTART_SECONDS
@@ -85,7 +85,7 @@ class Workers:
                 self._running.append(self._started(directory))
 
     def _started(self, directory: Path) -> ForkProcess:
-        # What comes before the child listens to signals waits for it.
+        # Signals are blocked until the child handles them.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         worker = _fork.Process(target=self._work, args=(directory,))
         worker.start()
@@ -107,7 +107,7 @@ class Workers:
             _signal(worker, signal.SIGHUP)
 
     def _stop(self) -> None:
-        # Ours first: the last worker to close takes in all that wait.
+        # The parent's sockets first: the last worker to close accepts the whole backlog.
         for listener in self._listeners:
             listener.close()
         for worker in self._running:
@@ -131,7 +131,7 @@ def _signal(worker: ForkProcess, number: signal.Signals) -> None:
 
 
 def _forget_gauges(worker: ForkProcess) -> None:
-    """What it counted stays counted; what it held is gone."""
+    """Its counters stay; its gauges are removed."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # It has no types.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("gateway", "consumers", "schemas")
-LOGGERS = {"log", "_logger", "errors"}
+LOGGERS = {"log", "errors"}
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
 ADDED = {"exc_info"}  # A traceback, under the name that logging gives it.
 
