@@ -1,8 +1,10 @@
 """What every test may ask for: a running Kafka, and a name of its own in it."""
 
+import gc
+import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -54,6 +56,33 @@ def kafka(
         host, [port] = DockerClient().host(), free_ports(1)
         with kafka_container(host, port):
             yield Broker(f"{host}:{port}")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that runs in a test's process says where its logs go; the next test has its own."""
+    root = logging.getLogger()
+    handlers, level, configured = list(root.handlers), root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configured)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Nothing is collected while a report is made, as a report parses source.
+
+    Before CPython 3.11.8 all parsers share one count of depth (gh-106905): a finalizer that logs a
+    traceback parses in the midst of that, and `SystemError` would end the whole run.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def pytest_terminal_summary(
