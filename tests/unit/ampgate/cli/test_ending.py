@@ -1,0 +1,62 @@
+"""How the process of a command ends."""
+
+import subprocess
+import sys
+
+import pytest
+
+# The HTTP client's threads abort a process that Python finalizes: so it must not.
+SCRIPT = """
+import atexit, sys
+from types import ModuleType
+
+main = ModuleType("ampgate.cli.main")
+def run():
+    atexit.register(print, "finalized")
+    print("said")
+    {ends}
+main.main = run
+sys.modules["ampgate.cli.main"] = main
+from ampgate.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "error"),
+    [
+        ("", 0, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit(2)", 2, ""),
+        ("sys.exit('no')", 1, "no"),
+        ("raise ValueError('a bug')", 1, "ValueError: a bug"),
+        ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
+    ],
+)
+def test_a_command_ends_with_its_status_and_output_and_without_finalization(
+    ends: str, status: int, error: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(ends=ends)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (status, "said\n")
+    assert ended.stderr.strip().endswith(error)
+
+
+def test_output_that_nobody_reads_is_no_error_message() -> None:
+    script = SCRIPT.format(ends="")
+    with subprocess.Popen(
+        [sys.executable, "-E", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
