@@ -24,7 +24,10 @@ from consumers.delivery.outcomes import (
 from consumers.destinations.answers import (
     DETAIL_MAX,
     NOT_JSON,
+    Json,
+    NotJson,
     by_status,
+    is_about_size,
     json_of,
     not_the_destination,
     text_of,
@@ -47,7 +50,7 @@ CONCURRENCY = 256  # With answers of 100 ms, thousands a second need as many.
 LANES = 64
 SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (aampe.md#answers).
 THROTTLED_SECONDS = 5.0
-TAKEN = (200, 201, 202)  # Aampe documents 202 on one page and 200 on another (aampe.md#answers).
+TAKEN_WORDS = frozenset({"ok", "success", "accepted", "queued"})
 EVENTS_PATH = "/v1/events"
 PROPERTIES_PATH = "/v1/properties"
 
@@ -112,7 +115,7 @@ class _Aampe:
                 return Verdict(Retry(THROTTLED, response.retry_after_seconds or THROTTLED_SECONDS))
             case 400 if isinstance(json_of(response), Mapping):
                 return Verdict(Reject("rejected", text_of(response)))
-            case 413:
+            case 413 if is_about_size(batch, is_own=isinstance(json_of(response), Mapping)):
                 return Verdict(Reject("payload_too_large", text_of(response)))
             case 422 if isinstance(json_of(response), Mapping):
                 return Verdict(Reject("invalid_field", _problems(response)))
@@ -222,18 +225,40 @@ def _timezone(zone: object) -> bytes:
 
 
 def _is_taken(response: Response) -> bool:
-    """Any JSON that is no error: Aampe documents only the status of a success."""
-    if response.status not in TAKEN or response.body in (b"null", b""):
-        return response.status in TAKEN
-    match json_of(response):
+    """Whether Aampe says that it took the event (aampe.md#answers).
+
+    202 says so itself, with nothing or any JSON after it that does not take it back. An older page
+    says 200: so does everybody else, and its body has to say it.
+    """
+    found = None if not response.body else json_of(response)
+    match response.status:
+        case 202:
+            return found is not NOT_JSON and not _is_failure(found)
+        case 200:
+            return _is_success(found) and not _is_failure(found)
+    return False
+
+
+def _is_failure(found: Json | NotJson) -> bool:
+    match found:
         case {"code": int(code)} | {"status": int(code)} if not 200 <= code < 300:
-            return False
-        case {"success": False}:
-            return False
+            return True
+        case {"success": False} | {"ok": False}:
+            return True
+        case {"status": str(word)} if word.lower() in ("error", "fail", "failed", "failure"):
+            return True
         case {"error": why} | {"errors": why} | {"detail": why} if why:
-            return False
-        case found:
-            return found is not NOT_JSON
+            return True
+    return False
+
+
+def _is_success(found: Json | NotJson) -> bool:
+    match found:
+        case {"success": True} | {"ok": True}:
+            return True
+        case {"status": str(word)} | {"message": str(word)} | {"result": str(word)}:
+            return word.lower() in TAKEN_WORDS
+    return False
 
 
 def _problems(response: Response) -> str:

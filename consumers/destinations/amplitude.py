@@ -96,7 +96,7 @@ class AmplitudeEvents:
             case 400 | 429:
                 return blame(response, batch)
             case 413:
-                return too_large(response)
+                return too_large(response, batch)
             case _:
                 return by_status(response)
 

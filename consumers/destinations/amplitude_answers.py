@@ -18,7 +18,13 @@ from consumers.delivery.outcomes import (
     Split,
     Verdict,
 )
-from consumers.destinations.answers import DETAIL_MAX, by_status, json_of, text_of
+from consumers.destinations.answers import (
+    DETAIL_MAX,
+    by_status,
+    is_about_size,
+    json_of,
+    text_of,
+)
 
 THROTTLED_SECONDS = 30.0  # Amplitude averages over 30 s (amplitude.md#per-user-limits).
 QUOTA_STEP_SECONDS = 3600.0  # The daily quota's window moves by the hour, as above.
@@ -42,8 +48,8 @@ class Answer(msgspec.Struct):
 
 _answer = msgspec.json.Decoder(Answer, strict=False)
 _OF_REQUEST = ("invalid request path", "missing request body")  # Errors (amplitude.md#request).
-# Amplitude's bodies have a `code`, or name records; a proxy's may have `error`, too.
-_OWN = frozenset({"code", *Answer.__struct_fields__}) - {"error"}
+# Amplitude's bodies name somebody, or repeat the status as `code`; `error` alone others say, too.
+_OWN = frozenset(Answer.__struct_fields__) - {"error"}
 
 
 def is_success(response: Response) -> bool:
@@ -54,7 +60,9 @@ def is_success(response: Response) -> bool:
     return False
 
 
-def too_large(response: Response) -> Verdict:
+def too_large(response: Response, batch: Sequence[Encoded]) -> Verdict:
+    if not is_about_size(batch, is_own=is_own(response)):
+        return by_status(response)
     return Verdict(Split("payload_too_large", text_of(response), is_size=True))
 
 
@@ -90,6 +98,8 @@ def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
 
 def is_own(response: Response) -> bool:
     match json_of(response):
+        case {"code": int(code), "error": str()} if code == response.status:
+            return True
         case {**members}:
             return not _OWN.isdisjoint(members)
     return False

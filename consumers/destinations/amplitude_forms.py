@@ -71,7 +71,7 @@ class _Form:
             case 429:
                 return Verdict(Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled"))
             case 413 | 414:
-                return too_large(response)
+                return too_large(response, batch)
             case _:
                 return by_status(response)
 

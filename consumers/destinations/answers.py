@@ -5,15 +5,16 @@ records: none is delivered, none is rejected. The destination is paused; only a 
 alone while others succeed is rejected (contract.md#delivery).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from consumers.delivery.destination import Response
+from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Pause, Retry, Verdict
 
 DETAIL_MAX = 1000
+LARGE_BYTES = 10_000  # Nobody's limit is lower: of a smaller record a 413 says nothing.
 # A body that is JSON.
 Json: TypeAlias = Mapping[str, object] | list[object] | str | float | bool | None
 NotJson = msgspec.UnsetType
@@ -34,6 +35,11 @@ def by_status(response: Response) -> Verdict:
 def not_the_destination() -> Verdict:
     """A success that is not the destination's, such as a sign-in page."""
     return Verdict(Pause("not_the_destination", may_be_content=True))
+
+
+def is_about_size(batch: Sequence[Encoded], *, is_own: bool) -> bool:
+    """Whether a 413 may be meant for what was sent: a proxy may answer so to everything."""
+    return is_own or len(batch) > 1 or any(len(one.body) > LARGE_BYTES for one in batch)
 
 
 def text_of(response: Response) -> str:

@@ -41,6 +41,20 @@ NOT_AAMPE = Pause("not_the_destination", may_be_content=True)
         (200, b'{"code":500}', NOT_AAMPE),
         (202, b'{"success":false}', NOT_AAMPE),
         (200, b'{"error":"sign in"}', NOT_AAMPE),
+        (202, b'{"id":"7"}', Delivered()),
+        (202, b'{"status":"error"}', NOT_AAMPE),
+        (202, b"{", NOT_AAMPE),
+        (202, b"\xef\xbb\xbfnull", NOT_AAMPE),
+        (200, b"", NOT_AAMPE),
+        (200, b"null", NOT_AAMPE),
+        (200, b"{}", NOT_AAMPE),
+        (200, b"[]", NOT_AAMPE),
+        (200, b'"success"', NOT_AAMPE),
+        (200, b'{"message":"Please sign in"}', NOT_AAMPE),
+        (200, b'{"success":true,"error":"quota"}', NOT_AAMPE),
+        (200, b'{"success":1}', NOT_AAMPE),
+        (200, b'{"status":"ok"}', Delivered()),
+        (201, b"null", NOT_AAMPE),
         (203, b"null", NOT_AAMPE),
         (204, b"", NOT_AAMPE),
         (302, b"", refused(302)),
@@ -51,7 +65,8 @@ NOT_AAMPE = Pause("not_the_destination", may_be_content=True)
         (402, b"{}", refused(402)),
         (404, b"", refused(404)),
         (407, b"", refused(407)),
-        (413, b"<html>", Reject("payload_too_large", "<html>")),
+        (413, b'{"detail":"why"}', Reject("payload_too_large", '{"detail":"why"}')),
+        (413, b"<html>", refused(413)),
         (421, b"", refused(421)),
         (422, b'{"detail":"why"}', Reject("invalid_field", '{"detail":"why"}')),
         (422, b"<html>", refused(422)),
@@ -62,6 +77,12 @@ NOT_AAMPE = Pause("not_the_destination", may_be_content=True)
 )
 def test_an_answer_names_who_is_to_blame(status: int, body: bytes, rest: Outcome) -> None:
     assert EVENTS.verdict(Response(status, body), BATCH).rest == rest
+
+
+def test_a_413_for_a_large_event_is_about_its_size_whoever_says_it() -> None:
+    large = [Encoded(b"x" * 20_000, "u", "u", None, "/v1/events")]
+    verdict = EVENTS.verdict(Response(413, b"<html>"), large)
+    assert verdict.rest == Reject("payload_too_large", "<html>")
 
 
 @given(st.integers(100, 999), st.binary(max_size=200))

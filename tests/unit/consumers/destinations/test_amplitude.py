@@ -50,6 +50,9 @@ QUOTA = Hold(0.0, "daily_quota", step_seconds=3600.0)
         (400, b'{"message":"Bad Request"}', Pause),
         (400, b'{"status":400,"error":"Bad Request"}', Pause),
         (400, b'{"code":400,"error":"Invalid event JSON"}', Split),
+        (400, b'{"code":400,"message":"Bad Request"}', Pause),
+        (400, b'{"code":200,"events_ingested":2}', Pause),
+        (400, b'{"code":1020,"error":"Access denied"}', Pause),
         (400, b'{"code":400,"error":"Invalid request path"}', Pause),
         (400, b'{"code":400,"error":"x","missing_field":"events"}', Pause),
         (400, b'{"error":"Invalid API key: key"}', Pause),
@@ -174,6 +177,25 @@ def test_an_answer_to_a_form_names_who_is_to_blame(
     destination: AmplitudeIdentify, status: int, body: bytes, rest: type[Outcome]
 ) -> None:
     assert isinstance(destination.verdict(Response(status, body), BATCH).rest, rest)
+
+
+@pytest.mark.parametrize(
+    "destination", [EVENTS, AmplitudeIdentify(CONFIG), AmplitudeGroupIdentify(CONFIG)]
+)
+@pytest.mark.parametrize(
+    ("body", "size", "rest"),
+    [
+        (b'{"code":413,"error":"Payload too large"}', 300, Split),
+        (b"<html>413 Request Entity Too Large", 20_000, Split),
+        (b"<html>413 Request Entity Too Large", 300, Pause),
+        (b"", 300, Pause),
+    ],
+)
+def test_a_413_for_a_small_record_alone_is_a_proxys(
+    destination: AmplitudeEvents, body: bytes, size: int, rest: type[Outcome]
+) -> None:
+    alone = [Encoded(b"x" * size, "u", "u", None)]
+    assert isinstance(destination.verdict(Response(413, body), alone).rest, rest)
 
 
 @given(st.integers(100, 999), st.binary(max_size=200) | PAGES)
