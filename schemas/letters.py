@@ -105,6 +105,16 @@ def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
     return [(name, value) for name, value in headers if name not in _NAMES]
 
 
+def only_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """What the letter adds to the original record's own headers."""
+    return [(name, value) for name, value in headers if name in _NAMES]
+
+
+def writable(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """A name that is no UTF-8 cannot be written as it came."""
+    return [(name.encode("utf-8", "replace").decode(), value) for name, value in headers]
+
+
 def is_reference(record: Record) -> bool:
     """Whether it is parked without its bytes: they are too many, and still where it came from."""
     return record.value is None and any(name == TRUNCATED for name, _ in record.headers)

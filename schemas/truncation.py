@@ -2,7 +2,7 @@
 Pure.
 """
 
-from schemas.letters import TRUNCATED
+from schemas.letters import TRUNCATED, only_letter
 from schemas.records import Headers, RawRecord
 
 AROUND_BYTES = 120  # A batch's header, a record's, and the header `truncated`.
@@ -37,6 +37,13 @@ def bare(record: RawRecord) -> RawRecord:
     """Without the headers that its producer gave it."""
     kept = [header for header in record.headers if header[0] in ALWAYS]
     return RawRecord(record.key, record.value, [*kept, truncated(record.value)])
+
+
+def as_reference(record: RawRecord, also: frozenset[str] = frozenset()) -> RawRecord:
+    """Only what the letter says of it, and these headers: its bytes are read from its origin."""
+    kept = [one for one in record.headers if one[0] in also] + only_letter(record.headers)
+    kept = [one for one in kept if one[0] != TRUNCATED]
+    return RawRecord(record.key, None, [*kept, truncated(record.value)])
 
 
 def truncated(value: bytes | None) -> tuple[str, bytes]:

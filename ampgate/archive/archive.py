@@ -124,7 +124,11 @@ class Archive:
         position, attempts = span.start, 0
         while position < span.end:
             async with room:
-                answer = await self._fetch(span, position)
+                try:
+                    answer = await self._fetch(span, position)
+                except OffsetOutOfRangeError:
+                    position = await self._oldest_after(span, position)
+                    continue
                 # In a thread: unpacking frees the interpreter, so that the next answer comes in.
                 found, reached = await asyncio.to_thread(
                     search, answer, span.topic, span.partition, position, wanted
@@ -135,6 +139,12 @@ class Archive:
             position = reached
             if wanted_here := [record for record in found if record.offset < span.end]:
                 await each(wanted_here)
+
+    async def _oldest_after(self, span: Span, position: int) -> int:
+        """Where to go on: Kafka's retention has deleted what was here, or its log was cut."""
+        place = TopicPartition(span.topic, span.partition)
+        oldest: int = (await self._consumer.beginning_offsets([place]))[place]
+        return oldest if oldest > position else span.end
 
     async def _fetch(self, span: Span, position: int) -> Answer:
         """What Kafka answers; nothing if it cannot just now."""
@@ -150,8 +160,6 @@ class Archive:
         # As every Kafka since 1.0 answers (version 5 and later).
         _, error_code, _, _, _, aborted, *_, records = response.topics[0][1][0]
         error = for_code(error_code)
-        if error is OffsetOutOfRangeError:
-            raise TopicsError(f"{span.topic}: its oldest records just expired; try again")
         if error is not NoError:
             if not error.retriable:
                 raise error(f"{span.topic}/{span.partition}")

@@ -14,6 +14,7 @@ from ampgate.cli.configuration import configuration
 from ampgate.cli.moments import write_moment
 from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
 from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
+from ampgate.cli.resending import say_refused
 from ampgate.resend import dead_letters
 from ampgate.resend.dead_letters import Filter, Group, Plan
 from ampgate.resend.parking import Run, replayed_times
@@ -84,11 +85,11 @@ def replay(
         as_json=as_json,
     )
     try:
-        plan = asyncio.run(replaying)
+        is_done = asyncio.run(replaying)
     except KeyboardInterrupt:
         errors.print("ampgate: interrupted; the same command goes on with the rest", style="red")
         raise typer.Exit(1) from None
-    if plan.failed:
+    if not is_done:
         raise typer.Exit(1)
 
 
@@ -101,21 +102,24 @@ async def _replay(
     dry_run: bool,
     yes: bool,
     as_json: bool,
-) -> Plan:
+) -> bool:
+    """Whether all was sent that can be, and it was not nothing of what was asked for."""
     async with archive(config.kafka) as kafka:
         prepared = await dead_letters.prepare(config, kafka, chosen, force=force)
         plan = await prepared.plan(kafka)
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
-            return plan
+            return not plan.failed
         require_consent(f"Send {plan.total} dead letters again?", yes=yes)
         run = Run(config.kafka.topics.parked, now_ms())
         with progress_bar("replaying", plan.total) as advance:
-            async with writer(config.kafka, rate=rate, on_written=advance) as writing:
+            async with writer(
+                config.kafka, rate=rate, on_written=advance, on_refused=say_refused
+            ) as writing:
                 await prepared.send(kafka, run, writing)
     if not as_json:
-        typer.echo(f"{plan.total} records written; the delivery sends them now")
-    return plan
+        typer.echo(f"{plan.total - writing.refused} records written; the delivery sends them now")
+    return not writing.refused
 
 
 def _group_in_words(group: Group) -> str:

@@ -10,6 +10,7 @@ from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import WORDS, Rate, Yes, moment, now_ms, require_consent
 from ampgate.cli.printing import Json, errors, json_line, progress_bar
+from ampgate.cli.resending import say_refused
 from ampgate.resend import replay as replaying
 from ampgate.resend.parking import Run
 from ampgate.resend.replay import Chosen, Plan
@@ -56,6 +57,8 @@ def replay(
             style="red",
         )
         raise typer.Exit(1) from None
+    if run.refused:
+        raise typer.Exit(1)
 
 
 class _Run:
@@ -74,7 +77,7 @@ class _Run:
         self._chosen = chosen
         self._is_resumed = resumed is not None
         self._begun_ms = moment(resumed) if resumed is not None else begun_ms
-        self.written = 0
+        self.written = self.refused = 0
 
     @property
     def name(self) -> str:
@@ -108,9 +111,10 @@ class _Run:
                 advance(count)
 
             writing = await stack.enter_async_context(
-                writer(kafka_config, rate=rate, on_written=on_written)
+                writer(kafka_config, rate=rate, on_written=on_written, on_refused=say_refused)
             )
             await prepared.send(kafka, self._as_run(), writing)
+            self.refused = writing.refused
         if not as_json:
             typer.echo(f"{self.written} records written; the delivery sends them now")
 

@@ -5,7 +5,11 @@ and the parked records once more with the new name. It leaves a word beside the 
 the old name is forgotten. Run again after an interruption, it goes on with what has not been done.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -15,11 +19,12 @@ from ampgate.archive.batches import Stored, Wanted
 from ampgate.cli.configuration import client_arguments
 from ampgate.destinations.left_behind import Survey, addressed
 from ampgate.resend.parking import Outgoing
-from ampgate.resend.writer import Writer
 from ampgate.topics import MAX_MESSAGE_BYTES
 from schemas.configuration.config import Config, Kafka
+from schemas.letters import writable
 from schemas.topics import Kind
 
+FLIGHT_MAX = 500  # Records on their way to Kafka before we wait for its acknowledgements.
 TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).
 
 
@@ -86,16 +91,19 @@ class Rename:
         for number, end in self._survey.parked_ends.items():
             offsets[TopicPartition(parked, number)] = OffsetAndMetadata(end, self._moved)
         await producer.send_offsets_to_transaction(offsets, after.group.id)
-        writer = Writer(producer, None, on_moved)
+        turn = asyncio.Lock()  # Chunks of several partitions come at once.
 
         async def copy(records: list[Stored]) -> None:
-            await writer.write(
-                [
-                    self._readdressed(one)
-                    for one in records
-                    if addressed(self._topics, one) == (self._old, kind) and before.waits(one)
-                ]
-            )
+            waiting = [
+                self._readdressed(one)
+                for one in records
+                if addressed(self._topics, one) == (self._old, kind) and before.waits(one)
+            ]
+            async with turn:
+                for first in range(0, len(waiting), FLIGHT_MAX):
+                    flight = waiting[first : first + FLIGHT_MAX]
+                    await _write(producer, flight)
+                    on_moved(len(flight))
 
         if self._survey.parked_of(self._old, kind).waiting:
             wanted = Wanted([self._old.encode()])
@@ -105,6 +113,27 @@ class Rename:
         kept = [(name, value) for name, value in record.headers if name != "destination"]
         headers = [*kept, ("destination", self._new.encode())]
         return Outgoing(record.topic, record.partition, record.key, record.value, headers)
+
+
+async def _write(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+    """In batches of our own: aiokafka's `send` refuses a record with neither key nor value."""
+    acknowledgements: list[asyncio.Future[object]] = []
+    for place, share in groupby(records, lambda one: (one.topic, one.partition)):
+        left = deque(share)
+        while left:
+            batch = producer.create_batch()
+            while left and _appended(batch, left[0]):
+                left.popleft()
+            batch.close()
+            acknowledgements.append(await producer.send_batch(batch, place[0], partition=place[1]))
+    await asyncio.gather(*acknowledgements)
+
+
+def _appended(batch: Any, record: Outgoing) -> bool:  # noqa: ANN401  aiokafka has no types.
+    """Whether there was room for it; in an empty batch there always is."""
+    headers = writable(record.headers)
+    taken = batch.append(timestamp=None, key=record.key, value=record.value, headers=headers)
+    return taken is not None
 
 
 def moving_producer(kafka: Kafka, old: str) -> AIOKafkaProducer:

@@ -4,12 +4,22 @@ Theory of operation: the other topics are shared by all destinations, so to appe
 would deliver it to every one of them. A parked record names its destination, and when to wake.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ampgate.archive.batches import Stored
 from ampgate.cli.moments import write_moment
+from schemas.events import (
+    event_key,
+    group_key,
+    identification_key,
+    read_event,
+    read_group_identification,
+    read_identification,
+)
 from schemas.letters import LetterHeaders, Origin, without_letter
-from schemas.records import Headers, TopicPartition
+from schemas.records import Headers, RawRecord, TopicPartition
+from schemas.strictness import Defect
+from schemas.truncation import as_reference
 
 EDGE = "edge"  # The destination, and the origin, of what the edge refused.
 REASON = "replay"
@@ -93,6 +103,27 @@ class Run:
             ours["letter"] = letter
         kept = [(name, value) for name, value in headers if name not in OURS]
         return [*kept, *((name, text.encode()) for name, text in ours.items())]
+
+
+def as_parked_reference(record: Outgoing) -> Outgoing:
+    """In place of one that is too large to be parked; its key, or that which is filled in."""
+    form = as_reference(RawRecord(record.key, record.value, record.headers), also=OURS)
+    key = form.key if form.key is not None else _key_of(record.value)
+    return replace(record, key=key, value=None, headers=form.headers)
+
+
+def _key_of(value: bytes | None) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(event := read_event(value), Defect):
+        key = event_key(event)
+    elif not isinstance(update := read_identification(value), Defect):
+        key = identification_key(update)
+    elif not isinstance(group := read_group_identification(value), Defect):
+        key = group_key(group)
+    else:
+        key = None
+    return None if key is None else key.encode()
 
 
 def replayed_times(record: Stored) -> int:

@@ -6,9 +6,9 @@ are read again from there.
 """
 
 from consumers.delivery.lanes import Letter
-from schemas.letters import LetterHeaders, Origin, without_letter
+from schemas.letters import LetterHeaders, Origin, writable
 from schemas.records import RawRecord, TopicPartition
-from schemas.truncation import truncated
+from schemas.truncation import as_reference
 
 
 def whole(letter: Letter, destination: str) -> RawRecord:
@@ -19,11 +19,8 @@ def whole(letter: Letter, destination: str) -> RawRecord:
 
 def reference(letter: Letter, destination: str) -> RawRecord:
     """Only the record's place and key."""
-    record = letter.entry.record
-    headers = letter_headers(letter, destination)
-    ours = headers[len(without_letter(record.headers)) :]
-    key = letter.entry.encoded.key.encode() if record.key is None else record.key
-    return RawRecord(key, None, [*ours, truncated(record.value)])
+    form = as_reference(whole(letter, destination))
+    return form if form.key is not None else form._replace(key=letter.entry.encoded.key.encode())
 
 
 def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | None]]:
@@ -41,8 +38,4 @@ def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | 
         not_before=letter.not_before,
         parked_at=letter.parked_at,
     )
-    # A name that is not UTF-8 cannot be written unchanged.
-    return [
-        (name.encode("utf-8", "replace").decode(), value)
-        for name, value in headers.encoded(record.headers)
-    ]
+    return writable(headers.encoded(record.headers))

@@ -85,7 +85,8 @@ class Letters:
         left = [(letter, self._form(letter, destination)) for letter in letters]
         waits = _backoff()
         while True:
-            stored, error = await self._write([form for _, form in left], partition)
+            forms = [form for _, form in left]
+            stored, error = await self._log.store_in_order(self._parked, forms, partition)
             left = left[stored:]
             if not left:
                 return
@@ -96,27 +97,6 @@ class Letters:
                 left[0] = letter, form
             if form == tried:
                 await asyncio.sleep(await anext(waits))
-
-    async def _write(
-        self, forms: Sequence[RawRecord], partition: int
-    ) -> tuple[int, BaseException | None]:
-        """How many were stored, and the error of the next one; no later one was stored."""
-        writes: list[asyncio.Future[None]] = []
-        error: BaseException | None = None
-        # Without an await between, so that none is queued behind one that failed.
-        for form in forms:
-            try:
-                writes.append(self._log.submit(self._parked, form, partition))
-            except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this letter.
-                error = caught
-                break
-        if writes:
-            # Not cancelled with this task: other letters share their batches.
-            await asyncio.wait(set(writes))
-        for stored, write in enumerate(writes):
-            if (failure := write.exception()) is not None:
-                return stored, failure
-        return len(writes), error
 
     def _form(self, letter: Letter, destination: str) -> RawRecord:
         form = whole(letter, destination)

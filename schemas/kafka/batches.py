@@ -157,7 +157,9 @@ class Lane:
             if self._handed is not None:  # If nothing follows, nobody will ask what became of it.
                 self._handed.add_done_callback(_retrieved)
             self._say_failed(error)
-            _fail(flush, NotStored(str(error) or type(error).__name__))
+            failure = NotStored(str(error) or type(error).__name__)
+            failure.__cause__ = error
+            _fail(flush, failure)
             return False
         self._handed = None  # What became of it is known.
         self._way.outage.stored(self._place)

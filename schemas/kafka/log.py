@@ -96,7 +96,7 @@ class Log:
                     self._measure(topic, record, most)
         fresh_until, count = self._partitions.get(topic, (0.0, 0))
         if fresh_until < time.monotonic():
-            count = await self._count_partitions(topic)
+            count = await self.partitions(topic)
         now_ms = time.time_ns() // 1_000_000
         waits: set[asyncio.Future[None]] = set()
         for partition, share in self._by_partition(records, count).items():
@@ -112,7 +112,7 @@ class Log:
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, which may be anything that Kafka takes, in its key's partition."""
-        partition = self._partition(record[0], await self._count_partitions(topic))
+        partition = await self.partition_of(topic, record[0])
         await asyncio.shield(self.submit(topic, record, partition))
 
     def submit(self, topic: str, record: Appendable, partition: int) -> "asyncio.Future[None]":
@@ -123,6 +123,32 @@ class Log:
         self._require_room(topic, record)
         (stored,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
         return stored
+
+    async def store_in_order(
+        self, topic: str, records: Sequence[Appendable], partition: int
+    ) -> tuple[int, BaseException | None]:
+        """How many were stored, and what the next one failed with.
+
+        In a `strict` topic none behind that one was stored.
+        """
+        writes: list[asyncio.Future[None]] = []
+        error: BaseException | None = None
+        for record in records:  # Without a pause: none gets in line behind one that failed.
+            try:
+                writes.append(self.submit(topic, record, partition))
+            except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this record.
+                error = caught
+                break
+        if writes:
+            await asyncio.wait(set(writes))  # Not cancelled with us: others share their batches.
+        for stored, write in enumerate(writes):
+            if (failure := write.exception()) is not None:
+                return stored, failure
+        return len(writes), error
+
+    async def partition_of(self, topic: str, key: bytes | None) -> int:
+        """Where a record of this key goes; without a key, to any."""
+        return self._partition(key, await self.partitions(topic))
 
     def fits(self, topic: str, record: Appendable) -> bool:
         """Whether the topic takes it, as far as is known."""
@@ -184,7 +210,8 @@ class Log:
             hashed = self._hashes[key] = positive_hash(key)
         return hashed % count
 
-    async def _count_partitions(self, topic: str) -> int:
+    async def partitions(self, topic: str) -> int:
+        """How many the topic has; `NotStored` if that cannot be learned."""
         fresh_until, count = self._partitions.get(topic, (0.0, 0))
         if fresh_until >= time.monotonic():
             return count

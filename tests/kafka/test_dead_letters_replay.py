@@ -10,6 +10,7 @@ import pytest
 
 from ampgate.archive.archive import archive
 from ampgate.archive.batches import Stored
+from ampgate.cli.resending import say_refused
 from ampgate.resend import dead_letters
 from ampgate.resend.dead_letters import Fate, Filter, Plan
 from ampgate.resend.parking import Run
@@ -31,7 +32,9 @@ async def replay(
         prepared = await dead_letters.prepare(config, kafka, chosen or Filter(), force=force)
         plan = await prepared.plan(kafka)
         run = Run(config.kafka.topics.parked, at_ms)
-        async with writer(config.kafka, rate=None, on_written=lambda _: None) as writing:
+        async with writer(
+            config.kafka, rate=None, on_written=lambda _: None, on_refused=say_refused
+        ) as writing:
             await prepared.send(kafka, run, writing)
     return plan
 
