@@ -1,4 +1,4 @@
-"""Creates the topics; what exists is left as it is."""
+"""Creates the topics; existing ones are not changed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,11 +21,11 @@ from schemas.configuration.config import Kafka
 PARTITIONS = 12
 REPLICATION = 3
 DAY_MS = 86_400_000
-RETENTION_MS = 7 * DAY_MS  # Amplitude's dedupe window: what is older cannot be replayed safely.
+RETENTION_MS = 7 * DAY_MS  # Amplitude's dedupe window: older records cannot be replayed safely.
 PROBE_RETENTION_MS = 3_600_000
 MAX_MESSAGE_BYTES = 20_971_520 + 1_048_576  # The largest request, and the record around it.
 REQUEST_TIMEOUT_MS = 10_000
-ATTEMPTS_MAX = 20  # Answers without progress, in a row, before we give up.
+ATTEMPTS_MAX = 20  # Answers without progress, in a row, before it gives up.
 RETRY_SECONDS = 0.25
 
 Answer = TypeVar("Answer")
@@ -37,7 +37,7 @@ class TopicsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """A topic as it ought to be."""
+    """The settings that a topic should have."""
 
     name: str
     partitions: int
@@ -69,7 +69,7 @@ def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[To
 
 @asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client to ask and order with; every failure of Kafka's comes out as `TopicsError`."""
+    """An admin client; every failure of Kafka becomes a `TopicsError`."""
     arguments = {"request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
         client = AIOKafkaAdminClient(**client_arguments(kafka), **arguments)
@@ -86,7 +86,7 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask again for a while: a young cluster first has to make the topic of all groups."""
+    """Retry for a while: a new cluster has to create its groups' topic first."""
     attempts = 0
     while True:
         try:
@@ -99,10 +99,10 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 async def create(kafka: Kafka, *, partitions: int | None = None) -> list[TopicOutcome]:
-    """Make sure that every topic exists; can be repeated at any time.
+    """Create the topics that are missing; can be repeated at any time.
 
-    Without `partitions`, what is missing gets as many as its siblings have: what is parked waits in
-    the partition of its origin.
+    Without `partitions`, a missing topic gets as many as the others have: parked records are in the
+    partition of the same number as their origin's.
     """
     async with admin_client(kafka) as client:
         brokers = len((await client.describe_cluster())["brokers"])
@@ -126,7 +126,7 @@ async def _partitions_of(client: AIOKafkaAdminClient, names: list[str]) -> int:
 
 
 async def _create_missing(client: AIOKafkaAdminClient, missing: list[TopicPlan]) -> set[str]:
-    """The names of those that were created by this very call."""
+    """The names of the topics that this call created."""
     new_topics = [
         NewTopic(
             topic.name, topic.partitions, topic.replication, topic_configs=dict(topic.settings)

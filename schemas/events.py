@@ -1,7 +1,7 @@
 """Events, identifications and group identifications: field names are Amplitude's.
 
-`read_*` answer one question of a value's bytes: is it a usable record? They read only what
-decides that; the rest stays bytes and travels as it came.
+`read_*` decide whether a value is a usable record. They decode only the members that decide it; the
+rest stays bytes, unchanged.
 """
 
 import re
@@ -13,9 +13,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 
 ABSENT: Final = Raw(b"")
-ID_CHARACTERS_MAX = 2_048  # Amplitude cuts at 1,024; a key's partition is worked out by the byte.
+ID_CHARACTERS_MAX = 2_048  # Amplitude cuts at 1,024; the partition is computed byte by byte.
 
-# amplitude.md#ids, "Invalid ID values"; the empty one is among them.
+# amplitude.md#ids, "Invalid ID values", with the empty string.
 INVALID_IDS = frozenset(
     {
         *("", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown"),
@@ -25,19 +25,19 @@ INVALID_IDS = frozenset(
 
 
 class _Object(Struct, gc=False):
-    """That it is an object is all that is asked: its members are not kept."""
+    """Any object: its members are not kept."""
 
 
-@final  # So that `type(…) is` tells it apart, faster than `isinstance`.
+@final  # `type(…) is` is faster than `isinstance`.
 class EventFacts(Struct, gc=False):
-    """What of an event decides whether, whence and when it is delivered."""
+    """The members of an event that decide whether, to whom and when it is delivered."""
 
     event_type: str | None = None
     user_id: str | None = None
     device_id: str | None = None
     time: int | None = None
     insert_id: str | None = None
-    ip: str | UnsetType | None = UNSET  # To look for the name of a null takes longer.
+    ip: str | UnsetType | None = UNSET  # Searching for the name of a null is slower.
     session_id: int | None = None
     event_id: int | None = None
     event_properties: _Object | None = None
@@ -121,7 +121,7 @@ def read_group_identification(value: bytes) -> GroupFacts | Defect:
 def event_key(facts: EventFacts) -> str | None:
     """The record's key: `user_id`, else `device_id`; of a `$groupidentify` with neither, its group.
 
-    Without any key the group's updates would lose their order.
+    Without a key, the group's updates would lose their order.
     """
     if facts.user_id is not None:
         return facts.user_id
@@ -148,7 +148,7 @@ def _decode(decoder: msgspec.json.Decoder[_Facts], value: bytes) -> _Facts | Def
         try:
             facts = decoder.decode(value)
         except msgspec.ValidationError as error:
-            _well_formed.decode(value)  # What comes after the wrong member was not looked at.
+            _well_formed.decode(value)  # Members after the wrong one were not read.
             facts = _shape_defect(str(error))
     except RecursionError:
         return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
@@ -166,7 +166,7 @@ def _shape_defect(words: str) -> Defect:
 
 
 def _is_object(raw: Raw) -> bool:
-    # A `null` counts as absent: what it would have said is nothing. Only it begins with an `n`.
+    # A `null` counts as absent; no other JSON value begins with `n`.
     return memoryview(raw)[0] in _OBJECT_OR_NULL
 
 

@@ -15,7 +15,7 @@ DETAIL_BYTES_MAX = 1000
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
 _NUMBER = re.compile("[0-9]{1,19}")
 _REASON = re.compile("[a-z0-9_]{1,100}")
-# How many bytes the original value had, where the topic does not take the whole.
+# Bytes of the original value, if it was cut.
 TRUNCATED = "truncated"
 _NAMES = frozenset(
     {
@@ -65,7 +65,7 @@ class LetterHeaders:
     parked_at: float | None = None
 
     def encoded(self, original: Headers) -> list[tuple[str, bytes | None]]:
-        """With the original's own headers, in place of older ones of the same names."""
+        """The headers of the letter: the original's, with ours in place of older ones."""
         texts = {
             "destination": self.destination,
             "reason": self.reason,
@@ -83,7 +83,7 @@ class LetterHeaders:
 
     @classmethod
     def decoded(cls, headers: Headers) -> "LetterHeaders":
-        """What cannot be read counts as absent: nobody's headers may stop a reader."""
+        """Headers that cannot be read count as absent: a producer's headers must not raise."""
         texts = {name: (value or b"").decode(errors="replace") for name, value in headers}
         reason = texts.get("reason", "")
         return cls(
@@ -116,14 +116,14 @@ def writable(headers: Headers) -> list[tuple[str, bytes | None]]:
 
 
 def is_reference(record: Record) -> bool:
-    """Whether it is parked without its bytes: they are too many, and still where it came from."""
+    """Whether it is parked without its bytes, which are too many: they are at its origin."""
     return record.value is None and any(name == TRUNCATED for name, _ in record.headers)
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339, in UTC, to the millisecond; a time that it cannot tell becomes the last it can.
+    """RFC 3339, in UTC, to the millisecond; a time out of range becomes the last possible.
 
-    A producer may have given microseconds, and no record may stop a writer of letters.
+    A producer may have given microseconds, and no record must raise here.
     """
     try:
         moment = EPOCH + timedelta(milliseconds=round(seconds * 1000))
@@ -133,7 +133,7 @@ def timestamp(seconds: float) -> str:
 
 
 def _number(text: str) -> int | None:
-    """Digits of ASCII, and not more than Kafka's own numbers have: `int` refuses 4,301 of them."""
+    """ASCII digits, not more than Kafka's numbers have: `int` refuses 4,301 of them."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 

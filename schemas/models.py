@@ -1,7 +1,7 @@
-"""What a producer may write, field by field: the JSON Schemas are generated from these.
+"""Models of the records that a producer may write; the JSON Schemas are generated from them.
 
-Nothing is decoded into them: `schemas.events` reads only what decides over a record. Where it
-decides, these say the same (a test compares the two); the other fields are Amplitude's.
+Nothing is decoded into them: `schemas.events` reads only the members that decide. A test checks
+that both accept the same; the other fields are Amplitude's.
 """
 
 import re
@@ -56,7 +56,7 @@ GroupProperties: TypeAlias = Annotated[
     ),
 ]
 
-# What identifies someone, or the group of a `$groupidentify` event that has no one.
+# Requires a user, a device, or the group of a `$groupidentify` event without them.
 HAS_ID: Final[list[Object]] = [
     {"type": "object", "required": [field], "properties": {field: {"type": "string"}}}
     for field in ("user_id", "device_id")

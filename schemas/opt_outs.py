@@ -1,7 +1,7 @@
-"""The header `opted_out` of a record: which destinations must not get it. Pure.
+"""The header `opted_out` of a record: the destinations that must not get it. Pure.
 
 Its value is a list of types of destinations between commas, such as `amplitude`; `all` means every
-type but those with a minus before them: `all,-aampe`. What else stands there says nothing.
+type but those with a minus before them: `all,-aampe`. Anything else in it is ignored.
 """
 
 from typing import Final

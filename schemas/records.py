@@ -42,7 +42,7 @@ class Record(Protocol):
 
 
 class NewRecord(NamedTuple):
-    """A record on its way into a topic."""
+    """A record to be written to a topic."""
 
     key: bytes | None
     value: bytes
@@ -50,7 +50,7 @@ class NewRecord(NamedTuple):
 
 
 class RawRecord(NamedTuple):
-    """A record as it may stand in a topic, whatever of it is null."""
+    """A record of any topic; its key and value may be null."""
 
     key: bytes | None
     value: bytes | None

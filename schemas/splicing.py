@@ -1,4 +1,4 @@
-"""Members are added to a record, and taken from it; all others stay byte for byte. Pure."""
+"""Add members to a record, or remove them; all others stay byte for byte. Pure."""
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +19,6 @@ def with_members(value: bytes, members: bytes) -> bytes:
 
 
 def without(value: bytes, *names: str) -> bytes:
-    """The same object without those members: for a `null` that stands where a value must go."""
+    """The same object without those members, such as a `null` to be replaced."""
     members = _object.decode(value)
     return msgspec.json.encode({name: raw for name, raw in members.items() if name not in names})

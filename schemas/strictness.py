@@ -1,6 +1,6 @@
-"""What makes bytes unusable that msgspec passes over in members it does not read. Pure.
+"""Defects in members that msgspec does not read, and so does not find. Pure.
 
-Destinations read the whole record, and refuse the whole request for such a member.
+Destinations read the whole record, and refuse a whole request for such a member.
 """
 
 import re
@@ -10,15 +10,15 @@ from typing import Final, final
 import orjson
 import simdjson
 
-LEVELS_MAX = 40  # Of nesting, below the record itself (amplitude.md#event).
+LEVELS_MAX = 40  # Levels of nesting below the record itself (amplitude.md#event).
 TREE_BYTES_MAX = 32_000  # A larger value is not parsed into objects: they take 30 times its size.
 ODD_NUMBERS_MAX = 1_000
-_BRACKET: Final = ord("[")  # A single byte is found faster than it is counted.
-_parse: Final = simdjson.Parser().parse  # It keeps as much memory as its largest text took.
+_BRACKET: Final = ord("[")  # Finding a single byte is faster than counting it.
+_parse: Final = simdjson.Parser().parse  # simdjson keeps the memory of its largest text.
 _STRING = re.compile(rb'"[^"]*+"')
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NEITHER: Final = bytes(set(range(256)) - set(b'"[]{}'))
-# Strings, and numbers that are below 1e308 whatever their digits are.
+# Strings, and numbers that are below 1e308 by their length.
 _SURELY_IN_RANGE = re.compile(
     rb'(?:[^"0-9]++|"(?:[^"\\]++|\\.)*+"|[0-9]{1,8}+(?:\.[0-9]++)?+'
     rb"(?:[eE](?:-[0-9]++|\+?+(?:[0-9]{1,2}+|[12][0-9][0-9])))?+(?![0-9.eE])"
@@ -31,7 +31,7 @@ _NUMBER = re.compile(rb"[0-9.eE+-]++")
 @final
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Why a value is no record: a stable snake_case reason, the field, and words for people."""
+    """Why a value is unusable: a stable snake_case reason, the field, and a message."""
 
     reason: str
     field: str
@@ -39,15 +39,15 @@ class Defect:
 
 
 def strictness_defect(value: bytes) -> Defect | None:
-    """Of JSON text as msgspec takes it: not UTF-8, nested too deep, or a number out of range."""
+    """The defect of a text that msgspec accepts: not UTF-8, too deep, or a number out of range."""
     if len(value) > TREE_BYTES_MAX:
         return _found(value)
     try:
-        # In 0.2 µs for 600 bytes; a tree of Python's objects takes four times as long.
+        # 0.2 µs for 600 bytes; building Python objects takes four times as long.
         _parse(value)
-    except (ValueError, RuntimeError):  # All that simdjson raises, also for integers over 64 bits.
+    except (ValueError, RuntimeError):  # simdjson's exceptions, also for integers over 64 bits.
         return _found(value)
-    # More nesting than brackets there cannot be. To take some away is faster than to count all.
+    # The nesting is at most the number of brackets; removing some is faster than counting all.
     rest = value.replace(b"{", b"", LEVELS_MAX)
     if _BRACKET in rest:
         rest = rest.replace(b"[", b"", LEVELS_MAX)
@@ -82,7 +82,7 @@ def holds_only_doubles(value: bytes) -> bool:
         if float(number[0]) == float("inf"):
             return False
         at = number.end()
-    return False  # Nobody means so many; to read them all takes a tree of the value.
+    return False  # More digits than any real number has; reading all takes a tree of the value.
 
 
 def _is_strict(value: bytes) -> bool:
@@ -94,10 +94,10 @@ def _is_strict(value: bytes) -> bool:
 
 
 def _levels(value: bytes) -> int:
-    """How deep a JSON text is nested; of too deep ones only that they are."""
+    """How deep a JSON text is nested; above the limit, the exact depth is not computed."""
     if b"\\" in value:
         value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Without what is between quotes, and then without one level after the other.
+    # Remove strings, then one level of nesting at a time.
     brackets = _STRING.sub(b"", value.translate(_BRACKETS, _NEITHER).replace(b'""', b""))
     level = 0
     while brackets and level <= LEVELS_MAX + 1:

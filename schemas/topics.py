@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a record says; also the value of the metric label `kind`."""
+    """The kind of a record; also the value of the metric label `kind`."""
 
     EVENT = "event"
     USER_PROPERTIES = "user_properties"

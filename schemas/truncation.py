@@ -11,7 +11,7 @@ ALWAYS = frozenset({"destination", "reason", "origin", "attempts", "first_failed
 
 
 def cut(record: RawRecord, room_bytes: int) -> RawRecord:
-    """As much of it as fits: of its headers up to half, the smallest first; then of its value."""
+    """The part that fits: headers up to half of the size, the smallest first; then the value."""
     left = room_bytes - AROUND_BYTES
     headers = _kept(record.headers, left // 2)
     left -= sum(map(_size_of, headers))
@@ -22,7 +22,7 @@ def cut(record: RawRecord, room_bytes: int) -> RawRecord:
 
 
 def _kept(headers: Headers, room_bytes: int) -> list[tuple[str, bytes | None]]:
-    """In their order; those that tell what it is about are kept in any case."""
+    """The headers that fit, in their order; those of the letter are always kept."""
     sizes = [0 if header[0] in ALWAYS else _size_of(header) for header in headers]
     kept: set[int] = set()
     for at in sorted(range(len(headers)), key=sizes.__getitem__):
@@ -57,7 +57,7 @@ def _size_of(header: tuple[str, bytes | None]) -> int:
 
 
 def _cut_text(value: bytes, size: int) -> bytes:
-    """Not in the middle of a character of UTF-8, so that people can read what is left."""
+    """Cut at the end of a UTF-8 character, so that the text can be read."""
     if size < len(value):
         for end in range(size, max(0, size - 4), -1):
             if value[end] & 0xC0 != 0x80:

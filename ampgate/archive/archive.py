@@ -22,7 +22,7 @@ from schemas.topics import Kind, Topics
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
 FETCH_WAIT_MS = 500
-READ_COMMITTED = 1  # As the deliveries read: what was aborted never was.
+READ_COMMITTED = 1  # As the deliveries read: without aborted transactions.
 
 Each = Callable[[list[Stored]], Awaitable[None]]
 
@@ -39,14 +39,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How far a group has settled one partition, and what it said beside that."""
+    """How far a group has settled one partition, and its commit note."""
 
     offset: int
     metadata: str
 
 
 class Archive:
-    """All that our topics hold, and how far the groups are."""
+    """The records of our topics, and the progress of the groups."""
 
     def __init__(
         self, consumer: AIOKafkaConsumer, client: AIOKafkaClient, admin: AIOKafkaAdminClient
@@ -64,7 +64,7 @@ class Archive:
         return len(found)
 
     async def require_co_partitions(self, topics: Topics) -> None:
-        """A delivery looks for what is parked in the partition of its origin."""
+        """Parked records are in the partition of the same number as their origin's."""
         wanted = await self.partitions(topics.parked)
         for topic in (topics.of(kind) for kind in Kind):
             if (count := await self.partitions(topic)) != wanted:
@@ -88,7 +88,7 @@ class Archive:
         return [Span(topic, p.partition, starts[p], ends[p]) for p in places]
 
     async def committed(self, group_id: str, topic: str) -> Mapping[int, Committed]:
-        """By partition; one that the group never committed is not among them."""
+        """By partition, without those of which the group committed nothing."""
         offsets: Mapping[TopicPartition, OffsetAndMetadata] = await patiently(
             partial(self._admin.list_consumer_group_offsets, group_id)
         )
@@ -99,17 +99,17 @@ class Archive:
         }
 
     async def search(self, spans: Iterable[Span], wanted: Wanted, each: Each) -> None:
-        """Hand over what may be wanted, chunk by chunk; a partition's records come in order."""
+        """Pass on records that may match, in chunks; those of a partition in order."""
         room = asyncio.Semaphore(FETCHES_AT_ONCE)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for span in spans:
                     tasks.create_task(self._search_span(span, wanted, each, room))
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # One is enough to say what is wrong.
+            raise errors.exceptions[0] from None  # The first error is enough.
 
     async def find(self, spans: Iterable[Span], wanted: Wanted) -> list[Stored]:
-        """As `search`, all at once; for what is known to be few."""
+        """As `search`, all at once; for few records."""
         found: list[Stored] = []
 
         async def collect(records: list[Stored]) -> None:
@@ -129,7 +129,7 @@ class Archive:
                 except OffsetOutOfRangeError:
                     position = await self._oldest_after(span, position)
                     continue
-                # In a thread: unpacking frees the interpreter, so that the next answer comes in.
+                # In a thread: decompression releases the GIL, so the next answer is read meanwhile.
                 found, reached = await asyncio.to_thread(
                     search, answer, span.topic, span.partition, position, wanted
                 )
@@ -147,7 +147,7 @@ class Archive:
         return oldest if oldest > position else span.end
 
     async def _fetch(self, span: Span, position: int) -> Answer:
-        """What Kafka answers; nothing if it cannot just now."""
+        """Kafka's answer; empty if it cannot answer now."""
         place = TopicPartition(span.topic, span.partition)
         leader = self._cluster.leader_for_partition(place)
         if leader is None or leader == -1:

@@ -1,8 +1,8 @@
 """Looks for bytes in what Kafka answers to a fetch, before any record is decoded. Pure.
 
-Theory of operation: an answer is a row of batches, each with a header of its own. Decoding a record
-costs microseconds; unpacking a batch and searching its bytes costs a hundredth of that a record. So
-only a batch in which one of the wanted strings occurs is decoded at all.
+Theory of operation: an answer is a sequence of batches, each with a header. Decoding a record costs
+microseconds; decompressing a batch and searching its bytes costs a hundredth of that a record. So
+only batches that contain one of the wanted strings are decoded.
 """
 
 import struct
@@ -43,7 +43,7 @@ class Stored:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     def header(self, name: str) -> str | None:
-        """The last of that name, as text."""
+        """The last header of that name, as text."""
         for found, value in reversed(self.headers):
             if found == name:
                 return (value or b"").decode(errors="replace")
@@ -52,7 +52,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which records are looked for: all of some time, or those with one of the strings in them."""
+    """The records to find: all of some time, or those that contain one of the strings."""
 
     needles: Sequence[bytes] = ()
     since_ms: int | None = None
@@ -61,7 +61,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch, whole, with what its header says."""
+    """One whole batch, and the fields of its header."""
 
     content: memoryview
     offset: int
@@ -86,7 +86,7 @@ class Batch:
 
 
 def batches(answer: bytes) -> Iterator[Batch]:
-    """All batches of an answer but the last one if it is cut off, as Kafka may do."""
+    """All whole batches of an answer; Kafka may cut off the last one."""
     view = memoryview(answer)
     position = 0
     while position + HEADER.size <= len(view):
@@ -138,7 +138,7 @@ def search(
 ) -> tuple[list[Stored], int]:
     """The committed records that may be wanted, from `start` on, and where to read on.
 
-    A record whose batch holds one of the strings may come along without having it itself.
+    Records without the string may be among them, if their batch has it.
     """
     found: list[Stored] = []
     next_offset = start

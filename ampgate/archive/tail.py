@@ -1,4 +1,4 @@
-"""`ampgate tail`: records as they come in; joins no group, so nobody's work is taken away."""
+"""`ampgate tail`: records as they come in. It joins no consumer group."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ VALUE_CHARACTERS_MAX = 160
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records are shown; what is absent, any."""
+    """Which records are shown; a condition that is absent matches all."""
 
     user: str | None = None
     event_type: str | None = None
@@ -45,7 +45,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record for machines: its value as JSON, or as text if it is none."""
+    """A record for machines: its value as JSON, or as text if it is not JSON."""
 
     topic: str
     partition: int
@@ -101,7 +101,7 @@ def _readable(value: bytes | None) -> object:
         return None
     try:
         found: object = msgspec.json.decode(value)
-        orjson.dumps(found)  # It must be writable too: an integer may be larger than JSON's.
+        orjson.dumps(found)  # It fails for an integer that is too large for JSON.
         return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         return value.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Requests in the versions that also say what the asking client may do (KIP-430).
+"""Requests in the versions that also return the client's permissions (KIP-430).
 
 Of Metadata, aiokafka stops at version 5, and 8 is the first that does. Topics are named and never
 created by asking, so that a missing one differs from one we may not see. Of DescribeGroups, it

@@ -1,4 +1,4 @@
-"""`ampgate check`: is everything in place to run? Whatever fails comes with its fix."""
+"""`ampgate check`: whether everything is in place to run, and how to fix what is not."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ __all__ = ["Finding", "check"]
 
 
 async def check(config: Config) -> list[Finding]:
-    """Everything that can be known without changing anything."""
+    """All findings; changes nothing."""
     probes = [check_destination(destination) for destination in config.destinations]
     kafka, *destinations = await asyncio.gather(check_kafka(config), *probes)
     return [*check_config(config), *kafka, *(one for found in destinations for one in found)]
@@ -89,7 +89,7 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
 
 
 def check_brokers(servers: str, hosts: Sequence[str]) -> Finding:
-    """One alone is enough for trying things out only, as on the machine where one works."""
+    """The number of brokers; one is enough only for trying things out."""
     if len(hosts) > 1:
         return Finding("kafka", f"{servers}, {len(hosts)} brokers")
     if all(map(_is_loopback, hosts)):

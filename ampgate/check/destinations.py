@@ -1,4 +1,4 @@
-"""What `ampgate check` asks the destinations: a request that changes nothing, but shows the key."""
+"""`ampgate check` of destinations: a request that stores nothing, and tests the key."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
 PROBE_SECONDS = 10.0
-CLOCK_SECONDS_MAX = 60.0  # More, and `time` and the dedupe windows are no longer what we think.
+CLOCK_SECONDS_MAX = 60.0  # With a larger difference, `time` and the dedupe windows are wrong.
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What came back, and what the other side's clock said."""
+    """The answer, and the time on the destination's clock."""
 
     reply: Reply
     detail: str
@@ -34,7 +34,7 @@ class Probed:
 
 
 async def check_destination(config: ConfiguredDestination) -> list[Finding]:
-    """Whether it takes our key, and agrees with our clock."""
+    """Whether it accepts our key, and agrees with our clock."""
     if not is_here(config.api_key):
         says = "its api_key cannot be read here: it was not tried"
         return [Finding(config.name, says, advice="run check where the delivery's secrets are")]
@@ -65,7 +65,7 @@ def judge_key(
 
 
 def judge_clock(name: str, probed: Probed, now: datetime) -> Iterator[Finding]:
-    """A destination that does not tell the time proves nothing."""
+    """Nothing can be said about a destination that sends no `Date`."""
     if probed.date is None:
         return
     ahead = (now - probed.date).total_seconds()

@@ -1,4 +1,4 @@
-"""Are the edge's write keys hard to guess, and can its certificate be shown, and for how long?"""
+"""`ampgate check` of the edge: the length of its write keys, and its certificate."""
 
 import ssl
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ RENEW_BEFORE = timedelta(days=14)
 
 
 def check_keys(sources: tuple[Source, ...]) -> Iterator[Finding]:
-    """A short key is no failure: `dev` is good enough for one's own machine."""
+    """A short key is only a warning: `dev` is good enough on a developer's machine."""
     for source in sources:
         if source.write_key is None or not is_here(source.write_key):
             continue
@@ -51,10 +51,11 @@ def check_certificate(edge: Edge, now: datetime) -> Iterator[Finding]:
 
 
 def _ends(served: ssl.SSLContext, certfile: Path) -> datetime:
-    """When the certificate that a client is shown ends, by a handshake in memory."""
+    """The end of the certificate's validity, from a handshake in memory."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
-    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # Whoever signed it may be not here.
+    # Its issuer may not be known on this machine.
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     trusting.load_verify_locations(certfile)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting.wrap_bio(to_client, to_server)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fix` is empty when it is as it should be.
+    """The result of one check; `fix` is empty if it is all right.
 
-    `advice` goes with what may be meant so: a warning, no failure.
+    `advice` is for a warning, which is not a failure: it may be intended.
     """
 
     subject: str

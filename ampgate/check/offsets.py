@@ -1,4 +1,4 @@
-"""What `ampgate check` looks at in committed offsets: whose they are, and how long they last."""
+"""`ampgate check` of committed offsets: whose they are, and how long Kafka keeps them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,13 +19,13 @@ MINUTE_MS = 60_000
 
 
 async def check_left_behind(config: Config) -> list[Finding]:
-    """What destinations that are not configured any more have left in Kafka."""
+    """Offsets and parked records of destinations that are not configured any more."""
     try:
         async with archive(config.kafka) as kafka, groups_of(config.kafka) as groups:
             survey = Survey(config, kafka, groups)
             await survey.look()
             return list(judge_left_behind(await survey.standings()))
-    except TopicsError as error:  # Of topics and permissions that lack, others say how to fix it.
+    except TopicsError as error:  # Other checks report missing topics and permissions.
         return [Finding("destinations", f"what is left of others cannot be seen: {error}")]
 
 

@@ -1,4 +1,4 @@
-"""Whether the regions of one type share the records out: none to two of them, none to nobody."""
+"""Whether each record goes to exactly one of several regions of a type."""
 
 import json
 from collections import defaultdict
@@ -16,7 +16,7 @@ UNNAMED_SOURCE = "kafka"  # A record without the header counts as this one (cont
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that may be meant so, and had better be known."""
+    """A warning: it may be intended."""
 
     subject: str
     says: str
@@ -40,7 +40,7 @@ def concerns(config: Config) -> Iterator[Concern]:
 
 
 def _shared(one: ConfiguredDestination, two: ConfiguredDestination) -> str | None:
-    """A record that both want, in words; `None` if there can be none."""
+    """A record that both take, in words; `None` if there is none."""
     if one.sources is not None and two.sources is not None:
         if not (sources := [name for name in one.sources if name in two.sources]):
             return None
@@ -69,7 +69,7 @@ def _both(one: Sequence[Value] | None, two: Sequence[Value] | None) -> Sequence[
 def _open(
     kind: str, destinations: Sequence[ConfiguredDestination], sources: Sequence[str]
 ) -> Iterator[Concern]:
-    """What no region gets: other values than those listed, or the records of some sources."""
+    """Records that no region takes: other values than those listed, or those of some sources."""
     takers = {
         source: [one for one in destinations if one.sources is None or source in one.sources]
         for source in sources

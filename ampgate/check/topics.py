@@ -1,4 +1,4 @@
-"""What `ampgate check` looks at in Kafka: the topics, and what we may do with them."""
+"""`ampgate check` of Kafka: the topics, and our permissions on them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from schemas.configuration.config import Kafka
 from schemas.topics import Kind, Topics
 
 AT_LEAST = ("max.message.bytes", "min.insync.replicas", "retention.ms")
-FOR_EVER = -1  # What Kafka calls a retention without end.
+FOR_EVER = -1  # Kafka's value for unlimited retention.
 
 # Kafka's AclOperation, as a bit of `authorized_operations` each (KIP-430).
 READ, WRITE = 3, 4
@@ -41,14 +41,14 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A topic that Kafka does not show, and whether that is for want of a permission."""
+    """A topic that Kafka does not show, and whether a permission is missing."""
 
     is_forbidden: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Kafka's own command line tools, as they are called for this very cluster."""
+    """Command lines of Kafka's own tools, for this cluster."""
 
     kafka: Kafka
 
@@ -70,7 +70,7 @@ class Tools:
 def check_topic(
     topic: TopicPlan, state: TopicState | Missing, needed: Sequence[int], tools: Tools
 ) -> Iterator[Finding]:
-    """Compare a topic with its plan; more than planned is fine."""
+    """Compare a topic with its plan; more than planned is all right."""
     match state:
         case Missing(is_forbidden=True):
             fix = tools.allow(f"--topic {topic.name}", "Describe")
@@ -145,7 +145,7 @@ def _check_operations(
 def check_partitions(
     topics: Topics, states: Mapping[str, TopicState | Missing], tools: Tools
 ) -> Iterator[Finding]:
-    """What is parked waits in the partition of its origin, so all have as many."""
+    """The topics need equal numbers of partitions: parked records are in their origin's number."""
     names = (*(topics.of(kind) for kind in Kind), topics.parked)
     counts = {
         name: state.partitions
@@ -199,7 +199,7 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 async def group_operations(
     client: AIOKafkaClient, admin: AIOKafkaAdminClient, group_ids: list[str]
 ) -> dict[str, int]:
-    """What we may do with each consumer group, whether it exists yet or not."""
+    """Our permissions on each consumer group, whether it exists or not."""
 
     async def ask(group_id: str) -> int:
         node = await admin.find_coordinator(group_id)

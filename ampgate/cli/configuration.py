@@ -1,4 +1,4 @@
-"""Where the commands find their configuration, and how they reach Kafka with it."""
+"""The configuration of the commands."""
 
 import os
 from collections.abc import Collection

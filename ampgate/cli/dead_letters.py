@@ -36,7 +36,7 @@ def list_(
     until: Until = None,
     as_json: Json = False,
 ) -> None:
-    """Count them by destination and reason."""
+    """Count dead letters by destination and reason."""
     chosen = Filter(destination, reason, None, since, until)
     groups = asyncio.run(dead_letters.list_groups(configuration(), chosen))
     for group in groups:
@@ -140,7 +140,7 @@ def _group_in_words(group: Group) -> str:
 
 
 def _facts(letter: Stored) -> dict[str, object]:
-    """All of it; bytes that are no UTF-8 in Base64, said so."""
+    """The whole letter; values that are not UTF-8 in Base64, and marked."""
     value = letter.value
     text: str | None
     try:

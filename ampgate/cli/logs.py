@@ -1,8 +1,8 @@
 """How the edge and the delivery log: one line an entry, on standard error.
 
-JSON where machines collect it, words and colours on a terminal. What libraries log goes the same
-way, from warnings up: their debug lines may show records. No line shows local variables, which
-may hold keys.
+JSON where machines collect it, words and colours on a terminal. Libraries' lines go the same way,
+from warnings up: their debug lines may show records. No line shows local variables, which may hold
+keys.
 """
 
 import logging
@@ -19,7 +19,7 @@ from schemas.configuration.config import ConfigError
 LEVEL_VARIABLE = "AMPGATE_LOG_LEVEL"
 LEVELS = ("debug", "info", "warning", "error")
 OURS = ("ampgate", "consumers", "gateway", "schemas")
-REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka says the same twice a second.
+REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka logs the same line twice a second.
 KNOWN_MAX = 1_000
 
 
@@ -31,7 +31,7 @@ def level_of(environment: Mapping[str, str]) -> str:
 
 
 def configure(process: str, level: str) -> None:
-    """From now on, whatever is logged in this process, and in those it forks, comes out so."""
+    """Configure logging for this process and the processes that it forks."""
 
     def name_process(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
         entry["process"] = process
@@ -80,7 +80,7 @@ def _rendering(*, on_terminal: bool) -> list[Processor]:
 
 
 class StandardError(logging.StreamHandler[TextIO]):
-    """Standard error as it is at that moment, not as it was when the process began."""
+    """Standard error as it is when a line is written: it may be replaced after the start."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -95,7 +95,7 @@ class StandardError(logging.StreamHandler[TextIO]):
 
 
 class Libraries(logging.Filter):
-    """Of libraries, only warnings and errors, and each of them once a minute."""
+    """Libraries' lines from warnings up, the same one once a minute."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -46,7 +46,7 @@ def edge() -> None:
     read = partial(configuration, ["sources"])
     config = read()
     logs.configure("edge", logs.level_of(os.environ))
-    from gateway.server.server import serve  # Each process loads its own side only.
+    from gateway.server.server import serve  # Each process imports only its own side.
 
     serve(config, read)
 
@@ -58,7 +58,7 @@ def deliver(
     ] = None,
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
-    # Until it is listened to, a SIGHUP waits: it must not end the process.
+    # A SIGHUP before its handler is set must not end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     read = partial(configuration, ["destinations"])
     config = read()
@@ -162,10 +162,10 @@ def options(
 
 
 def main() -> None:
-    """Run the command; what it cannot do ends in one message."""
-    # What aiokafka would print, our message says; processes that log have their own handler.
+    """Run the command; an error ends it with one message."""
+    # Our message replaces aiokafka's; servers have their own handler.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
-    # Standard output is a command's answer, which a program may read.
+    # Standard output is for the result only: a program may read it.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()

@@ -17,7 +17,7 @@ def read_moment(text: str, now_ms: int) -> int:
     """
     if text == "now":
         return now_ms
-    # Before ISO 8601, which Python reads so freely that these might be days of the year 1767.
+    # Before ISO 8601: Python might read these as days of the year 1767.
     if re.fullmatch(r"\d{10}|\d{13}", text):
         return int(text) * (1_000 if len(text) == SECONDS_DIGITS else 1)
     if ago := re.fullmatch(r"(\d{1,9})([smhd])", text):
@@ -34,7 +34,7 @@ def read_moment(text: str, now_ms: int) -> int:
 def write_moment(milliseconds: int) -> str:
     """RFC 3339 in UTC, always as long, so that texts sort as times do.
 
-    A producer may have given a record any time; what no text can say is brought to the nearest.
+    A producer may give any time; one out of range becomes the nearest possible.
     """
     moment = EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), LAST_MS))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

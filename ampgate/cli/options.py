@@ -31,6 +31,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even at a te
 
 
 def require_consent(question: str, *, yes: bool) -> None:
-    """Ask whoever sits at the terminal; a script has nobody to ask, and means what it says."""
+    """Ask for confirmation at a terminal; a script is not asked."""
     if not yes and sys.stdin.isatty():
         typer.confirm(question, abort=True, err=True)

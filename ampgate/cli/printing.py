@@ -16,18 +16,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a l
 
 
 def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
-    # Counts are often by an enum's members.
+    # The keys of counts are often enum members.
     return orjson.dumps(dataclasses.asdict(record) | more, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def printable(text: str) -> str:
-    """What others wrote, for a terminal: it must not move the cursor or change colours."""
+    """Text of others, made safe for a terminal: it must not move the cursor or change colours."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar beside the output, if someone looks; yields what to call with each advance."""
+    """A progress bar, at a terminal; yields the function to call with each advance."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=errors, disable=not errors.is_terminal, transient=True

@@ -62,7 +62,7 @@ def replay(
 
 
 class _Run:
-    """One replay, from plan to end; it remembers how far it came."""
+    """One replay, from plan to end; it knows how many records are written."""
 
     def __init__(
         self,

@@ -78,7 +78,7 @@ class Groups:
     async def commit(
         self, group: Group, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        """In place of a consumer of it; it must have no members."""
+        """Commit offsets for the group, which must have no members."""
         consumer = AIOKafkaConsumer(
             **client_arguments(self._kafka), group_id=group.id, enable_auto_commit=False
         )
@@ -87,7 +87,7 @@ class Groups:
             await consumer.commit(dict(offsets))
 
     async def drop(self, group: Group) -> None:
-        """All of it; one that is gone already is no error."""
+        """Delete the group; it is no error if it does not exist."""
         await patiently(partial(self._drop, group))
 
     async def _drop(self, group: Group) -> None:
@@ -98,7 +98,7 @@ class Groups:
                 raise for_code(code)(name)
 
     async def forget_topic(self, group: Group, topic: str, partitions: list[int]) -> None:
-        """Its offsets there; what it has committed elsewhere stays."""
+        """Delete its offsets of a topic; those of other topics stay."""
         await patiently(partial(self._forget_topic, group, topic, partitions))
 
     async def _forget_topic(self, group: Group, topic: str, partitions: list[int]) -> None:

@@ -1,9 +1,9 @@
 """`ampgate destinations`: what Kafka has of each destination, configured or left behind.
 
-Theory of operation: a destination leaves behind its groups (how far it is in each topic) and the
-parked records that name it. A parked record cannot be taken out of its topic; it waits until the
-destination's group has settled it. So one that is forgotten, or moved, is settled: the group keeps
-its offsets in the parked topic, at the topic's end, and loses those of its own topic.
+Theory of operation: a destination has groups in Kafka (its offsets in each topic) and parked
+records. A parked record cannot be taken out of its topic; it waits until the destination's group
+has settled it. So records that are forgotten, or moved, are settled: the group keeps its offsets in
+the parked topic, at the topic's end, and loses those of its own topic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from schemas.topics import Kind, Topics
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One destination as Kafka has it. `offsets`: whether any are committed in its own topics."""
+    """One destination in Kafka. `offsets`: whether any are committed in its own topics."""
 
     destination: str
     configured: bool
@@ -78,7 +78,8 @@ class Survey:
         self.parked_spans: Sequence[Span] = ()
 
     async def look(self) -> None:
-        """Commits first: what is settled by them is certainly among the parked."""
+        """Read commits first: then every record that they settle is among the parked ones read
+        after."""
         for group in await self._groups.all():
             self.places[group.destination, group.kind] = await self._place(group)
         self.parked_spans = await self._kafka.spans(self._topics.parked)
@@ -140,7 +141,7 @@ class Survey:
         )
 
     async def _progress(self, partition: int, offset: int, metadata: str) -> Progress:
-        """With the whole note, where it was too long for the commit."""
+        """The commit, with the whole note if that was too long for the commit."""
         note = decoded(metadata, offset)
         if note is not None and note.kept is not None:
             span = Span(self._topics.parked, partition, note.kept, note.kept + 1)
@@ -190,7 +191,7 @@ async def drop(
 
 
 async def require_idle(survey: Survey, names: Sequence[str]) -> None:
-    """`TopicsError` while any of them is being delivered to."""
+    """Raises `TopicsError` while a delivery of any of them runs."""
     for name in names:
         if members := await survey.members(name):
             raise TopicsError(

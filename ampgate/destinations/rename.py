@@ -1,8 +1,8 @@
-"""`ampgate destinations rename`: a destination goes on under another name.
+"""`ampgate destinations rename`: a destination continues under another name.
 
 Theory of operation: each topic takes one transaction of Kafka's: the offsets under the new name,
-and the parked records once more with the new name. It leaves a word beside the new offsets; then
-the old name is forgotten. Run again after an interruption, it goes on with what has not been done.
+and the parked records once more with the new name. A note beside the new offsets marks it; then the
+old name is forgotten. After an interruption, run it again: it continues with the rest.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).
 
 
 class NameTakenError(Exception):
-    """The new name has a past of its own."""
+    """The new name has offsets already."""
 
 
 class Rename:
@@ -40,7 +40,7 @@ class Rename:
         self._survey = survey
         self._old = old
         self._new = new
-        self._moved = f"renamed from {old}"  # Beside the offsets among the parked.
+        self._moved = f"renamed from {old}"  # Beside the offsets in the parked topic.
         self.kinds = [kind for kind in Kind if self._is_to_be_moved(kind)]
 
     @property
@@ -53,7 +53,7 @@ class Rename:
         if not before.own and not self._survey.parked_of(self._old, kind).waiting:
             return False
         if self._moved in {offset.metadata for offset in after.parked.values()}:
-            return False  # A former run has come so far.
+            return False  # A former run has done this part.
         if after.own or self._survey.parked_of(self._new, kind).waiting:
             raise NameTakenError(
                 f"{self._new} has a past of its own in {after.group.id}: it can take over that of"

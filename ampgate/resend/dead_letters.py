@@ -1,9 +1,9 @@
-"""`ampgate dead-letters`: what is dead and why, and how it gets another chance.
+"""`ampgate dead-letters`: dead letters, their reasons, and their replay.
 
-Theory of operation: a letter that was replayed stays in its topic, and what was written for it
-names it in the header `letter`. So Kafka itself knows which letters were replayed: a replay that
-was interrupted goes on when it is run again, and none is sent twice. A delivery that crashed may
-have written a letter twice; both have the same name.
+Theory of operation: a replayed letter stays in its topic, and the record written for it names it in
+the header `letter`. So Kafka shows which letters were replayed: after an interruption, the same
+command continues, and none is sent twice. A delivery that crashed may have written a letter twice;
+both have the same name.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ REPLAYS_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; what is absent, any."""
+    """Which letters are selected; a condition that is absent matches all."""
 
     destination: str | None = None
     reason: str | None = None
@@ -82,7 +82,7 @@ HOPELESS = frozenset({Fate.REFUSED, Fate.UNKNOWN, Fate.TRUNCATED})
 
 @dataclass(slots=True)
 class Plan:
-    """What a replay would do: how many letters, by destination or by the reason to leave them."""
+    """What a replay would do: counts of letters, by destination or by the reason to skip them."""
 
     to_send: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
@@ -93,12 +93,12 @@ class Plan:
 
     @property
     def failed(self) -> bool:
-        """Whether nothing at all can be sent of what was asked for."""
+        """Whether none of the selected letters can be sent."""
         return not self.total and bool(HOPELESS & set(self.left))
 
 
 async def list_groups(config: Config, chosen: Filter) -> list[Group]:
-    """All letters that are meant, by destination and reason, the most first."""
+    """The selected letters, by destination and reason; the largest group first."""
     topics = config.kafka.topics
     groups: dict[tuple[str, str], Group] = {}
     async with archive(config.kafka) as kafka:
@@ -128,7 +128,7 @@ def _add(groups: dict[tuple[str, str], Group], letter: Stored, *, was_replayed: 
 
 
 def shown_origin(letter: Stored) -> str:
-    """What `show` takes: its origin, or its own place if it never was in a topic before."""
+    """The argument of `show`: the letter's origin, or its own place if it has no origin."""
     origin = letter.header("origin")
     return letter.origin if origin in (None, EDGE) else origin
 
@@ -146,7 +146,7 @@ async def show(config: Config, origin: str) -> list[Stored]:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay of dead letters, planned against what Kafka held at that moment."""
+    """A replay of dead letters, planned from what Kafka has at that moment."""
 
     config: Config
     chosen: Filter
@@ -155,7 +155,7 @@ class Replay:
     force: bool
 
     def fate(self, letter: Stored, seen: set[str]) -> Fate:
-        """What becomes of it; `seen` are the names of the letters before it."""
+        """The action for a letter; `seen` are the names of the letters before it."""
         destination, name = letter.header("destination"), letter_name(letter)
         if name in self.replayed:
             return Fate.REPLAYED
@@ -248,7 +248,7 @@ async def _replayed(
     await kafka.search(parked, Wanted([b"letter"], chosen.since_ms), note)
     if chosen.destination in (None, EDGE):
         await kafka.search(letters, Wanted([EDGE.encode()], chosen.since_ms), date)
-    # Only what the edge refused goes back into the large topics: they are not read for less.
+    # Only letters of the edge go back to the large topics: else these are not read.
     for topic in (topics.of(kind) for kind in Kind) if refused_since else ():
         spans = await kafka.spans(topic, since_ms=refused_since[0])
         await kafka.search(spans, Wanted([f"{topics.dead_letters}/".encode()]), note)

@@ -1,7 +1,8 @@
-"""How a record is sent again to one destination alone: through the parked topic. Pure.
+"""Sends a record again to one destination only: through the parked topic. Pure.
 
 Theory of operation: the other topics are shared by all destinations, so to append a record there
-would deliver it to every one of them. A parked record names its destination, and when to wake.
+would deliver it to every one of them. A parked record has its destination, and the time when it is
+due.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from schemas.records import Headers, RawRecord, TopicPartition
 from schemas.strictness import Defect
 from schemas.truncation import as_reference
 
-EDGE = "edge"  # The destination, and the origin, of what the edge refused.
+EDGE = "edge"  # Destination and origin in letters of the edge.
 REASON = "replay"
 OURS = frozenset({"replayed", "replayed_at", "letter"})
 
@@ -39,7 +40,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One replay: all its records carry `replayed_at`, so they are known again."""
+    """One replay: `replayed_at` in its records identifies them."""
 
     parked_topic: str
     now_ms: int
@@ -49,7 +50,7 @@ class Run:
         return write_moment(self.now_ms)
 
     def parked(self, record: Stored, destination: str) -> Outgoing:
-        """A record of the log, for this destination once more."""
+        """A record of the log, for this destination again."""
         origin = Origin(TopicPartition(record.topic, record.partition), record.offset)
         return self._park(record, destination, origin, self.now_ms / 1000, record.timestamp / 1000)
 
@@ -67,7 +68,7 @@ class Run:
         )
 
     def admitted(self, letter: Stored, topic: str) -> Outgoing:
-        """What the edge had refused, into the topic that it was meant for."""
+        """A record that the edge refused, for its own topic."""
         headers = self._with_ours(letter, without_letter(letter.headers), letter_name(letter))
         return Outgoing(topic, None, letter.key, letter.value, headers)
 
@@ -136,5 +137,5 @@ def letter_name(letter: Stored) -> str:
     """The same for copies of a letter, another one each time that the record dies."""
     origin, destination = letter.header("origin"), letter.header("destination")
     if destination == EDGE:
-        return letter.origin  # It never was anywhere else.
+        return letter.origin  # It has no other origin.
     return f"{origin} {destination} {replayed_times(letter)}"

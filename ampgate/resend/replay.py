@@ -1,9 +1,9 @@
-"""`ampgate replay`: send what a destination was given in some time once more, to it alone.
+"""`ampgate replay`: send the records of some time again, to one destination only.
 
-Theory of operation: the plan reads the log as it is, and counts; sending reads the same spans again
-and decides alike, record by record. What is written goes through the parked topic, so no consumer
-group is moved, and a record's key keeps its order. All of it carries the run's `replayed_at`: an
-interrupted run can be resumed without sending anything twice.
+Theory of operation: the plan reads the log and counts; sending reads the same spans again and makes
+the same decision for each record. Records are written to the parked topic, so no group's offset
+changes, and the order of a key stays. All have the run's `replayed_at`: an interrupted run can be
+resumed without sending anything twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ DAY_MS = 86_400_000
 
 
 class UnknownRunError(Exception):
-    """A run cannot be resumed of which nothing is left."""
+    """No record of the run to resume is in Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which records, by the time of their record in Kafka: from `from_ms` to before `to_ms`."""
+    """The selected records, by their time in Kafka: from `from_ms` to before `to_ms`."""
 
     from_ms: int
     to_ms: int
@@ -64,7 +64,7 @@ class Fate(StrEnum):
 
 @dataclass(slots=True)
 class Plan:
-    """How many records match, and what becomes of them; counted before anything is written."""
+    """Counts of the records that match, by action; counted before anything is written."""
 
     destination: str
     matching: int = 0
@@ -156,7 +156,7 @@ async def prepare(
     chosen: Chosen,
     resumed: str | None,
 ) -> Replay:
-    """Look where the destination is; `resumed` names the run that was interrupted."""
+    """Read the destination's progress; `resumed` names the interrupted run."""
     topics = config.kafka.topics
     kinds = [Kind.EVENT] if chosen.event_type is not None else list(Kind)
     parts: dict[str, Part] = {}
@@ -189,7 +189,7 @@ async def prepare(
     needle = Wanted([destination.name.encode()])
     await kafka.search(await kafka.spans(topics.parked), needle, note)
     if resumed is not None and not sent_before:
-        # To begin another run in its place would send all that the meant one has sent.
+        # A new run instead would send again all that the interrupted one has sent.
         raise UnknownRunError(f"Kafka has nothing of a run {resumed} to {destination.name}")
     spans = [span for topic in parts for span in await kafka.spans(topic, since_ms=chosen.from_ms)]
     return Replay(

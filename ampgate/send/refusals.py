@@ -1,27 +1,28 @@
-"""Is it the line that is refused, or all that we send? Pure.
+"""Whether a line is refused, or everything that we send. Pure.
 
-Theory of operation: an edge refuses a request as a whole for the sake of one line, and so it is
-split until that line is found. A proxy, or a wrong path, refuses whatever it gets. Until an edge
-has shown itself by a receipt, refusals of single lines are kept back: the first receipt shows that
-they were the lines' own fault, and so does an answer in other words.
+Theory of operation: an edge refuses a whole request because of one line, and so it is split until
+that line is found. A proxy, or a wrong path, refuses everything. Until the first receipt of an
+edge, refusals of single lines are held back: a receipt, or a refusal in other words, shows that
+these lines are the cause.
 """
 
 from dataclasses import dataclass, field
 
 from ampgate.send.lines import SendError
 
-ALIKE_MAX = 20  # Lines in a row, before any receipt. A file seldom begins with so many bad ones.
+ALIKE_MAX = 20  # Refused lines in a row before any receipt: few files begin so.
 
 
 @dataclass(slots=True)
 class Refusals:
-    """What was said to single lines that were refused as a whole request."""
+    """The answers to single lines that were refused as a whole request."""
 
     _kept: list[tuple[int, str]] = field(default_factory=list)
     _is_edge: bool = False
 
     def refused(self, number: int, reason: str) -> list[tuple[int, str]]:
-        """What can be reported now, by line; `SendError` once it is not the lines."""
+        """The refusals to report now, by line; raises `SendError` if the lines are not the
+        cause."""
         if self._is_edge:
             return [(number, reason)]
         in_other_words = self._kept and self._kept[0][1] != reason
@@ -36,7 +37,7 @@ class Refusals:
         return released
 
     def receipt(self) -> list[tuple[int, str]]:
-        """It is an edge: what was kept back can be reported."""
+        """An edge sent a receipt: report the refusals that were held back."""
         self._is_edge = True
         return self.released()
 

@@ -2,8 +2,8 @@
 
 Theory of operation: a line goes to one of a few lanes by its user (else its device), and each lane
 has one request in flight. So one user's events arrive in the file's order, while several requests
-are under way. A line without `insert_id` gets one before its first try: a retry, after an answer
-that was lost, sends the very same bytes.
+are in flight. A line without `insert_id` gets one before its first try: a retry after a lost answer
+sends the same bytes.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from ampgate.send.refusals import Refusals
 BATCH_EVENTS = 500
 BATCH_BYTES = 900_000
 TRY_SECONDS = 30.0
-CONNECT_SECONDS = 3.0  # Who waits for it wants to hear what for.
+CONNECT_SECONDS = 3.0  # After so long, tell the user why it waits.
 GIVE_UP_SECONDS = 300.0  # For one batch, from its first try.
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 10.0
@@ -38,7 +38,7 @@ Report = Callable[[int, str], None]
 """Called with a line's number, and why it was not accepted."""
 
 Wait = Callable[[str], None]
-"""Called once for each kind of trouble that is waited out, with what it is."""
+"""Called once for each kind of trouble before a retry."""
 
 
 class Rejected(msgspec.Struct):
@@ -48,7 +48,7 @@ class Rejected(msgspec.Struct):
 
 
 class Receipt(msgspec.Struct):
-    """What the edge answers to a batch, as far as we need it."""
+    """The parts of the edge's answer that are needed."""
 
     accepted: int
     rejected: list[Rejected] = []
@@ -108,7 +108,7 @@ class Sender:
     async def send(self, lines: Iterable[Line | BadLine]) -> None:
         """Return once every line is accepted or reported; `SendError` if that cannot be."""
         began = time.monotonic()
-        # One batch waits in each lane: read and ready before the edge has answered the last.
+        # One batch is ready in each lane before the answer to the last one.
         lanes = [asyncio.Queue[Batch | None](maxsize=1) for _ in range(LANES)]
         try:
             async with asyncio.TaskGroup() as tasks:

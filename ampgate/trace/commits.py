@@ -1,4 +1,4 @@
-"""How far every destination is in every topic, and which keys its commits say it holds."""
+"""The progress of every destination in every topic, and the keys that its commit notes hold."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Commits:
 
 
 async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination]) -> Commits:
-    """A part's group reads its topic, and what is parked of it."""
+    """A group reads its topic, and its records in the parked topic."""
     topics = config.kafka.topics
     groups = [topics.group_id(part.name, part.kind) for part in parts]
     own = [
@@ -42,7 +42,7 @@ async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination
 async def progress_in(
     kafka: Archive, group_id: str, topic: str, parked_topic: str
 ) -> Mapping[int, Progress]:
-    """How far a group is, by partition."""
+    """A group's progress, by partition."""
     found = await kafka.committed(group_id, topic)
     return {
         number: Progress(
@@ -70,7 +70,7 @@ async def _whole_note(
 async def held_ahead(
     config: Config, kafka: Archive, commits: Commits, records: Sequence[Stored]
 ) -> list[Stored]:
-    """What these wait behind, if they do: a commit tells of a user's first held record only."""
+    """What these records wait behind: a commit note has only a user's first held record."""
     known = {record.origin for record in records}
     holds = _holds(config, commits)
     found: list[Stored] = []

@@ -25,14 +25,14 @@ from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 from schemas.topics import Kind
 
-NEEDLES_MAX = 50  # More strings cost more to look for than what they spare us to decode.
+NEEDLES_MAX = 50  # Searching for more strings costs more than decoding all records.
 
 
 @dataclass(frozen=True, slots=True)
 class ByUser:
     """All records of a user or device: those with its key, or with its id in the value.
 
-    A key decides, unless all is searched: a service may have written a wrong one.
+    The key decides, unless all is searched: a service may have written a wrong key.
     """
 
     user: str
@@ -67,7 +67,7 @@ Sought = ByUser | ByInsertId
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for, and from when on."""
+    """What to find, and from which time on."""
 
     sought: Sought
     since_ms: int | None = None
@@ -83,12 +83,12 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 async def trace(config: Config, search: Search) -> list[Whereabouts]:
-    """Every record that is meant, for every destination that reads its topic."""
+    """Every record that matches, for every destination that reads its topic."""
     every = config.destinations
     parts = [part for one in every for part in destinations_of(one, every)]
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
-        # Commits first: what they call settled has its letter by the time letters are read.
+        # Read commits first: then the letters of settled records are there when letters are read.
         commits = await commits_of(config, kafka, parts)
         records = await _records(config, kafka, search)
         ahead = await held_ahead(config, kafka, commits, records)
@@ -107,7 +107,7 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
-    """What is looked for, wherever it may be."""
+    """The strings to search for."""
     topics = config.kafka.topics
     wanted = Wanted(search.sought.needles, search.since_ms)
     spans: list[Span] = []
@@ -117,7 +117,7 @@ async def _records(config: Config, kafka: Archive, search: Search) -> list[Store
             case ByUser(user, everywhere=False):
                 partitions = [partition_of(user, await kafka.partitions(topic))]
             case ByInsertId(insert_id) if place := _made_up(insert_id, topic):
-                wanted = Wanted()  # It says where it is, and need not be written there.
+                wanted = Wanted()  # The id is the record's place, and need not be in its bytes.
                 spans = await _only(kafka, topic, *place)
                 break
         spans += await kafka.spans(topic, since_ms=search.since_ms, partitions=partitions)
@@ -125,7 +125,7 @@ async def _records(config: Config, kafka: Archive, search: Search) -> list[Store
 
 
 def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
-    """The partition and offset that it names, if delivery made it up of this topic's record."""
+    """The partition and offset in it, if delivery made it from a record of this topic."""
     match insert_id.rsplit("/", 2):
         case [name, partition, offset] if name == topic:
             if partition.isdecimal() and offset.isdecimal() and len(partition + offset) < 30:
@@ -134,7 +134,7 @@ def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
 
 
 async def _only(kafka: Archive, topic: str, partition: int, offset: int) -> list[Span]:
-    """The one record, if there is such a one."""
+    """The record at that place, if there is one."""
     if partition >= await kafka.partitions(topic):
         return []
     (whole,) = await kafka.spans(topic, partitions=[partition])
@@ -149,7 +149,7 @@ async def _expired(
     traces: Sequence[Stored],
     records: Sequence[Stored],
 ) -> list[Stored]:
-    """What retention took from its topic: a letter may outlive its record."""
+    """Records that only letters have: retention deleted them from their topic."""
     known = {record.origin for record in records}
     originals = [one for trace in traces if (one := original_of(trace)) is not None]
     found = {one.origin: one for one in originals if sought.matches(one)}
@@ -167,7 +167,7 @@ async def _expired(
 
 
 def _origins(records: Sequence[Stored]) -> set[bytes]:
-    """What stands in all letters of these records: their origins, or what many have in common."""
+    """Strings in all letters of these records: their origins, or a common prefix of many."""
     if len(records) <= NEEDLES_MAX:
         return {record.origin.encode() for record in records}
     return {f"{record.topic}/{record.partition}/".encode() for record in records}
@@ -207,7 +207,7 @@ def _locate_all(
             found = locate(record, part, evidence)
             line = (part.name, record.topic, record.partition, record.key)
             if found.state is State.WAITING:
-                # The commit tells of a user's first held record; the later ones wait behind it.
+                # The commit note has a user's first held record; later ones wait behind it.
                 ahead = held.get(line)
                 if ahead is not None and (found.until or "") < (ahead.until or ""):
                     found = replace(found, reason=ahead.reason, until=ahead.until)
@@ -222,7 +222,7 @@ def _only_of(records: Sequence[Stored], located: Iterable[Whereabouts]) -> Itera
 
 
 def _refused(letter: Stored) -> Whereabouts:
-    """What the edge refused is in no topic but the dead letters'."""
+    """Records that the edge refused: they are only in the dead letter topic."""
     return Whereabouts(
         insert_id_as_sent(letter),
         letter.topic,

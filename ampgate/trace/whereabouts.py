@@ -1,12 +1,12 @@
-"""Where a record is for one destination, judged from what Kafka has. Pure.
+"""The state of a record for one destination, from what Kafka has. Pure.
 
-Theory of operation: a delivery commits the lowest offset that it has not settled, and writes a dead
-letter or a parked record before it settles what that stands for. So, if the commits were read
-before the letters, an offset below the commit is settled and its letter, if it has one, is known.
-The commit's note may say more (consumers/kafka/commit_notes.py).
+Theory of operation: a delivery commits the lowest offset that is not settled, and writes a dead
+letter or a parked record before it settles the original. So, if the commits are read before the
+letters, an offset below the commit is settled, and its letter, if it has one, is known. The commit
+note has more (consumers/kafka/commit_notes.py).
 
-A replay parks a record anew, with `replayed_at` in its headers, which a later dead letter copies:
-of all that happened to a record, what belongs to its last replay counts.
+A replay parks a record again, with `replayed_at` in its headers, which a later dead letter copies:
+the letters of the last replay count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Whereabouts:
 
 
 class Identity(msgspec.Struct):
-    """Whose a record is, as far as it says so; of any type, since it may be unusable."""
+    """The ids of a record; of any type, since the record may be unusable."""
 
     insert_id: object = None
     user_id: object = None
@@ -57,7 +57,7 @@ class Identity(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a group is in one partition."""
+    """A group's progress in one partition."""
 
     committed: int
     note: CommitNote | None
@@ -72,7 +72,7 @@ class Progress:
 
     @property
     def held(self) -> Mapping[int, tuple[str, str]]:
-        """Why some wait, and until when."""
+        """Why some records wait, and until when."""
         if self.note is None:
             return {}
         return {at: (held.reason, timestamp(held.until)) for at, held in self.note.held.items()}
@@ -80,7 +80,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that Kafka says about one record and destination; the progress is of its partition."""
+    """All facts from Kafka about one record and destination; the progress is its partition's."""
 
     progress: Progress | None
     letters: Sequence[Stored]
@@ -99,7 +99,7 @@ def identity_of(value: bytes | None) -> Identity:
 
 
 def insert_id_as_sent(record: Record) -> str:
-    """The one that destinations see: the record's own, else the one that delivery makes up."""
+    """The `insert_id` that destinations get: the record's, else the one that delivery makes."""
     own = identity_of(record.value).insert_id
     return own if isinstance(own, str) else insert_id_of(record)
 
@@ -162,7 +162,7 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
         return State.UNREAD, None, None
     skip = destination.encode(record)
     if isinstance(skip, Skip):
-        return State.SKIPPED, skip.reason, None  # At once when it was read.
+        return State.SKIPPED, skip.reason, None  # It was settled when it was read.
     waits = ((progress.note and progress.note.paused) or "in_flight", None)
     reason, until = progress.held.get(record.offset, waits)
     return State.WAITING, reason, until

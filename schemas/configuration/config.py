@@ -68,7 +68,7 @@ class Kafka(Section):
         return Topics(self.topic_prefix)
 
     def client_arguments(self) -> dict[str, Any]:
-        """What every client of aiokafka is given, to reach this Kafka."""
+        """The arguments of aiokafka's clients to reach this Kafka."""
         password = self.sasl_plain_password
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -80,16 +80,16 @@ class Kafka(Section):
         }
 
     def ssl_context(self) -> ssl.SSLContext:
-        """`OSError` where a file is not there, or holds no certificate or no key of it."""
+        """Raises `OSError` if a file is missing, or has no certificate or no key of it."""
         context = ssl.create_default_context(cafile=self.ssl_cafile)
         if self.ssl_certfile is not None:
-            # Without a password, OpenSSL would ask for one at the terminal.
+            # Without a password, OpenSSL would ask for one on the terminal.
             context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password="")
         return context
 
 
 class Scrub(Section):
-    """What is replaced by `[scrubbed]` before it is stored: one field, or what a pattern finds."""
+    """What to replace by `[scrubbed]` before it is stored: a field, or matches of a pattern."""
 
     field: Annotated[str, Field(pattern=FIELD)] | None = None
     pattern: Annotated[str, Field(min_length=1)] | None = None

@@ -1,4 +1,4 @@
-"""A section `[[destinations]]`: its `type` says which vendor's model it has to be."""
+"""A section `[[destinations]]`: its `type` selects the vendor's model."""
 
 from functools import cache
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
 
 class OfItsType:
-    """The union of the registered models; the registry is looked at when a file is read."""
+    """The union of the registered models, built when a file is read."""
 
     @staticmethod
     def __get_pydantic_core_schema__(_source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -29,7 +29,7 @@ Destination = Annotated[ConfiguredDestination, OfItsType]
 
 
 def _read(section: Any) -> ConfiguredDestination:  # noqa: ANN401  A TOML value is anything.
-    """pydantic adds what this finds to the errors of the whole, below its own place."""
+    """pydantic adds these errors to those of the whole file, with their place."""
     found: ConfiguredDestination = _reader(tuple(VENDORS.values())).validate_python(section)
     return found
 

@@ -1,4 +1,4 @@
-"""What is said of a wrong configuration: the key, and what it may be. Pure."""
+"""Messages for an invalid configuration: the key, and its allowed values. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -42,7 +42,7 @@ TYPES = {
 
 
 def words(error: ErrorDetails) -> str:
-    """What is wrong, without the value, which may be a secret."""
+    """The error, without the value, which may be a secret."""
     context: Mapping[str, Any] = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
@@ -68,7 +68,7 @@ def _types() -> str:
 
 
 def _known(parents: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand there."""
+    """The keys allowed there."""
     section: type[BaseModel] = Config
     for part in parents:
         if isinstance(part, int):  # An entry of a list: the section is the list's.
@@ -81,7 +81,7 @@ def _known(parents: tuple[int | str, ...]) -> list[str]:
 
 
 def _section_in(annotation: object) -> type[BaseModel] | None:
-    """The model that a key's value is, or that its entries are."""
+    """The model of a key's value, or of its entries."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_section_in, get_args(annotation))), None)

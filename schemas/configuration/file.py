@@ -26,7 +26,7 @@ SECRET = re.compile("key|secret|token|password")
 
 
 def is_here(secret: SecretStr) -> bool:
-    """False where `unused_secrets` let a secret be absent."""
+    """False if a secret is absent that `unused_secrets` allows to be."""
     return not secret.get_secret_value().startswith(NOT_HERE)
 
 
@@ -35,7 +35,7 @@ def load(
 ) -> Config:
     """Read, fill in and check the file; `ConfigError` says what is wrong and where.
 
-    In the sections `unused_secrets`, such as `destinations`, a secret may be out of reach.
+    In the sections `unused_secrets`, such as `destinations`, a secret may be unavailable.
     """
     try:
         tree = tomllib.loads(path.read_text())
@@ -43,7 +43,7 @@ def load(
         raise ConfigError(f"{path}: there is no such file") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: it is nested too deeply") from error
-    except (OSError, ValueError) as error:  # `tomllib` lets `int`'s own errors through, too.
+    except (OSError, ValueError) as error:  # `tomllib` raises `int`'s errors, too.
         raise ConfigError(f"{path}: {error}") from error
     config = parse(tree, environment, str(path), unused_secrets)
     _check_certificates(config.kafka, path)
@@ -72,7 +72,7 @@ def parse(
     origin: str,
     unused_secrets: Collection[str] = (),
 ) -> Config:
-    """Check what was read from `origin`, with the environment's overrides."""
+    """Check the values of the file `origin`, with the environment's overrides."""
     _override(tree, environment)
     filled = _Filler(environment, origin, unused_secrets).fill_in(tree, "")
     try:
@@ -88,7 +88,7 @@ def parse(
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
-    """Where in the file; pydantic also names a destination's type."""
+    """The place in the file, without the destination's type that pydantic adds."""
     if location[:1] == ("destinations",):
         location = (*location[:2], *location[3:])
     path: list[str] = []
@@ -155,7 +155,7 @@ class _Filler:
 
     def _table(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
         filled = {key: self.fill_in(value, f"{path}.{key}") for key, value in table.items()}
-        # A filter's list may stand under any name.
+        # A filter's list may have any name.
         for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
             if (plain := key.removesuffix("_file")) in filled:
                 raise self._error(f"{path}.{key}", f"{plain} is there, too; only one can be")

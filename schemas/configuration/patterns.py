@@ -2,15 +2,15 @@
 
 They read as in Python: `\\d`, `\\w` and `\\s` know all of Unicode, `\\Z` is the end, `{,3}` is up
 to three. Two things differ: `\\b` knows ASCII's letters only, and `$` does not stop before a last
-line break. What has no linear time is refused: a reference to a group, looking ahead or behind.
+line break. Patterns without linear time are refused: references to groups, lookahead, lookbehind.
 """
 
 import re
 
 import re2
 
-MATCHES_MAX = 1_000  # Of one text. Each is linear in it; a text with more goes as a whole.
-_MEMORY_BYTES = 8 * 2**20  # Of a compiled pattern; more than that, and it is refused.
+MATCHES_MAX = 1_000  # In one text. With more, the whole text is replaced.
+_MEMORY_BYTES = 8 * 2**20  # Of a compiled pattern; a larger one is refused.
 _CLASSES = {"d": r"\p{Nd}", "w": r"\p{L}\p{N}_", "s": r"\s\v\x1c-\x1f\x{85}\p{Z}"}
 _OTHERS_IN_BRACKETS = {
     "D": r"\P{Nd}",
@@ -21,11 +21,11 @@ _PART = re.compile(r"\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\.|\[\^?\]?|\{,(?=\d+\
 
 
 class PatternError(ValueError):
-    """The pattern cannot be found in linear time, or is none."""
+    """The pattern has no linear time, or is not a regular expression."""
 
 
 class Pattern:
-    """Bytes in UTF-8 in which it is found and replaced."""
+    """A compiled pattern that replaces its matches in UTF-8 bytes."""
 
     def __init__(self, pattern: str) -> None:
         options = re2.Options()
@@ -39,7 +39,7 @@ class Pattern:
             ) from error
 
     def replaced(self, text: bytes, replacement: bytes) -> bytes:
-        """The text with all that it matches replaced; an empty match is none."""
+        """The text with all matches replaced, except empty ones."""
         kept: list[bytes] = []
         end = 0
         for number, match in enumerate(self._compiled.finditer(text)):
@@ -58,7 +58,7 @@ def _words(error: Exception) -> str:
 
 
 def _in_re2(pattern: str) -> str:
-    """What means the same in RE2's syntax."""
+    """The same pattern in RE2's syntax."""
     written: list[str] = []
     in_brackets = False
     for part in _PART.findall(pattern):

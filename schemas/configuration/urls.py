@@ -1,4 +1,4 @@
-"""Which URLs a destination can have: those that both HTTP clients read alike. Pure."""
+"""URLs of destinations: only those that both HTTP clients parse the same way. Pure."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -10,7 +10,7 @@ HOST_LENGTH_MAX = 253
 
 
 def usable_url(url: str) -> str:
-    """The URL without a slash at its end; `ValueError` says why it is none that can be used."""
+    """The URL without a slash at its end; `ValueError` if it cannot be used."""
     if not re.fullmatch(r"[\x21-\x7e]+", url):
         raise ValueError("must be ASCII without spaces: a name in another script begins with xn--")
     try:
@@ -36,7 +36,7 @@ def _is_host(host: str, *, is_literal: bool) -> bool:
     if is_literal:
         return "%" not in host and _is_address(IPv6Address, host)
     labels = host.removesuffix(".").split(".")
-    if labels[-1][:1].isdigit():  # No name ends so, and clients read it as an address.
+    if labels[-1][:1].isdigit():  # A name never ends so: clients read it as an address.
         return _is_address(IPv4Address, host)
     return len(host) <= HOST_LENGTH_MAX and all(map(_is_label, labels))
 
@@ -52,7 +52,7 @@ def _is_address(kind: type[IPv4Address] | type[IPv6Address], text: str) -> bool:
 def _is_label(label: str) -> bool:
     if not _LABEL.fullmatch(label):
         return False
-    try:  # One in another script has to be one that can be read.
+    try:  # A label in another script must be valid Punycode.
         return label[:4].lower() != "xn--" or label.lower() == _reencoded(label)
     except UnicodeError:
         return False

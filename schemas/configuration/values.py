@@ -1,4 +1,4 @@
-"""What the keys of a configuration may be: patterns, and types with their bounds."""
+"""Types of configuration values, with their patterns and bounds."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from schemas.configuration.urls import usable_url
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-# Without a port, Kafka's clients differ: some take 9092, and so perhaps another Kafka.
+# Without a port, some Kafka clients use 9092, which may be another Kafka.
 BOOTSTRAP = r"^[^\s,/]+:[0-9]{1,5}( *, *[^\s,/]+:[0-9]{1,5})*$"
 TOPIC_PREFIX = r"^[A-Za-z0-9._-]{1,60}$"
 FIELD = r"^[^.]+(\.[^.]+)*$"
@@ -18,12 +18,12 @@ PATH_PREFIX = r"^(/[A-Za-z0-9._~-]+)*$"
 SHA256 = r"^[0-9a-f]{64}$"
 BASE_URL = r"^https?://[^/\s]+"
 HOST = r"^[A-Za-z0-9._:%-]{1,253}$"  # To listen on.
-# Printable ASCII: what can stand in a header. A key with a space in it is none of ours to refuse.
+# Printable ASCII: the characters allowed in a header.
 API_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?$"
 WHERE_FIELD = r"((event|user|group)_properties\.)?[^.\x00-\x1f\"\\]+"
-# As a browser writes it: no path, not even a slash at the end.
+# As a browser sends it: no path, not even a slash at the end.
 ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
-# Members that decide whether, where and when a record is delivered.
+# Members that delivery needs.
 UNSCRUBBED = frozenset(
     {
         *("event_type", "user_id", "device_id", "insert_id", "time", "session_id", "event_id"),
@@ -31,7 +31,7 @@ UNSCRUBBED = frozenset(
     }
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands for a destination in dead letters where the edge refused a record.
+# In dead letters of the edge, instead of a destination's name.
 RESERVED_NAMES = frozenset({"edge"})
 
 Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
@@ -52,7 +52,7 @@ BootstrapServers = Annotated[str, Field(pattern=BOOTSTRAP), AfterValidator(_with
 
 
 def _somewhere(start: object) -> object:
-    """A time is TOML's own, or RFC 3339 in a string, as the environment has it."""
+    """A time of TOML, or RFC 3339 in a string, as in an environment variable."""
     if start in ("earliest", "latest"):
         return start
     with suppress(ValueError):
@@ -66,7 +66,7 @@ Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_som
 
 
 def _as_text(network: object) -> object:
-    """A number is an address to Python's own parser, and no network that anybody means."""
+    """Python reads a number as an address; here a network is a string."""
     if not isinstance(network, str | IPv4Network | IPv6Network):
         raise ValueError('must be a network, as in "10.0.0.0/8"')
     return network

@@ -1,4 +1,4 @@
-"""One partition's way into Kafka: batches that writers share, sent one after the other."""
+"""Writing to one partition: batches that writers share, sent one after the other."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -36,9 +36,9 @@ class TooLargeForKafka(NotStored):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What all partitions share."""
+    """State shared by all partitions."""
 
-    producer: Callable[[], Any]  # Raises `NotStored` while there is none.
+    producer: Callable[[], Any]  # Raises `NotStored` while there is no producer.
     replace_producer: Callable[[], None]
     ack_timeout_seconds: float | None
     sizes: Sizes
@@ -47,10 +47,10 @@ class Way:
 
 
 class _OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
-    """Takes records until Kafka's sender takes it, not only until it is handed over.
+    """A batch that takes records until aiokafka's sender sends it.
 
-    aiokafka has one request a broker in flight: what is handed over meanwhile waits, and grows.
-    So single events take half as many requests to Kafka, and a tenth to a quarter less CPU.
+    aiokafka has one request a broker in flight: batches that wait meanwhile can grow. So single
+    events take half as many requests to Kafka, and a tenth to a quarter less CPU.
     """
 
     def __init__(self, size: int, compression: int, numbering: Numbering) -> None:
@@ -61,28 +61,28 @@ class _OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
         """aiokafka's own epoch and number are not used, see `numbering`."""
         numbers = self._numbering.take(producer_id, self.record_count())
         super()._set_producer_state(producer_id, *numbers)
-        self.close()  # Its records have just been counted.
+        self.close()  # Its size was just computed.
 
 
 class _Flush:
-    """A batch being filled, and who waits for it."""
+    """A batch being filled, and the futures of its writers."""
 
     __slots__ = ("batch", "stored")
 
     def __init__(self, batch: _OpenBatch) -> None:
         self.batch = batch
         self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # A waiter that went away must not make asyncio complain about the failure.
+        # Without this, asyncio logs failures that no writer waits for.
         self.stored.add_done_callback(_retrieved)
 
     def append(self, record: Appendable, now_ms: int) -> bool:
-        """Whether there was room for it."""
+        """Append a record; returns whether there was room."""
         key, value, headers = record
         appended = self.batch.append(
             timestamp=now_ms,
             key=key,
             value=value,
-            headers=headers if type(headers) is list else list(headers),  # All it takes.
+            headers=headers if type(headers) is list else list(headers),  # The largest batch.
         )
         return appended is not None
 
@@ -90,22 +90,22 @@ class _Flush:
 class Lane:
     """One partition: the batches that wait, in order, and the task that sends them.
 
-    At most one batch is with aiokafka, and none follows before its fate is known: only then is
-    known whether the numbers go on or begin anew.
+    At most one batch is with aiokafka, and none follows before its result is known: that decides
+    whether the sequence numbers go on or start again.
     """
 
     def __init__(self, way: Way, place: TopicPartition, *, is_strict: bool = False) -> None:
-        """In a strict one, what waits behind a record that is too large fails with it."""
+        """If `strict`, records behind one that is too large fail with it."""
         self._way = way
         self._place = place
         self._is_strict = is_strict
         self._numbering = Numbering()
-        self._handed: asyncio.Future[Any] | None = None  # A batch whose fate is not known yet.
+        self._handed: asyncio.Future[Any] | None = None  # A batch whose result is not known yet.
         self._waiting: list[_Flush] = []
         self._task: asyncio.Task[None] | None = None
 
     def add(self, records: Sequence[Appendable], now_ms: int) -> "set[asyncio.Future[None]]":
-        """Put the records at the end of the line; the futures say when they are stored."""
+        """Append the records to the queue; the futures end when they are stored."""
         flush = self._waiting[-1] if self._waiting else self._begin()
         waits: set[asyncio.Future[None]] = set()
         for record in records:
@@ -135,13 +135,13 @@ class Lane:
                     flush.batch.close()
                     self._waiting.pop(0)
                 if not is_up:
-                    # Kafka is stuck: those who wait behind it would time out too.
+                    # Kafka does not answer: the batches behind it would time out, too.
                     self.fail(NotStored("Kafka does not acknowledge"))
         finally:
             self._task = None
 
     async def _send(self, flush: _Flush) -> bool:
-        """Whether the next one is worth trying."""
+        """Whether to try the next one."""
         try:
             async with asyncio.timeout(self._way.ack_timeout_seconds):
                 if self._handed is not None:
@@ -154,14 +154,14 @@ class Lane:
             _fail(flush, NotStored("the process stops"))
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was: nothing was acknowledged.
-            if self._handed is not None:  # If nothing follows, nobody will ask what became of it.
+            if self._handed is not None:  # If no batch follows, its result is never read.
                 self._handed.add_done_callback(_retrieved)
             self._say_failed(error)
             failure = NotStored(str(error) or type(error).__name__)
             failure.__cause__ = error
             _fail(flush, failure)
             return False
-        self._handed = None  # What became of it is known.
+        self._handed = None  # Its result is known.
         self._way.outage.stored(self._place)
         if not flush.stored.done():
             flush.stored.set_result(None)
@@ -184,18 +184,18 @@ class Lane:
             handed.add_done_callback(lambda _: large.release())
         if self._way.ack_timeout_seconds is None:
             await self._acknowledged(handed)
-        # Shielded, since aiokafka keeps the batch when we wait no longer, and its fate matters.
+        # Shielded: aiokafka keeps the batch after our timeout, and its result matters.
         await asyncio.shield(handed)
 
     async def _acknowledged(self, handed: "asyncio.Future[Any]") -> None:
-        """Wait as long as it takes, and say so when that is long."""
+        """Wait as long as it takes; log if that is long."""
         while not handed.done():
             await asyncio.wait([handed], timeout=SLOW_SECONDS)
             if not handed.done():
                 self._way.outage.failed(self._place, "no acknowledgement comes")
 
     async def _settle(self, last: "asyncio.Future[Any]") -> None:
-        """Learn what became of the batch before; if it failed for good, its numbers are void."""
+        """Wait for the result of the batch before; if it failed for good, start a new epoch."""
         if not last.done():  # It was not acknowledged in time, and may still be.
             await asyncio.wait([last])
         self._handed = None
@@ -203,7 +203,7 @@ class Lane:
             self._way.replace_producer()
 
     def _refused(self, flush: _Flush, error: KafkaError) -> None:
-        """The batch is larger than the topic takes: so is its record, if it has but one."""
+        """The batch is too large for the topic, and so is its record, if it has only one."""
         size, records = flush.batch.size(), flush.batch.record_count()
         self._way.sizes.refused(self._place.topic, size, records)
         if records == 1:

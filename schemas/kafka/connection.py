@@ -1,4 +1,4 @@
-"""A producer that is kept connected: another one is started whenever it ends for good."""
+"""Keeps a producer connected: when one has failed for good, another is started."""
 
 import asyncio
 import contextlib
@@ -48,16 +48,16 @@ class Connection:
         self._outage = outage
         self._producer: Any = None
         self._keeper: asyncio.Task[None] | None = None
-        self.is_made = asyncio.Event()  # Once; it may have been lost since.
+        self.is_made = asyncio.Event()  # Set once; the connection may be lost later.
 
     def producer(self) -> Any:  # noqa: ANN401  aiokafka has no types.
-        """The current one; `NotStored` while there is none."""
+        """The current producer; raises `NotStored` while there is none."""
         if self._producer is None:
             raise NotStored("Kafka is not reachable")
         return self._producer
 
     def replace(self) -> None:
-        """Start another producer, with another producer id."""
+        """Start another producer, with a new producer id."""
         if self._producer is not None:
             self._producer._sender.sender_task.cancel()  # noqa: SLF001  Then `_connect` goes on.
             self._producer = None
@@ -71,7 +71,7 @@ class Connection:
             await asyncio.wait([self._keeper])
 
     async def leaderless(self) -> TopicPartition | None:
-        """A partition of the topics that has no leader, asking Kafka anew."""
+        """A partition of the topics without a leader, by new metadata."""
         producer = self.producer()
         for topic in self._topics:
             await producer.partitions_for(topic)
@@ -105,7 +105,7 @@ class Connection:
             self._producer = None
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(producer.stop(), STOP_SECONDS)
-            # Nobody sends what it still holds, and who waits for it has to know.
+            # Its remaining batches are never sent; their writers must fail.
             producer._message_accumulator.fail_all(KafkaError("the producer ended"))  # noqa: SLF001
 
     async def _until_it_ends(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
@@ -116,7 +116,7 @@ class Connection:
                 await self._ask_sizes(producer)
 
     async def _ask_sizes(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
-        """Learn what batches the topics take."""
+        """Read the batch limits of the topics."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 limits = await _limits(producer.client, self._topics)
@@ -126,12 +126,12 @@ class Connection:
         for topic in self._topics:
             if topic in limits:
                 self._sizes.told(topic, limits[topic])
-            else:  # It may be that we must not know.
+            else:  # We may not have the permission.
                 self._sizes.untold(topic)
 
 
 async def _limits(client: Any, topics: Sequence[str]) -> Mapping[str, int]:  # noqa: ANN401
-    """By topic, as far as we may know."""
+    """The limits by topic, as far as we have the permission."""
     asked = [(TOPIC, topic, [LIMIT]) for topic in topics]
     request = DescribeConfigsRequest(resources=asked, include_synonyms=False)
     answer = await client.send(client.get_random_node(), request)

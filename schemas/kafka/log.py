@@ -1,6 +1,6 @@
 """Appending to Kafka: returns once Kafka has acknowledged, or raises `NotStored`.
 
-Writers share one batch a partition: while a batch is on its way the next one fills.
+Writers share one batch a partition: while a batch is in flight, the next one fills.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ KNOWN_KEYS_MAX = 50_000
 PARTITIONS_FRESH_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
-AROUND_BYTES = 4_096  # A key and headers; a value so close to the limit is measured with them.
+AROUND_BYTES = 4_096  # For key and headers; a value this close to the limit is measured with them.
 
 
 class Log:
-    """The way into these topics of Kafka."""
+    """Writes to these topics of Kafka."""
 
     def __init__(
         self,
@@ -39,10 +39,11 @@ class Log:
         on_outage: str,
         strict: Collection[str] = (),
     ) -> None:
-        """Without `ack_timeout_seconds` a write ends when its fate is known, however long it takes.
+        """Without `ack_timeout_seconds`, a write ends when its result is known, however long it
+        takes.
 
-        Where a topic is `strict`, none is stored that was behind one that failed, for any reason.
-        `on_outage` says in the log what follows while Kafka takes no writes.
+        In a `strict` topic, no record is stored that was behind one that failed. `on_outage` is
+        logged: what happens while Kafka takes no writes.
         """
         self._strict = strict
         self.sizes = Sizes()
@@ -63,7 +64,7 @@ class Log:
         self._round = itertools.count()
 
     async def start(self) -> None:
-        """Begin to connect; waits a moment for it, but Kafka may also come later."""
+        """Begin to connect; waits a moment, but Kafka may become available later."""
         self._connection.start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._connection.is_made.wait(), self._connect_seconds)
@@ -73,7 +74,7 @@ class Log:
         await self._connection.is_made.wait()
 
     async def stop(self) -> None:
-        """Give what is on its way a moment; whoever waited for more has been answered by now."""
+        """Wait a moment for batches in flight; writers that waited longer have timed out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 for lane in self._lanes.values():
@@ -81,7 +82,7 @@ class Log:
         await self._connection.stop()
 
     async def leaderless(self) -> TopicPartition | None:
-        """A partition of the topics to which nobody can write, as Kafka says now."""
+        """A partition of the topics without a leader, by new metadata."""
         return await self._connection.leaderless()
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
@@ -90,7 +91,7 @@ class Log:
         `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
         """
         most = self.sizes.of(topic).record
-        if most < RECORD_BYTES:  # Else what a request may hold fits.
+        if most < RECORD_BYTES:  # Else all records of a request fit.
             for record in records:
                 if len(record.value) > most - AROUND_BYTES:
                     self._measure(topic, record, most)
@@ -102,7 +103,7 @@ class Log:
         for partition, share in self._by_partition(records, count).items():
             lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
             waits |= lane.add(share, now_ms)
-        # Shielded, since a batch is shared: a request that goes away must not take it along.
+        # Shielded: a cancelled request must not cancel a batch that others share.
         if len(waits) == 1:
             await asyncio.shield(waits.pop())
         elif waits:
@@ -111,12 +112,12 @@ class Log:
                 stored.result()
 
     async def store(self, topic: str, record: Appendable) -> None:
-        """Store one record, which may be anything that Kafka takes, in its key's partition."""
+        """Store one record, with any bytes, in its key's partition."""
         partition = await self.partition_of(topic, record[0])
         await asyncio.shield(self.submit(topic, record, partition))
 
     def submit(self, topic: str, record: Appendable, partition: int) -> "asyncio.Future[None]":
-        """Put one record at the end of this partition's line.
+        """Append one record to this partition's queue.
 
         The future is shared: others' records are in the same batch, so it must not be cancelled.
         """
@@ -133,7 +134,7 @@ class Log:
         """
         writes: list[asyncio.Future[None]] = []
         error: BaseException | None = None
-        for record in records:  # Without a pause: none gets in line behind one that failed.
+        for record in records:  # Without an await between: none is queued behind one that failed.
             try:
                 writes.append(self.submit(topic, record, partition))
             except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this record.
@@ -147,11 +148,11 @@ class Log:
         return len(writes), error
 
     async def partition_of(self, topic: str, key: bytes | None) -> int:
-        """Where a record of this key goes; without a key, to any."""
+        """The partition of this key; without a key, any."""
         return self._partition(key, await self.partitions(topic))
 
     def fits(self, topic: str, record: Appendable) -> bool:
-        """Whether the topic takes it, as far as is known."""
+        """Whether the topic takes it, as far as its limit is known."""
         try:
             self._require_room(topic, record)
         except TooLargeForKafka:
@@ -166,7 +167,7 @@ class Log:
             self._measure(topic, record, most)
 
     def _measure(self, topic: str, record: Appendable, most: int) -> None:
-        """`TooLargeForKafka` if it does not fit, compressed as it would be."""
+        """Raises `TooLargeForKafka` if it does not fit, compressed as it would be sent."""
         key, value, headers = record
         alone = BatchBuilder(most, self._codec)
         alone.append(timestamp=0, key=key, value=value, headers=list(headers))

@@ -1,9 +1,9 @@
-"""The sequence numbers of one partition's batches: by them Kafka stores each once. Pure.
+"""Sequence numbers of one partition's batches, by which Kafka stores each once. Pure.
 
 aiokafka goes on counting after a batch that failed for good, and Kafka then refuses every later
-batch of that partition (OutOfOrderSequenceNumber). So each partition counts for itself here, and
-after a failure begins a new epoch at 0, as Java's producer does (KIP-360): the next batch is taken,
-and what is left of the old epoch on some connection is refused (InvalidProducerEpoch).
+batch of that partition (OutOfOrderSequenceNumber). So here each partition has its own numbers, and
+after a failure begins a new epoch at 0, as Java's producer does (KIP-360): the next batch is
+accepted, and late batches of the old epoch are refused (InvalidProducerEpoch).
 """
 
 EPOCH_MAX = 32_767  # An int16 in the batch's header.
@@ -27,7 +27,7 @@ class Numbering:
         return self._epoch, number
 
     def restart(self) -> bool:
-        """Begin a new epoch; False when none is left: it takes another producer id."""
+        """Begin a new epoch; False if none is left: then another producer id is needed."""
         if self._epoch == EPOCH_MAX:
             return False
         self._epoch += 1

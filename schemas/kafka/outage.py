@@ -1,4 +1,4 @@
-"""Which partitions do not take our writes now: one log line when that begins, one when it ends."""
+"""Partitions that do not take our writes now; one log line at the begin and one at the end."""
 
 import time
 from collections.abc import Callable
@@ -7,16 +7,16 @@ import structlog
 
 from schemas.records import TopicPartition
 
-# A partition that nobody writes to counts as mended after so long without another failure,
+# A partition counts as available after so long without another failure,
 FRESH_SECONDS = 15.0
-# and sooner, if one that failed as it did takes writes again: then Kafka as a whole was away.
+# and at once if another one that failed with it takes writes again.
 QUIET_SECONDS = 3.0
 log = structlog.get_logger()
 
 
 class Outage:
     def __init__(self, follows: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._follows = follows  # What it means for those who write.
+        self._follows = follows  # What happens meanwhile, for the log.
         self._clock = clock
         self._failing: dict[TopicPartition | None, float] = {}
 

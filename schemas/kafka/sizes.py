@@ -1,4 +1,4 @@
-"""How large a batch each topic takes: what Kafka says of it, else what its refusals teach.
+"""The batch limit of each topic: Kafka's setting, else a guess from refusals.
 
 Kafka compares `max.message.bytes` of the topic with a whole batch as it was sent, compressed.
 """
@@ -11,20 +11,20 @@ DEFAULT_BYTES = 1_048_588  # `max.message.bytes` of a topic that sets none.
 
 
 def raw_bytes(limit: int) -> int:
-    """Up to this size, anything is within the limit once it was "compressed".
+    """Up to this size, any batch is within the limit even if compression makes it longer.
 
-    aiokafka sends what a codec made longer, too: by 1/3,270 and 28 bytes at most (measured: gzip).
+    Codecs add 1/3,270 and 28 bytes at most (measured: gzip).
     """
     return max(1, limit - limit // 1024 - 64)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """In bytes: up to where batches are filled, and from where on a record is refused."""
+    """In bytes: how far batches are filled, and from which size a record is refused."""
 
     batch: int = BATCH_BYTES
     record: int = RECORD_BYTES
-    is_told: bool = False  # Kafka named the limit; else it is a guess from refusals.
+    is_told: bool = False  # The limit is Kafka's setting; else a guess from refusals.
 
 
 ANY = Size()
@@ -38,13 +38,13 @@ class Sizes:
         return self._of.get(topic, ANY)
 
     def told(self, topic: str, limit: int) -> None:
-        """Kafka has said what the topic takes."""
+        """Set the limit that Kafka returned."""
         self._of[topic] = Size(
             min(BATCH_BYTES, raw_bytes(limit)), min(RECORD_BYTES, limit), is_told=True
         )
 
     def untold(self, topic: str) -> None:
-        """Kafka does not say it: forget what was learned, since the limit may have been raised."""
+        """The limit is not known: forget guesses, since it may have been raised."""
         self._of.pop(topic, None)
 
     def refused(self, topic: str, size: int, records: int) -> None:
@@ -57,7 +57,7 @@ class Sizes:
             self._of[topic] = Size(min(known.batch, size // 2), known.record)
 
     def room(self, topic: str, refused: int) -> int:
-        """To what size, not compressed, a record is cut that was refused with so many bytes."""
+        """The size, before compression, to which a refused record of so many bytes is cut."""
         known = self.of(topic)
         if known.is_told and known.record < refused:
             return raw_bytes(known.record)

@@ -1,4 +1,4 @@
-"""The registry: the types of destinations that there are. A new one is a line here."""
+"""The registry of destination types; each is a line here."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a vendor says of itself, so that nothing else has to know it."""
+"""The interface of a vendor: what configuration and commands need to know of it."""
 
 import re
 from abc import abstractmethod
@@ -38,7 +38,7 @@ class ConfiguredDestination(Section):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where its API is; paths are added to it."""
+        """The base URL of its API."""
 
     @property
     def data_region(self) -> str | None:
@@ -46,7 +46,7 @@ class ConfiguredDestination(Section):
         return None
 
     def dedupe_days(self, kind: Kind) -> int | None:
-        """For how long a record that is sent again counts once; `None`: it counts twice."""
+        """Days in which a record that is sent again counts once; `None`: it counts twice."""
         return None
 
     @field_validator("api_key")
@@ -101,15 +101,15 @@ class Vendor:
     destinations: str
     # In the first topic's request; without any, the request carries no records.
     probe: tuple[Probe, ...] = ()
-    # The reasons of a `Pause` that say that the key is refused, and what to do about it.
+    # Reasons of a `Pause` that mean a refused key, and what to do.
     key_refusals: frozenset[str] = frozenset({"status_401", "status_403"})
     key_fix: str = "correct its api_key"
     address_fix: str = "correct its base_url"
-    # A 429 is meant for the key, so all topics wait; else each has a wait of its own.
+    # Whether a 429 is for the key, so that all topics wait.
     one_wait_a_key: bool = False
 
     @property
     def type(self) -> str:
-        """What the configuration calls it: the one value that its model's `type` may have."""
+        """Its name in the configuration: the only value of its model's `type`."""
         (name,) = get_args(self.configuration.model_fields["type"].annotation)
         return str(name)
