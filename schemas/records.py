@@ -21,7 +21,7 @@ class Standing(NamedTuple):
 
 
 class Record(Protocol):
-    """A record as it was read. aiokafka's `ConsumerRecord` is one, so nothing is converted."""
+    """A record as it was read, by our own reading or by aiokafka's."""
 
     @property
     def topic(self) -> str: ...

@@ -6,8 +6,8 @@ each as a batch of its own; a piece that it refuses is parsed by our own parser 
 """
 
 import struct
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from aiokafka.errors import CorruptRecordException
@@ -140,19 +140,20 @@ class Pieces:
         return next(iter(self))
 
     def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.parts())
+
+    def parts(self) -> Iterator[Iterable[Any]]:
+        """The records of each piece; the next is decompressed when it is asked for."""
         codec = self._batch[ATTRIBUTES_AT] & CODEC_MASK
         (count,) = struct.unpack_from(">i", self._batch, COUNT_AT)
         for piece in pieces(decompressed(codec, self._batch[HEADER_BYTES:]), count):
-            yield from self._records_of(piece)
+            yield self._records_of(piece)
 
-    def _records_of(self, piece: Piece) -> Iterator[Any]:
-        given = 0
+    def _records_of(self, piece: Piece) -> Iterable[Any]:
         try:
-            for record in DefaultRecordBatch(self._as_batch(piece)):
-                yield record
-                given += 1
+            return list(DefaultRecordBatch(self._as_batch(piece)))
         except (UnicodeDecodeError, CorruptRecordException):
-            yield from islice(parsed(self._parsed, piece), given, None)
+            return parsed(self._parsed, piece)
 
     def _as_batch(self, piece: Piece) -> bytes:
         header = bytearray(self._batch[:HEADER_BYTES])

@@ -2,24 +2,24 @@
 
 aiokafka's own `getmany` raises what concerns one partition, and then forgets what it had already
 taken of others; it skips what it cannot parse or parses it again for ever; and it knows records,
-not bytes. Four classes take the place of aiokafka's, for every consumer of the process.
+not bytes. Three classes take the place of aiokafka's, for every consumer of the process.
 """
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import aiokafka.consumer.consumer
 import aiokafka.consumer.fetcher
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
+from aiokafka.errors import KafkaError
 
 from consumers.kafka.batches import Batches
+from consumers.kafka.fetched import FetchedRecords, UnreadableError
 from schemas.records import Record, Standing
 
 FRESH_SECONDS = 5.0
@@ -27,15 +27,6 @@ FRESH_SECONDS = 5.0
 
 class ConsumerEndedError(Exception):
     """A task of aiokafka's has ended: only a new consumer reads on."""
-
-
-class UnreadableError(CorruptRecordException):  # type: ignore[misc]  # aiokafka has no types.
-    """A batch that cannot be parsed: its offsets from `first` to before `before`."""
-
-    def __init__(self, first: int, before: int, why: Exception) -> None:
-        super().__init__(repr(why))
-        self.first = first
-        self.before = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +127,6 @@ def _end_of(state: Any) -> int:  # noqa: ANN401  aiokafka's `TopicPartitionState
     return int(state.lso if is_stable_known else state.highwater)
 
 
-class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types.
-    """Of one partition. A batch that aiokafka's parser refuses is parsed once more, by ours."""
-
-    _records_iterator: Iterator[Any] | None
-
-    def __next__(self) -> Any:  # noqa: ANN401  aiokafka's `ConsumerRecord`.
-        try:
-            return next(self._records_iterator or iter(()))
-        except StopIteration:
-            self._records_iterator = None
-            raise
-        except Exception as error:  # Whatever bytes may raise.
-            if self._records.try_again():
-                self._records_iterator = self._unpack_records()
-                return next(self)
-            before = self._records.batch_end(self.next_fetch_offset)
-            raise UnreadableError(self.next_fetch_offset, before, error) from error
-
-
-class _Result(FetchResult):  # type: ignore[misc]  # aiokafka has no types.
-    """Frees at once what is thrown away half read, as at each seek.
-
-    An iterator and its records hold each other: they would stay in memory until the collector of
-    cycles ran, and a batch may be many megabytes.
-    """
-
-    def __init__(self, place: TopicPartition, **arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(place, **arguments)
-        self._fetched = self._partition_records  # aiokafka's own goes with the assignment.
-
-    def __del__(self) -> None:
-        self._fetched._records_iterator = None  # noqa: SLF001
-
-
 class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
     async def taken(
         self,
@@ -227,15 +184,13 @@ class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         """How many records and bytes they were."""
         records: list[Record] = []
         left, is_all = bytes_max, False
-        fetched = result._partition_records  # noqa: SLF001
+        fetched: FetchedRecords = result._partition_records  # noqa: SLF001
         try:
-            for record in islice(fetched, records_max):
-                records.append(record)
-                left -= record.serialized_value_size
-                if left <= 0:
-                    break
-            else:
-                is_all = len(records) < records_max
+            while len(records) < records_max and left > 0 and not is_all:
+                some, size = fetched.some(records_max - len(records), left)
+                records += some
+                left -= size
+                is_all = not some
         except UnreadableError as error:
             taken.errors[place] = error
             is_all = True
@@ -254,6 +209,5 @@ class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
 
 
 aiokafka.consumer.fetcher.MemoryRecords = Batches
-aiokafka.consumer.fetcher.PartitionRecords = _Records
-aiokafka.consumer.fetcher.FetchResult = _Result
+aiokafka.consumer.fetcher.PartitionRecords = FetchedRecords
 aiokafka.consumer.consumer.Fetcher = _Fetcher

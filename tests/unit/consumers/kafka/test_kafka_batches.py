@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
+import cramjam
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED
@@ -13,10 +14,10 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.kafka import fetch as kafka_fetch
 from consumers.kafka import pieces as kafka_pieces
 from consumers.kafka.batches import Batches
-from consumers.kafka.fetch import UnreadableError
+from consumers.kafka.codecs import LZ4, expanded_max
+from consumers.kafka.fetched import FetchedRecords, UnreadableError
 from tests.raw_batches import CODECS, Raw, batch
 
 some_bytes = st.none() | st.binary(max_size=40)
@@ -25,8 +26,8 @@ raws = st.builds(
 )
 
 
-def fetched(data: bytes, *, offset: int = 0, check_crcs: bool = True) -> kafka_fetch._Records:
-    return kafka_fetch._Records(
+def fetched(data: bytes, *, offset: int = 0, check_crcs: bool = True) -> FetchedRecords:
+    return FetchedRecords(
         TopicPartition("t", 0),
         Batches(data),
         [],
@@ -110,18 +111,26 @@ def test_what_is_thrown_away_half_read_is_freed_at_once(codec: str) -> None:
     gc.disable()
     tracemalloc.start()
     try:
-        place, records = TopicPartition("t", 0), fetched(data)
-        result = kafka_fetch._Result(place, assignment=None, partition_records=records, backoff=0)
-        assert next(iter(records)).key == b"k"
+        records = fetched(data)
+        assert next(records).key == b"k"
         del records
-        result._partition_records = None  # As aiokafka does when the position is another.
-        del result
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
         gc.enable()
 
     assert held < 1_000_000
+
+
+@given(st.binary(max_size=300_000), st.integers(0, 3))
+@settings(deadline=None, max_examples=50)
+def test_no_lz4_text_becomes_more_than_is_worked_out_from_its_blocks(
+    data: bytes, repeats: int
+) -> None:
+    plain = data * 10**repeats
+    frame = bytes(cramjam.lz4.compress(plain))
+    assert len(plain) <= expanded_max(LZ4, memoryview(frame)) <= len(plain) + 5_000_000
+    assert expanded_max(LZ4, memoryview(frame + frame)) >= 2 * len(plain)
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd", "snappy"])
@@ -157,6 +166,38 @@ def test_a_broken_batch_is_named_with_its_offsets_and_nothing_else_is_raised(
         list(records)
     except UnreadableError as error:
         assert error.first < error.before  # noqa: PT017  Or none is raised.
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_more_bytes_are_given_out_at_once_than_asked_for_and_one_record(codec: str) -> None:
+    written = [Raw(b"k", b"x" * 100), Raw(None, None), *[Raw(b"k", b"x" * 100)] * 4]
+    records = fetched(batch(written, codec))
+    given = [records.some(10, 150), records.some(2, 1000), records.some(10, 1), records.some(9, 9)]
+
+    assert [([one.offset for one in some], size) for some, size in given] == [
+        ([0, 1, 2], 200),
+        ([3, 4], 200),
+        ([5], 100),
+        ([], 0),
+    ]
+
+
+def test_what_comes_before_broken_bytes_is_given_out_first() -> None:
+    data = bytearray(batch([Raw(b"k", b"v")] * 3))
+    header = 61
+    data[header + (len(data) - header) // 3 * 2] ^= 0xFF  # The length of the last record.
+    records = fetched(bytes(data), check_crcs=False)
+
+    assert [one.offset for one in records.some(10, 1000)[0]] == [0, 1]
+    with pytest.raises(UnreadableError) as raised:
+        records.some(10, 1000)
+    assert (raised.value.first, raised.value.before) == (2, 3)
+
+
+def test_a_fetch_that_begins_within_a_batch_gives_out_what_was_asked_for() -> None:
+    for codec in CODECS:
+        data = batch([Raw(b"k", b"v")] * 4, codec, base_offset=10)
+        assert [one.offset for one in fetched(data, offset=12)] == [12, 13], codec
 
 
 def test_a_wrong_crc_is_told_with_the_offsets_that_it_concerns() -> None:
