@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -74,7 +74,7 @@ def running(command: Sequence[str], *, ready: str) -> Iterator[int]:
     What it says is shown only if something goes wrong meanwhile.
     """
     with tempfile.TemporaryFile() as output:
-        started = leash.spawn(command, output=output)
+        started = parent_death.spawn(command, output=output)
         try:
             await_ready(started, ready)
             yield started.pid

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
 
 from ampgate import topics
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from tests.conftest import Broker
@@ -42,7 +42,7 @@ def urls() -> Iterator[Mapping[str, str]]:
     """A simulator for each region, in a process of its own, that knows one key only."""
     ports = dict(zip(COUNTRIES, free_ports(len(COUNTRIES)), strict=True))
     started = [
-        leash.spawn([sys.executable, "-c", SIMULATOR, str(port), f"key-{region}"])
+        parent_death.spawn([sys.executable, "-c", SIMULATOR, str(port), f"key-{region}"])
         for region, port in ports.items()
     ]
     try:

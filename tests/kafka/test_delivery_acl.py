@@ -10,7 +10,7 @@ from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
 from tests.kafka.delivery_world import event, opened_world
-from tests.kafka.kafka_as_it_is import with_amplitude
+from tests.kafka.kafka_operations import with_amplitude
 
 WITH_ACLS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",

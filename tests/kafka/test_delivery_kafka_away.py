@@ -10,7 +10,7 @@ from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
 from tests.kafka.delivery_world import event, opened_world
-from tests.kafka.kafka_as_it_is import metric, with_amplitude
+from tests.kafka.kafka_operations import metric, with_amplitude
 from tests.operating import AMPLITUDE
 
 AWAY_SECONDS = 45.0  # aiokafka's requests, and so the reads of parked records, end after 40.

@@ -19,7 +19,7 @@ from ampgate.lab.chaos.odd_records import unusable_records
 from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
-from tests.kafka.kafka_as_it_is import produce_raw
+from tests.kafka.kafka_operations import produce_raw
 from tests.kafka.processes import until_answers
 from tests.operating import AAMPE, AMPLITUDE, Operation
 from tests.raw_batches import Raw

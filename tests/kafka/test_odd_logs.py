@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World
-from tests.kafka.kafka_as_it_is import (
+from tests.kafka.kafka_operations import (
     add_partitions,
     commit,
     committed,

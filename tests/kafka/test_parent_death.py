@@ -1,4 +1,4 @@
-"""What the leash promises: the command itself, no longer than its parent."""
+"""A child process runs the command itself, and ends with its parent."""
 
 import os
 import signal
@@ -9,19 +9,19 @@ import threading
 import psutil
 import pytest
 
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the leash")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
 
 PARENT = """
 import subprocess, sys
-from ampgate.lab import leash
-print(subprocess.Popen(leash.leashed(["sleep", "60"])).pid, flush=True)
+from ampgate.lab import parent_death
+print(subprocess.Popen(parent_death.ending_with_parent(["sleep", "60"])).pid, flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_leashed_child_ends_with_its_killed_parent() -> None:
+def test_a_child_ends_with_its_killed_parent() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -33,7 +33,7 @@ def test_a_leashed_child_ends_with_its_killed_parent() -> None:
 
 
 def test_a_command_whose_parent_is_gone_already_does_not_run() -> None:
-    command = leash.leashed(["echo", "ran"])
+    command = parent_death.ending_with_parent(["echo", "ran"])
     not_our_pid = [word if word != str(os.getpid()) else "1" for word in command]
 
     assert subprocess.run(not_our_pid, capture_output=True, check=True).stdout == b""
@@ -41,7 +41,7 @@ def test_a_command_whose_parent_is_gone_already_does_not_run() -> None:
 
 def test_a_spawned_child_outlives_the_thread_that_asked_for_it() -> None:
     asked: list[subprocess.Popen[bytes]] = []
-    thread = threading.Thread(target=lambda: asked.append(leash.spawn(["sleep", "60"])))
+    thread = threading.Thread(target=lambda: asked.append(parent_death.spawn(["sleep", "60"])))
     thread.start()
     thread.join()
     [child] = asked
@@ -54,7 +54,9 @@ def test_a_spawned_child_outlives_the_thread_that_asked_for_it() -> None:
     assert child.wait(10) == -signal.SIGKILL
 
 
-def test_a_leashed_command_keeps_its_exit_code_and_arguments() -> None:
-    command = leash.leashed([sys.executable, "-c", "import sys; sys.exit(len(sys.argv))", "a b"])
+def test_the_command_keeps_its_exit_code_and_arguments() -> None:
+    command = parent_death.ending_with_parent(
+        [sys.executable, "-c", "import sys; sys.exit(len(sys.argv))", "a b"]
+    )
 
     assert subprocess.run(command, check=False).returncode == 2

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from schemas.configuration.file import load
@@ -191,7 +191,7 @@ class Fleet:
         }
         with log.open("wb") as output:
             command = [sys.executable, "-m", "ampgate", *arguments]
-            process = leash.spawn(
+            process = parent_death.spawn(
                 command, at_death=signal.SIGKILL, output=output, environment=environment
             )
         return Member(name, process, port, log)

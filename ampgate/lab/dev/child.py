@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 
 RESTART_SECONDS = 1.0
 DEATHS_MAX = 5
@@ -34,7 +34,9 @@ class Child:
         """Start it when it is time to; see whether it died."""
         if self.process is None:
             if now >= self.start_at:
-                self.process = leash.spawn([sys.executable, "-m", "ampgate", *self.arguments])
+                self.process = parent_death.spawn(
+                    [sys.executable, "-m", "ampgate", *self.arguments]
+                )
             return
         status = self.process.poll()
         if status is None:

@@ -1,8 +1,8 @@
 """The embedded Kafka: the real Apache Kafka in KRaft mode, one to three nodes on this machine.
 
-Theory of operation: every node is broker and controller at once, a Java process on a leash
-(`ampgate.lab.leash`), configured by files written anew at each start. What lasts is `cluster.json`
-(`ampgate.lab.kafka.cluster`) and each node's records under `node-N/log`.
+Theory of operation: every node is broker and controller at once, a Java process that ends with
+this one (`ampgate.lab.parent_death`), configured by files written at each start. `cluster.json`
+(`ampgate.lab.kafka.cluster`) and each node's records under `node-N/log` last.
 Controllers listen on new ports at every start: the quorum is static configuration, so Kafka does
 not mind. A start is over when each node names all of them in its answer to a Metadata request.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ampgate.lab import leash
+from ampgate.lab import parent_death
 from ampgate.lab.kafka.cluster import claim, lock
 from ampgate.lab.kafka.jars import EmbeddedKafkaError, Progress, class_path, java_executable
 from ampgate.lab.kafka.ports import free_ports, named_by
@@ -200,7 +200,7 @@ class EmbeddedKafka:
         command = [*java, *program, node_dir / "server.properties"]
         with (node_dir / "java.log").open("wb") as output:
             # SIGKILL at our death: the next start finds its ports and files free at once.
-            return leash.spawn(command, at_death=signal.SIGKILL, output=output)
+            return parent_death.spawn(command, at_death=signal.SIGKILL, output=output)
 
     def _await_ready(self, nodes: Iterable[int]) -> None:
         """Wait until each of `nodes` itself says that every running node serves."""
