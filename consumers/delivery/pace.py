@@ -137,7 +137,7 @@ class Pace:
                     self._open_until = now + self.backoff(self._failures - opens_at)
 
     def judged(self, records: int, rejected: int) -> bool:
-        """Whether so many records are rejected that the destination must be paused."""
+        """Whether so many, of these too, are rejected that the destination must be paused."""
         if self.paused == TOO_MANY_REJECTS:
             # A delivered probe ends the pause; a rejected one does not.
             if rejected:
@@ -149,7 +149,8 @@ class Pace:
             self._rejected /= 2
             self._judged /= 2
         is_enough = self._rejected >= self._policy.rejects_min
-        return is_enough and self._rejected > self._policy.rejects_max * self._judged
+        is_most = self._rejected > self._policy.rejects_max * self._judged
+        return rejected > 0 and is_enough and is_most
 
     def backoff(self, failures: int) -> float:
         """Seconds until the next attempt after so many failures."""

@@ -268,6 +268,13 @@ MUTANTS: Sequence[Mutant] = (
         "        is_enough = False",
     ),
     Mutant(
+        "a success is sent again after many rejects",
+        "delivery.pace",
+        "        return rejected > 0 and is_enough",
+        "        return is_enough",
+        "identify",
+    ),
+    Mutant(
         "halves are forgotten while they wait",
         "delivery.settling",
         "                lane.seek(len(left))",

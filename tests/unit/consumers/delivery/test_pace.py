@@ -54,6 +54,14 @@ def test_nothing_shortens_a_wait_that_was_asked_for() -> None:
         assert asked.paused_until >= 105.0
 
 
+def test_what_was_delivered_is_not_sent_again_however_many_were_refused_before() -> None:
+    refused = pace()
+    assert [refused.judged(records=1, rejected=1) for _ in range(USUAL.rejects_min)][-1]
+    refused.paused = None  # Another answer came, which was no success.
+    assert not refused.judged(records=1, rejected=0)
+    assert refused.judged(records=1, rejected=1)
+
+
 def test_a_destination_may_declare_another_policy() -> None:
     patient = Policy(backoff_first_seconds=60.0, backoff_last_seconds=60.0, failures_to_open=1)
     hit = Pace(replace(ALIKE, policy=patient), Random(1))
