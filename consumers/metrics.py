@@ -184,16 +184,15 @@ class Counts:
             lag = standing.end - committable.get(place, standing.position)
             LAG.labels(name, place.topic, str(place.partition)).set(lag)
         self._places.update(standings)
-        held, parked = delivery.held(), delivery.parked_records()
-        oldest = delivery.oldest()
+        found = delivery.snapshot()
         level.waiting = {
             "unread": sum(standing.end - standing.position for standing in standings.values()),
-            "in_flight": delivery.unsettled() - held - parked,
-            "held": held,
-            "parked": parked,
+            "in_flight": found.unsettled - found.held - found.parked,
+            "held": found.held,
+            "parked": found.parked,
         }
-        level.oldest_seconds = 0.0 if oldest is None else max(0.0, now - oldest)
-        level.concurrency = delivery.concurrency_limit
+        level.oldest_seconds = 0.0 if found.oldest is None else max(0.0, now - found.oldest)
+        level.concurrency = found.concurrency_limit
         self._tell_levels()
 
     def ended(self) -> None:

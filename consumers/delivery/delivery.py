@@ -20,6 +20,7 @@ from consumers.delivery.outcomes import Skip, Verdict
 from consumers.delivery.pace import Pace, Wait
 from consumers.delivery.rates import Meter
 from consumers.delivery.settling import Settling
+from consumers.delivery.snapshot import Snapshot
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.records import Record, TopicPartition
@@ -191,33 +192,31 @@ class Delivery:
         return self._pace.paused
 
     @property
-    def concurrency_limit(self) -> int:
-        return self._pace.in_flight_max
-
-    @property
     def in_flight(self) -> int:
         """How many requests have no reply yet."""
         return len(self._in_flight)
 
-    def unsettled(self) -> int:
-        """Records that were read and are not settled, whether in memory or parked."""
-        return self._stock.unsettled()
+    def snapshot(self) -> Snapshot:
+        stock, waits = self._stock, self._waits
+        return Snapshot(
+            unsettled=stock.unsettled(),
+            in_line=sum(len(lane.queue) for lane in self._line),
+            in_flight=sum(batch.unsettled for batch in self._in_flight),
+            held=waits.held(),
+            rejected=len(stock.dead),
+            leaving=len(stock.leaving),
+            parked=waits.parked_records(),
+            bytes=stock.bytes,
+            oldest=stock.oldest(),
+            parked_due_at=waits.parked_due_at,
+            concurrency_limit=self._pace.in_flight_max,
+            paused=self._pace.paused,
+        )
 
     def pending(self, place: TopicPartition, now: float) -> tuple[int, int]:
         """How many of its records are read and not settled, and how many of these are held."""
         offsets = self._stock.offsets.get(place)
         return (offsets.unsettled, self._waits.waiting_in(place, now)) if offsets else (0, 0)
-
-    def held(self) -> int:
-        """Records in memory whose user, device or key has to wait."""
-        return self._waits.held()
-
-    def parked_records(self) -> int:
-        return self._waits.parked_records()
-
-    def oldest(self) -> float | None:
-        """When the oldest record was accepted that is not settled, in seconds."""
-        return self._stock.oldest()
 
     def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
         """Some of a partition's held records, by offset."""

@@ -194,6 +194,12 @@ class Batch:
     records: int  # Kafka records in it: each merged one counts.
     sent_at: float
 
+    @property
+    def unsettled(self) -> int:
+        """How many of them are ours to settle: their partitions were not revoked."""
+        revoked = [part for lane, part in self.parts if not lane.offsets.is_ours]
+        return self.records - sum(len(entry.parts) or 1 for part in revoked for entry in part)
+
 
 def batch_of(parts: Sequence[tuple[Lane, tuple[Entry, ...]]], now: float) -> Batch:
     """Mark these as sent: one more attempt of each."""

@@ -173,6 +173,12 @@ class Waits:
     def parked_records(self) -> int:
         return sum(len(k.unloaded) for p in self.parked.values() for k in p.keys.values())
 
+    @property
+    def parked_due_at(self) -> float | None:
+        """When the next parked record is due; those that wait for others are not among them."""
+        times = [at for parked in self.parked.values() if (at := parked.next_at) is not None]
+        return min(times, default=None)
+
     def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
         """The first held record of each key, by its offset."""
         for lane in self._line:

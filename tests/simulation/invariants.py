@@ -3,35 +3,34 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits
-from consumers.delivery.lanes import Batch, Entry, Letter
+from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.snapshot import Snapshot
 from consumers.delivery.stock import RECORD_BYTES
 from tests.simulation.subjects import Wire
 
+BODY_BYTES_MAX = 10_000  # Of what the worlds write.
+
 
 def check_whereabouts(
-    delivery: Delivery, in_flight: Iterable[Batch], letters: Iterable[Letter]
+    found: Snapshot, in_flight: Iterable[Batch], letters: Iterable[Letter]
 ) -> None:
-    """Everything unsettled is in one place, and counted once."""
-    drawn: list[Entry] = []
-    for lane in delivery._line:
-        drawn += lane.queue
-        for entries in lane.waiting.values():
-            drawn += entries
-    for batch in in_flight:
-        for _, part in batch.parts:
-            drawn += part
-    for letter in (*letters, *delivery._stock.dead, *delivery._stock.leaving):
-        drawn.append(letter.entry)
-    everything = [one for entry in drawn for one in entry.parts or (entry,)]
-    size = sum(RECORD_BYTES + len(entry.encoded.body) for entry in everything)
-    assert delivery._stock.bytes == size, f"{size} bytes are there, not as counted"
-    ours = [one for one in everything if one.offsets.is_ours]
-    places = {(id(one.offsets), one.offset) for one in ours}
-    assert len(places) == len(ours), "a record is in two places"
-    unsettled = len(ours) + delivery.parked_records()
-    assert delivery.unsettled() == unsettled, "a record is in no place"
+    """Everything unsettled is in one place, and counted once; `letters` are not acknowledged."""
+    sent = [entry for batch in in_flight for _, part in batch.parts for entry in part]
+    outside = [letter.entry for letter in letters]
+    out = [one for entry in (*sent, *outside) for one in entry.parts or (entry,)]
+    places = {(id(one.offsets), one.offset) for one in out}
+    assert len(places) == len(out), "a record is in two places"
+    ours = sum(entry.offsets.is_ours for entry in out) - found.in_flight
+    assert ours == sum(entry.offsets.is_ours for entry in outside), "not all replies are waited for"
+    inside = found.in_line + found.held + found.rejected + found.leaving
+    assert found.unsettled == inside + found.in_flight + ours + found.parked, (
+        f"a record is in no place, or in two: {found}"
+    )
+    in_memory = inside + len(out)
+    least = in_memory * RECORD_BYTES
+    most = least + in_memory * BODY_BYTES_MAX
+    assert least <= found.bytes <= most, f"{found.bytes} bytes do not fit {in_memory} records"
 
 
 def check_request(batch: Batch, wires: Sequence[Wire], limits: Limits, *, is_form: bool) -> None:

@@ -39,14 +39,10 @@ def why_it_is_pending(world: "World") -> str:
     for process in world.processes:
         delivery = process.delivery
         lines.append(
-            f"unsettled {delivery.unsettled()}, held {delivery.held()}, "
-            f"parked {delivery.parked_records()}, in flight {delivery.in_flight}, "
-            f"paused {delivery.paused}, room {delivery.has_room}, full {delivery.full()}, "
+            f"{delivery.snapshot()}, room {delivery.has_room}, full {delivery.full()}, "
             f"wants {delivery.wants(process.now)}, scanning {process.scanning}, "
-            f"wakes at {delivery.wakes_at()}, now {process.now}, bytes {delivery._stock.bytes}"
+            f"wakes at {delivery.wakes_at()}, now {process.now}"
         )
-        for parked in delivery._waits.parked.values():
-            lines += [f"  {key}: {one}" for key, one in list(parked.keys.items())[:5]]
     return "\n".join(lines)
 
 

@@ -64,7 +64,7 @@ class World:
         if is_bad_deploy:
             # A crash forgets what was refused: what dies then says nothing.
             self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
-            self.far_end.deployed_until = self.now + random.choice([20.0, 1e9, 1e9])
+            self.far_end.deployed_until = self.now + random.choice([20.0, 200.0, 1e9])
             # Few are enough to tell, or as many as usual: of its own chance, as below.
             usual = self.limits.policy
             few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
@@ -247,8 +247,7 @@ class World:
         """The shell looks every second; while there is nothing new, that changes nothing."""
         times: list[float] = []
         for process in self.processes:
-            parked = process.delivery._waits.parked.values()
-            wakes = [process.delivery.wakes_at(), *(one.next_at for one in parked)]
+            wakes = [process.delivery.wakes_at(), process.delivery.snapshot().parked_due_at]
             times += [at - process.ahead for at in wakes if at is not None and at > process.now]
         is_idle = all(process.is_idle for process in self.processes)
         at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)

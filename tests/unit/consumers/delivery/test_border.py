@@ -107,7 +107,7 @@ def test_a_record_that_cannot_be_made_is_dead_and_the_others_are_delivered(
     assert sorted(arrived) == [b"a", b"b", b"c", b"d", b"e"]
     assert [(one.entry.offset, one.reason) for one in letters] == [(2, UNPROCESSABLE)]
     assert letters[0].detail == f"{type(error).__name__}: {error}"
-    assert (delivery.unsettled(), delivery.paused) == (0, None)
+    assert (delivery.snapshot().unsettled, delivery.paused) == (0, None)
 
 
 def test_a_merge_that_raises_is_no_merge() -> None:
@@ -131,7 +131,7 @@ def test_an_answer_that_cannot_be_judged_is_a_retry(place: str, reason: str) -> 
 
     verdict = delivery.settle(batch, Response(400, b"?"), NOW)
     assert verdict == Verdict(Retry(reason))
-    assert delivery.unsettled() == 1
+    assert delivery.snapshot().unsettled == 1
 
 
 def test_an_exception_that_cannot_say_what_it_is_is_named_by_its_kind() -> None:

@@ -10,11 +10,12 @@ from pydantic import SecretStr
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable
-from consumers.delivery.lanes import Batch
+from consumers.delivery.lanes import Batch, Entry, Letter
 from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude import AmplitudeEvents
 from schemas.records import TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.simulation.invariants import check_whereabouts
 from tests.simulation.log import Kept
 
 LIMITS = Limits(records=4, bytes=1000, linger_seconds=0.5, concurrency=3, lanes=2)
@@ -39,6 +40,13 @@ replies: st.SearchStrategy[Reply] = st.one_of(
 )
 
 
+At = tuple[TopicPartition, int]
+
+
+def at(entry: Entry) -> At:
+    return TopicPartition(entry.record.topic, entry.record.partition), entry.record.offset
+
+
 class Promises(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -55,8 +63,8 @@ class Promises(RuleBasedStateMachine):
         self.now = 1000.0
         self.next = dict.fromkeys(PLACES, 0)
         self.in_flight: list[Batch] = []
-        self.unsettled: set[tuple[TopicPartition, int]] = set()
-        self.sent_first: dict[tuple[TopicPartition, bytes | None], int] = {}
+        self.unsettled: dict[At, str] = {}  # And their keys.
+        self.dying: dict[At, Letter] = {}
 
     @rule(place=st.sampled_from(PLACES), who=st.lists(st.sampled_from(SOURCES)))
     def accept(self, place: TopicPartition, who: list[tuple[str, str]]) -> None:
@@ -66,37 +74,21 @@ class Promises(RuleBasedStateMachine):
             value = {"event_type": "e", "user_id": key, "device_id": device, "time": 1}
             record = Kept(*place, offset, key.encode(), orjson.dumps(value), f"i{offset}")
             self.delivery.accept([record], self.now)
-            self.unsettled.add((place, offset))
+            self.unsettled[place, offset] = key
             self.next[place] = offset + 1
 
     @rule()
     def next_batch(self) -> None:
         while batch := self.delivery.next_batch(self.now):
             self.in_flight.append(batch)
-            for _, entries in batch.parts:
-                for entry in entries:
-                    record = entry.record
-                    whose = TopicPartition(record.topic, record.partition), record.key
-                    older = [
-                        offset
-                        for place, offset in self.unsettled
-                        if place == whose[0] and offset < record.offset
-                    ]
-                    # Whatever of its key is older is settled, in this batch or on its way to die.
-                    self._check_order(batch, whose[1], older, record.partition)
-
-    def _check_order(
-        self, batch: Batch, key: bytes | None, older: list[int], partition: int
-    ) -> None:
-        here = {e.record.offset for _, part in batch.parts for e in part}
-        lined_up = {
-            entry.record.offset
-            for lane in self.delivery._line
-            for entries in (lane.queue, *lane.waiting.values())
-            for entry in entries
-            if entry.record.partition == partition and entry.record.key == key
-        }
-        assert not (lined_up & set(older)) - here, "an older record of the key was left behind"
+            self._take_dead_letters()
+            sent = {at(entry) for _, entries in batch.parts for entry in entries}
+            for place, offset in sent:
+                key = self.unsettled[place, offset]
+                known = self.unsettled.items()
+                older = {one for one, whose in known if whose == key and one < (place, offset)}
+                left = older - sent - self.dying.keys()
+                assert not left, "an older record of the key was left behind"
 
     @rule(seconds=st.floats(0.1, 40))
     def wait(self, seconds: float) -> None:
@@ -111,21 +103,25 @@ class Promises(RuleBasedStateMachine):
             for lane, entries in batch.parts:
                 if lane.offsets.is_ours:
                     for entry in entries:
-                        record = entry.record
-                        place = TopicPartition(record.topic, record.partition)
-                        self.unsettled.remove((place, record.offset))
+                        del self.unsettled[at(entry)]
+
+    def _take_dead_letters(self) -> None:
+        while letter := self.delivery.next_dead_letter():
+            self.dying[at(letter.entry)] = letter
 
     @rule()
     def dead_letter(self) -> None:
-        while letter := self.delivery.next_dead_letter():
+        self._take_dead_letters()
+        for letter in self.dying.values():
             self.delivery.dead_lettered(letter)
-            record = letter.entry.record
-            self.unsettled.remove((TopicPartition(record.topic, record.partition), record.offset))
+        for one in self.dying:
+            self.unsettled.pop(one, None)  # Revoked meanwhile, it is not ours.
+        self.dying.clear()
 
     @rule(place=st.sampled_from(PLACES))
     def revoke(self, place: TopicPartition) -> None:
         self.delivery.revoke([place])
-        self.unsettled = {one for one in self.unsettled if one[0] != place}
+        self.unsettled = {one: key for one, key in self.unsettled.items() if one[0] != place}
 
     @invariant()
     def commits_stop_at_the_lowest_unsettled(self) -> None:
@@ -135,9 +131,9 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
-        assert self.delivery.unsettled() == len(self.unsettled)
-        if not self.unsettled and not self.in_flight:
-            assert self.delivery._stock.bytes == 0
+        letters = list(self.dying.values())
+        check_whereabouts(self.delivery.snapshot(), self.in_flight, letters)
+        assert self.delivery.snapshot().unsettled == len(self.unsettled)
 
     @invariant()
     def one_batch_a_key(self) -> None:

@@ -89,7 +89,7 @@ def test_parked_records_whose_headers_lie_are_delivered_dead_or_somebody_elses(
 
     for now in (NOW, NOW + 10, NOW + 100_000, NOW + 200_000, NOW + 300_000):
         drive(delivery, parked, now)
-    assert delivery.unsettled() == 0
+    assert delivery.snapshot().unsettled == 0
 
 
 def drive(delivery: Delivery, parked: list[Kept], now: float) -> None:

@@ -140,7 +140,7 @@ def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
                 delivery.settle(batch, reply, now)
     assert told > USUAL.lone_failures_max
     assert (delivery.next_dead_letter() is not None) == is_poison
-    assert delivery.unsettled() == 1
+    assert delivery.snapshot().unsettled == 1
 
 
 def event(number: int) -> Kept:
