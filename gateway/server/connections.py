@@ -8,20 +8,21 @@ line).
 """
 
 from asyncio import AbstractEventLoop, Transport
-from asyncio.events import TimerHandle
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserError
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.edge.answers import Send, error_body
-from gateway.http.bodies import WHOLE_BODY, Receive
+from gateway.http.bodies import Receive
+from gateway.server.deadline import Deadline
 from gateway.server.flow import Flow, Reader
-from gateway.server.request_targets import path_of
-from gateway.server.whole_request import Whole
+from gateway.server.upgrade_offers import feed
+from gateway.server.whole_request import Cycle, cycle_of
 
 HEAD_SECONDS = 10.0
 HEADERS_MAX = 100  # In one request, including trailers.
@@ -41,6 +42,8 @@ Serve = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
 class Connection(HttpToolsProtocol):
+    cycle: Cycle
+
     def __init__(
         self,
         config: Config,
@@ -61,7 +64,8 @@ class Connection(HttpToolsProtocol):
         self.headers = []
         self._refusal = NO_REQUEST
         self._unparsed = b""
-        self._deadline: TimerHandle | None = None
+        self._deadline = Deadline(self.loop, self._too_slow)
+        self._idle = False  # Between an answer and the first byte that follows it.
         self._leaving = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn's.
@@ -71,10 +75,10 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self._most:
             self._refuse(503, "too many connections, try again later")
             return
-        self._await(HEAD_SECONDS)
+        self._deadline.set(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._await(None)
+        self._deadline.forget()
         self._reader.forget()
         self._unparsed = b""
         super().connection_lost(exc)
@@ -83,14 +87,14 @@ class Connection(HttpToolsProtocol):
         if self._unparsed:  # It was read before reading was paused.
             self._unparsed += data
             return
-        self._unset_keepalive_if_required()
+        if self._idle:  # Empty lines end that, though they begin no request.
+            self._idle = False
+            self._deadline.set(HEAD_SECONDS)
         # The usual case.
         if len(data) <= PIECE_BYTES and not self.pipeline and not _is_crowded(data):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
-        if self._deadline is None and (self._in_head or self._is_forgotten()):
-            self._await(HEAD_SECONDS)
 
     def _feed_in_pieces(self, data: memoryview) -> None:
         """Parse it, except requests behind those that wait for an answer."""
@@ -116,9 +120,7 @@ class Connection(HttpToolsProtocol):
     def _feed(self, data: bytes | memoryview) -> None:
         self._overhead += len(data)  # Until it is known to be a body or a new message.
         try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            self._feed_behind_offer(memoryview(data)[upgrade.args[0] :])
+            feed(self, data)
         except HttpParserError:
             self._refuse(*self._refusal)
         if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
@@ -126,41 +128,14 @@ class Connection(HttpToolsProtocol):
         elif len(self.headers) > HEADERS_MAX and not self.transport.is_closing():
             self._refuse(*TOO_MANY)  # Some of them are trailers.
 
-    def _feed_behind_offer(self, rest: memoryview) -> None:
-        """Ignore the offer of another protocol, which Java's client makes: httptools would leave
-        the body of that request, and all later requests, unread.
-        """
-        try:
-            self._feed_without_offer()
-            while rest:
-                try:
-                    self.parser.feed_data(rest)
-                    break
-                except HttpParserUpgrade as upgrade:
-                    rest = rest[upgrade.args[0] :]
-                    self._feed_without_offer()
-        except HttpParserError:
-            self._refuse(*self._refusal)
-
-    def _feed_without_offer(self) -> None:
-        offer = (b"upgrade", b"http2-settings")  # `connection` may ask to close, too.
-        lines = [b": ".join(header) for header in self.headers if header[0] not in offer]
-        version = self.parser.get_http_version().encode()
-        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
-        self.parser = HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn does.
-        self.parser.feed_data(b"\r\n".join([first, *lines, b"", b""]))
-
-    def _is_forgotten(self) -> bool:
-        """Whether only empty lines came: they end uvicorn's keep-alive timer, but start no
-        request."""
-        idle = not self._in_message and (self.cycle is None or self.cycle.response_complete)
-        return idle and self.timeout_keep_alive_task is None
-
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._overhead = self._body_bytes = 0
         self._in_head = self._in_message = True
+        if not self._deadline.is_set:  # It came in one read with the request before it.
+            self._deadline.set(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > HEADERS_MAX:
@@ -168,19 +143,18 @@ class Connection(HttpToolsProtocol):
         # Bytes of its beginning that came in an earlier piece are not counted yet.
         if self._overhead + PIECE_BYTES > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             self._refuse_head(*TOO_LARGE)
-        if not self.url.startswith(b"/"):
-            self.url = path_of(self.url)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
             return
         self._in_head = False
-        if self._deadline is not None:
-            self._await(None)
-        super().on_headers_complete()
-        self.scope["headers"] = self.headers.copy()  # Trailers come later, and are no headers.
-        if self._leaving:
-            self.cycle.keep_alive = False
+        self._deadline.clear()
+        before, self.cycle = self.cycle, cycle_of(self, is_last=self._leaving)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -192,33 +166,53 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         self._overhead = max(0, self._overhead - FRAMING_SHARE * len(body))
-        super().on_body(body)
+        cycle = self.cycle
+        if self.parser.should_upgrade() or cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         self._in_message = False
-        if self._deadline is not None:
-            self._await(None)
-        self.scope["extensions"] = {WHOLE_BODY: Whole(self.cycle)}  # type: ignore[dict-item]  # ASGI knows only dicts there.
-        super().on_message_complete()
+        self._deadline.clear()
+        if self.cycle.response_complete:
+            self._be_idle()  # It was refused before its body was read.
+        else:
+            self.cycle.is_whole()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         self._reader.answered()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self._unparsed and not self.pipeline:
             unparsed, self._unparsed = self._unparsed, b""
-            self._unset_keepalive_if_required()
             self.flow.release_reading()
             self._feed_in_pieces(memoryview(unparsed))
-        if self._in_message and not self._in_head and self.cycle.response_complete:
-            self._await(LINGER_SECONDS)  # It was refused before its body was read.
+        if not self.cycle.response_complete:
+            return
+        if not self._in_message:
+            self._be_idle()
+        elif not self._in_head:
+            self._deadline.set(LINGER_SECONDS)  # It was refused before its body was read.
+
+    def _be_idle(self) -> None:
+        self._idle = True
+        self._deadline.set(self.timeout_keep_alive)
 
     def shutdown(self) -> None:
         """Answer requests that have arrived or arrive within a moment, then close."""
         if self.cycle is None or self.cycle.response_complete:
             self._leaving = True
-            self._await(LEAVE_SECONDS)
+            self._idle = False
+            self._deadline.set(LEAVE_SECONDS)
         else:
             self.cycle.keep_alive = False
 
@@ -247,16 +241,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
         self._reader.watch()
 
-    def _await(self, seconds: float | None) -> None:
-        """Limit the time for the client's next step; None ends the limit."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if seconds is not None:
-            self._deadline = self.loop.call_later(seconds, self._too_slow)
-
     def _too_slow(self) -> None:
-        self._deadline = None
         if self.transport.is_closing():
             return
         if self._in_head and not self._leaving:

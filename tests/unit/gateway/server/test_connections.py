@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import re
 from collections.abc import Callable, Coroutine
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -37,24 +38,28 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._alarms: list[tuple[float, asyncio.TimerHandle, Callable[[], None]]] = []
+        self.alarms: list[tuple[float, asyncio.TimerHandle, Callable[[], None]]] = []
         self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        return self.now
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(self.now + seconds, callback, (), self._loop)
-        self._alarms.append((self.now + seconds, handle, callback))
+        self.alarms.append((self.now + seconds, handle, callback))
         return handle
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._loop.create_task(coroutine, context=contextvars.copy_context())
 
     def pass_until(self, now: float) -> None:
-        self.now = now
-        due = [alarm for alarm in self._alarms if alarm[0] <= now]
-        self._alarms = [alarm for alarm in self._alarms if alarm[0] > now]
-        for _, handle, callback in due:
+        while due := [alarm for alarm in self.alarms if alarm[0] <= now]:
+            alarm = min(due, key=itemgetter(0))
+            self.alarms.remove(alarm)
+            self.now, handle, callback = alarm
             if not handle.cancelled():
                 callback()
+        self.now = now
 
 
 class Wire(asyncio.Transport):
@@ -156,6 +161,12 @@ async def test_slow_headers_of_a_second_request_are_a_408_too(peer: Peer) -> Non
 async def test_an_idle_connection_stays_open_for_a_load_balancer(peer: Peer) -> None:
     await peer.sends(HEALTH)
     assert peer.is_closed_at(KEEP_ALIVE_SECONDS)
+
+
+async def test_the_requests_of_a_connection_share_a_timer(peer: Peer) -> None:
+    for _ in range(100):
+        await peer.sends(SMALL)
+    assert len(peer.clock.alarms) == 1
 
 
 async def test_empty_lines_keep_nothing_open(peer: Peer) -> None:

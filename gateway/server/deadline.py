@@ -1,0 +1,57 @@
+"""When a client's next step is due. A loop's timer costs 2 µs, and nearly each would be cancelled:
+so the due time moves with each step, and the timer only when it would come too late.
+"""
+
+from asyncio import AbstractEventLoop
+from asyncio.events import TimerHandle
+from collections.abc import Callable
+
+
+class Deadline:
+    __slots__ = ("_due", "_late", "_looks_at", "_loop", "_timer")
+
+    def __init__(self, loop: AbstractEventLoop, late: Callable[[], None]) -> None:
+        """`late` is called when a due time has passed; then none is set."""
+        self._loop = loop
+        self._late = late
+        self._due: float | None = None
+        self._looks_at = 0.0
+        self._timer: TimerHandle | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self._due is not None
+
+    def set(self, seconds: float) -> None:
+        """From now on."""
+        self._due = due = self._loop.time() + seconds
+        if self._timer is not None:
+            if self._looks_at <= due:
+                return
+            self._timer.cancel()
+        self._look_at(due, seconds)
+
+    def clear(self) -> None:
+        self._due = None
+
+    def forget(self) -> None:
+        """Nothing will be due any more."""
+        self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at(self, due: float, seconds: float) -> None:
+        self._looks_at = due
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        left = self._due - self._loop.time()
+        if left > 0:
+            self._look_at(self._due, left)
+        else:
+            self._due = None
+            self._late()
