@@ -1,6 +1,7 @@
 """The record: what is appended to a topic and read from it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes | None]]  # A producer may write a null.
@@ -39,6 +40,30 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Headers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A `Record` that is built here: with other bytes, or not read by aiokafka's consumer."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def origin(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    def header(self, name: str) -> str | None:
+        """The last header of that name, as text."""
+        for found, value in reversed(self.headers):
+            if found == name:
+                return (value or b"").decode(errors="replace")
+        return None
 
 
 class NewRecord(NamedTuple):

@@ -21,12 +21,13 @@ from typer.testing import CliRunner, Result
 
 from ampgate import topics
 from ampgate.archive.archive import archive
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.cli import main as cli
 from ampgate.lab.simulators.app import simulator_app, simulator_server
 from ampgate.trace.trace import Search, Sought, trace
 from ampgate.trace.whereabouts import State
 from schemas.configuration.config import Config
+from schemas.records import Stored
 from tests.conftest import Broker
 
 DEADLINE_SECONDS = 60.0

@@ -13,10 +13,11 @@ from aiokafka.errors import NoError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.archive.batches import Answer, Stored, Wanted, search
+from ampgate.archive.batches import Answer, Wanted, search
 from ampgate.cli.configuration import client_arguments
 from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, TopicsError, admin_client, patiently
 from schemas.configuration.config import Kafka
+from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.

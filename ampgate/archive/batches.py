@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 
 from consumers.kafka.batches import records_of
-from schemas.records import Headers
+from schemas.records import Stored
 
 # The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,
 # leader epoch, magic, checksum, attributes, last offset delta, base and greatest timestamp, the
@@ -24,30 +24,6 @@ CODEC_MASK = 0x07
 TRANSACTION_MASK = 0x10
 CONTROL_MASK = 0x20
 ABORT = b"\x00\x00\x00\x00"  # The key of a marker: version 0, type 0.
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A record as Kafka has it: a `schemas.records.Record`."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-    @property
-    def origin(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-    def header(self, name: str) -> str | None:
-        """The last header of that name, as text."""
-        for found, value in reversed(self.headers):
-            if found == name:
-                return (value or b"").decode(errors="replace")
-        return None
 
 
 @dataclass(frozen=True, slots=True)

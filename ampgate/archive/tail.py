@@ -9,7 +9,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from ampgate.archive.archive import archive
-from ampgate.archive.batches import Stored
 from ampgate.cli.configuration import client_arguments
 from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import printable
@@ -17,7 +16,7 @@ from ampgate.topics import TopicsError
 from ampgate.trace.whereabouts import identity_of
 from consumers.kafka.fetch import Consumer
 from schemas.configuration.config import Kafka
-from schemas.records import source_of
+from schemas.records import Stored, source_of
 
 POLL_MS = 1000
 VALUE_CHARACTERS_MAX = 160

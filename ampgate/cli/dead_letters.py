@@ -9,7 +9,6 @@ import orjson
 import typer
 
 from ampgate.archive.archive import archive
-from ampgate.archive.batches import Stored
 from ampgate.cli.configuration import configuration
 from ampgate.cli.moments import write_moment
 from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
@@ -21,6 +20,7 @@ from ampgate.resend.parking import Run, replayed_times
 from ampgate.resend.writer import writer
 from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
+from schemas.records import Stored
 
 app = typer.Typer(help="What could not be delivered, and why.", no_args_is_help=True)
 

@@ -13,13 +13,14 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.archive.archive import Archive, Span
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.destinations.groups import Group, Groups, group_of
 from ampgate.topics import TopicsError
 from ampgate.trace.whereabouts import Progress
 from consumers.kafka.commit_notes import decoded
 from schemas.configuration.config import Config
 from schemas.letters import Origin
+from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
 

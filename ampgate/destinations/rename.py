@@ -15,13 +15,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.archive.archive import Archive
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.cli.configuration import client_arguments
 from ampgate.destinations.left_behind import Survey, addressed
 from ampgate.resend.parking import Outgoing
 from ampgate.topics import MAX_MESSAGE_BYTES
 from schemas.configuration.config import Config, Kafka
 from schemas.letters import writable
+from schemas.records import Stored
 from schemas.topics import Kind
 
 FLIGHT_MAX = 500  # Records on their way to Kafka before we wait for its acknowledgements.

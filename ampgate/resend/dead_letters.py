@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ampgate.archive.archive import Archive, Span, archive
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.cli.moments import write_moment
 from ampgate.resend.parking import EDGE, Outgoing, Run, letter_name, replayed_times
 from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
 from schemas.events import read_event, read_group_identification, read_identification
 from schemas.letters import TRUNCATED, LetterHeaders
+from schemas.records import Stored
 from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 

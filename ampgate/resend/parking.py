@@ -7,7 +7,6 @@ due.
 
 from dataclasses import dataclass, replace
 
-from ampgate.archive.batches import Stored
 from ampgate.cli.moments import write_moment
 from schemas.events import (
     event_key,
@@ -18,7 +17,7 @@ from schemas.events import (
     read_identification,
 )
 from schemas.letters import LetterHeaders, Origin, without_letter
-from schemas.records import Headers, RawRecord, TopicPartition
+from schemas.records import Headers, RawRecord, Stored, TopicPartition
 from schemas.strictness import Defect
 from schemas.truncation import as_reference
 

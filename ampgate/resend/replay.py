@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ampgate.archive.archive import Archive, Span
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
 from ampgate.resend.parking import Outgoing, Run
 from ampgate.resend.writer import Writer
@@ -20,6 +20,7 @@ from ampgate.trace.whereabouts import Progress, identity_of
 from consumers.delivery.destination import Destination, Encoded
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
+from schemas.records import Stored
 from schemas.topics import Kind
 from schemas.vendors.vendor import ConfiguredDestination
 

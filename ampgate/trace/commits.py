@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ampgate.archive.archive import Archive, Committed, Span
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.trace.whereabouts import Progress
 from consumers.delivery.destination import Destination
 from consumers.kafka.commit_notes import CommitNote, decoded
 from schemas.configuration.config import Config
-from schemas.records import TopicPartition
+from schemas.records import Stored, TopicPartition
 from schemas.topics import Kind
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from aiokafka.partitioner import murmur2
 
 from ampgate.archive.archive import Archive, Span, archive
-from ampgate.archive.batches import Stored, Wanted
+from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
 from ampgate.resend.parking import EDGE
 from ampgate.trace.commits import Commits, commits_of, held_ahead
@@ -23,6 +23,7 @@ from ampgate.trace.whereabouts import (
 from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
+from schemas.records import Stored
 from schemas.topics import Kind
 
 NEEDLES_MAX = 50  # Searching for more strings costs more than decoding all records.

@@ -15,13 +15,12 @@ from enum import StrEnum
 
 import msgspec
 
-from ampgate.archive.batches import Stored
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import insert_id_of
 from consumers.kafka.commit_notes import CommitNote
 from schemas.letters import LetterHeaders, timestamp, without_letter
-from schemas.records import Record
+from schemas.records import Record, Stored
 
 
 class State(StrEnum):

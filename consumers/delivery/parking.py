@@ -14,20 +14,7 @@ from typing import NamedTuple
 
 from consumers.delivery.clocks import until_here
 from schemas.letters import LetterHeaders, without_letter
-from schemas.records import Headers, Record
-
-
-@dataclass(frozen=True, slots=True)
-class Unparked:
-    """The original record, as it was before it was parked."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+from schemas.records import Record, Stored
 
 
 class Original(NamedTuple):
@@ -220,13 +207,13 @@ def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:
     return until_here(letter.not_before, parked_at, now)
 
 
-def unparked(record: Record) -> tuple[Unparked, LetterHeaders]:
+def unparked(record: Record) -> tuple[Stored, LetterHeaders]:
     """What was parked, and what its headers say."""
     letter = LetterHeaders.decoded(record.headers)
     origin = letter.origin
     accepted_at = letter.accepted_at
     return (
-        Unparked(
+        Stored(
             topic=origin.place.topic if origin else record.topic,
             partition=origin.place.partition if origin else record.partition,
             offset=origin.offset if origin else record.offset,

@@ -1,7 +1,6 @@
 """Reading parked records again."""
 
 import asyncio
-from dataclasses import dataclass
 
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
@@ -14,7 +13,7 @@ from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
-from schemas.records import Headers, Record, TopicPartition
+from schemas.records import Record, Stored, TopicPartition
 
 SKIP_MAX = 5000  # Offsets to read past instead of seeking.
 log = structlog.get_logger()
@@ -122,19 +121,6 @@ class Loader:
             self._troubles.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """A parked record with the bytes that its reference leaves out."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
 class Originals:
     """Reads the original records of references."""
 
@@ -152,7 +138,7 @@ class Originals:
         if original is None:
             return parked
         letter = [header for header in parked.headers if header[0] != TRUNCATED]
-        return Restored(
+        return Stored(
             parked.topic,
             parked.partition,
             parked.offset,

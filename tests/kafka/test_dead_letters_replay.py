@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ampgate.archive.archive import archive
-from ampgate.archive.batches import Stored
 from ampgate.cli.resending import say_refused
 from ampgate.resend import dead_letters
 from ampgate.resend.dead_letters import Fate, Filter, Plan
@@ -18,7 +17,7 @@ from ampgate.resend.writer import writer
 from ampgate.trace.trace import ByInsertId, Search, trace
 from ampgate.trace.whereabouts import State
 from consumers.kafka.letters import Letters
-from schemas.records import RawRecord
+from schemas.records import RawRecord, Stored
 from tests.eventually import seen
 from tests.kafka.letters import ACCEPTED, FAILED, NOW, NOW_MS, die, letter
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, received, set_faults

@@ -12,12 +12,11 @@ from structlog.testing import capture_logs
 from consumers.delivery.destination import Encoded
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Offsets
-from consumers.delivery.parking import Unparked
 from consumers.kafka.letters import Letters
 from consumers.kafka.loader import Loader
 from schemas.configuration.config import Kafka
 from schemas.letters import LetterHeaders, Origin
-from schemas.records import Headers, TopicPartition
+from schemas.records import Headers, Stored, TopicPartition
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World, event
@@ -49,7 +48,7 @@ def a_letter(
     headers: Headers = (("source", b"shop"),),
     not_before: float | None = None,
 ) -> Letter:
-    record = Unparked("t.events", 0, offset, 1_800_000_000_000, key, value, headers)
+    record = Stored("t.events", 0, offset, 1_800_000_000_000, key, value, headers)
     entry = Entry(record, Offsets(0), offset, Encoded(b"", "user"))
     return Letter(entry, "malformed_json", "so it says", 1_800_000_000.0, not_before)
 

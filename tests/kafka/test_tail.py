@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.archive.batches import Stored
 from ampgate.archive.tail import Filter, as_shown, in_words, tail
+from schemas.records import Stored
 from tests.operating import Message, Operation, event
 
 

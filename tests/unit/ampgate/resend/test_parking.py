@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.archive.batches import Stored
 from ampgate.resend.parking import OURS, Run, letter_name, replayed_times
 from consumers.delivery.parking import unparked
+from schemas.records import Stored
 
 RUN = Run("ampgate.parked", 1_767_225_600_000)
 ADDED = {

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from ampgate.archive.batches import Stored
 from ampgate.trace.whereabouts import Evidence, Progress, State, locate
 from consumers.destinations.aampe import AampeEvents
 from consumers.destinations.amplitude import AmplitudeEvents
 from consumers.kafka.commit_notes import decoded
+from schemas.records import Stored
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 
