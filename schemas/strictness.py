@@ -18,6 +18,10 @@ _parse: Final = simdjson.Parser().parse  # simdjson keeps the memory of its larg
 _STRING = re.compile(rb'"[^"]*+"')
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NEITHER: Final = bytes(set(range(256)) - set(b'"[]{}'))
+# Removing a level costs 1 to 3 ms for 1 MB of brackets. After these, at most a sixteenth of the
+# brackets begin a run, of which each costs 0.3 µs.
+_REMOVED_LEVELS: Final = 7
+_RUN = re.compile(rb"(\[++)\]*+")
 # Strings, and numbers that are below 1e308 by their length.
 _SURELY_IN_RANGE = re.compile(
     rb'(?:[^"0-9]++|"(?:[^"\\]++|\\.)*+"|[0-9]{1,8}+(?:\.[0-9]++)?+'
@@ -99,8 +103,21 @@ def _levels(value: bytes) -> int:
         value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Remove strings, then one level of nesting at a time.
     brackets = _STRING.sub(b"", value.translate(_BRACKETS, _NEITHER).replace(b'""', b""))
-    level = 0
-    while brackets and level <= LEVELS_MAX + 1:
+    if b"[" * (LEVELS_MAX + 2) in brackets:
+        return LEVELS_MAX + 2
+    levels = 0
+    while brackets and levels < _REMOVED_LEVELS:
         brackets = brackets.replace(b"[]", b"")
-        level += 1
-    return level
+        levels += 1
+    return levels + _deepest(brackets)
+
+
+def _deepest(brackets: bytes) -> int:
+    """How deep they are nested, told by runs of opening and of closing ones."""
+    depth = deepest = 0
+    for run in _RUN.finditer(brackets):
+        start, middle = run.span(1)
+        depth += middle - start
+        deepest = max(deepest, depth)
+        depth -= run.end() - middle
+    return deepest

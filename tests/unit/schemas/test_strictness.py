@@ -184,6 +184,22 @@ def test_levels_are_counted_as_a_parser_would(value: str, around: int) -> None:
     assert (defect is not None) == (levels(json.loads(text)) > LEVELS_MAX + 1)
 
 
+CONTAINERS = st.recursive(
+    st.just("[]"), lambda inner: st.lists(inner, max_size=3).map(lambda of: f"[{','.join(of)}]")
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(CONTAINERS, st.integers(0, 44)), min_size=1, max_size=4))
+def test_levels_of_brackets_alone_are_counted_as_a_parser_would(
+    several: list[tuple[str, int]],
+) -> None:
+    text = ",".join("[" * around + inner + "]" * around for inner, around in several)
+    tree = json.loads(f"[{text}]")
+
+    assert (strictness_defect(f"[{text}]".encode()) is not None) == (levels(tree) > LEVELS_MAX + 1)
+
+
 MEMBERS = st.sampled_from(
     ["user_id", "event_type", "time", "insert_id", "ip", "x", "\\u0075ser_id"]
 )
