@@ -234,6 +234,9 @@ def test_an_event_is_read_as_orjson_reads_it(
     assert found != Defect("not_json", "", "")
     if isinstance(found, EventFacts):
         for name in ("user_id", "event_type", "time", "insert_id", "ip"):
-            assert getattr(found, name) == tree.get(name, UNSET if name == "ip" else None)
+            value = getattr(found, name)
+            if isinstance(value, int):  # Over 64 bits orjson reads it as a double.
+                value = type(tree[name])(value)
+            assert value == tree.get(name, UNSET if name == "ip" else None)
     else:
         assert found.reason in {"missing_id", "missing_event_type", "invalid_type", "not_an_object"}
