@@ -9,7 +9,7 @@ from consumers.delivery.snapshot import Snapshot
 from consumers.delivery.stock import RECORD_BYTES
 from tests.simulation.subjects import Wire
 
-BODY_BYTES_MAX = 10_000  # Of what the worlds write.
+BODY_BYTES_MAX = 15_000  # Of what the worlds write.
 
 
 def check_whereabouts(

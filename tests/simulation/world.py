@@ -26,6 +26,7 @@ FAULTY_STEPS = 400
 HEALTHY_SECONDS = 4 * 3600.0
 HEALTHY_STEPS = 40_000
 TIMEOUT_SECONDS = 30.0
+PROXY_BYTES = 11_000  # Of a smaller record no 413 is believed (answers.LARGE_BYTES).
 LARGE_EVERY = 5  # Of so many records one is too large to be parked as it is.
 CHECK_EVERY = 5  # A broken count stays broken: looking each time would find nothing more.
 
@@ -55,7 +56,7 @@ class World:
         self.ids = count()
         self.checked = dict.fromkeys(self.log.places, 0)
         self.population = self._population()
-        proxy = 3_000 if self.population.is_huge_refused else None
+        proxy = PROXY_BYTES if self.population.is_huge_refused else None
         known = self.origins, self.dead, self.lost
         self.far_end = FarEnd(self.subject, random, self.faults, *known, proxy)
         self.far_end.is_lying = random.random() < 0.2
