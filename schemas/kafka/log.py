@@ -20,7 +20,6 @@ from schemas.kafka.partitioner import positive_hash
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
 from schemas.records import NewRecord, TopicPartition
 
-KNOWN_KEYS_MAX = 50_000
 PARTITIONS_FRESH_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
@@ -60,7 +59,6 @@ class Log:
         )
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._partitions: dict[str, tuple[float, int]] = {}
-        self._hashes: dict[bytes, int] = {}
         self._round = itertools.count()
 
     async def start(self) -> None:
@@ -103,13 +101,8 @@ class Log:
         for partition, share in self._by_partition(records, count).items():
             lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
             waits |= lane.add(share, now_ms)
-        # Shielded: a cancelled request must not cancel a batch that others share.
-        if len(waits) == 1:
-            await asyncio.shield(waits.pop())
-        elif waits:
-            await asyncio.wait(waits)
-            for stored in waits:
-                stored.result()
+        if waits:
+            await _all_done(waits)
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, with any bytes, in its key's partition."""
@@ -189,11 +182,8 @@ class Log:
         if len(records) == 1:
             return {self._partition(records[0].key, count): records}
         shares: dict[int, list[NewRecord]] = {}
-        hashes = self._hashes
         for record in records:
-            key = record.key
-            hashed = None if key is None else hashes.get(key)
-            partition = self._partition(key, count) if hashed is None else hashed % count
+            partition = self._partition(record.key, count)
             share = shares.get(partition)
             if share is None:
                 shares[partition] = [record]
@@ -204,12 +194,7 @@ class Log:
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is None:
             return next(self._round) % count
-        hashed = self._hashes.get(key)
-        if hashed is None:
-            if len(self._hashes) >= KNOWN_KEYS_MAX:
-                self._hashes.clear()
-            hashed = self._hashes[key] = positive_hash(key)
-        return hashed % count
+        return positive_hash(key) % count
 
     async def partitions(self, topic: str) -> int:
         """How many the topic has; `NotStored` if that cannot be learned."""
@@ -229,3 +214,25 @@ class Log:
     def _failed(self, topic: str, why: str) -> NotStored:
         self.outage.failed(TopicPartition(topic, -1), why)
         return NotStored(f"{topic}: {why}")
+
+
+async def _all_done(futures: "Collection[asyncio.Future[None]]") -> None:
+    """Wait for all, then raise what one of them failed with, if one did.
+
+    They are shared: a request that is cancelled must not cancel them. `asyncio.wait` is the same
+    for twice the time, and so is `asyncio.shield` for one of them.
+    """
+    done = asyncio.get_running_loop().create_future()
+    left = len(futures)
+
+    def one_is_done(_: "asyncio.Future[None]") -> None:
+        nonlocal left
+        left -= 1
+        if not left and not done.done():
+            done.set_result(None)
+
+    for future in futures:
+        future.add_done_callback(one_is_done)
+    await done
+    for future in futures:
+        future.result()
