@@ -1,47 +1,21 @@
-"""The dialects: the client protocols of the edge, and their paths."""
+"""The dialects: the client protocols of the edge, and their paths.
+
+A dialect is a name in the configuration's `Dialect`, and the module of that name here: it has the
+paths and their endpoints.
+"""
 
 import re
 from collections.abc import Mapping
+from importlib import import_module
+from typing import get_args
 
-from gateway.dialects.aampe import Aampe
-from gateway.dialects.amplemarket import Amplemarket
-from gateway.dialects.amplitude import HttpApi
-from gateway.dialects.amplitude_forms import Identify
-from gateway.dialects.amplitude_legacy import LegacyUpload
-from gateway.dialects.native import Native
-from gateway.dialects.segment import Segment
 from gateway.dialects.shapes import Endpoint
-from schemas.topics import Kind
-
-# analytics.js shortens the calls (segment.md#api).
-_SEGMENT_CALLS = {
-    "track": ("track", "t"),
-    "identify": ("identify", "i"),
-    "group": ("group", "g"),
-    "page": ("page", "p"),
-    "screen": ("screen", "s"),
-    "alias": ("alias", "a"),
-    "batch": ("batch", "b", "import"),
-}
-_SEGMENT = {
-    f"/segment/v1/{name}": Segment(call) for call, names in _SEGMENT_CALLS.items() for name in names
-}
+from schemas.configuration.config import Dialect
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/events": Native(Kind.EVENT),
-    "/v1/user-properties": Native(Kind.USER_PROPERTIES),
-    "/v1/group-properties": Native(Kind.GROUP_PROPERTIES),
-    "/2/httpapi": HttpApi(),
-    "/batch": HttpApi(),
-    "/identify": Identify(Kind.USER_PROPERTIES),
-    "/groupidentify": Identify(Kind.GROUP_PROPERTIES),
-    "/": LegacyUpload(),
-    **_SEGMENT,
-    "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
-    "/v1/batch": Segment("batch"),  # Segment's Node SDK ignores the path of its `host`.
-    "/aampe/v1/events": Aampe(Kind.EVENT),
-    "/aampe/v1/properties": Aampe(Kind.USER_PROPERTIES),
-    "/webhooks/amplemarket/{key}": Amplemarket(),
+    path: endpoint
+    for dialect in get_args(Dialect)
+    for path, endpoint in import_module(f"gateway.dialects.{dialect}").ENDPOINTS.items()
 }
 
 

@@ -1,7 +1,7 @@
 """Aampe's ingestion API (aampe.md#events): one object a request, stored or refused as a whole."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import orjson
@@ -16,10 +16,10 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Request,
-    over_rate,
     split_json,
 )
 from gateway.dialects.trees import make_room_for_members, tree_of
@@ -40,7 +40,7 @@ _ORIGINS = {"user_id": "contact_id", "event_type": "event_name", "event_properti
 Detail = dict[str, object]
 
 
-class Aampe:
+class Aampe(Endpoint):
     """`/v1/events` and `/v1/properties`, after Aampe's own prefix."""
 
     dialect = "aampe"
@@ -101,12 +101,6 @@ class Aampe:
 
     def failure(self, status: int, message: str) -> Answer:
         return Answer(status, orjson.dumps({"detail": message}))
-
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
-
-    def silenced(self, indexes: Sequence[int]) -> None:
-        return None
 
 
 class Fields:
@@ -217,3 +211,9 @@ def _invalid(details: list[Detail]) -> RefusedError:
 
 def _refusal(status: int, details: list[Detail]) -> Answer:
     return Answer(status, orjson.dumps({"detail": details}))
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "/aampe/v1/events": Aampe(Kind.EVENT),
+    "/aampe/v1/properties": Aampe(Kind.USER_PROPERTIES),
+}

@@ -4,7 +4,7 @@ A webhook has no kind, no signature and no number. So its shape decides its kind
 path is the only secret, and the `insert_id` is made of its ids and dates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -18,11 +18,11 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Request,
     failure,
-    over_rate,
     split_json,
 )
 from gateway.dialects.trees import make_room_for_members, tree_of
@@ -53,7 +53,7 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
 
 
-class Amplemarket:
+class Amplemarket(Endpoint):
     """`/webhooks/amplemarket/{write key}`."""
 
     dialect = "webhooks"
@@ -88,15 +88,6 @@ class Amplemarket:
 
     def unknown_key(self, key: str) -> Answer:
         return failure(401, "no source has this write key")
-
-    def failure(self, status: int, message: str) -> Answer:
-        return failure(status, message)
-
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
-
-    def silenced(self, indexes: Sequence[int]) -> None:
-        return None
 
 
 def event_of(value: bytes, context: Context) -> bytes | Defect:

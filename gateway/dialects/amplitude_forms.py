@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from gateway.dialects.amplitude import min_id_length, plain, short_ids
+from gateway.dialects.amplitude_http import min_id_length, plain, short_ids
 from gateway.dialects.arrays import elements
 from gateway.dialects.percent import unquoted
 from gateway.dialects.records import read_facts, record_of
@@ -20,11 +20,11 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Request,
     failure,
-    over_rate,
     split_json,
 )
 from schemas.events import ABSENT
@@ -51,7 +51,7 @@ class _Members(msgspec.Struct, gc=False):
 _members = msgspec.json.Decoder(_Members)
 
 
-class Identify:
+class Identify(Endpoint):
     dialect = "amplitude"
     methods = POST | {"GET"}
 
@@ -96,12 +96,6 @@ class Identify:
 
     def unknown_key(self, key: str) -> Answer:
         return plain(400, "invalid_api_key")
-
-    def failure(self, status: int, message: str) -> Answer:
-        return failure(status, message)
-
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
 
     def silenced(self, indexes: Sequence[int]) -> Answer:
         """All or nothing of a request is stored, as at Amplitude."""

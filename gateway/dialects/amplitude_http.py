@@ -20,6 +20,7 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Request,
@@ -68,7 +69,7 @@ _key = msgspec.json.Decoder(_Key)
 _FIRST_KEY = re.compile(rb'\s*\{\s*"api_key"\s*:\s*"([\x20!#-\[\]-\x7e]{1,200})"')
 
 
-class HttpApi:
+class HttpApi(Endpoint):
     """`/2/httpapi` and `/batch`."""
 
     dialect = "amplitude"
@@ -130,9 +131,6 @@ class HttpApi:
 
     def unknown_key(self, key: str) -> Answer:
         return failure(400, f"Invalid API key: {shown(key)}")
-
-    def failure(self, status: int, message: str) -> Answer:
-        return failure(status, message)
 
     def throttled(self, count: int, rate: float) -> Answer:
         """The SDKs wait 30 s for the events that are named, and then send them again

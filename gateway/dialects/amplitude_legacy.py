@@ -6,14 +6,14 @@ A form to the host's root: `client` is the key, `e` the events as JSON. These SD
 dead letters, and the answer is `success`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.amplitude import plain
 from gateway.dialects.amplitude_forms import fields_of, key_in, key_sent, query_fields
+from gateway.dialects.amplitude_http import plain
 from gateway.dialects.arrays import elements
 from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
@@ -21,11 +21,10 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Request,
-    failure,
-    over_rate,
 )
 from gateway.dialects.trees import make_room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
@@ -44,7 +43,7 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
 
 
-class LegacyUpload:
+class LegacyUpload(Endpoint):
     dialect = "amplitude"
     kind = Kind.EVENT
     methods = POST
@@ -79,15 +78,6 @@ class LegacyUpload:
 
     def unknown_key(self, key: str) -> Answer:
         return plain(400, "invalid_api_key")
-
-    def failure(self, status: int, message: str) -> Answer:
-        return failure(status, message)
-
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
-
-    def silenced(self, indexes: Sequence[int]) -> None:
-        return None
 
 
 class Read(NamedTuple):

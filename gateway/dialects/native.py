@@ -1,6 +1,6 @@
 """Our own protocol: Bearer key; an object, an array, an envelope or NDJSON; a per-record answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,12 +18,12 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Rejection,
     Request,
     failure,
-    over_rate,
     parse_json,
     shown,
     split_json,
@@ -54,7 +54,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _record = msgspec.json.Decoder(_Record)
 
 
-class Native:
+class Native(Endpoint):
     dialect = "native"
     methods = POST
 
@@ -111,15 +111,6 @@ class Native:
 
     def unknown_key(self, key: str) -> Answer:
         return failure(401, "no source has this write key")
-
-    def failure(self, status: int, message: str) -> Answer:
-        return failure(status, message)
-
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
-
-    def silenced(self, indexes: Sequence[int]) -> None:
-        return None
 
     def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
         if content_type != JSON and (b"ndjson" in content_type or b"jsonl" in content_type):
@@ -183,3 +174,10 @@ def _looks_like_lines(text: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "/v1/events": Native(Kind.EVENT),
+    "/v1/user-properties": Native(Kind.USER_PROPERTIES),
+    "/v1/group-properties": Native(Kind.GROUP_PROPERTIES),
+}

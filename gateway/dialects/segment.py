@@ -3,7 +3,7 @@
 Unusable calls become dead letters. RudderStack's SDKs speak the same protocol.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -24,11 +24,11 @@ from gateway.dialects.shapes import (
     Answer,
     Batch,
     Context,
+    Endpoint,
     Opened,
     RefusedError,
     Rejection,
     Request,
-    over_rate,
     split_json,
     too_many,
 )
@@ -63,7 +63,7 @@ class _Outer(Struct, gc=False, rename="camel"):
 _outer = msgspec.json.Decoder(_Outer)
 
 
-class Segment:
+class Segment(Endpoint):
     """One call a request (`call` names it), or a batch of them."""
 
     dialect = "segment"
@@ -165,12 +165,6 @@ class Segment:
         code = CODES.get(status, "error")
         return Answer(status, orjson.dumps({"success": False, "code": code, "message": message}))
 
-    def throttled(self, count: int, rate: float) -> Answer:
-        return over_rate(self)
-
-    def silenced(self, indexes: Sequence[int]) -> None:
-        return None
-
 
 def _shared(raw: Raw) -> object:
     return strictness_defect(bytes(raw)) or decoded(raw)
@@ -191,3 +185,20 @@ def _with_opt_out(context: Context, call: Call) -> Context:
     if found is None:
         return context
     return context._replace(headers=[*context.headers, (OPTED_OUT, found)])
+
+
+# analytics.js shortens the calls (segment.md#api).
+_CALLS = {
+    "track": ("track", "t"),
+    "identify": ("identify", "i"),
+    "group": ("group", "g"),
+    "page": ("page", "p"),
+    "screen": ("screen", "s"),
+    "alias": ("alias", "a"),
+    "batch": ("batch", "b", "import"),
+}
+ENDPOINTS: Mapping[str, Endpoint] = {
+    **{f"/segment/v1/{name}": Segment(call) for call, names in _CALLS.items() for name in names},
+    "/segment/beacon/v1/batch": Segment("batch"),  # RudderStack's, at a page's end.
+    "/v1/batch": Segment("batch"),  # Segment's Node SDK ignores the path of its `host`.
+}

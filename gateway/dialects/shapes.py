@@ -87,14 +87,12 @@ class Batch:
 
 
 class Endpoint(Protocol):
-    """One path of a dialect."""
+    """One path of a dialect; what most dialects answer alike has a default."""
 
-    @property
-    def dialect(self) -> str: ...
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def methods(self) -> frozenset[str]: ...
+    dialect: str
+    kind: Kind
+    methods: frozenset[str]
+
     def seen_key(self, request: Request) -> str | None:
         """The write key, from the path, the query or a header, before the body is read."""
 
@@ -105,22 +103,22 @@ class Endpoint(Protocol):
     def read(self, opened: Opened, context: Context) -> Batch: ...
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...
     def unknown_key(self, key: str) -> Answer: ...
-    def failure(self, status: int, message: str) -> Answer: ...
+    def failure(self, status: int, message: str) -> Answer:
+        return failure(status, message)
+
     def throttled(self, count: int, rate: float) -> Answer:
         """The answer for records of a source that is over its rate."""
+        return self.failure(429, "over the source's events_per_second")
 
     def silenced(self, indexes: Sequence[int]) -> Answer | None:
         """The answer if records of suppressed users came; None if the others are stored."""
+        return None
 
 
 def shown(text: str) -> str:
     """A value from the request to quote in an answer: at most 64 bytes."""
     cut = text.encode("utf-8", "replace")
     return text if len(cut) <= SHOWN_BYTES_MAX else cut[:SHOWN_BYTES_MAX].decode("utf-8", "ignore")
-
-
-def over_rate(endpoint: Endpoint) -> Answer:
-    return endpoint.failure(429, "over the source's events_per_second")
 
 
 def failure(status: int, message: str) -> Answer:

@@ -3,16 +3,12 @@
 `python -m gateway.openapi` writes it to `schemas/generated/`; a test fails when it drifts.
 """
 
-from typing import Any
-
 import msgspec
 
 from gateway.dialects import ENDPOINTS
-from gateway.openapi import answers, requests
-from gateway.openapi.paths import operation
+from gateway.openapi.paths import PARTS, operation
+from gateway.openapi.shapes import Refusal, Tree
 from schemas.documents import MODELS, RULES
-
-Tree = dict[str, Any]
 
 DESCRIPTION = """\
 Success is answered only after Kafka has the records.
@@ -46,7 +42,8 @@ def ingest_paths() -> Tree:
 
 
 def _schemas() -> Tree:
-    models = [*MODELS.values(), *requests.MODELS, *answers.MODELS]
+    of_dialects = [model for part in PARTS.values() for model in part.MODELS]
+    models = [*MODELS.values(), Refusal, *of_dialects]
     _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
     for kind, model in MODELS.items():
         schemas[model.__name__] |= RULES[kind]

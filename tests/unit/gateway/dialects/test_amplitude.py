@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.dialects import ENDPOINTS
-from gateway.dialects.amplitude import HttpApi
 from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_http import HttpApi
 from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
 from schemas.topics import Kind
 from tests.unit.gateway.calls import ROOM
