@@ -40,7 +40,7 @@ class AmplitudeDestination(ConfiguredDestination):
 VENDOR = Vendor(
     title="Amplitude",
     configuration=AmplitudeDestination,
-    destinations="consumers.destinations.amplitude:destinations",
+    destinations="consumers.destinations.amplitude.events:destinations",
     probe=(),  # No events: 200, or a 400 about `events` only (amplitude.md#bad-request).
     key_refusals=frozenset({"invalid_api_key", "status_401", "status_403"}),
     key_fix=REGIONAL_KEY_FIX,

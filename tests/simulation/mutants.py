@@ -193,7 +193,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "sums are lost in a merge",
-        "destinations.property_merge",
+        "destinations.amplitude.property_merge",
         "    total = terms[0] + terms[1]",
         "    total = terms[1]",
         "identify",
@@ -226,13 +226,13 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "a sign-in page counts as Amplitude's success",
-        "destinations.amplitude_answers",
+        "destinations.amplitude.answers",
         "            return code == 200\n    return False",
         "            return code == 200\n    return True",
     ),
     Mutant(
         "a failure in the body counts as Amplitude's success",
-        "destinations.amplitude_answers",
+        "destinations.amplitude.answers",
         "            return code == 200\n",
         "            return True\n",
     ),

@@ -17,12 +17,12 @@ from ampgate.lab.simulators.model import Model
 from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
 from consumers.delivery.destination import Destination
 from consumers.destinations.aampe import AampeEvents, AampeProperties
-from consumers.destinations.amplitude import (
+from consumers.destinations.amplitude.events import (
     AmplitudeEvents,
     AmplitudeGroupIdentifyAsEvents,
     AmplitudeIdentifyAsEvents,
 )
-from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
+from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 

@@ -20,8 +20,8 @@ from consumers.delivery.destination import (
     Response,
 )
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
-from consumers.destinations.amplitude_answers import blame, is_success, too_large
-from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
+from consumers.destinations.amplitude.answers import blame, is_success, too_large
+from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.answers import by_status, not_the_destination
 from consumers.destinations.records import completed, read_record
 from schemas.events import (

@@ -10,17 +10,17 @@ from urllib.parse import quote_plus
 
 from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
 from consumers.delivery.outcomes import Delivered, Hold, Pause, Reject, Skip, Split, Verdict
-from consumers.destinations.amplitude_answers import (
+from consumers.destinations.amplitude.answers import (
     THROTTLED_SECONDS,
     is_own,
     is_success,
     too_large,
 )
-from consumers.destinations.answers import by_status, not_the_destination, text_of
-from consumers.destinations.property_merge import (
+from consumers.destinations.amplitude.property_merge import (
     merged_group_identification,
     merged_identification,
 )
+from consumers.destinations.answers import by_status, not_the_destination, text_of
 from consumers.destinations.records import read_record
 from schemas.events import (
     group_key,

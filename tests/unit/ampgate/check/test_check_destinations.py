@@ -12,7 +12,7 @@ from ampgate.check.destinations import (
 )
 from consumers.delivery.destination import Encoded, Response, Unreachable
 from consumers.destinations.aampe import AampeEvents
-from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.vendors import aampe, amplitude
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination

@@ -7,7 +7,7 @@ import pytest
 
 from ampgate.trace.whereabouts import Evidence, Progress, State, locate
 from consumers.destinations.aampe import AampeEvents
-from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.kafka.commit_notes import decoded
 from schemas.records import Stored
 from schemas.vendors.aampe import AampeDestination

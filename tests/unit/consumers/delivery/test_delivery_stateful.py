@@ -12,7 +12,7 @@ from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable
 from consumers.delivery.lanes import Batch, Entry, Letter
 from consumers.delivery.outcomes import Delivered
-from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.records import TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.invariants import check_whereabouts

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
-from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.records import TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept

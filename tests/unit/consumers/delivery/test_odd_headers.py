@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
 from consumers.delivery.parking import unparked
-from consumers.destinations.amplitude import AmplitudeEvents
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.letters import LetterHeaders
 from schemas.records import Headers, source_of
 from schemas.vendors.amplitude import AmplitudeDestination

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered as Done
 from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend, Retry, Split
-from consumers.destinations.amplitude import AmplitudeEvents
-from consumers.destinations.amplitude_forms import AmplitudeGroupIdentify, AmplitudeIdentify
+from consumers.destinations.amplitude.events import AmplitudeEvents
+from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.destinations.property_merge import (
+from consumers.destinations.amplitude.property_merge import (
     MERGED_MAX_BYTES,
     PROPERTIES_MAX,
     merged_group_identification,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
-from consumers.destinations.property_merge import (
+from consumers.destinations.amplitude.property_merge import (
     merged_group_identification,
     merged_identification,
 )

@@ -1,0 +1,1 @@
+"""Amplitude: events through `/batch`, updates of properties as events or through forms."""
