@@ -18,12 +18,12 @@ _ONE_MORE = f"$[{RECORDS_MAX}]"
 
 def elements(array: bytes, endpoint: Endpoint) -> list[bytes]:
     """Its elements, if a request may have so many; msgspec's errors if it is not an array."""
-    if _has_too_many(array):
+    if has_too_many(array):
         raise RefusedError(too_many(endpoint))
     return [bytes(raw) for raw in split_json(_array, array)]
 
 
-def _has_too_many(array: bytes) -> bool:
+def has_too_many(array: bytes) -> bool:
     """Whether there are too many, without decoding them; False for anything but an array."""
     if len(array) <= SURELY_FEW_BYTES or array.count(b",") < RECORDS_MAX:
         return False

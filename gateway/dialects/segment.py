@@ -20,7 +20,6 @@ from gateway.dialects.segment_integrations import only_ours, opted_out_of
 from gateway.dialects.segment_mapping import events_of
 from gateway.dialects.shapes import (
     POST,
-    RECORDS_MAX,
     Answer,
     Batch,
     Context,
@@ -30,7 +29,6 @@ from gateway.dialects.shapes import (
     Rejection,
     Request,
     split_json,
-    too_many,
 )
 from schemas.events import ABSENT, read_event
 from schemas.opt_outs import OPTED_OUT
@@ -102,7 +100,10 @@ class Segment(Endpoint):
         given = {name: _shared(raw) for name, raw in parts.items() if raw is not ABSENT}
         # Each call reads these, so only the members in use are kept.
         if isinstance(context := given.get("context"), dict):
-            given["context"] = {name: context[name] for name in CONTEXT if name in context}
+            read = {name: context[name] for name in CONTEXT if name in context}
+            if isinstance(traits := read.get("traits"), dict):
+                read["traits"] = Raw(msgspec.json.encode(traits))
+            given["context"] = read
         if isinstance(integrations := given.get("integrations"), dict):
             given["integrations"] = only_ours(integrations)
         return Opened(elements(bytes(outer.batch), self), shared=given)
@@ -122,6 +123,7 @@ class Segment(Endpoint):
         kind = None if self.call == "batch" else self.call
         # Each call reads them again, whether a record or a rejection comes of it.
         shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
+        context.room.multiply(records=0, copied=shared_bytes * len(opened.values))
         for index, value in enumerate(opened.values):
             context.room.fill(shared_bytes)
             call = defect or read_call(value, shared, context.now_ms, kind)
@@ -138,7 +140,7 @@ class Segment(Endpoint):
     ) -> Defect | None:
         """All events of a call, or none; so many bytes of the first have their room already."""
         whence, stored = _with_opt_out(context, call), len(batch.records)
-        for event in events_of(call):
+        for event in events_of(call, context.room):
             if isinstance(event, Defect):
                 return event
             facts = read_event(event)
@@ -150,8 +152,6 @@ class Segment(Endpoint):
             filled = 0
             batch.records.append(record)
             batch.receipts.append((index, insert_id))
-            if len(batch.records) > RECORDS_MAX:
-                raise RefusedError(too_many(self))
         return None
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

@@ -238,6 +238,8 @@ def _with_shared(own: Raw, shared: object) -> object:
 
 def _traits_in(context: Mapping[str, object]) -> Raw:
     traits = context.get("traits")
+    if isinstance(traits, Raw):  # A batch's, encoded once for all its calls.
+        return _filled(traits)
     return Raw(msgspec.json.encode(traits)) if isinstance(traits, dict) and traits else ABSENT
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.arrays import has_too_many
 from gateway.dialects.segment_call import Call, is_object, plain
 from gateway.dialects.segment_fields import Members, amount, text
+from gateway.dialects.shapes import RECORDS_MAX, Room
 from schemas.events import ABSENT
 from schemas.splicing import with_members
 from schemas.strictness import Defect
@@ -20,18 +22,18 @@ _array = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.encode
 
 
-def events_of(call: Call) -> Iterator[bytes | Defect]:
+def events_of(call: Call, room: Room) -> Iterator[bytes | Defect]:
     """An iterator: each event is stored before the next one is built."""
     match call.kind:
         case "track":
-            yield from _track(call)
+            yield from _track(call, room)
         case "page" | "screen":
             yield _view(call)
         case "identify":
             event = _event(call, "$identify")
             yield _encode(event | _operations(_with_touches(call), call))
         case "group":
-            yield from _group(call)
+            yield from _group(call, room)
         case "alias":
             words = "Amplitude joins users by its own rules; an alias changes nothing there"
             yield Defect("alias_not_supported", "type", words)
@@ -47,7 +49,7 @@ def _event(call: Call, event_type: str, nth: int = 0) -> Members:
     return event
 
 
-def _track(call: Call) -> Iterator[bytes | Defect]:
+def _track(call: Call, room: Room) -> Iterator[bytes | Defect]:
     if not isinstance(call.event, str):
         yield Defect("missing_event_type", "event", "a track call needs an event")
         return
@@ -58,16 +60,20 @@ def _track(call: Call) -> Iterator[bytes | Defect]:
         yield _encode(event)
         return
     yield _encode(event | _revenue(call))
-    yield from _purchases(call)
+    yield from _purchases(call, room)
 
 
-def _purchases(call: Call) -> Iterator[bytes]:
+def _purchases(call: Call, room: Room) -> Iterator[bytes]:
     raw = call.read_properties().products
     if raw is ABSENT or bytes(memoryview(raw)[:1]) != b"[":
         return
+    if has_too_many(bytes(raw)):
+        room.multiply(records=RECORDS_MAX, copied=0)
+    products = list(filter(is_object, _array.decode(raw)))
     common = _encode({"event_type": "Product Purchased", **call.common})
+    room.multiply(records=len(products), copied=len(products) * len(common))
     message_id = None if call.message_id is None else _encode(call.message_id)[:-1]
-    for nth, product in enumerate(filter(is_object, _array.decode(raw)), start=1):
+    for nth, product in enumerate(products, start=1):
         members = b'"event_properties":%b' % bytes(product)
         if message_id is not None:
             members = b'"insert_id":%b-%d",%b' % (message_id, nth, members)
@@ -88,7 +94,7 @@ def _view(call: Call) -> bytes:
     return _encode(event)
 
 
-def _group(call: Call) -> Iterator[bytes | Defect]:
+def _group(call: Call, room: Room) -> Iterator[bytes | Defect]:
     group = call.group_id
     if group is None:
         yield Defect("missing_group", "groupId", "a group call needs a groupId")
@@ -100,6 +106,7 @@ def _group(call: Call) -> Iterator[bytes | Defect]:
     if "user_id" not in identified and "device_id" not in identified:
         yield _encode(_event(call, "$groupidentify") | groups | properties)
         return
+    room.multiply(records=1, copied=0)
     yield _encode(identified | {"user_properties": {"$set": {GROUP_TYPE: group}}})
     yield _encode(_event(call, "$groupidentify", 1) | groups | properties)
 

@@ -18,6 +18,7 @@ POST = frozenset({"POST"})
 SHOWN_BYTES_MAX = 64
 LISTED_MAX = 1_000  # Errors that an answer lists; others are counted.
 RECORDS_MAX = 100_000  # Records of one request: each takes at least 30 times its text in memory.
+RECORD_BYTES = 400  # Memory of a record or a rejection besides its text.
 _Shape = TypeVar("_Shape")
 
 
@@ -56,6 +57,11 @@ class Room(Protocol):
 
     def fill(self, size: int) -> None:
         """Count so many bytes of a record; the exception is the request's answer if it is full."""
+
+    def multiply(self, *, records: int, copied: int) -> None:
+        """So many records more come of a value than itself, and so many bytes of others are copied
+        into records; the same exception, before they are built.
+        """
 
     def lend(self, size: int) -> AbstractContextManager[None]:
         """So many bytes for a while, or the same exception."""

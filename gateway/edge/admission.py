@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.dialects.shapes import RECORD_BYTES
+
 NO_ROOM = "too much is on its way to Kafka, retry later"
 TOO_MANY_BYTES = "the records become too many bytes"
+TOO_MANY_RECORDS = "the request becomes too many records"
 
 
 @dataclass(slots=True)
@@ -38,11 +41,12 @@ class Share:
     and is given back at the end.
     """
 
-    __slots__ = ("_budget", "_free", "_more", "size")
+    __slots__ = ("_budget", "_copied", "_free", "_more", "_records", "records_max", "size")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._free = self._more = 0
+        self._free = self._more = self._records = self._copied = 0
+        self.records_max: int | None = None  # Of a compressed body.
         self.size = 0
 
     def has_room(self, size: int) -> bool:
@@ -62,10 +66,15 @@ class Share:
         self._budget.used += size
         self.size += size
 
-    def let_become(self, most: int, *, free: int) -> None:
-        """Limit the records to `most` bytes; those of the body are counted already."""
+    def let_become(self, most: int, *, free: int, records: int, copied: int) -> None:
+        """Limit the records to `most` bytes; those of the body are counted already.
+
+        Beyond the values of the body, so many `records` and `copied` bytes may come of it.
+        """
         self._free = free
         self._more = most - free
+        self._records = records
+        self._copied = copied
 
     def fill(self, size: int) -> None:
         """Count so many bytes of a record."""
@@ -77,6 +86,17 @@ class Share:
         if self._more < 0:
             raise OutOfRoomError(413, TOO_MANY_BYTES)
         if not self.take(over):
+            raise OutOfRoomError(503, NO_ROOM)
+
+    def multiply(self, *, records: int, copied: int) -> None:
+        """Count what comes of a value beyond itself, before it is built."""
+        self._records -= records
+        self._copied -= copied
+        if self._records < 0:
+            raise OutOfRoomError(413, TOO_MANY_RECORDS)
+        if self._copied < 0:
+            raise OutOfRoomError(413, TOO_MANY_BYTES)
+        if not self.take(records * RECORD_BYTES):
             raise OutOfRoomError(503, NO_ROOM)
 
     @contextmanager

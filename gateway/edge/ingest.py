@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import (
+    RECORD_BYTES,
     RECORDS_MAX,
     Answer,
     Context,
@@ -35,10 +36,10 @@ Scope = Mapping[str, Any]
 
 SMALL_ANSWER_BYTES = 65_536  # The most that a connection buffers of an answer.
 BUILT_TIMES_MAX = 2  # Records can be as large as the largest body.
-# Memory of a record or a rejection besides its text: objects, and fields that are filled in. For a
-# few it is less than a connection's own.
-RECORD_BYTES = 400
-FEW_RECORDS = 20
+# What is copied from one part of a body into many records: so many times the body, or 1 MB.
+COPIED_TIMES_MAX = 10
+COPIED_BYTES_MIN = 1_000_000
+FEW_RECORDS = 20  # They take less memory than a connection itself.
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55 bytes; every record of a request carries it.
 
 log = structlog.get_logger()
@@ -170,7 +171,7 @@ class Ingest:
                 return self._unknown_key(endpoint, key, scope, outcome)
         opened = endpoint.open(request)
         count = len(opened.values)
-        refusal = _over_limit(endpoint, sender, count, len(request.body))
+        refusal = _over_limit(endpoint, sender, share, count, len(request.body))
         if refusal is not None:
             return refusal
         if sender.bucket is not None:
@@ -180,15 +181,12 @@ class Ingest:
         reserved = count * RECORD_BYTES if count > FEW_RECORDS else 0
         if reserved and not share.take(reserved):
             return endpoint.failure(503, NO_ROOM)
-        context = self._context(sender, request, scope, share)
+        context = self._context(sender, request, scope, share, count)
         batch = endpoint.read(opened, context)
         del opened  # The body is not needed any more.
-        if (more := len(batch.records) + len(batch.rejected) - count) > 0:
-            refusal = _over_limit(endpoint, sender, count + more, len(request.body))
-            if refusal is not None:
-                return refusal
-            if sender.bucket is not None:
-                sender.bucket.owe(more)
+        if sender.bucket is not None:
+            more = len(batch.records) + len(batch.rejected) - count
+            sender.bucket.owe(max(0, more))
         if self._suppressed:
             batch = without_suppressed(batch, self._suppressed)
             if batch.rejected:
@@ -206,8 +204,16 @@ class Ingest:
             return endpoint.failure(429, "too many wrong keys from this address")
         return endpoint.unknown_key(key)
 
-    def _context(self, sender: Sender, request: Request, scope: Scope, share: Share) -> Context:
-        share.let_become(BUILT_TIMES_MAX * self._edge.max_body_bytes, free=len(request.body))
+    def _context(
+        self, sender: Sender, request: Request, scope: Scope, share: Share, count: int
+    ) -> Context:
+        size = len(request.body)
+        share.let_become(
+            BUILT_TIMES_MAX * self._edge.max_body_bytes,
+            free=size,
+            records=_most((RECORDS_MAX, share.records_max, sender.max_batch_records)) - count,
+            copied=max(COPIED_TIMES_MAX * size, COPIED_BYTES_MIN),
+        )
         record_headers: Headers = [sender.header]
         traceparent = request.headers.get(b"traceparent")
         if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
@@ -232,11 +238,20 @@ def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return headers
 
 
-def _over_limit(endpoint: Endpoint, sender: Sender, records: int, body_bytes: int) -> Answer | None:
+def _over_limit(
+    endpoint: Endpoint, sender: Sender, share: Share, records: int, body_bytes: int
+) -> Answer | None:
     if records > RECORDS_MAX:
         return too_many(endpoint)
+    if (most := share.records_max) is not None and records > most:
+        words = f"compressed to so few bytes, a body has {most} records at most"
+        return endpoint.failure(413, words)
     if (most := sender.max_body_bytes) is not None and body_bytes > most:
         return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
     if (most := sender.max_batch_records) is not None and records > most:
         return endpoint.failure(413, f"the source's batches have {most} records at most")
     return None
+
+
+def _most(limits: Iterable[int | None]) -> int:
+    return min(limit for limit in limits if limit is not None)

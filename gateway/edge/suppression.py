@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 from gateway.dialects.shapes import Batch, Rejection
@@ -39,13 +40,12 @@ def is_suppressed(rejection: Rejection) -> bool:
 
 
 def _names_one(value: bytes, suppressed: frozenset[str]) -> bool:
-    for word in _WORD.findall(value):
-        text = word.decode("utf-8", "replace")
-        if word.startswith(b'"'):
-            try:
-                text = json.loads(text)
-            except ValueError:
-                text = text.strip('"')
+    for found in _WORD.finditer(value):
+        word = found[0]
+        text = word.decode("utf-8", "replace").strip('"')
+        if b"\\" in word:
+            with suppress(ValueError):
+                text = json.loads(word)
         if text in suppressed:
             return True
     return False

@@ -13,6 +13,8 @@ from schemas.configuration.config import Edge
 Message = MutableMapping[str, Any]
 WHOLE_BODY = "ampgate.whole_body"  # An ASGI extension: a `WholeRequest`.
 Receive = Callable[[], Awaitable[Message]]
+# A compressed body has one record a byte at most, or as many as Amplitude takes in a request.
+RECORDS_MIN = 2_000
 ON_THE_LOOP_BYTES = 65_536  # A longer body is decompressed in a thread: others wait less.
 PIECES_AT_ONCE = 32  # Between checks of the budget: at most 1 MB is read or decompressed.
 
@@ -120,6 +122,7 @@ async def _plain(body: bytes, encodings: Sequence[bytes], edge: Edge, share: Sha
 
     A step in a thread costs 0.1 ms; the loop would be blocked for longer.
     """
+    share.records_max = max(RECORDS_MIN, len(body))
     most = expanded_max(len(body), edge.max_expansion, edge.max_body_bytes)
     pieces = unpacked(body, encodings, most)
     found = _next(pieces) if len(body) <= ON_THE_LOOP_BYTES else []

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.dialects import endpoint_of
-from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
-from gateway.edge.admission import Budget
+from gateway.dialects.shapes import RECORDS_MAX, Answer, Batch, Context, RefusedError, Request
+from gateway.edge.admission import Budget, OutOfRoomError, Share
 
 NOW_MS = 1_800_000_000_000
-ROOM = Budget(10**9).share()
-ROOM.let_become(10**9, free=10**9)
+
+
+def room() -> Share:
+    share = Budget(10**9).share()
+    share.let_become(10**9, free=10**9, records=RECORDS_MAX - 1, copied=10**9)
+    return share
+
+
+ROOM = room()
 CONTEXT = Context([("source", b"s")], NOW_MS, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 
 
@@ -60,9 +67,11 @@ def call(
         if given != key:
             return Reply(endpoint.unknown_key(given), Batch())
         opened = endpoint.open(request)
-        batch = endpoint.read(opened, CONTEXT)
+        batch = endpoint.read(opened, CONTEXT._replace(room=room()))
     except RefusedError as refused:
         return Reply(refused.answer, Batch())
+    except OutOfRoomError as error:
+        return Reply(endpoint.failure(error.status, error.message), Batch())
     return Reply(endpoint.success(request, batch, CONTEXT.now_ms), batch)
 
 

@@ -1,11 +1,15 @@
 """What a request may become, what it may repeat, and how little a wrong key costs."""
 
+import gzip
 import json
 import tracemalloc
+import zlib
 from typing import Any
 
+import brotli
 import httpx
 import pytest
+import zstandard
 
 from gateway.dialects.shapes import LISTED_MAX, RECORDS_MAX
 from tests.unit.gateway.calls import basic, bearer, call
@@ -213,6 +217,66 @@ async def test_the_records_of_a_batch_are_those_that_come_out() -> None:
 
 def test_an_order_with_too_many_products_is_refused() -> None:
     assert call("/segment/v1/track", order(RECORDS_MAX), basic("k")).status == 413
+
+
+async def test_products_are_counted_before_any_is_built() -> None:
+    body = json.dumps(order(0)).replace('"products": []', '"products": [' + "{}," * 99_000 + "{}]")
+    edge = Edge()
+    async with edge.client as client:
+        await client.post("/segment/v1/track", json=order(1), auth=("secret", ""))
+        tracemalloc.start()
+        try:
+            refused = await client.post("/segment/v1/track", content=body, auth=("secret", ""))
+            assert tracemalloc.get_traced_memory()[1] < 40 * len(body)
+        finally:
+            tracemalloc.stop()
+
+    assert refused.status_code == 413
+    assert edge.ingest.budget.used == 0
+
+
+async def test_a_large_order_with_products_of_usual_size_is_stored() -> None:
+    products = [{"product_id": f"sku-{nth}", "price": 25, "quantity": 1} for nth in range(5_000)]
+    edge = Edge()
+    async with edge.client as client:
+        body = {**order(0), "properties": {"products": products}}
+        taken = await client.post("/segment/v1/track", json=body, auth=("secret", ""))
+
+    assert taken.status_code == 200
+    assert len(edge.store.topics["events"]) == 5_001
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_short_compressed_body_has_few_records(encoding: str) -> None:
+    edge, event = Edge(), b'{"event_type":"a","user_id":"user-1"}'
+    packed = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstandard.compress,
+    }[encoding]
+    headers = KEY | {"content-encoding": encoding}
+    async with edge.client as client:
+        bodies = [packed(b"[" + b",".join([event] * count) + b"]") for count in (2_000, 20_000)]
+        few, many = [
+            await client.post("/v1/events", content=body, headers=headers) for body in bodies
+        ]
+
+    assert (few.status_code, many.status_code) == (202, 413)
+    assert len(edge.store.topics["events"]) == 2_000
+
+
+async def test_events_that_differ_may_be_as_many_compressed_as_plain() -> None:
+    edge = Edge()
+    events = [
+        {"event_type": "a", "user_id": f"user-{n}", "insert_id": f"id-{n}"} for n in range(20_000)
+    ]
+    packed = gzip.compress(json.dumps(events).encode())
+    async with edge.client as client:
+        headers = KEY | {"content-encoding": "gzip"}
+        taken = await client.post("/v1/events", content=packed, headers=headers)
+
+    assert taken.json()["accepted"] == 20_000
 
 
 async def test_a_context_that_all_calls_share_counts_for_each() -> None:
