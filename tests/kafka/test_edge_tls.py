@@ -94,7 +94,7 @@ async def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(
 
     secured.certificate.write_text("no certificate")
     edge.process.send_signal(signal.SIGHUP)
-    await edge.says("the new configuration is not used")
+    await edge.says("new configuration rejected, keeping the former one")
     assert {await secured.shown() for _ in range(8)} <= {first, second}
     assert await is_alive()
     writer.close()
