@@ -34,8 +34,9 @@ unit-others: setup
 worlds: setup
 	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1
 
+# Most tests wait: two processes take turns on the files, each with a Kafka of its own.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from testcontainers.core.docker_client import DockerClient
+from xdist.workermanage import WorkerController
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
@@ -83,6 +84,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     finally:
         if was_enabled:
             gc.enable()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of pytest-xdist tells the one that sums up."""
+    told: dict[str, str] | None = getattr(session.config, "workeroutput", None)
+    if told is not None and (which := session.config.stash.get(WHICH_KAFKA, None)):
+        told["kafka"] = which
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    if which := getattr(node, "workeroutput", {}).get("kafka"):
+        node.config.stash[WHICH_KAFKA] = which
 
 
 def pytest_terminal_summary(

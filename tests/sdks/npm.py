@@ -1,6 +1,7 @@
 """Node, and the packages of a directory's package-lock.json, installed once; its send.mjs, run."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -23,17 +24,23 @@ def node_with(directory: Path) -> str:
     if not command or not npm_command[0]:
         command = str(root / "bin" / "node")
         npm_command = [command, str(root / "lib/node_modules/npm/bin/npm-cli.js")]
-    if not _installed(directory):
-        arguments = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
-        run = subprocess.run(
-            [*npm_command, *arguments], cwd=directory, capture_output=True, text=True, check=False
-        )
-        if run.returncode != 0:
-            offline = any(code in run.stderr for code in OFFLINE)
-            if offline and "CI" not in os.environ:
-                pytest.skip(f"npm cannot reach its registry: {run.stderr}")
-            pytest.fail(f"npm ci: {run.stderr}")
+    with (directory / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Another process of pytest may install the same.
+        if not _installed(directory):
+            _install(directory, npm_command)
     return command
+
+
+def _install(directory: Path, npm_command: list[str]) -> None:
+    arguments = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+    run = subprocess.run(
+        [*npm_command, *arguments], cwd=directory, capture_output=True, text=True, check=False
+    )
+    if run.returncode != 0:
+        offline = any(code in run.stderr for code in OFFLINE)
+        if offline and "CI" not in os.environ:
+            pytest.skip(f"npm cannot reach its registry: {run.stderr}")
+        pytest.fail(f"npm ci: {run.stderr}")
 
 
 async def run_send(node: str, directory: Path, what: dict[str, object]) -> bytes:
