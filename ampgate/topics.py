@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 
 from ampgate.cli.configuration import client_arguments
+from ampgate.errors import CommandError
 from schemas.configuration.config import Kafka
 
 PARTITIONS = 12
@@ -29,10 +30,6 @@ ATTEMPTS_MAX = 20  # Answers without progress, in a row, before it gives up.
 RETRY_SECONDS = 0.25
 
 Answer = TypeVar("Answer")
-
-
-class TopicsError(Exception):
-    """Kafka could not be reached, or refused; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[To
 
 @asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; every failure of Kafka becomes a `TopicsError`."""
+    """An admin client; every failure of Kafka becomes a `CommandError`."""
     arguments = {"request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
         client = AIOKafkaAdminClient(**client_arguments(kafka), **arguments)
@@ -80,9 +77,9 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
             await client.close()
     except KafkaConnectionError as error:
         says = f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in"
-        raise TopicsError(says) from error
+        raise CommandError(says) from error
     except (KafkaError, OSError) as error:
-        raise TopicsError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+        raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
 
 
 async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -141,5 +138,5 @@ async def _create_missing(client: AIOKafkaAdminClient, missing: list[TopicPlan])
             created.add(name)
         elif error is not TopicAlreadyExistsError:
             detail = (message[0] if message else None) or error.__name__
-            raise TopicsError(f"the topic {name} could not be created: {detail}")
+            raise CommandError(f"the topic {name} could not be created: {detail}")
     return created

@@ -15,7 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.archive.batches import Answer, Wanted, search
 from ampgate.cli.configuration import client_arguments
-from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, TopicsError, admin_client, patiently
+from ampgate.errors import CommandError
+from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, admin_client, patiently
 from schemas.configuration.config import Kafka
 from schemas.records import Stored
 from schemas.topics import Kind, Topics
@@ -61,7 +62,7 @@ class Archive:
         self._cluster = await self._client.fetch_all_metadata()
         found = self._cluster.partitions_for_topic(topic)
         if not found:
-            raise TopicsError(f"the topic {topic} does not exist: run ampgate topics create")
+            raise CommandError(f"the topic {topic} does not exist: run ampgate topics create")
         return len(found)
 
     async def require_co_partitions(self, topics: Topics) -> None:
@@ -69,7 +70,7 @@ class Archive:
         wanted = await self.partitions(topics.parked)
         for topic in (topics.of(kind) for kind in Kind):
             if (count := await self.partitions(topic)) != wanted:
-                raise TopicsError(
+                raise CommandError(
                     f"{topics.parked} has {wanted} partitions, {topic} has {count}: nothing can be"
                     " parked, and so nothing replayed; ampgate check says how to fix it"
                 )
@@ -136,7 +137,7 @@ class Archive:
                 )
             attempts = 0 if reached > position else attempts + 1
             if attempts > ATTEMPTS_MAX:
-                raise TopicsError(f"{span.topic}/{span.partition}/{position} cannot be read")
+                raise CommandError(f"{span.topic}/{span.partition}/{position} cannot be read")
             position = reached
             if wanted_here := [record for record in found if record.offset < span.end]:
                 await each(wanted_here)
@@ -172,7 +173,7 @@ class Archive:
 
 @asynccontextmanager
 async def archive(kafka: Kafka) -> AsyncIterator[Archive]:
-    """Every failure of Kafka's comes out as `TopicsError`."""
+    """Every failure of Kafka's comes out as `CommandError`."""
     arguments = client_arguments(kafka)
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(admin_client(kafka))

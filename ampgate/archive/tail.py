@@ -12,7 +12,7 @@ from ampgate.archive.archive import archive
 from ampgate.cli.configuration import client_arguments
 from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import printable
-from ampgate.topics import TopicsError
+from ampgate.errors import CommandError
 from ampgate.trace.whereabouts import identity_of
 from consumers.kafka.fetch import Consumer
 from schemas.configuration.config import Kafka
@@ -78,7 +78,7 @@ async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGene
                 if chosen.matches(record):
                     yield record
     except KafkaError as error:
-        raise TopicsError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+        raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
     finally:
         await consumer.stop()
 

@@ -28,7 +28,8 @@ from ampgate.check.topics import (
     group_operations,
 )
 from ampgate.cli.configuration import client_arguments
-from ampgate.topics import TopicsError, admin_client, plan
+from ampgate.errors import CommandError
+from ampgate.topics import admin_client, plan
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 
@@ -57,7 +58,7 @@ def check_config(config: Config) -> Iterator[Finding]:
 async def check_kafka(config: Config) -> list[Finding]:
     try:
         return await _look_at_kafka(config)
-    except TopicsError as error:
+    except CommandError as error:
         fix = "start Kafka, or correct kafka.bootstrap_servers and the credentials"
         return [Finding("kafka", str(error), fix)]
 

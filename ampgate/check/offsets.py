@@ -10,7 +10,8 @@ from ampgate.check.finding import Finding
 from ampgate.check.topics import FOR_EVER, Missing, Tools, TopicState
 from ampgate.destinations.groups import groups_of
 from ampgate.destinations.left_behind import Standing, Survey
-from ampgate.topics import RETENTION_MS, TopicsError
+from ampgate.errors import CommandError
+from ampgate.topics import RETENTION_MS
 from schemas.configuration.config import Config
 from schemas.topics import Kind, Topics
 
@@ -25,7 +26,7 @@ async def check_left_behind(config: Config) -> list[Finding]:
             survey = Survey(config, kafka, groups)
             await survey.look()
             return list(judge_left_behind(await survey.standings()))
-    except TopicsError as error:  # Other checks report missing topics and permissions.
+    except CommandError as error:  # Other checks report missing topics and permissions.
         return [Finding("destinations", f"what is left of others cannot be seen: {error}")]
 
 

@@ -12,12 +12,12 @@ from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
 from ampgate.cli.moments import write_moment
 from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
-from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
-from ampgate.cli.resending import say_refused
-from ampgate.resend import dead_letters
-from ampgate.resend.dead_letters import Filter, Group, Plan
+from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.cli.resending import resending, say_written
+from ampgate.resend import dead_letters, letter_replay
+from ampgate.resend.dead_letters import Filter, Group
+from ampgate.resend.letter_replay import Plan
 from ampgate.resend.parking import Run, replayed_times
-from ampgate.resend.writer import writer
 from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
 from schemas.records import Stored
@@ -105,20 +105,16 @@ async def _replay(
 ) -> bool:
     """Whether all was sent that can be, and it was not nothing of what was asked for."""
     async with archive(config.kafka) as kafka:
-        prepared = await dead_letters.prepare(config, kafka, chosen, force=force)
+        prepared = await letter_replay.prepare(config, kafka, chosen, force=force)
         plan = await prepared.plan(kafka)
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
             return not plan.failed
         require_consent(f"Send {plan.total} dead letters again?", yes=yes)
         run = Run(config.kafka.topics.parked, now_ms())
-        with progress_bar("replaying", plan.total) as advance:
-            async with writer(
-                config.kafka, rate=rate, on_written=advance, on_refused=say_refused
-            ) as writing:
-                await prepared.send(kafka, run, writing)
-    if not as_json:
-        typer.echo(f"{plan.total - writing.refused} records written; the delivery sends them now")
+        async with resending(config.kafka, plan.total, rate=rate) as writing:
+            await prepared.send(kafka, run, writing)
+    say_written(writing, as_json=as_json)
     return not writing.refused
 
 

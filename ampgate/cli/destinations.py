@@ -19,8 +19,8 @@ from ampgate.destinations.left_behind import (
     drop,
     require_idle,
 )
-from ampgate.destinations.rename import NameTakenError, Rename, moving_producer
-from ampgate.topics import TopicsError
+from ampgate.destinations.rename import Rename, moving_producer
+from ampgate.errors import CommandError
 from schemas.configuration.config import Config
 from schemas.configuration.values import NAME, RESERVED_NAMES
 
@@ -50,10 +50,7 @@ def rename(
         raise typer.BadParameter(f"{new} cannot be the name of a destination", param_hint="NEW")
     if old == new:
         raise typer.BadParameter("OLD and NEW are the same")
-    try:
-        asyncio.run(_rename(configuration(), old, new, yes=yes))
-    except NameTakenError as error:
-        raise TopicsError(str(error)) from error
+    asyncio.run(_rename(configuration(), old, new, yes=yes))
 
 
 @app.command()
@@ -61,7 +58,7 @@ def forget(name: Name, yes: Yes = False) -> None:
     """Drop what a destination left behind that is not configured any more."""
     config = configuration()
     if name in {one.name for one in config.destinations}:
-        raise TopicsError(f"{name} is configured: take it out of the configuration first")
+        raise CommandError(f"{name} is configured: take it out of the configuration first")
     asyncio.run(_forget(config, name, yes=yes))
 
 
@@ -82,7 +79,7 @@ async def _forget(config: Config, name: str, *, yes: bool) -> None:
     async with _surveyed(config) as (survey, groups):
         standing = await survey.standing(name, configured=False)
         if not standing.is_left_behind:
-            raise TopicsError(f"Kafka has nothing of a destination {name}")
+            raise CommandError(f"Kafka has nothing of a destination {name}")
         await require_idle(survey, [name])
         typer.echo(
             f"{name}: its offsets go, with {standing.unread} unread records;"
@@ -107,7 +104,7 @@ async def _rename(config: Config, old: str, new: str, *, yes: bool) -> None:
             if (await survey.standing(new, configured=False)).offsets:
                 typer.echo(f"nothing is left of {old}, and {new} has offsets: it is done")
                 return
-            raise TopicsError(f"Kafka has nothing of a destination {old}")
+            raise CommandError(f"Kafka has nothing of a destination {old}")
         await require_idle(survey, [old, new])
         plan = Rename(config, survey, old, new)
         typer.echo(

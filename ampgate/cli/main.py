@@ -23,6 +23,7 @@ from ampgate.cli import logs
 from ampgate.cli import records as cli_records
 from ampgate.cli.configuration import configuration
 from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.errors import CommandError
 from ampgate.send.send import send_file
 from schemas.configuration.config import ConfigError
 
@@ -171,7 +172,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         fail(str(error), 2)
-    except (kafka_topics.TopicsError, OSError) as error:
+    except (CommandError, OSError) as error:
         fail(str(error), 1)
 
 

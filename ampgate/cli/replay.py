@@ -1,7 +1,6 @@
 """The command `ampgate replay`."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
@@ -9,12 +8,12 @@ import typer
 from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import WORDS, Rate, Yes, moment, now_ms, require_consent
-from ampgate.cli.printing import Json, errors, json_line, progress_bar
-from ampgate.cli.resending import say_refused
+from ampgate.cli.printing import Json, errors, json_line
+from ampgate.cli.resending import resending, say_written
 from ampgate.resend import replay as replaying
 from ampgate.resend.parking import Run
 from ampgate.resend.replay import Chosen, Plan
-from ampgate.resend.writer import writer
+from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
@@ -52,12 +51,13 @@ def replay(
     except replaying.UnknownRunError as error:
         raise typer.BadParameter(str(error), param_hint="--resume") from error
     except KeyboardInterrupt:
+        written = run.writing.written if run.writing is not None else 0
         errors.print(
-            f"ampgate: interrupted after {run.written} records; go on with --resume {run.name}",
+            f"ampgate: interrupted after {written} records; go on with --resume {run.name}",
             style="red",
         )
         raise typer.Exit(1) from None
-    if run.refused:
+    if run.writing is not None and run.writing.refused:
         raise typer.Exit(1)
 
 
@@ -77,7 +77,7 @@ class _Run:
         self._chosen = chosen
         self._is_resumed = resumed is not None
         self._begun_ms = moment(resumed) if resumed is not None else begun_ms
-        self.written = self.refused = 0
+        self.writing: Writer | None = None
 
     @property
     def name(self) -> str:
@@ -89,9 +89,7 @@ class _Run:
     async def __call__(
         self, *, rate: float | None, dry_run: bool, yes: bool, as_json: bool
     ) -> None:
-        kafka_config = self._config.kafka
-        async with AsyncExitStack() as stack:
-            kafka = await stack.enter_async_context(archive(kafka_config))
+        async with archive(self._config.kafka) as kafka:
             prepared = await replaying.prepare(
                 *(self._config, self._destination, kafka, self._chosen),
                 resumed=self.name if self._is_resumed else None,
@@ -104,19 +102,9 @@ class _Run:
                 return
             question = f"Send {plan.to_send} records to {plan.destination} again?"
             require_consent(question, yes=yes)
-            advance = stack.enter_context(progress_bar("replaying", plan.to_send))
-
-            def on_written(count: int) -> None:
-                self.written += count
-                advance(count)
-
-            writing = await stack.enter_async_context(
-                writer(kafka_config, rate=rate, on_written=on_written, on_refused=say_refused)
-            )
-            await prepared.send(kafka, self._as_run(), writing)
-            self.refused = writing.refused
-        if not as_json:
-            typer.echo(f"{self.written} records written; the delivery sends them now")
+            async with resending(self._config.kafka, plan.to_send, rate=rate) as self.writing:
+                await prepared.send(kafka, self._as_run(), self.writing)
+        say_written(self.writing, as_json=as_json)
 
 
 def in_words(plan: Plan, vendor: str, dedupe_days: int) -> str:

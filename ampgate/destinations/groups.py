@@ -119,7 +119,7 @@ def _ours(topics: Topics, names: Iterator[str]) -> Iterator[Group]:
 
 @asynccontextmanager
 async def groups_of(kafka: Kafka) -> AsyncIterator[Groups]:
-    """Every failure of Kafka's comes out as `TopicsError`."""
+    """Every failure of Kafka's comes out as `CommandError`."""
     async with admin_client(kafka) as admin:
         client = AIOKafkaClient(**client_arguments(kafka))
         try:

@@ -15,7 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 from ampgate.archive.archive import Archive, Span
 from ampgate.archive.batches import Wanted
 from ampgate.destinations.groups import Group, Groups, group_of
-from ampgate.topics import TopicsError
+from ampgate.errors import CommandError
 from ampgate.trace.whereabouts import Progress
 from consumers.kafka.commit_notes import decoded
 from schemas.configuration.config import Config
@@ -192,9 +192,9 @@ async def drop(
 
 
 async def require_idle(survey: Survey, names: Sequence[str]) -> None:
-    """Raises `TopicsError` while a delivery of any of them runs."""
+    """Raises `CommandError` while a delivery of any of them runs."""
     for name in names:
         if members := await survey.members(name):
-            raise TopicsError(
+            raise CommandError(
                 f"{name} is being delivered to by {members} consumers: stop its delivery first"
             )

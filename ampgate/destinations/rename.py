@@ -18,6 +18,7 @@ from ampgate.archive.archive import Archive
 from ampgate.archive.batches import Wanted
 from ampgate.cli.configuration import client_arguments
 from ampgate.destinations.left_behind import Survey, addressed
+from ampgate.errors import CommandError
 from ampgate.resend.parking import Outgoing
 from ampgate.topics import MAX_MESSAGE_BYTES
 from schemas.configuration.config import Config, Kafka
@@ -27,10 +28,6 @@ from schemas.topics import Kind
 
 FLIGHT_MAX = 500  # Records on their way to Kafka before we wait for its acknowledgements.
 TRANSACTION_SECONDS = 600  # A broker allows 900 (`transaction.max.timeout.ms`).
-
-
-class NameTakenError(Exception):
-    """The new name has offsets already."""
 
 
 class Rename:
@@ -56,7 +53,7 @@ class Rename:
         if self._moved in {offset.metadata for offset in after.parked.values()}:
             return False  # A former run has done this part.
         if after.own or self._survey.parked_of(self._new, kind).waiting:
-            raise NameTakenError(
+            raise CommandError(
                 f"{self._new} has a past of its own in {after.group.id}: it can take over that of"
                 " another only if it has none; ampgate destinations forget drops it"
             )

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ampgate.cli.printing import errors
 from ampgate.lab.chaos import command as chaos_command
 from ampgate.lab.dev import dev as machine
 from ampgate.lab.dev.configuration import Options
@@ -34,11 +33,7 @@ def dev(
     ] = 9102,
 ) -> None:
     """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
-    try:
-        machine.run(Options(data_dir, kafka_port, amplitude_port, aampe_port), Console())
-    except machine.DevError as error:
-        errors.print(f"ampgate: {error}", style="red", markup=False)
-        raise typer.Exit(1) from None
+    machine.run(Options(data_dir, kafka_port, amplitude_port, aampe_port), Console())
 
 
 def _registered(upstream: str) -> str:

@@ -1,4 +1,4 @@
-"""`ampgate dead-letters`: dead letters, their reasons, and their replay.
+"""`ampgate dead-letters`: dead letters, and which of them were replayed.
 
 Theory of operation: a replayed letter stays in its topic, and the record written for it names it in
 the header `letter`. So Kafka shows which letters were replayed: after an interruption, the same
@@ -7,19 +7,15 @@ both have the same name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.cli.moments import write_moment
-from ampgate.resend.parking import EDGE, Outgoing, Run, letter_name, replayed_times
-from ampgate.resend.writer import Writer
+from ampgate.resend.parking import EDGE, letter_name, replayed_times
 from schemas.configuration.config import Config
-from schemas.events import read_event, read_group_identification, read_identification
-from schemas.letters import TRUNCATED, LetterHeaders
+from schemas.letters import TRUNCATED
 from schemas.records import Stored
-from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 
 REPLAYS_MAX = 3
@@ -64,47 +60,13 @@ class Group:
     truncated: int = 0
 
 
-class Fate(StrEnum):
-    """What a replay does with a letter."""
-
-    SEND = "to be sent"
-    REPLAYED = "replayed already"
-    COPY = "a copy of another letter"
-    LOOPING = "died again too often: --force sends it all the same"
-    UNKNOWN = "its destination is not configured: nobody would deliver it"
-    REFUSED = "the edge would refuse it again"
-    TRUNCATED = (
-        "cut to fit its topic, so it is not whole: `ampgate replay` sends the record of its origin"
-    )
-
-
-HOPELESS = frozenset({Fate.REFUSED, Fate.UNKNOWN, Fate.TRUNCATED})
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a replay would do: counts of letters, by destination or by the reason to skip them."""
-
-    to_send: dict[str, int] = field(default_factory=dict)
-    left: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return sum(self.to_send.values())
-
-    @property
-    def failed(self) -> bool:
-        """Whether none of the selected letters can be sent."""
-        return not self.total and bool(HOPELESS & set(self.left))
-
-
 async def list_groups(config: Config, chosen: Filter) -> list[Group]:
     """The selected letters, by destination and reason; the largest group first."""
     topics = config.kafka.topics
     groups: dict[tuple[str, str], Group] = {}
     async with archive(config.kafka) as kafka:
         spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
-        replayed = await _replayed(kafka, topics, spans, chosen)
+        replayed = await replayed_letters(kafka, topics, spans, chosen)
 
         async def add(letters: list[Stored]) -> None:
             for letter in filter(chosen.matches, letters):
@@ -145,93 +107,7 @@ async def show(config: Config, origin: str) -> list[Stored]:
     return sorted(filter(chosen.matches, found), key=lambda letter: letter.timestamp)
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A replay of dead letters, planned from what Kafka has at that moment."""
-
-    config: Config
-    chosen: Filter
-    spans: Sequence[Span]
-    replayed: frozenset[str]
-    force: bool
-
-    def fate(self, letter: Stored, seen: set[str]) -> Fate:
-        """The action for a letter; `seen` are the names of the letters before it."""
-        destination, name = letter.header("destination"), letter_name(letter)
-        if name in self.replayed:
-            return Fate.REPLAYED
-        if name in seen:
-            return Fate.COPY
-        seen.add(name)
-        if letter.header(TRUNCATED) is not None:
-            return Fate.TRUNCATED
-        if replayed_times(letter) >= REPLAYS_MAX and not self.force:
-            return Fate.LOOPING
-        if destination == EDGE:
-            return Fate.REFUSED if admitted_as(letter.value) is None else Fate.SEND
-        known = {one.name for one in self.config.destinations}
-        origin = LetterHeaders.decoded(letter.headers).origin
-        return Fate.UNKNOWN if destination not in known or origin is None else Fate.SEND
-
-    def outgoing(self, letter: Stored, run: Run) -> Outgoing:
-        """What is written for it."""
-        kind = admitted_as(letter.value)
-        if letter.header("destination") == EDGE and kind is not None:
-            return run.admitted(letter, self.config.kafka.topics.of(kind))
-        return run.revived(letter)
-
-    async def plan(self, kafka: Archive) -> Plan:
-        plan, seen = Plan(), set[str]()
-
-        async def count(letters: list[Stored]) -> None:
-            for letter in filter(self.chosen.matches, letters):
-                match self.fate(letter, seen):
-                    case Fate.SEND:
-                        destination = letter.header("destination") or ""
-                        plan.to_send[destination] = plan.to_send.get(destination, 0) + 1
-                    case fate:
-                        plan.left[fate] = plan.left.get(fate, 0) + 1
-
-        await kafka.search(self.spans, self.chosen.wanted, count)
-        return plan
-
-    async def send(self, kafka: Archive, run: Run, writer: Writer) -> None:
-        seen = set[str]()
-
-        async def write(letters: list[Stored]) -> None:
-            await writer.write(
-                [
-                    self.outgoing(letter, run)
-                    for letter in filter(self.chosen.matches, letters)
-                    if self.fate(letter, seen) is Fate.SEND
-                ]
-            )
-
-        await kafka.search(self.spans, self.chosen.wanted, write)
-
-
-async def prepare(config: Config, kafka: Archive, chosen: Filter, *, force: bool) -> Replay:
-    topics = config.kafka.topics
-    await kafka.require_co_partitions(topics)
-    spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
-    replayed = await _replayed(kafka, topics, spans, chosen)
-    return Replay(config, chosen, spans, frozenset(replayed), force)
-
-
-def admitted_as(value: bytes | None) -> Kind | None:
-    """The kind of record that the edge would take it for now."""
-    if value is None:
-        return None
-    if not isinstance(read_event(value), Defect):
-        return Kind.EVENT
-    if not isinstance(read_identification(value), Defect):
-        return Kind.USER_PROPERTIES
-    if not isinstance(read_group_identification(value), Defect):
-        return Kind.GROUP_PROPERTIES
-    return None
-
-
-async def _replayed(
+async def replayed_letters(
     kafka: Archive, topics: Topics, letters: Sequence[Span], chosen: Filter
 ) -> set[str]:
     """The names of all letters for which something was written before."""

@@ -54,7 +54,7 @@ class Chosen:
         return record.key is None and self.user in (identity.user_id, identity.device_id)
 
 
-class Fate(StrEnum):
+class Decision(StrEnum):
     """What the replay does with a record that matches."""
 
     SEND = "send"
@@ -101,18 +101,18 @@ class Replay:
         """The longest of its topics; 0 where nothing is deduped."""
         return max((part.dedupe_days or 0 for part in self.parts.values()), default=0)
 
-    def fate(self, record: Stored) -> Fate:
+    def decide(self, record: Stored) -> Decision:
         part = self.parts[record.topic]
         progress = part.progress.get(record.partition)
         if record.origin in self.sent_before:
-            return Fate.SENT_BEFORE
+            return Decision.SENT_BEFORE
         if progress is None or not progress.is_settled(record.offset):
-            return Fate.NOT_YET_DELIVERED
+            return Decision.NOT_YET_DELIVERED
         if record.origin in self.waiting:
-            return Fate.NOT_YET_DELIVERED
+            return Decision.NOT_YET_DELIVERED
         if not isinstance(part.destination.encode(record), Encoded):
-            return Fate.NOT_ITS
-        return Fate.SEND
+            return Decision.NOT_ITS
+        return Decision.SEND
 
     async def plan(self, kafka: Archive, now_ms: int) -> Plan:
         plan = Plan(self.name)
@@ -120,19 +120,19 @@ class Replay:
         async def count(records: list[Stored]) -> None:
             for record in filter(self.chosen.matches, records):
                 plan.matching += 1
-                match self.fate(record):
-                    case Fate.SEND:
+                match self.decide(record):
+                    case Decision.SEND:
                         plan.to_send += 1
                         days = self.parts[record.topic].dedupe_days
                         if days is None:
                             plan.never_deduped += 1
                         elif record.timestamp < now_ms - days * DAY_MS:
                             plan.outside_dedupe_window += 1
-                    case Fate.NOT_ITS:
+                    case Decision.NOT_ITS:
                         plan.not_taken += 1
-                    case Fate.NOT_YET_DELIVERED:
+                    case Decision.NOT_YET_DELIVERED:
                         plan.not_yet_delivered += 1
-                    case Fate.SENT_BEFORE:
+                    case Decision.SENT_BEFORE:
                         plan.sent_before += 1
 
         await kafka.search(self.spans, self.chosen.wanted, count)
@@ -143,7 +143,7 @@ class Replay:
             outgoing: list[Outgoing] = [
                 run.parked(record, self.name)
                 for record in filter(self.chosen.matches, records)
-                if self.fate(record) is Fate.SEND
+                if self.decide(record) is Decision.SEND
             ]
             await writer.write(outgoing)
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka.errors import BrokerResponseError
 
+from ampgate.errors import CommandError
 from ampgate.resend.parking import Outgoing, as_parked_reference
-from ampgate.topics import TopicsError
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.log import Log
@@ -50,10 +50,10 @@ class Writer:
         self._taken = 0
         self._turn = asyncio.Lock()  # Chunks of several partitions come at once.
         self._refused_in_a_row = 0
-        self.refused = 0
+        self.written = self.refused = 0
 
     async def write(self, records: Sequence[Outgoing]) -> None:
-        """Returns once Kafka has them, or has refused them; `TopicsError` if it takes nothing."""
+        """Returns once Kafka has them, or has refused them; `CommandError` if it takes none."""
         async with self._turn:
             for first in range(0, len(records), self._flight_max):
                 flight = records[first : first + self._flight_max]
@@ -77,7 +77,7 @@ class Writer:
                 return record.topic, record.partition
             return record.topic, await self._log.partition_of(record.topic, record.key)
         except NotStored as error:
-            raise TopicsError(str(error)) from error
+            raise CommandError(str(error)) from error
 
     async def _store(self, place: Place, records: Sequence[Outgoing]) -> None:
         """All of one partition, in order; halves of them, where one of them is refused."""
@@ -87,6 +87,7 @@ class Writer:
             stored, error = await self._log.store_in_order(place[0], forms, place[1])
             if stored:
                 size, stored_at, self._refused_in_a_row = 2 * size, time.monotonic(), 0
+                self.written += stored
                 self._on_written(stored)
                 left = left[stored:]
             if error is None:
@@ -96,7 +97,7 @@ class Writer:
             elif _is_refusal(error):
                 size = max(1, min(size, len(left)) // 2)
             elif time.monotonic() > stored_at + PATIENCE_SECONDS:
-                raise TopicsError(f"{place[0]} takes no records: {error}") from error
+                raise CommandError(f"{place[0]} takes no records: {error}") from error
             else:
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -109,7 +110,7 @@ class Writer:
         self._refused_in_a_row += not is_too_large
         self._on_refused(record, str(error) or type(error).__name__)
         if self._refused_in_a_row >= REFUSED_MAX:
-            raise TopicsError(f"{record.topic} takes no records: {error}") from error
+            raise CommandError(f"{record.topic} takes no records: {error}") from error
         return []
 
 

@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import orjson
 
+from ampgate.errors import CommandError
+
 LANES = 4
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-class SendError(Exception):
-    """The rest of the file was not sent; the message says why."""
 
 
 class Line(NamedTuple):
@@ -61,7 +59,7 @@ def read_lines(file: BufferedIOBase) -> Iterator[Line | BadLine]:
             if text:
                 yield parse_line(number, text)
     except (EOFError, OSError, zlib.error) as error:
-        raise SendError(f"the file cannot be read further: {error}") from error
+        raise CommandError(f"the file cannot be read further: {error}") from error
 
 
 @contextmanager

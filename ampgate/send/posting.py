@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pyreqwest.client import Client
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 
-from ampgate.send.lines import SendError
+from ampgate.errors import CommandError
 from consumers.http.client import header
 from schemas.http.retry_after import seconds_until
 
@@ -33,9 +33,9 @@ def poster(client: Client, url: str, key: str) -> Post:
             response = await request.header("content-type", "application/x-ndjson").build().send()
             content = bytes(await response.bytes())
         except BuilderError as error:
-            raise SendError(f"{url}: {cause_of(error)}") from error
+            raise CommandError(f"{url}: {cause_of(error)}") from error
         except ValueError as error:
-            raise SendError(f"{url}: {error}") from error
+            raise CommandError(f"{url}: {error}") from error
         except PyreqwestError as error:
             return Answer(NO_ANSWER, f"{url}: {cause_of(error)}".encode())
         seconds = seconds_until(header(response, "retry-after"), header(response, "date"))

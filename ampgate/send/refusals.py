@@ -8,7 +8,7 @@ these lines are the cause.
 
 from dataclasses import dataclass, field
 
-from ampgate.send.lines import SendError
+from ampgate.errors import CommandError
 
 ALIKE_MAX = 20  # Refused lines in a row before any receipt: few files begin so.
 
@@ -21,7 +21,7 @@ class Refusals:
     _is_edge: bool = False
 
     def refused(self, number: int, reason: str) -> list[tuple[int, str]]:
-        """The refusals to report now, by line; raises `SendError` if the lines are not the
+        """The refusals to report now, by line; raises `CommandError` if the lines are not the
         cause."""
         if self._is_edge:
             return [(number, reason)]
@@ -30,7 +30,7 @@ class Refusals:
         self._kept.append((number, reason))
         if len(self._kept) == ALIKE_MAX:
             self._kept.clear()
-            raise SendError(
+            raise CommandError(
                 f"each of the first {ALIKE_MAX} lines was refused alike, and none was accepted:"
                 f" {reason}: is this the URL of an edge?"
             )

@@ -18,7 +18,8 @@ import msgspec
 from pyreqwest.client import ClientBuilder
 
 from ampgate.cli.printing import printable
-from ampgate.send.lines import LANES, BadLine, Line, SendError, open_lines, read_lines
+from ampgate.errors import CommandError
+from ampgate.send.lines import LANES, BadLine, Line, open_lines, read_lines
 from ampgate.send.posting import NO_ANSWER, Answer, Post, poster
 from ampgate.send.refusals import Refusals
 
@@ -106,7 +107,7 @@ class Sender:
         self._jitter = Random()
 
     async def send(self, lines: Iterable[Line | BadLine]) -> None:
-        """Return once every line is accepted or reported; `SendError` if that cannot be."""
+        """Return once every line is accepted or reported; `CommandError` if that cannot be."""
         began = time.monotonic()
         # One batch is ready in each lane before the answer to the last one.
         lanes = [asyncio.Queue[Batch | None](maxsize=1) for _ in range(LANES)]
@@ -115,7 +116,7 @@ class Sender:
                 for lane in lanes:
                     tasks.create_task(self._drain(lane))
                 await self._fill(lanes, lines)
-        except* SendError as errors:
+        except* CommandError as errors:
             raise errors.exceptions[0] from None
         finally:
             self._reject(*self._refusals.released())
@@ -156,7 +157,7 @@ class Sender:
             await self._deliver(lines[middle:])
             return
         if answer.status not in RECEIPT_STATUSES:
-            raise SendError(f"the edge answered {answer.status}: {_excerpt(answer.body)}")
+            raise CommandError(f"the edge answered {answer.status}: {_excerpt(answer.body)}")
         self._settle(lines, answer)
 
     def _settle(self, lines: Sequence[Line], answer: Answer) -> None:
@@ -165,7 +166,7 @@ class Sender:
             refused = {rejected.index: rejected for rejected in receipt.rejected}
             numbers = {index: lines[index].number for index in refused}
         except (msgspec.DecodeError, IndexError) as error:
-            raise SendError(
+            raise CommandError(
                 f"this is no edge: it answered {answer.status} with {_excerpt(answer.body)}"
             ) from error
         self._reject(*self._refusals.receipt())
@@ -186,7 +187,7 @@ class Sender:
             status = f"{answer.status}: " if answer.status != NO_ANSWER else ""
             trouble = status + _excerpt(answer.body)
             if time.monotonic() + delay > deadline:
-                raise SendError(f"gave up after {self._give_up_seconds:g} s: {trouble}")
+                raise CommandError(f"gave up after {self._give_up_seconds:g} s: {trouble}")
             if answer.status not in self._waited_for:
                 self._waited_for.add(answer.status)
                 self._on_wait(f"{trouble}; trying again, for {self._give_up_seconds:g} s at most")
@@ -208,7 +209,7 @@ async def send_file(
     report: Report,
     on_progress: Callable[[int], None],
     on_wait: Wait,
-) -> tuple[Summary, SendError | None]:
+) -> tuple[Summary, CommandError | None]:
     """Send the file; `on_progress` is told how many of its bytes have been read."""
     builder = ClientBuilder().follow_redirects(False).max_connections(LANES)
     builder = builder.connect_timeout(timedelta(seconds=CONNECT_SECONDS))
@@ -222,7 +223,7 @@ async def send_file(
             )
             try:
                 await sender.send(read_lines(content))
-            except SendError as error:
+            except CommandError as error:
                 return sender.summary, error
     return sender.summary, None
 

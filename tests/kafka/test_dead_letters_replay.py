@@ -10,8 +10,9 @@ import pytest
 
 from ampgate.archive.archive import archive
 from ampgate.cli.resending import say_refused
-from ampgate.resend import dead_letters
-from ampgate.resend.dead_letters import Fate, Filter, Plan
+from ampgate.resend import dead_letters, letter_replay
+from ampgate.resend.dead_letters import Filter
+from ampgate.resend.letter_replay import Decision, Plan
 from ampgate.resend.parking import Run
 from ampgate.resend.writer import writer
 from ampgate.trace.trace import ByInsertId, Search, trace
@@ -28,7 +29,7 @@ async def replay(
 ) -> Plan:
     config = world.config
     async with archive(config.kafka) as kafka:
-        prepared = await dead_letters.prepare(config, kafka, chosen or Filter(), force=force)
+        prepared = await letter_replay.prepare(config, kafka, chosen or Filter(), force=force)
         plan = await prepared.plan(kafka)
         run = Run(config.kafka.topics.parked, at_ms)
         async with writer(
@@ -86,11 +87,11 @@ async def test_a_letter_goes_to_its_destination_alone(here: Operation) -> None:
 async def test_what_was_replayed_is_not_sent_again(here: Operation) -> None:
     await die(here, letter("t/0/1"), letter("t/0/1"))
     first = await replay(here)
-    assert (first.to_send, first.left) == ({AMPLITUDE: 1}, {Fate.COPY: 1})
+    assert (first.to_send, first.left) == ({AMPLITUDE: 1}, {Decision.COPY: 1})
     await die(here, letter("t/0/2"))
 
     second = await replay(here)
-    assert (second.to_send, second.left) == ({AMPLITUDE: 1}, {Fate.REPLAYED: 2})
+    assert (second.to_send, second.left) == ({AMPLITUDE: 1}, {Decision.REPLAYED: 2})
     assert [one.header("origin") for one in await parked(here)] == ["t/0/1", "t/0/2"]
     (group,) = await dead_letters.list_groups(here.config, Filter())
     assert (group.count, group.replayed, group.died_again) == (3, 3, 0)
@@ -105,7 +106,7 @@ async def test_what_dies_again_and_again_is_left(here: Operation) -> None:
         await die(here, letter("t/0/1", replayed=str(times), replayed_at=NOW))
 
     refused = await replay(here)
-    assert (refused.to_send, refused.left) == ({}, {Fate.REPLAYED: 3, Fate.LOOPING: 1})
+    assert (refused.to_send, refused.left) == ({}, {Decision.REPLAYED: 3, Decision.LOOPING: 1})
     assert (await replay(here, force=True)).to_send == {AMPLITUDE: 1}
     (group,) = await dead_letters.list_groups(here.config, Filter())
     assert group.died_again == 3
@@ -139,7 +140,7 @@ async def test_what_the_edge_would_refuse_again_is_left(here: Operation) -> None
         letter("t/0/1", "gone"),
     )
     plan = await replay(here)
-    assert (plan.to_send, plan.left) == ({}, {Fate.REFUSED: 1, Fate.UNKNOWN: 1})
+    assert (plan.to_send, plan.left) == ({}, {Decision.REFUSED: 1, Decision.UNKNOWN: 1})
     assert plan.failed
     assert await parked(here) == []
 
@@ -156,7 +157,7 @@ async def test_what_the_edge_would_take_now_goes_where_it_was_meant_for_once(
         Message(update, headers=about),
     )
     assert (await replay(here)).to_send == {"edge": 2}
-    assert (await replay(here)).left == {Fate.REPLAYED: 2}
+    assert (await replay(here)).left == {Decision.REPLAYED: 2}
 
     (record,) = await here.stored(topics.events)
     assert {name: (value or b"").decode() for name, value in record.headers} == {
@@ -187,7 +188,7 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
 async def test_a_plan_is_told_to_machines(here: Operation, tmp_path: Path) -> None:
     await die(here, letter("t/0/1"), letter("t/0/1"), letter("t/0/2", "gone"))
     ran = await here.run(tmp_path, "dead-letters", "replay", "--dry-run", "--json")
-    assert json.loads(ran.stdout)["left"] == {Fate.COPY: 1, Fate.UNKNOWN: 1}
+    assert json.loads(ran.stdout)["left"] == {Decision.COPY: 1, Decision.UNKNOWN: 1}
 
 
 async def test_a_letter_dies_again_under_its_rule_and_arrives_once_without_it(
@@ -251,7 +252,7 @@ async def test_a_letter_that_was_cut_is_not_sent_and_says_where_the_whole_is(
     cut = letter("t/0/1")
     cut = replace(cut, headers={**(cut.headers or {}), "truncated": "24000000"})
     await die(here, cut, letter("t/0/2"))
-    assert (await replay(here)) == Plan({AMPLITUDE: 1}, {Fate.TRUNCATED: 1})
+    assert (await replay(here)) == Plan({AMPLITUDE: 1}, {Decision.TRUNCATED: 1})
     [sent] = await parked(here)
     assert sent.header("origin") == "t/0/2"
 

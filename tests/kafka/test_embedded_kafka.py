@@ -12,7 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.errors import CommandError
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports, is_free
 from ampgate.topics import admin_client, create
 from schemas.configuration.config import Kafka
@@ -33,11 +34,12 @@ sys.stdin.read()
 WITHOUT_EXTRA = """
 import sys
 from pathlib import Path
-from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.errors import CommandError
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 sys.modules["jgo"] = None
 try:
     EmbeddedKafka(Path(sys.argv[1]), jars_dir=Path(sys.argv[1]) / "jars").start()
-except EmbeddedKafkaError as error:
+except CommandError as error:
     print(error)
 """
 
@@ -133,13 +135,13 @@ def test_a_failed_start_shows_what_kafka_said(tmp_path: Path) -> None:
         pass
     broken = EmbeddedKafka(tmp_path, settings={"num.io.threads": "many"})
 
-    with pytest.raises(EmbeddedKafkaError, match=r"(?s)node 1 failed.*many.*num\.io\.threads"):
+    with pytest.raises(CommandError, match=r"(?s)node 1 failed.*many.*num\.io\.threads"):
         broken.start()
 
 
 def test_a_second_kafka_on_the_same_data_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     with EmbeddedKafka(tmp_path) as kafka:
-        with pytest.raises(EmbeddedKafkaError, match="another Kafka runs on"):
+        with pytest.raises(CommandError, match="another Kafka runs on"):
             EmbeddedKafka(tmp_path).start()
 
         kafka.kill(1)
@@ -150,14 +152,14 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
-        with pytest.raises(EmbeddedKafkaError, match=f"port {port}.*is taken"):
+        with pytest.raises(CommandError, match=f"port {port}.*is taken"):
             EmbeddedKafka(tmp_path, port=port).start()
 
 
 def test_another_number_of_brokers_on_the_same_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text('{"cluster_id": "c", "ports": [1, 2, 3]}')
 
-    with pytest.raises(EmbeddedKafkaError, match="holds a cluster of 3 brokers, not 1"):
+    with pytest.raises(CommandError, match="holds a cluster of 3 brokers, not 1"):
         EmbeddedKafka(tmp_path).start()
 
 

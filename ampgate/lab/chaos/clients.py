@@ -53,7 +53,7 @@ class Client:
         return self._sender.summary.retries
 
     async def send_until(self, over: asyncio.Event) -> None:
-        """Keep sending; `SendError` when the edge is away for too long."""
+        """Keep sending; `CommandError` when the edge is away for too long."""
         while not over.is_set():
             await self.send(self._random.randint(*EVENTS_AT_ONCE))
             await asyncio.sleep(self._random.uniform(*REST_SECONDS))

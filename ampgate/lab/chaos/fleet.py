@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
+from ampgate.errors import CommandError
 from ampgate.lab import parent_death
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
@@ -59,10 +60,6 @@ base_url = "{aampe}"
 """
 
 
-class ChaosError(Exception):
-    """It could not go on; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One value of a scrape."""
@@ -88,7 +85,7 @@ class Member:
     def require_alive(self) -> None:
         status = self.process.poll()
         if status is not None:
-            raise ChaosError(f"{self.name} ended with status {status}: see {self.log}")
+            raise CommandError(f"{self.name} ended with status {status}: see {self.log}")
 
 
 @dataclass(slots=True)
@@ -201,7 +198,7 @@ class Fleet:
         while not await holds():
             member.require_alive()
             if time.monotonic() > deadline:
-                raise ChaosError(f"{member.name} was not ready in time: see {member.log}")
+                raise CommandError(f"{member.name} was not ready in time: see {member.log}")
             await asyncio.sleep(POLL_SECONDS)
 
 

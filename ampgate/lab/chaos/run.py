@@ -20,16 +20,15 @@ import orjson
 from ampgate import topics
 from ampgate.archive.archive import archive
 from ampgate.check.finding import Finding
+from ampgate.errors import CommandError
 from ampgate.lab.chaos.clients import Client, connected_clients, users
-from ampgate.lab.chaos.fleet import KEY, ChaosError, Fleet, Member, ask
+from ampgate.lab.chaos.fleet import KEY, Fleet, Member, ask
 from ampgate.lab.chaos.odd_records import OddProducer
 from ampgate.lab.chaos.plan import Act, Lane, Rule, Step, plan
 from ampgate.lab.chaos.verdict import Counted, judge
 from ampgate.lab.chaos.witness import Witness
-from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
-from ampgate.send.lines import SendError
-from ampgate.topics import TopicsError
 from schemas.configuration.config import Kafka
 
 EDGES = 2
@@ -179,7 +178,7 @@ class Run:
 
 
 async def run(seconds: float, seed: int, progress: Progress) -> Report:
-    """`ChaosError` when it could not be carried through."""
+    """`CommandError` when it could not be carried through."""
     directory = Path(tempfile.mkdtemp(prefix="ampgate-chaos-"))
     try:
         return await _run(directory, seconds, seed, progress)
@@ -200,8 +199,8 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
                 acknowledged = opened.acknowledged
                 refused = [one for client in opened.clients for one in client.refused]
                 evidence = await witness.evidence(acknowledged, refused, counted)
-    except* (ChaosError, SendError, EmbeddedKafkaError, TopicsError) as errors:
-        raise ChaosError(f"{first_of(errors)} (logs: {directory})") from None
+    except* CommandError as errors:
+        raise CommandError(f"{first_of(errors)} (logs: {directory})") from None
     findings = list(judge(evidence))
     is_good = all(finding.ok for finding in findings)
     if is_good:
@@ -242,7 +241,7 @@ async def opened_run(directory: Path, seed: int, progress: Progress) -> AsyncIte
 async def set_faults(simulator: Member, rules: Sequence[Rule]) -> None:
     status, answer = await ask(f"{simulator.url}/_faults", orjson.dumps({"rules": rules}))
     if status != 200:
-        raise ChaosError(f"{simulator.name} refuses its faults: {answer.decode()}")
+        raise CommandError(f"{simulator.name} refuses its faults: {answer.decode()}")
 
 
 def first_of(errors: BaseException) -> BaseException:

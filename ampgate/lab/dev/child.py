@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from ampgate.errors import CommandError
 from ampgate.lab import parent_death
 
 RESTART_SECONDS = 1.0
 DEATHS_MAX = 5
 DEATHS_WINDOW_SECONDS = 30.0
-
-
-class KeepsDyingError(Exception):
-    """Starting it again does not help; the message says which."""
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class Child:
         self.process = None
         self.deaths.append(now)
         if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WINDOW_SECONDS:
-            raise KeepsDyingError(
+            raise CommandError(
                 f"{self.name} died {DEATHS_MAX} times in a row: see its messages above"
             )
         self.start_at = now + RESTART_SECONDS

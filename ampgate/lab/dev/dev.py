@@ -14,10 +14,11 @@ from types import FrameType
 from rich.console import Console
 
 from ampgate import topics
+from ampgate.errors import CommandError
 from ampgate.lab.dev.announcement import announce
-from ampgate.lab.dev.child import Child, KeepsDyingError
+from ampgate.lab.dev.child import Child
 from ampgate.lab.dev.configuration import CONFIGURATION_FILE, Options, configure
-from ampgate.lab.kafka.kafka import EmbeddedKafka, EmbeddedKafkaError
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import is_free
 from schemas.configuration.config import Config
 
@@ -27,12 +28,8 @@ KAFKA_STOP_SECONDS = 3.5
 KAFKA_VARIABLE = "AMPGATE_KAFKA__BOOTSTRAP_SERVERS"
 
 
-class DevError(Exception):
-    """It cannot start, or go on; the message says why."""
-
-
 def run(options: Options, console: Console) -> None:
-    """Return after Ctrl-C or SIGTERM, with everything stopped; `DevError` says what went wrong."""
+    """Return after Ctrl-C or SIGTERM, with everything stopped; `CommandError` on failure."""
     with interruptible(), ExitStack() as stack:
         try:
             make_data_dir(options.data_dir)
@@ -55,8 +52,6 @@ def run(options: Options, console: Console) -> None:
             supervise(children(options), config, options, console)
         except KeyboardInterrupt:
             console.print("stopping")
-        except (EmbeddedKafkaError, topics.TopicsError, KeepsDyingError, OSError) as error:
-            raise DevError(str(error)) from error
 
 
 def make_data_dir(path: Path) -> None:
@@ -68,7 +63,7 @@ def make_data_dir(path: Path) -> None:
         with TemporaryFile(dir=path):  # One that is there may be another user's.
             pass
     except OSError as error:
-        raise DevError(
+        raise CommandError(
             f"nothing can be kept in {path}: {error.strerror}; --data-dir names another place"
         ) from error
 
@@ -103,7 +98,7 @@ def require_free_ports(config: Config, options: Options) -> None:
         wanted["the edge's admin port"] = config.edge.admin_port
     taken = [f"{port} (for {name})" for name, port in wanted.items() if not is_free(port)]
     if taken:
-        raise DevError(
+        raise CommandError(
             f"already taken by another program: port {', '.join(taken)}: end that one, or choose"
             " others (ampgate dev --help; AMPGATE_EDGE__PORT, AMPGATE_DELIVERY__ADMIN_PORT)"
         )
@@ -133,7 +128,7 @@ def supervise(started: list[Child], config: Config, options: Options, console: C
                 announced = True
                 announce(edge, config, options, console)
             if not announced and time.monotonic() > deadline:
-                raise DevError(f"the edge was not ready after {READY_SECONDS:g} s")
+                raise CommandError(f"the edge was not ready after {READY_SECONDS:g} s")
             time.sleep(POLL_SECONDS)
     finally:
         for child in reversed(started):

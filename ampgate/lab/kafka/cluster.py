@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ampgate.errors import CommandError
+
 if sys.platform != "win32":
     import fcntl
 
-from ampgate.lab.kafka.jars import EmbeddedKafkaError
 from ampgate.lab.kafka.ports import free_ports, is_free
 
 
@@ -33,7 +34,7 @@ def lock(data_dir: Path) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.close()
-            raise EmbeddedKafkaError(f"another Kafka runs on {data_dir}") from error
+            raise CommandError(f"another Kafka runs on {data_dir}") from error
     return file
 
 
@@ -44,7 +45,7 @@ def claim(data_dir: Path, nodes: Sequence[int], first_port: int | None) -> Clust
     cluster_id: str = known.get("cluster_id") or new_cluster_id()
     last_ports: list[int] = known.get("ports") or []
     if last_ports and len(last_ports) != len(nodes):
-        raise EmbeddedKafkaError(
+        raise CommandError(
             f"{data_dir} holds a cluster of {len(last_ports)} brokers, not "
             f"{len(nodes)}: start it with as many, or use another directory"
         )
@@ -62,7 +63,7 @@ def _choose_ports(count: int, first_port: int | None, last_ports: list[int]) -> 
     ports = [first_port + number for number in range(count)]
     for port in ports:
         if not is_free(port):
-            raise EmbeddedKafkaError(
+            raise CommandError(
                 f"port {port}, meant for Kafka, is taken by another program:"
                 " end that one, or choose another port"
             )

