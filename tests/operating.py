@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner, Result
 
@@ -56,6 +57,9 @@ class Operation:
 
     async def produce(self, topic: str, messages: Sequence[Message]) -> list[str]:
         """Store them; where each is: `topic/partition/offset`."""
+        if any(message.timestamp_ms is not None for message in messages):
+            # Every five minutes the broker looks for what is too old to be kept.
+            await alter(self, topic, **{"retention.ms": "-1"})
         producer = AIOKafkaProducer(bootstrap_servers=self.config.kafka.bootstrap_servers)
         async with producer:
             places = [
@@ -171,6 +175,12 @@ async def operation(
     config = Config.model_validate({"kafka": reached, "destinations": destinations})
     await topics.create(config.kafka, partitions=3)
     return Operation(config)
+
+
+async def alter(world: Operation, topic: str, **settings: str) -> None:
+    """The topic has these settings; the others are the broker's own again."""
+    async with topics.admin_client(world.config.kafka) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
 
 
 @asynccontextmanager

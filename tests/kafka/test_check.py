@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import NewPartitions
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from ampgate.check.check import check
 from ampgate.check.finding import Finding
@@ -15,7 +14,7 @@ from schemas.topics import Kind, Topics
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.acls import GROUP, READ, TOPIC, allow
-from tests.operating import AMPLITUDE, Operation, event, operation, simulating
+from tests.operating import AMPLITUDE, Operation, alter, event, operation, simulating
 
 
 async def wrong(world: Operation) -> list[Finding]:
@@ -27,11 +26,6 @@ async def wrong(world: Operation) -> list[Finding]:
 async def first_wrong(world: Operation) -> list[Finding]:
     """As `wrong`, once there is something: a broker hears of changes a moment later."""
     return await seen(partial(wrong, world), bool)
-
-
-async def alter(world: Operation, topic: str, **settings: str) -> None:
-    async with admin_client(world.config.kafka) as admin:
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
 
 
 async def test_all_is_well_when_the_topics_were_created(simulated: Operation) -> None:
