@@ -5,14 +5,23 @@ rest stays bytes, unchanged.
 """
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar, final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
+from schemas.strictness import (
+    LEVELS_MAX,
+    Defect,
+    is_surely_shallow,
+    is_surely_strict,
+    strictness_defect,
+)
 
 ABSENT: Final = Raw(b"")
+AT_ONCE = 100  # Events.
+AT_ONCE_BYTES_MAX = 262_144  # simdjson keeps 14 times its largest text.
 ID_CHARACTERS_MAX = 2_048  # Amplitude cuts at 1,024; the partition is computed byte by byte.
 
 # amplitude.md#ids, "Invalid ID values", with the empty string.
@@ -65,6 +74,7 @@ class GroupFacts(Struct, gc=False):
 
 _OBJECT_OR_NULL = b"{n"
 _event = msgspec.json.Decoder(EventFacts)
+_events = msgspec.json.Decoder(list[EventFacts])
 _identification = msgspec.json.Decoder(IdentificationFacts)
 _group = msgspec.json.Decoder(GroupFacts)
 _well_formed = msgspec.json.Decoder(Raw)
@@ -73,8 +83,23 @@ _Facts = TypeVar("_Facts", EventFacts, IdentificationFacts, GroupFacts)
 
 def read_event(value: bytes) -> EventFacts | Defect:
     facts = _decode(_event, value)
-    if type(facts) is Defect:
-        return facts
+    return facts if type(facts) is Defect else _usable_event(facts)
+
+
+def read_events(values: Sequence[bytes]) -> Iterable[EventFacts | Defect]:
+    """As `read_event` of each value, which must be well-formed JSON by itself."""
+    return (read_event(values[0]),) if len(values) == 1 else _read_several(values)
+
+
+def _read_several(values: Sequence[bytes]) -> Iterator[EventFacts | Defect]:
+    """Some at once, which takes two thirds of the time; one after the other if one is bad."""
+    for start in range(0, len(values), AT_ONCE):
+        some = values[start : start + AT_ONCE]
+        facts = _decode_at_once(some)
+        yield from map(read_event, some) if facts is None else map(_usable_event, facts)
+
+
+def _usable_event(facts: EventFacts) -> EventFacts | Defect:
     event_type = facts.event_type
     if event_type is None:
         return Defect("missing_event_type", "event_type", "an event needs an event_type")
@@ -155,6 +180,18 @@ def _decode(decoder: msgspec.json.Decoder[_Facts], value: bytes) -> _Facts | Def
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Defect("not_json", "", str(error))
     return strictness_defect(value) or facts
+
+
+def _decode_at_once(values: Sequence[bytes]) -> list[EventFacts] | None:
+    """None if one of them is bad, or may be."""
+    if sum(map(len, values)) > AT_ONCE_BYTES_MAX:
+        return None
+    text = b"[%b]" % b",".join(values)
+    try:
+        facts = _events.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return facts if is_surely_strict(text) and all(map(is_surely_shallow, values)) else None
 
 
 def _shape_defect(words: str) -> Defect:

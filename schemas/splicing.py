@@ -5,6 +5,7 @@ from msgspec import Raw
 
 _object = msgspec.json.Decoder(dict[str, Raw])
 _EMPTY_OR_SPACE = b"{ \t\r\n"
+_END = ord("}")
 
 
 def with_members(value: bytes, members: bytes) -> bytes:
@@ -12,7 +13,9 @@ def with_members(value: bytes, members: bytes) -> bytes:
 
     Of members with the same name, the last one counts for every parser that reads records.
     """
-    head = value[:-1] if value.endswith(b"}") else value[: value.rindex(b"}")]
+    if value[-1] == _END and value[-2] not in _EMPTY_OR_SPACE:  # The usual case.
+        return b"%b,%b}" % (value[:-1], members)
+    head = value[: value.rindex(b"}")]
     if head[-1] in _EMPTY_OR_SPACE and head.strip() == b"{":
         return b"%b%b}" % (head, members)
     return b"%b,%b}" % (head, members)

@@ -28,7 +28,7 @@ from gateway.dialects.shapes import (
     shown,
     split_json,
 )
-from schemas.events import ABSENT, GroupFacts, read_event
+from schemas.events import ABSENT, GroupFacts, read_events
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
@@ -106,8 +106,8 @@ class HttpApi(Endpoint):
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, defects = Batch(), Defects()
         shortest = opened.min_id_length
-        for index, value in enumerate(opened.values):
-            facts = read_event(value)
+        for index, facts in enumerate(read_events(opened.values)):
+            value = opened.values[index]
             if type(facts) is Defect:
                 defects.add(index, facts)
                 continue

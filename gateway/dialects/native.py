@@ -9,7 +9,7 @@ import orjson
 
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import bearer_key
-from gateway.dialects.records import read_facts, record_of
+from gateway.dialects.records import all_facts, record_of
 from gateway.dialects.shapes import (
     JSON,
     LISTED_MAX,
@@ -73,12 +73,12 @@ class Native(Endpoint):
 
     def open(self, request: Request) -> Opened:
         content_type = request.headers.get(b"content-type", b"")
-        return Opened(self._split(request.body, content_type))
+        return self._split(request.body, content_type)
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        for index, value in enumerate(opened.values):
-            facts = read_facts(self.kind, value)
+        for index, facts in enumerate(all_facts(self.kind, opened)):
+            value = opened.values[index]
             if isinstance(facts, Defect):
                 batch.rejected.append(Rejection(index, facts, value))
                 continue
@@ -112,13 +112,13 @@ class Native(Endpoint):
     def unknown_key(self, key: str) -> Answer:
         return failure(401, "no source has this write key")
 
-    def _split(self, body: bytes, content_type: bytes) -> list[bytes]:
+    def _split(self, body: bytes, content_type: bytes) -> Opened:
         if content_type != JSON and (b"ndjson" in content_type or b"jsonl" in content_type):
             return self._lines(body)
         text = body.strip(_SPACE)
         try:
             if text.startswith(b"["):
-                return elements(text, self)
+                return Opened(elements(text, self))
             outer = split_json(_envelope, text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if _looks_like_lines(text):
@@ -126,17 +126,18 @@ class Native(Endpoint):
             raise RefusedError(failure(400, _wrong(body))) from error
         several = outer.events if self.kind is Kind.EVENT else outer.updates
         if several is ABSENT or _is_record(text):
-            return [text]
+            return Opened([text])
         try:
-            return elements(bytes(several), self)
+            return Opened(elements(bytes(several), self))
         except msgspec.ValidationError as error:
             words = f"{self._member} is not an array"
             raise RefusedError(failure(400, words)) from error
 
-    def _lines(self, body: bytes) -> list[bytes]:
+    def _lines(self, body: bytes) -> Opened:
         if body.count(b"\n") > RECORDS_MAX:
             raise RefusedError(too_many(self))
-        return [line.strip() for line in body.split(b"\n") if line.strip()]
+        lines = [line.strip() for line in body.split(b"\n") if line.strip()]
+        return Opened(lines, well_formed=False)
 
 
 def _is_record(text: bytes) -> bool:

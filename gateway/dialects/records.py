@@ -1,5 +1,6 @@
 """Builds records from values: the key, and what the edge fills in. Pure."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -7,7 +8,7 @@ import orjson
 from msgspec import UNSET, UnsetType
 
 from gateway.dialects.insert_ids import new_insert_id
-from gateway.dialects.shapes import Batch, Context, Rejection
+from gateway.dialects.shapes import Batch, Context, Opened, Rejection
 from gateway.dialects.trees import make_room_for_members
 from schemas.events import (
     EventFacts,
@@ -17,6 +18,7 @@ from schemas.events import (
     group_key,
     identification_key,
     read_event,
+    read_events,
     read_group_identification,
     read_identification,
 )
@@ -60,6 +62,13 @@ def read_facts(kind: Kind, value: bytes) -> Facts | Defect:
     if kind is Kind.USER_PROPERTIES:
         return read_identification(value)
     return read_group_identification(value)
+
+
+def all_facts(kind: Kind, opened: Opened) -> Iterable[Facts | Defect]:
+    """Of each value, in order."""
+    if kind is Kind.EVENT and opened.well_formed:
+        return read_events(opened.values)
+    return (read_facts(kind, value) for value in opened.values)
 
 
 def key_of(facts: Facts) -> bytes | None:

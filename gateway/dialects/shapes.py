@@ -49,6 +49,7 @@ class Opened(NamedTuple):
 
     values: list[bytes]
     min_id_length: int = 0
+    well_formed: bool = True  # Each value is JSON by itself.
     shared: Mapping[str, object] = {}
 
 

@@ -1,7 +1,7 @@
 """Stores the records of a request in their topics, and counts them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from gateway.dialects.shapes import Batch, Context
@@ -24,7 +24,8 @@ class Store(Protocol):
 
 class Storage:
     def __init__(self, topics: Topics, store: Store, metrics: Metrics) -> None:
-        self._topics = topics
+        self._topic = {kind: topics.of(kind) for kind in Kind}
+        self._dead_letters = topics.dead_letters
         self._store = store
         self._metrics = metrics
 
@@ -32,23 +33,23 @@ class Storage:
         """Return once all is stored; rejected ones first, as the answer counts both."""
         if batch.rejected:
             letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
-            await self._append(self._topics.dead_letters, letters, context, sender)
+            if letters:
+                await self._append(self._dead_letters, letters, context, sender)
             suppressed = sum(map(is_suppressed, batch.rejected))
             if dropped := len(batch.rejected) - suppressed - len(letters):
                 self._metrics.dead_letters_dropped(sender.name, dropped)
         if batch.records:
-            await self._append(self._topics.of(kind), batch.records, context, sender)
+            await self._append(self._topic[kind], batch.records, context, sender)
             self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
         if batch.rejected:
             self._metrics.records(sender.name, kind.value, "rejected", len(batch.rejected))
 
-    async def _append(
+    def _append(
         self, topic: str, records: list[NewRecord], context: Context, sender: Sender
-    ) -> None:
+    ) -> Awaitable[None]:
         if sender.scrubber is not None:
             records = [_scrubbed(record, sender.scrubber, context) for record in records]
-        if records:
-            await self._store.append(topic, records)
+        return self._store.append(topic, records)
 
 
 def _scrubbed(record: NewRecord, scrubber: Scrubber, context: Context) -> NewRecord:

@@ -6,6 +6,7 @@ head that is known to be valid costs 20 µs less a request.
 
 from asyncio import Event
 from collections.abc import Sequence
+from functools import lru_cache
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -43,20 +44,22 @@ class Cycle(RequestResponseCycle):
             return False
         if self.disconnected:
             return True
-        pieces = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            pieces += (name, b": ", value, b"\r\n")
-        pieces.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        pieces.append(body)
+        head = _head(status, (*self.default_headers, *headers))
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join(pieces))
+        self.transport.write(b"".join((head, end, body)))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
         del self.scope["extensions"]  # They refer to this object: break the cycle.
         return True
+
+
+@lru_cache(maxsize=256)  # Most answers of a second are alike.
+def _head(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def cycle_of(connection: HttpToolsProtocol, *, is_last: bool) -> Cycle:

@@ -4,8 +4,11 @@ import base64
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import (
+    AT_ONCE,
     INVALID_IDS,
     EventFacts,
     GroupFacts,
@@ -14,6 +17,7 @@ from schemas.events import (
     group_key,
     identification_key,
     read_event,
+    read_events,
     read_group_identification,
     read_identification,
 )
@@ -25,6 +29,20 @@ BODIES = DATA / "naughty" / "json_bodies.ndjson"
 
 def event(**members: object) -> bytes:
     return json.dumps({"event_type": "a", "user_id": "u1", **members}).encode()
+
+
+ODD = (
+    b"1e999",
+    b"[]",
+    b"{}",
+    b'{"event_type":"a","user_id":"u","x":1e999}',
+    b'{"event_type":"a","user_id":"u","x":123456789012345678901}',
+    b'{"event_type":"a","user_id":"u","x":"\xff"}',
+    b'{"event_type":"a","user_id":"u","time":"1"}',
+    b'{"event_type":"a","user_id":"u","x":%b}' % (b"[" * 50 + b"]" * 50),
+    b'{"event_type":"a","user_id":"u","x":%b}' % (b"[" * 1_500 + b"]" * 1_500),
+    b'{"event_type":"a","user_id":"u","x":"%b"}' % (b"a" * 300_000),
+)
 
 
 def nested(levels: int) -> bytes:
@@ -219,3 +237,12 @@ def _becomes_json(value: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+@given(
+    st.lists(st.sampled_from([*ODD, event(), event(time=1), event(user_id=None)]), max_size=5),
+    st.integers(0, AT_ONCE),
+)
+def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
+    values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
+    assert list(read_events(values)) == [read_event(value) for value in values]

@@ -43,6 +43,15 @@ def test_a_complete_event_travels_byte_for_byte(body: bytes, count: int) -> None
     assert {record.key for record in batch.records} == {b"u"}
 
 
+def test_no_line_is_completed_by_the_next_one() -> None:
+    """Though all of them with commas between are as many events as there are lines."""
+    lines = [b"%b,%b" % (FULL, FULL), FULL[:-1], b'"y":1}']
+    body = b"\n".join([FULL, *lines])
+    batch = EVENTS.read(EVENTS.open(request(body, b"application/x-ndjson")), KEEP)
+    assert [record.value for record in batch.records] == [FULL]
+    assert [rejection.index for rejection in batch.rejected] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("event", "context", "ip"),
     [
