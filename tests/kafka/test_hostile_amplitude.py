@@ -7,9 +7,11 @@ import json
 import os
 import time
 from collections import defaultdict
+from functools import partial
 
 import pytest
 
+from tests.eventually import seen
 from tests.kafka.delivery_world import World
 
 EVENTS = int(os.environ.get("AMPGATE_TEST_EVENTS", "20000"))
@@ -123,22 +125,22 @@ async def test_who_is_over_quota_waits_in_kafka_while_others_go_by(world: World)
 @pytest.mark.parametrize(
     "retry_after", ["9" * 60, "1763715600125", "Fri, 31 Dec 9999 23:59:59 GMT"]
 )
-async def test_who_is_to_wait_for_ever_waits_a_day_and_stops_nobody(
-    world: World, retry_after: str
-) -> None:
-    """A time that no date can tell would end the process when the record is parked."""
+async def test_a_wait_that_cannot_be_meant_is_ignored(world: World, retry_after: str) -> None:
+    """The user waits as without it; nobody else does."""
     topics = world.config.kafka.topics
     told = {"throttled_users": {HOT: 31}, "throttled_events": [0]}
     for_ever = {**answer(429), "headers": {"retry-after": retry_after}, "body": json.dumps(told)}
-    await world.set_faults("amplitude", {"match": {"id": HOT}, "times": 1, "effect": for_ever})
+    away = {**answer(503), "headers": {"retry-after": retry_after}}
+    of_hot = {"match": {"id": HOT}, "times": 1, "effect": for_ever}
+    await world.set_faults("amplitude", {"times": 1, "effect": away}, of_hot)
     clock = Clock()
 
     async with world.delivering(clock):
         await world.produce(topics.events, [event(1)])
-        await world.letters(topics.parked, 1)
+        await seen(partial(world.stats, "amplitude"), lambda told: told["faults_applied"] == 2)
         await world.produce(topics.events, [event(3)])
         await world.until_accepted("amplitude", 1)
-        clock.ahead_seconds = 25 * HOUR_SECONDS
+        clock.ahead_seconds = 31
         await world.until_accepted("amplitude", 2)
     received = [record["event_properties"]["n"] for record in await world.received("amplitude")]
     assert received == [3, 1]

@@ -48,16 +48,18 @@ def test_any_text_is_read_as_up_to_a_day_or_ignored(text: str, date: str | None)
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        *(("0", 0.0), ("5", 5.0), (" 0.5 ", 0.5), ("30.", 30.0), ("9" * 400, SECONDS_MAX)),
+        *(("0", 0.0), ("5", 5.0), (" 0.5 ", 0.5), ("30.", 30.0), ("86400", SECONDS_MAX)),
         *(
             ("-5", None),
+            ("86401", None),
+            ("9" * 400, None),
             ("1e9", None),
             ("nan", None),
             ("1_000", None),
             ("٣٠", None),
             ("soon", None),
         ),
-        *((DATE, 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", SECONDS_MAX)),
+        *((DATE, 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", None)),
         ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
     ],
 )
