@@ -1,8 +1,11 @@
 """Permissions in Kafka, as an administrator gives them; aiokafka has no requests for that."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
@@ -10,7 +13,27 @@ from tests.conftest import Broker
 
 READ, WRITE = 3, 4
 TOPIC, GROUP = 2, 3
-ALLOW, LITERAL = 3, 3
+DENY, ALLOW, LITERAL = 2, 3, 3
+WITH_ACLS = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+
+
+@asynccontextmanager
+async def denied(broker: Broker, topic: str, operation: int) -> AsyncIterator[None]:
+    """Nobody may do this to the topic, until the end of the block."""
+    acl = (TOPIC, topic, LITERAL, "User:ANONYMOUS", "*", operation, DENY)
+    client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
+    await client.bootstrap()
+    try:
+        created = await client.send(client.get_random_node(), CreateAclsRequest(*acl))
+        assert created.creation_responses[0][0] == 0
+        yield
+        deleted = await client.send(client.get_random_node(), DeleteAclsRequest(*acl))
+        assert deleted.filter_responses[0][0] == 0
+    finally:
+        await client.close()
 
 
 async def allow(broker: Broker, *acls: tuple[int, str, str, int]) -> None:

@@ -1,63 +1,85 @@
-"""One delivery process, and everything odd at once beside good events: records, letters, answers.
+"""One delivery process, and everything odd at once beside good events: records, letters, answers,
+what operators do, and what Kafka does.
 
-Each kind has tests of its own; this one holds that they do no more harm together.
+Each kind has tests of its own; this one holds that they do no more harm together. At the size of a
+release: `AMPGATE_GOOD_EVENTS=20000 AMPGATE_KAFKA_AWAY_SECONDS=40`.
 """
 
+import asyncio
 import os
+import signal
 import sys
-from asyncio.subprocess import DEVNULL, create_subprocess_exec
+import time
+from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ampgate.lab.chaos.fleet import ask, scrape
-from ampgate.lab.chaos.odd_records import unusable_records
+from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
+from schemas.letters import timestamp
+from schemas.topics import Kind
+from tests.conftest import Broker
 from tests.eventually import seen
-from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
-from tests.kafka.kafka_operations import produce_raw
+from tests.kafka.acls import READ, WITH_ACLS, denied
+from tests.kafka.delivery_world import World, event, opened_world
+from tests.kafka.everything import (
+    ANSWERS,
+    DESTINATIONS,
+    ODD,
+    ODD_HEADERS,
+    faults,
+    letter,
+    lies,
+    odd_records,
+    produce_large,
+    produce_transactions,
+)
+from tests.kafka.kafka_operations import add_partitions, delete_below, produce_raw
 from tests.kafka.processes import until_answers
-from tests.operating import AAMPE, AMPLITUDE, Operation
+from tests.kafka.writing import Topic
+from tests.operating import AAMPE, Operation
 from tests.raw_batches import Raw
 
-DESTINATIONS = (AMPLITUDE, AAMPE)
-USERS, EVENTS = 100, 5000
-PARKED_USER = USERS  # Its only event waits in the parked topic, behind the lies.
+GOOD = int(os.environ.get("AMPGATE_GOOD_EVENTS", "3000"))
+AWAY_SECONDS = float(os.environ.get("AMPGATE_KAFKA_AWAY_SECONDS", "2"))
+WITHIN_SECONDS = 300.0
+USERS, LOST = 100, 55
+PARKED = USERS  # A user whose only event waits in the topic of the parked, behind the lies;
+DUE = USERS + 1  # one whose time comes while Kafka is away;
+OTHERS = USERS + 2  # and one of transactions and of what retention left.
+CODECS = ("none", "gzip", "zstd")
+OTHER_KINDS = {"too large for its letter": 2, "a lie": 1}  # How many of each destination.
 COUNTED = ("ampgate_delivery_waiting_records", "ampgate_delivery_lost_records_total")
-ANSWERS = (
-    {"kind": "answer", "status": 200, "body": "<html>Sign in</html>"},
-    {"kind": "answer", "status": 407, "body": "<html>"},
-    {"kind": "answer", "status": 425},
-    {"kind": "answer", "status": 503, "headers": {"retry-after": "-1e400"}},
-)
 
 
-def letter(destination: str, origin: str, value: bytes | None, **others: str) -> Raw:
-    """A parked record as anybody may have written it; without a value it is a reference."""
-    said = {"destination": destination, "origin": origin, **others}
-    said |= {"truncated": "9"} if value is None else {}
-    headers = [(name.encode(), text.encode()) for name, text in said.items()]
-    return Raw(f"user-{PARKED_USER}".encode(), value, headers)
+class Delivery:
+    """A process as an operator runs it, which must live until it is told to end."""
 
+    def __init__(self, process: Process, file: Path, port: int) -> None:
+        self.process = process
+        self.file = file
+        self.url = f"http://127.0.0.1:{port}"
 
-def lies(topic: str) -> Sequence[Raw]:
-    """Of each destination one names a partition that there is not; it is dead, with its words."""
-    digits = "9" * 5000
-    found = [Raw(None, None), Raw(b"\xff", b"\xff", [(b"\xff\xfe", None), (b"destination", None)])]
-    for name in DESTINATIONS:
-        found.append(letter(name, f"{topic}/{2**31 - 1}/0", None, not_before="0001-01-01"))
-        found.append(letter(name, f"no such topic/{digits}/{digits}", None, attempts=digits))
-        found.append(letter(name, "///", b"{", status=digits, not_before=digits))
-    return found
+    async def end(self) -> None:
+        assert self.process.returncode is None, "it ended by itself"
+        self.process.terminate()
+        assert await self.process.wait() == 0
+
+    async def reload(self, text: str) -> None:
+        """SIGHUP with this configuration."""
+        self.file.write_text(text)
+        self.process.send_signal(signal.SIGHUP)
 
 
 @asynccontextmanager
-async def delivering(world: World, directory: Path) -> AsyncIterator[str]:
-    """The process as an operator runs it, which must live to the end: its admin's URL."""
+async def delivering(world: World, directory: Path) -> AsyncIterator[Delivery]:
     [port] = free_ports(1)
     file = Operation(world.config).write(directory)
     file.write_text(file.read_text().replace("admin_port = 0", f"admin_port = {port}"))
@@ -67,10 +89,9 @@ async def delivering(world: World, directory: Path) -> AsyncIterator[str]:
         stderr=DEVNULL,
     )
     try:
-        yield f"http://127.0.0.1:{port}"
-        assert process.returncode is None, "it ended by itself"
-        process.terminate()
-        assert await process.wait() == 0
+        delivery = Delivery(process, file, port)
+        await until_answers(f"{delivery.url}/healthz", 200)
+        yield delivery
     finally:
         if process.returncode is None:
             process.kill()
@@ -90,57 +111,166 @@ async def arrived(world: World, kind: str) -> Mapping[str, Sequence[int]]:
     return found
 
 
-async def counted(url: str) -> Counter[str]:
+async def until_arrived(world: World, wanted: Mapping[str, Sequence[int]]) -> None:
+    count = sum(map(len, wanted.values()))
+    for kind in ("amplitude", "aampe"):
+        await seen(
+            partial(arrived, world, kind),
+            lambda found: sum(map(len, found.values())) >= count,
+            WITHIN_SECONDS,
+        )
+        assert await arrived(world, kind) == wanted
+
+
+async def counted(*urls: str) -> Counter[str]:
     """By destination: the records that /metrics knows, settled, waiting or lost."""
     found: Counter[str] = Counter()
-    for sample in await scrape(url):
+    for sample in [sample for url in urls for sample in await scrape(url)]:
         is_settled = sample.name == "ampgate_delivery_records_total"
         if sample.name in COUNTED or (is_settled and sample.labels["outcome"] != "parked"):
             found[sample.labels["destination"]] += int(sample.value)
     return found
 
 
-async def lag(url: str) -> float:
+async def lag(*urls: str) -> float:
     name = "ampgate_delivery_lag_records"
-    return sum(sample.value for sample in await scrape(url) if sample.name == name)
+    samples = [sample for url in urls for sample in await scrape(url)]
+    return sum(sample.value for sample in samples if sample.name == name)
 
 
-@pytest.mark.timeout(300)
-async def test_everything_odd_at_once_harms_no_good_event(world: World, tmp_path: Path) -> None:
-    topics = world.config.kafka.topics
-    good = [event(n % USERS, n) for n in range(EVENTS)]
-    odd = [
-        Raw(one.key, one.value, [(name.encode(), value) for name, value in one.headers])
-        for one in unusable_records()
-    ]
+async def until_quiet(*urls: str) -> None:
+    await seen(partial(lag, *urls), lambda records: records == 0, WITHIN_SECONDS)
+
+
+@asynccontextmanager
+async def prepared(kafka: EmbeddedKafka) -> AsyncIterator[World]:
+    """Aampe takes what counts as `kafka`; letters have 1 MB; and some records were lost."""
+    async with opened_world(Broker(kafka.bootstrap_servers), "all.") as opened:
+        destinations = [
+            one.model_copy(update={"sources": ("kafka",)}) if one.name == AAMPE else one
+            for one in opened.config.destinations
+        ]
+        config = opened.config.model_copy(update={"destinations": tuple(destinations)})
+        world, topics = replace(opened, config=config), config.kafka.topics
+        await Topic(config.kafka, topics.dead_letters).set(max_message_bytes="1000000")
+        operation = Operation(config)
+        old = [Raw(b"user-%d" % OTHERS, event(OTHERS, n)[1]) for n in range(LOST + 1)]
+        await produce_raw(world, topics.events, old)
+        for name in DESTINATIONS:
+            for partition in range(3):
+                place = f"{topics.events}/{partition}/0"
+                await operation.commit(topics.group_id(name, Kind.EVENT), place)
+        await delete_below(world, {(topics.events, 0): LOST})
+        yield world
+
+
+@pytest.mark.timeout(900)
+async def test_everything_odd_at_once_harms_no_good_event(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    others = tmp_path_factory.mktemp("second")
+    with EmbeddedKafka(tmp_path / "kafka", heap_megabytes=512, settings=WITH_ACLS) as kafka:
+        async with prepared(kafka) as world, delivering(world, tmp_path) as first:
+            stored, wanted = await go_through(world, kafka, first, others)
+            await until_arrived(world, wanted)
+            await until_quiet(first.url)
+            await check_letters(world)
+            assert stored == await counted(first.url)
+            assert (await ask(f"{first.url}/healthz"))[0] == 200
+            await until_answers(f"{first.url}/readyz", 200)
+            await first.end()
+
+
+async def go_through(
+    world: World, kafka: EmbeddedKafka, first: Delivery, directory: Path
+) -> tuple[Counter[str], Mapping[str, Sequence[int]]]:
+    """All of it; returns how many records `first` has to account for, and what is to arrive."""
+    topics, half = world.config.kafka.topics, GOOD // 2
+    good = [event(n % USERS, n) for n in range(GOOD)]
     for kind in ("amplitude", "aampe"):
-        await world.set_faults(kind, *({"times": 1, "effect": answer} for answer in ANSWERS))
-    await produce_raw(world, topics.parked, lies(topics.events))
-    _, due = event(PARKED_USER, EVENTS)
-    for name in DESTINATIONS:
-        await produce_raw(world, topics.parked, [letter(name, f"{topics.events}/0/999999", due)])
+        await world.set_faults(
+            kind, *faults([GOOD // len(ANSWERS) * at for at in range(len(ANSWERS))])
+        )
+    await park(world, PARKED, time.time(), lies(topics.events, f"user-{PARKED}"))
+    await world.produce(topics.events, good[: half // 2])
+    for codec in CODECS:
+        await produce_raw(world, topics.events, odd_records(), codec)
+    large = await produce_large(world)
+    others = f"user-{OTHERS}".encode()
+    await produce_transactions(world, event(OTHERS, GOOD)[1], event(OTHERS, GOOD + 1)[1], others)
+    odd_headers = [
+        Raw(others, event(OTHERS, GOOD + n)[1], said) for n, said in enumerate(ODD_HEADERS, 2)
+    ]
+    await produce_raw(world, topics.events, odd_headers)
 
-    async with delivering(world, tmp_path) as url:
-        await world.produce(topics.events, good[: EVENTS // 2])
-        for codec in ("none", "gzip", "zstd"):
-            await produce_raw(world, topics.events, odd, codec)
-        await world.produce(topics.events, good[EVENTS // 2 :])
-        letters = await world.dead_letters(2 * (3 * len(odd) + 1))
+    settled_by_second = await join_and_leave(world, first, directory, good[half // 2 : half])
+    await reload_wrongly(first)
+    await park(world, DUE, time.time() + AWAY_SECONDS / 2)
+    await asyncio.to_thread(kafka.kill, 1)
+    await asyncio.sleep(AWAY_SECONDS)
+    await asyncio.to_thread(kafka.restart, 1)
+    async with denied(Broker(kafka.bootstrap_servers), topics.events, READ):
+        await until_answers(f"{first.url}/readyz", 503)
+    await until_answers(f"{first.url}/readyz", 200)
+    for topic in (topics.events, topics.parked):
+        await add_partitions(world, topic)
+    await world.produce(topics.events, good[half:])
+    await produce_raw(world, topics.events, odd_records(), partition=3)
+
+    wanted = {f"user-{user}": list(range(user, GOOD, USERS)) for user in range(USERS)}
+    wanted[f"user-{PARKED}"] = wanted[f"user-{DUE}"] = [GOOD]
+    wanted[others.decode()] = [LOST, GOOD, *range(GOOD + 2, GOOD + 2 + len(ODD_HEADERS))]
+    stored = LOST + 1 + GOOD + 4 * len(odd_records()) + large + 1 + len(ODD_HEADERS)
+    parked = 3  # The lie that names this topic, and two good ones.
+    return Counter(dict.fromkeys(DESTINATIONS, stored + parked)) - settled_by_second, wanted
+
+
+async def park(world: World, user: int, due_at: float, before: Sequence[Raw] = ()) -> None:
+    """For both destinations, an event of this user; and these before it."""
+    topics = world.config.kafka.topics
+    said = {"origin": f"{topics.events}/0/{10**9 + user}", "not_before": timestamp(due_at)}
+    value = event(user, GOOD)[1]
+    letters = [letter(name, key=f"user-{user}", value=value, **said) for name in DESTINATIONS]
+    await produce_raw(world, topics.parked, [*before, *letters])
+
+
+async def join_and_leave(
+    world: World, first: Delivery, directory: Path, good: Sequence[tuple[bytes, bytes]]
+) -> Counter[str]:
+    """A second process, while there is something to deliver; what it has settled."""
+    async with delivering(world, directory) as second:
+        await world.produce(world.config.kafka.topics.events, good)
+        await until_answers(f"{second.url}/readyz", 200)
         for kind in ("amplitude", "aampe"):
             await seen(
                 partial(arrived, world, kind),
-                lambda found: sum(map(len, found.values())) > EVENTS,
-                DEADLINE_SECONDS,
+                lambda found: sum(map(len, found.values())) >= GOOD // 2 + len(ODD_HEADERS) + 3,
+                WITHIN_SECONDS,
             )
-        await seen(partial(lag, url), lambda records: records == 0, DEADLINE_SECONDS)
-        stored = EVENTS + 3 * len(odd) + 2  # And the parked that are of this topic.
-        assert await counted(url) == dict.fromkeys(DESTINATIONS, stored)
-        assert (await ask(f"{url}/healthz"))[0] == 200
-        await until_answers(f"{url}/readyz", 200)
+        await until_quiet(first.url, second.url)
+        settled = await counted(second.url)
+        await second.end()
+    return settled
 
-    users = [f"user-{user}" for user in range(USERS)]
-    wanted = {user: list(range(number, EVENTS, USERS)) for number, user in enumerate(users)}
-    wanted[f"user-{PARKED_USER}"] = [EVENTS]
-    for kind in ("amplitude", "aampe"):
-        assert await arrived(world, kind) == wanted
+
+async def reload_wrongly(first: Delivery) -> None:
+    """What cannot be used changes nothing; and what was there before is used again."""
+    right = first.file.read_text()
+    for wrong in (
+        right.replace('base_url = "http://127.0.0.1:', 'base_url = "http://127.0.0.1:9999'),
+        right.replace("us-east1", "mars-north1"),
+        right + "\nno TOML",
+        right,
+    ):
+        await first.reload(wrong)
+        await until_answers(f"{first.url}/readyz", 200)
+
+
+async def check_letters(world: World) -> None:
+    """Every bad record is one of both destinations, with its origin."""
+    topics, kinds = world.config.kafka.topics, len(odd_records())
+    letters = await world.dead_letters(2 * (4 * kinds + 2 + 1))
     assert all(one["origin"].startswith(f"{topics.events}/") for one in letters)
+    found = Counter((one["destination"], one.get(ODD, "a lie")) for one in letters)
+    assert all(times == OTHER_KINDS.get(kind, 4) for (_, kind), times in found.items())
+    assert len(found) == 2 * (kinds + len(OTHER_KINDS))
