@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from consumers.cancellation import is_cancelled
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.http.client import Sender
@@ -43,6 +44,7 @@ class Worker:
             self._counts.lost(topic, 0)  # An alert compares with this value.
         self._is_stopping = False
         self._pipeline: Pipeline | None = None
+        self._starting: asyncio.Task[Pipeline] | None = None
 
     @property
     def name(self) -> str:
@@ -68,22 +70,34 @@ class Worker:
         """Deliver until `stop`, then drain and commit."""
         async with AsyncExitStack() as stack:
             stack.callback(self._counts.ended)
-            pipeline = self._pipeline = await self._built()
             if self._is_stopping:
-                pipeline.stop()
-            if pipeline.loader is not None:
-                stack.push_async_callback(self._ended, pipeline.loader.stop)
-                await pipeline.loader.start()
-            stack.push_async_callback(self._ended, pipeline.reader.stop)
-            await pipeline.reader.start()
-            # Also after a failure: what is committed now is not sent again.
-            stack.push_async_callback(self._ended, pipeline.progress.hand_over)
+                return
+            self._starting = asyncio.create_task(self._started(stack))
+            try:
+                pipeline = await self._starting
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
+                return  # By `stop`: nothing was read yet, so nothing is to be drained.
             await pipeline.run()
 
     def stop(self) -> None:
         self._is_stopping = True
+        if self._starting is not None:
+            self._starting.cancel()  # A join may take as long as the other members do.
         if self._pipeline is not None:
             self._pipeline.stop()
+
+    async def _started(self, stack: AsyncExitStack) -> Pipeline:
+        pipeline = self._pipeline = await self._built()
+        if pipeline.loader is not None:
+            stack.push_async_callback(self._ended, pipeline.loader.stop)
+            await pipeline.loader.start()
+        stack.push_async_callback(self._ended, pipeline.reader.stop)
+        await pipeline.reader.start()
+        # Also after a failure: what is committed now is not sent again.
+        stack.push_async_callback(self._ended, pipeline.progress.hand_over)
+        return pipeline
 
     async def _built(self) -> Pipeline:
         kafka = self._config.kafka

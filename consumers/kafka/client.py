@@ -1,6 +1,7 @@
 """Arguments of all Kafka clients, and how a client starts."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -19,13 +20,27 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
     """Start it; retry for as long as Kafka is unavailable: a restart would change nothing."""
+    await first_started(lambda: client, _kept)
+
+
+async def first_started(
+    opened: Callable[[], Any],
+    given_up: Callable[[Any], Awaitable[None]],
+) -> Any:  # noqa: ANN401  aiokafka has no types.
+    """As `started`, of these: a member of a group cannot be started twice."""
     said = ""
     while True:
+        client = opened()
         try:
             await client.start()
-            return
+            return client
         except (KafkaError, OSError) as error:
             if str(error) != said:
                 log.error("Kafka connection failed, retrying", error=str(error))
             said = str(error)
+        await given_up(client)
         await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _kept(_client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
+    pass

@@ -67,6 +67,13 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             )
         return taken
 
+    async def abandon(self) -> None:
+        """Close the connections of one whose `stop` was given up: it may wait for a whole join."""
+        await self._coordinator._stop_heartbeat_task()  # noqa: SLF001  As its `close` does.
+        await self._coordinator._stop_commit_offsets_refresh_task()  # noqa: SLF001  As above.
+        await self._fetcher.close()
+        await self._client.close()
+
     def _check_tasks(self) -> None:
         """aiokafka would go on without them, and nothing be read any more."""
         coordinating = getattr(self._coordinator, "_coordination_task", None)

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
-from consumers.kafka.client import RECONNECT_SECONDS, client_arguments, started
+from consumers.kafka.client import RECONNECT_SECONDS, client_arguments, first_started, started
 from consumers.kafka.fetch import Consumer, Taken
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.start import Start, began
@@ -28,6 +28,7 @@ ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
 COMMIT_SECONDS_MAX = 10.0
 READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
 METADATA_SECONDS = 10.0  # So soon are partitions noticed that were added.
+LEAVE_SECONDS = 5.0
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
 
@@ -40,6 +41,15 @@ async def can_park(kafka: Kafka) -> bool:
         return kafka.topics.parked in await client.list_topics()
     finally:
         await client.close()
+
+
+async def _left(consumer: Consumer) -> None:
+    """Leave the group, unless that takes too long: then only the connections are closed."""
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await consumer.stop()
+    except (KafkaError, TimeoutError):
+        await consumer.abandon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._is_commit_failing = False
 
     async def start(self) -> None:
+        await first_started(self._opened, _left)
+        self._group_trouble = None
+
+    def _opened(self) -> Consumer:
         self._consumer = Consumer(
             **client_arguments(self._kafka),
             group_id=self._group_id,
@@ -99,11 +113,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
         self._troubles = Troubles(self._consumer)
         self._consumer.subscribe(topics, listener=self)
-        await started(self._consumer)
-        self._group_trouble = None
+        return self._consumer
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await _left(self._consumer)
 
     @property
     def is_settling_in(self) -> bool:

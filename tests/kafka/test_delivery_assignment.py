@@ -2,12 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from structlog.testing import capture_logs
+
 from consumers.delivery.delivery import Delivery
 from consumers.destinations.aampe import AampeEvents
+from consumers.kafka.assignor import SisterAssignor
 from consumers.kafka.notes import Committed
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
@@ -17,7 +24,8 @@ from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination
 from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event
-from tests.operating import AAMPE
+from tests.kafka.kafka_as_it_is import with_amplitude
+from tests.operating import AAMPE, AMPLITUDE
 
 Notes = Mapping[TopicPartition, Committed]
 DEADLINE_SECONDS = 60.0
@@ -85,3 +93,60 @@ async def test_who_never_gets_to_read_is_stuck(world: World) -> None:
         telling = tasks.create_task(progress.tell_often())
         await eventually(lambda: progress.is_stuck(after_seconds=3.0), DEADLINE_SECONDS)
         telling.cancel()
+
+
+class Hesitant(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
+    """A member that gives up its partitions only when it is let."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+        self.may_leave = asyncio.Event()
+
+    async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
+        if revoked:
+            self.is_asked.set()
+            await self.may_leave.wait()
+
+    async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        pass
+
+
+@pytest.mark.timeout(120)
+async def test_who_still_joins_a_group_ends_as_soon_as_it_is_told(world: World) -> None:
+    """A join takes as long as the slowest member; nothing is to be drained before it ends."""
+    kafka, hesitant = world.config.kafka, Hesitant()
+    topics = kafka.topics
+    member = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=topics.group_id(AMPLITUDE, Kind.EVENT),
+        enable_auto_commit=False,
+        partition_assignment_strategy=(SisterAssignor,),
+        session_timeout_ms=300_000,
+        rebalance_timeout_ms=300_000,
+    )
+    member.subscribe([topics.events, topics.parked], listener=hesitant)
+    async with member:
+        async with with_amplitude(world).delivering():
+            await hesitant.is_asked.wait()
+        hesitant.may_leave.set()
+
+
+@pytest.mark.timeout(120)
+async def test_who_is_not_let_into_a_group_joins_it_later(world: World) -> None:
+    """As while a member of another kind is in it."""
+    kafka = world.config.kafka
+    topics = kafka.topics
+    stranger = AIOKafkaConsumer(
+        topics.events,
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=topics.group_id(AMPLITUDE, Kind.EVENT),
+        enable_auto_commit=False,
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+    )
+    await world.produce(topics.events, [event(1, 1)])
+    await stranger.start()
+    with capture_logs() as said:
+        async with with_amplitude(world).delivering():
+            await eventually(lambda: any("retrying" in line["event"] for line in said))
+            await stranger.stop()
+            await world.until_accepted("amplitude", 1)
