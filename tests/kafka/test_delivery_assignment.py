@@ -24,7 +24,7 @@ from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination
 from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event
-from tests.kafka.kafka_as_it_is import with_amplitude
+from tests.kafka.kafka_operations import with_amplitude
 from tests.operating import AAMPE, AMPLITUDE
 
 Notes = Mapping[TopicPartition, Committed]
