@@ -18,6 +18,7 @@ from aiokafka.errors import (
 from ampgate.cli.configuration import client_arguments
 from ampgate.errors import CommandError
 from schemas.configuration.config import Kafka
+from schemas.kafka.tokens import NoToken, tokens_for
 
 PARTITIONS = 12
 REPLICATION = 3
@@ -69,12 +70,16 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client; every failure of Kafka becomes a `CommandError`."""
     arguments = {"request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
+        if kafka.sasl_mechanism == "OAUTHBEARER":
+            await tokens_for(kafka).token()  # aiokafka does not tell why there is none.
         client = AIOKafkaAdminClient(**client_arguments(kafka), **arguments)
         try:
             await client.start()
             yield client
         finally:
             await client.close()
+    except NoToken as error:
+        raise CommandError(f"there is no token to log in to Kafka with: {error.args[0]}") from error
     except KafkaConnectionError as error:
         says = f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in"
         raise CommandError(says) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.configuration.config import Config, ConfigError, Kafka
 from schemas.configuration.file import load
+from schemas.kafka import login
 
 DEFAULT_FILE = "ampgate.toml"
 WITH_SECRETS = frozenset({"sources", "destinations"})
@@ -28,4 +29,4 @@ def configuration(secrets_of: Collection[str] = ()) -> Config:
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
     """What every client of aiokafka takes."""
-    return {**kafka.client_arguments(), "client_id": "ampgate-cli"}
+    return {**login.client_arguments(kafka), "client_id": "ampgate-cli"}

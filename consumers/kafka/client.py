@@ -1,4 +1,4 @@
-"""Arguments of all Kafka clients, and how a client starts."""
+"""How a client of Kafka starts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,15 +7,8 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.configuration.config import Kafka
-
 RECONNECT_SECONDS = 1.0
 log = structlog.get_logger()
-
-
-def client_arguments(kafka: Kafka) -> dict[str, Any]:
-    """The arguments of every client of the same Kafka."""
-    return kafka.client_arguments()
 
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.

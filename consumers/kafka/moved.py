@@ -10,10 +10,11 @@ from aiokafka.errors import KafkaError
 
 from consumers.delivery.moved import Moved, ParkedKeys, Settled
 from consumers.delivery.parking import unparked
-from consumers.kafka.client import client_arguments, started
+from consumers.kafka.client import started
 from consumers.kafka.fetch import Consumer
 from consumers.kafka.notes import Notes
 from schemas.configuration.config import Kafka
+from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Record
 

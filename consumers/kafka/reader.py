@@ -15,12 +15,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
-from consumers.kafka.client import RECONNECT_SECONDS, client_arguments, first_started, started
+from consumers.kafka.client import RECONNECT_SECONDS, first_started, started
 from consumers.kafka.fetch import Consumer, Taken
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Lost, Troubles
 from schemas.configuration.config import Kafka
+from schemas.kafka.login import client_arguments
 from schemas.records import Record, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200

@@ -1,9 +1,8 @@
 """What can be configured (contract.md#configuration), and what each key may be."""
 
 import hashlib
-import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -13,6 +12,7 @@ from pydantic import (
 )
 
 from schemas.configuration.destinations import Destination
+from schemas.configuration.kafka_login import KafkaLogin
 from schemas.configuration.patterns import Pattern
 from schemas.configuration.section import Section
 from schemas.configuration.values import (
@@ -38,54 +38,16 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message says which key and why."""
 
 
-class Kafka(Section):
+class Kafka(KafkaLogin):
     """How to reach Kafka, with Kafka's own names."""
 
     bootstrap_servers: BootstrapServers = "127.0.0.1:9092"
     topic_prefix: Annotated[str, Field(pattern=TOPIC_PREFIX)] = "ampgate."
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    sasl_plain_username: str | None = None
-    sasl_plain_password: SecretStr | None = None
-    ssl_cafile: Path | None = None
-    ssl_certfile: Path | None = None
-    ssl_keyfile: Path | None = None
-
-    @model_validator(mode="after")
-    def _can_log_in(self) -> Self:
-        named = (self.sasl_plain_username, self.sasl_plain_password)
-        if self.security_protocol.startswith("SASL") and None in named:
-            raise ValueError(
-                f"{self.security_protocol} needs sasl_plain_username and sasl_plain_password"
-            )
-        if self.ssl_keyfile is not None and self.ssl_certfile is None:
-            raise ValueError("ssl_keyfile needs ssl_certfile")
-        return self
 
     @property
     def topics(self) -> Topics:
         return Topics(self.topic_prefix)
-
-    def client_arguments(self) -> dict[str, Any]:
-        """The arguments of aiokafka's clients to reach this Kafka."""
-        password = self.sasl_plain_password
-        return {
-            "bootstrap_servers": self.bootstrap_servers,
-            "security_protocol": self.security_protocol,
-            "sasl_mechanism": self.sasl_mechanism,
-            "sasl_plain_username": self.sasl_plain_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
-            "ssl_context": self.ssl_context() if "SSL" in self.security_protocol else None,
-        }
-
-    def ssl_context(self) -> ssl.SSLContext:
-        """Raises `OSError` if a file is missing, or has no certificate or no key of it."""
-        context = ssl.create_default_context(cafile=self.ssl_cafile)
-        if self.ssl_certfile is not None:
-            # Without a password, OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password="")
-        return context
 
 
 class Scrub(Section):

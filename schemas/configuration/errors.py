@@ -8,11 +8,13 @@ from pydantic_core import ErrorDetails
 
 from schemas.configuration.config import Config
 from schemas.configuration.values import (
+    AWS_REGION,
     BASE_URL,
     BOOTSTRAP,
     FIELD,
     HOST,
     NAME,
+    OAUTH_EXTENSION,
     ORIGIN,
     PATH_PREFIX,
     SHA256,
@@ -22,11 +24,13 @@ from schemas.vendors import VENDORS
 from schemas.vendors.vendor import ConfiguredDestination
 
 PATTERNS = {
+    AWS_REGION: "a region of AWS, as in eu-central-1",
     BASE_URL: "a URL, as in https://proxy.example",
     BOOTSTRAP: "host:port, several with commas",
     FIELD: "a field's path, as in event_properties.email",
     HOST: "an address or a name to listen on, as in 127.0.0.1",
     NAME: "lower-case letters, digits and hyphens, at most 63",
+    OAUTH_EXTENSION: 'NAME=VALUE, as in "logicalCluster=lkc-1"',
     ORIGIN: 'an origin as browsers write it, as in https://shop.example, or "*"',
     PATH_PREFIX: "a path without a slash at its end, as in /collect",
     SHA256: "a SHA-256: 64 hex digits, in lower case",

@@ -17,6 +17,8 @@ FIELD = r"^[^.]+(\.[^.]+)*$"
 PATH_PREFIX = r"^(/[A-Za-z0-9._~-]+)*$"
 SHA256 = r"^[0-9a-f]{64}$"
 BASE_URL = r"^https?://[^/\s]+"
+AWS_REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
+OAUTH_EXTENSION = r"^[A-Za-z]+=[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"  # RFC 7628.
 HOST = r"^[A-Za-z0-9._:%-]{1,253}$"  # To listen on.
 # Printable ASCII: the characters allowed in a header.
 API_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?$"

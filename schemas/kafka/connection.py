@@ -16,6 +16,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
+from schemas.kafka.login import client_arguments
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import BATCH_BYTES, RECORD_BYTES, Sizes
 from schemas.records import TopicPartition
@@ -146,7 +147,7 @@ async def _limits(client: Any, topics: Sequence[str]) -> Mapping[str, int]:  # n
 
 def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
     return AIOKafkaProducer(
-        **kafka.client_arguments(),
+        **client_arguments(kafka),
         compression_type=None if kafka.compression == "none" else kafka.compression,
         acks="all",
         enable_idempotence=True,

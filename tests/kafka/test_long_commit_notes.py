@@ -16,12 +16,12 @@ from ampgate.trace.whereabouts import State
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.offsets import Unfinished
 from consumers.destinations.aampe import AampeEvents
-from consumers.kafka.client import client_arguments
 from consumers.kafka.commit_notes import decoded
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
 from consumers.progress import Progress
+from schemas.kafka.login import client_arguments
 from schemas.records import TopicPartition
 from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination

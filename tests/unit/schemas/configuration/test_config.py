@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.configuration import kafka_login
 from schemas.configuration.config import Config, ConfigError
 from schemas.configuration.file import is_here, load, parse
 from schemas.vendors.aampe import AampeDestination
@@ -29,6 +30,32 @@ def refusal(tree: dict[str, Any], environment: Mapping[str, str] | None = None) 
 
 def test_an_empty_file_is_a_whole_configuration() -> None:
     assert parsed({}) == Config()
+
+
+OAUTH = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "OAUTHBEARER",
+    "sasl_oauth_token_url": "https://idp.example/token",
+    "sasl_oauth_client_id": "ampgate",
+    "sasl_oauth_client_secret": "very-secret",
+}
+MSK = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "OAUTHBEARER",
+    "sasl_oauth_provider": "aws-msk-iam",
+    "aws_region": "eu-central-1",
+}
+
+
+def test_both_ways_to_log_in_with_tokens_are_taken() -> None:
+    assert parsed({"kafka": OAUTH}).kafka.sasl_mechanism == "OAUTHBEARER"
+    assert parsed({"kafka": MSK}).kafka.aws_region == "eu-central-1"
+
+
+def test_the_signer_of_aws_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_login, "find_spec", lambda _name: None)
+    said = "ampgate.toml: kafka.sasl_oauth_provider: aws-msk-iam needs the extra 'aws'"
+    assert refusal({"kafka": MSK}).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +137,47 @@ WEB = {**SOURCE, "write_key": "very-secret"}
         ({"kafka": {"bootstrap_servers": "kafka-1"}}, "kafka.bootstrap_servers: must be host"),
         ({"kafka": {"bootstrap_servers": ""}}, "kafka.bootstrap_servers: must be host"),
         ({"kafka": {"security_protocol": "SASL_SSL"}}, "kafka: SASL_SSL needs sasl_plain_username"),
+        (
+            {"kafka": {**OAUTH, "sasl_oauth_client_secret": ""}},
+            'kafka: OAUTHBEARER, without sasl_oauth_provider = "aws-msk-iam", needs sasl_oauth',
+        ),
+        (
+            {"kafka": {**OAUTH, "security_protocol": "SSL"}},
+            'kafka: sasl_mechanism needs security_protocol = "SASL_SSL"',
+        ),
+        (
+            {"kafka": {**OAUTH, "sasl_mechanism": "PLAIN"}},
+            "kafka: SASL_SSL needs sasl_plain_username and sasl_plain_password; missing:",
+        ),
+        (
+            {"kafka": {**OAUTH, "aws_region": "eu-west-1"}},
+            'kafka: aws_region has no effect without sasl_oauth_provider = "aws-msk-iam"',
+        ),
+        (
+            {"kafka": {**OAUTH, "sasl_oauth_token_url": "idp.example/token"}},
+            "kafka.sasl_oauth_token_url: must be a URL, as in https://",
+        ),
+        (
+            {"kafka": {**OAUTH, "sasl_oauth_extensions": ["logicalCluster"]}},
+            "kafka.sasl_oauth_extensions.0: must be NAME=VALUE",
+        ),
+        ({"kafka": {**MSK, "aws_region": None}}, "kafka: aws-msk-iam needs aws_region; missing:"),
+        (
+            {"kafka": {**MSK, "aws_region": "Frankfurt"}},
+            "kafka.aws_region: must be a region of AWS",
+        ),
+        (
+            {"kafka": {**MSK, "security_protocol": "SASL_PLAINTEXT"}},
+            'kafka: aws-msk-iam needs security_protocol = "SASL_SSL"',
+        ),
+        (
+            {"kafka": {**MSK, "sasl_oauth_provider": "gcp"}},
+            "kafka.sasl_oauth_provider: must be 'aws-msk-iam'",
+        ),
+        (
+            {"kafka": {"sasl_oauth_client_id": "id"}},
+            'kafka: sasl_oauth_client_id has no effect without security_protocol = "SASL_SSL"',
+        ),
     ],
 )
 def test_a_mistake_is_told_with_what_may_be_there(tree: dict[str, Any], said: str) -> None:
