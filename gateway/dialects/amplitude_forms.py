@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from gateway.dialects.amplitude_http import min_id_length, plain, short_ids
+from gateway.dialects.amplitude_http import min_id_length, plain, short_ids, too_short
 from gateway.dialects.arrays import elements
 from gateway.dialects.percent import unquoted
 from gateway.dialects.records import read_facts, record_of
@@ -23,6 +23,7 @@ from gateway.dialects.shapes import (
     Endpoint,
     Opened,
     RefusedError,
+    Rejection,
     Request,
     failure,
     split_json,
@@ -78,18 +79,21 @@ class Identify(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        bad: list[str] = []
-        for index, value in enumerate(opened.values):
+        for index, value in enumerate(opened.values, opened.first):
             facts = read_facts(self.kind, value)
             if isinstance(facts, Defect):
-                bad.append(f"{index} {facts.reason} {facts.field}")
+                batch.rejected.append(Rejection(index, facts, value))
             elif short := short_ids(facts, opened.min_id_length):
-                bad.append(f"{index} invalid_id_length {short[0]}")
+                batch.rejected.append(Rejection(index, too_short(short[0]), value))
             else:
                 batch.records.append(record_of(value, facts, context)[0])
-        if bad:
-            raise RefusedError(plain(400, "invalid_event_field: " + _listed(bad, "; ")))
         return batch
+
+    def refusal(self, batch: Batch) -> Answer | None:
+        if not batch.rejected:
+            return None
+        bad = [f"{one.index} {one.defect.reason} {one.defect.field}" for one in batch.rejected]
+        return plain(400, "invalid_event_field: " + _listed(bad, "; "))
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
         return plain(200, "success")

@@ -7,7 +7,7 @@ request is stored, or nothing.
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -23,6 +23,7 @@ from gateway.dialects.shapes import (
     Endpoint,
     Opened,
     RefusedError,
+    Rejection,
     Request,
     failure,
     shown,
@@ -33,6 +34,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 MIN_ID_LENGTH = 5
+SHORT: Final = "invalid_id_length"
 OPTIONS_BYTES_MAX = 10_000  # Longer ones hold nothing that is read.
 
 
@@ -104,23 +106,25 @@ class HttpApi(Endpoint):
         return Opened(values, min_id_length(_options(upload.options)))
 
     def read(self, opened: Opened, context: Context) -> Batch:
-        batch, defects = Batch(), Defects()
+        batch = Batch()
         shortest = opened.min_id_length
-        for index, facts in enumerate(read_events(opened.values)):
-            value = opened.values[index]
+        read = zip(opened.values, read_events(opened.values), strict=True)
+        for index, (value, facts) in enumerate(read, opened.first):
             if type(facts) is Defect:
-                defects.add(index, facts)
+                batch.rejected.append(Rejection(index, facts, value))
                 continue
             user_id, device_id = facts.user_id, facts.device_id
             if (user_id is not None and len(user_id) < shortest) or (
                 device_id is not None and len(device_id) < shortest
             ):
-                defects.add_short(index, short_ids(facts, shortest))
+                for field in short_ids(facts, shortest):
+                    batch.rejected.append(Rejection(index, too_short(field), value))
                 continue
             batch.records.append(record_of(value, facts, context)[0])
-        if defects:
-            raise RefusedError(defects.answer())
         return batch
+
+    def refusal(self, batch: Batch) -> Answer | None:
+        return _invalid(batch.rejected) if batch.rejected else None
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
         return Answer(
@@ -160,41 +164,33 @@ class HttpApi(Endpoint):
         return Answer(400, orjson.dumps(body))
 
 
-class Defects:
-    """Every bad index of a request, so that an SDK drops them all and resends the rest once."""
+def _invalid(rejected: Sequence[Rejection]) -> Answer:
+    """Names every bad index of a request, so that an SDK drops them all and resends the rest once.
 
-    def __init__(self) -> None:
-        self._missing: dict[str, list[int]] = {}
-        self._invalid: dict[str, list[int]] = {}
-        self._short: dict[str, list[int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._missing or self._invalid)
-
-    def add(self, index: int, defect: Defect) -> None:
-        fields = self._missing if defect.reason.startswith("missing") else self._invalid
-        fields.setdefault(defect.field or "event", []).append(index)
-
-    def add_short(self, index: int, fields: list[str]) -> None:
-        for field in fields:
-            self._short.setdefault(field, []).append(index)
-            # Repeated here, since the Kotlin SDK reads only these.
-            self._invalid.setdefault(field, []).append(index)
-
-    def answer(self) -> Answer:
-        error = "Invalid field values on some events"
-        if self._short and not self._missing and self._invalid == self._short:
-            error = "Invalid id length for user_id or device_id"
-        elif not self._invalid:
-            error = "Request missing required field"
-        body = {
-            "code": 400,
-            "error": error,
-            "events_with_invalid_fields": self._invalid,
-            "events_with_missing_fields": self._missing,
-            "events_with_invalid_id_lengths": self._short,
-        }
-        return Answer(400, orjson.dumps(body))
+    Short ids are among the invalid fields as well: the Kotlin SDK reads only these.
+    """
+    missing: dict[str, list[int]] = {}
+    invalid: dict[str, list[int]] = {}
+    short: dict[str, list[int]] = {}
+    for rejection in rejected:
+        defect = rejection.defect
+        fields = missing if defect.reason.startswith("missing") else invalid
+        fields.setdefault(defect.field or "event", []).append(rejection.index)
+        if defect.reason == SHORT:
+            short.setdefault(defect.field, []).append(rejection.index)
+    error = "Invalid field values on some events"
+    if short and not missing and invalid == short:
+        error = "Invalid id length for user_id or device_id"
+    elif not invalid:
+        error = "Request missing required field"
+    body = {
+        "code": 400,
+        "error": error,
+        "events_with_invalid_fields": invalid,
+        "events_with_missing_fields": missing,
+        "events_with_invalid_id_lengths": short,
+    }
+    return Answer(400, orjson.dumps(body))
 
 
 def min_id_length(options: object) -> int:
@@ -210,6 +206,10 @@ def short_ids(facts: Facts, shortest: int) -> list[str]:
         return []
     ids = (("user_id", facts.user_id), ("device_id", facts.device_id))
     return [name for name, id_ in ids if id_ is not None and len(id_) < shortest]
+
+
+def too_short(field: str) -> Defect:
+    return Defect(SHORT, field, f"{field} is too short")
 
 
 def plain(status: int, words: str) -> Answer:

@@ -64,7 +64,7 @@ class LegacyUpload(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        for index, value in enumerate(opened.values):
+        for index, value in enumerate(opened.values, opened.first):
             read = event_of(value, context)
             if isinstance(read, Defect):
                 add_event(batch, index, value, read, context)

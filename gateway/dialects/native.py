@@ -77,8 +77,8 @@ class Native(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        for index, facts in enumerate(all_facts(self.kind, opened)):
-            value = opened.values[index]
+        read = zip(opened.values, all_facts(self.kind, opened), strict=True)
+        for index, (value, facts) in enumerate(read, opened.first):
             if isinstance(facts, Defect):
                 batch.rejected.append(Rejection(index, facts, value))
                 continue

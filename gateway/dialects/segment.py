@@ -106,7 +106,8 @@ class Segment(Endpoint):
             given["context"] = read
         if isinstance(integrations := given.get("integrations"), dict):
             given["integrations"] = only_ours(integrations)
-        return Opened(elements(bytes(outer.batch), self), shared=given)
+        size = len(msgspec.json.encode(given)) if given else 0
+        return Opened(elements(bytes(outer.batch), self), shared=given, shared_bytes=size)
 
     def _outer(self, body: bytes) -> _Outer:
         try:
@@ -121,11 +122,10 @@ class Segment(Endpoint):
         shared = opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
-        # Each call reads them again, whether a record or a rejection comes of it.
-        shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
+        shared_bytes = opened.shared_bytes
         context.room.multiply(records=0, copied=shared_bytes * len(opened.values))
-        for index, value in enumerate(opened.values):
-            context.room.fill(shared_bytes)
+        for index, value in enumerate(opened.values, opened.first):
+            context.room.fill(shared_bytes)  # Each call reads them, also one that is rejected.
             call = defect or read_call(value, shared, context.now_ms, kind)
             if isinstance(call, Defect):
                 failed: Defect | None = call

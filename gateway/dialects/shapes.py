@@ -51,6 +51,8 @@ class Opened(NamedTuple):
     min_id_length: int = 0
     well_formed: bool = True  # Each value is JSON by itself.
     shared: Mapping[str, object] = {}
+    shared_bytes: int = 0
+    first: int = 0  # The index of the first of these values in the request.
 
 
 class Room(Protocol):
@@ -92,6 +94,11 @@ class Batch:
     receipts: list[tuple[int, str]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
 
+    def add(self, more: "Batch") -> None:
+        self.records += more.records
+        self.receipts += more.receipts
+        self.rejected += more.rejected
+
 
 class Endpoint(Protocol):
     """One path of a dialect; what most dialects answer alike has a default."""
@@ -108,6 +115,10 @@ class Endpoint(Protocol):
 
     def open(self, request: Request) -> Opened: ...
     def read(self, opened: Opened, context: Context) -> Batch: ...
+    def refusal(self, batch: Batch) -> Answer | None:
+        """The answer if its rejected records refuse all of a request."""
+        return None
+
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer: ...
     def unknown_key(self, key: str) -> Answer: ...
     def failure(self, status: int, message: str) -> Answer:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -10,17 +10,17 @@ import structlog
 from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import (
     RECORD_BYTES,
-    RECORDS_MAX,
     Answer,
     Context,
     Endpoint,
     RefusedError,
     Request,
-    too_many,
 )
 from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Share
 from gateway.edge.answers import send_answer, send_preflight
+from gateway.edge.limits import limit_growth, over_limit
 from gateway.edge.metrics import Metrics
+from gateway.edge.reading import Reading
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
 from gateway.edge.storage import Storage, Store
 from gateway.edge.suppression import without_suppressed
@@ -35,10 +35,6 @@ Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 SMALL_ANSWER_BYTES = 65_536  # The most that a connection buffers of an answer.
-BUILT_TIMES_MAX = 2  # Records can be as large as the largest body.
-# What is copied from one part of a body into many records: so many times the body, or 1 MB.
-COPIED_TIMES_MAX = 10
-COPIED_BYTES_MIN = 1_000_000
 FEW_RECORDS = 20  # They take less memory than a connection itself.
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55 bytes; every record of a request carries it.
 
@@ -66,6 +62,7 @@ class Ingest:
         self._new_rate = new_rate
         self._sources = Sources(config, None, new_rate)
         self._wrong_keys = WrongKeys()
+        self._reading = Reading()
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)
 
@@ -171,7 +168,7 @@ class Ingest:
                 return self._unknown_key(endpoint, key, scope, outcome)
         opened = endpoint.open(request)
         count = len(opened.values)
-        refusal = _over_limit(endpoint, sender, share, count, len(request.body))
+        refusal = over_limit(endpoint, sender, share, count, len(request.body))
         if refusal is not None:
             return refusal
         if sender.bucket is not None:
@@ -182,8 +179,11 @@ class Ingest:
         if reserved and not share.take(reserved):
             return endpoint.failure(503, NO_ROOM)
         context = self._context(sender, request, scope, share, count)
-        batch = endpoint.read(opened, context)
+        batch = await self._reading.read(endpoint, opened, context, len(request.body))
         del opened  # The body is not needed any more.
+        refusal = endpoint.refusal(batch)
+        if refusal is not None:
+            return refusal
         if sender.bucket is not None:
             more = len(batch.records) + len(batch.rejected) - count
             sender.bucket.owe(max(0, more))
@@ -207,13 +207,7 @@ class Ingest:
     def _context(
         self, sender: Sender, request: Request, scope: Scope, share: Share, count: int
     ) -> Context:
-        size = len(request.body)
-        share.let_become(
-            BUILT_TIMES_MAX * self._edge.max_body_bytes,
-            free=size,
-            records=_most((RECORDS_MAX, share.records_max, sender.max_batch_records)) - count,
-            copied=max(COPIED_TIMES_MAX * size, COPIED_BYTES_MIN),
-        )
+        limit_growth(share, sender, self._edge, count, len(request.body))
         record_headers: Headers = [sender.header]
         traceparent = request.headers.get(b"traceparent")
         if traceparent is not None and len(traceparent) <= TRACEPARENT_BYTES_MAX:
@@ -236,22 +230,3 @@ def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in headers:
             headers[name] = b",".join(value for of, value in lines if of == name)
     return headers
-
-
-def _over_limit(
-    endpoint: Endpoint, sender: Sender, share: Share, records: int, body_bytes: int
-) -> Answer | None:
-    if records > RECORDS_MAX:
-        return too_many(endpoint)
-    if (most := share.records_max) is not None and records > most:
-        words = f"compressed to so few bytes, a body has {most} records at most"
-        return endpoint.failure(413, words)
-    if (most := sender.max_body_bytes) is not None and body_bytes > most:
-        return endpoint.failure(413, f"the source's bodies have {most} bytes at most")
-    if (most := sender.max_batch_records) is not None and records > most:
-        return endpoint.failure(413, f"the source's batches have {most} records at most")
-    return None
-
-
-def _most(limits: Iterable[int | None]) -> int:
-    return min(limit for limit in limits if limit is not None)

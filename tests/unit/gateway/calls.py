@@ -68,6 +68,8 @@ def call(
             return Reply(endpoint.unknown_key(given), Batch())
         opened = endpoint.open(request)
         batch = endpoint.read(opened, CONTEXT._replace(room=room()))
+        if (refusal := endpoint.refusal(batch)) is not None:
+            return Reply(refusal, Batch())
     except RefusedError as refused:
         return Reply(refused.answer, Batch())
     except OutOfRoomError as error:

@@ -33,7 +33,8 @@ def request(body: object, content_type: bytes = b"application/json") -> Request:
 
 def run(events: list[Any], **more: object) -> Batch | Answer:
     try:
-        return API.read(API.open(request({"api_key": "k", "events": events} | more)), CONTEXT)
+        batch = API.read(API.open(request({"api_key": "k", "events": events} | more)), CONTEXT)
+        return API.refusal(batch) or batch
     except RefusedError as refused:
         return refused.answer
 

@@ -1,0 +1,82 @@
+"""A large request is read in turns, and answered as if it was read at once."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from gateway.edge.reading import TURN_RECORDS
+from tests.unit.gateway.calls import basic, bearer, call
+from tests.unit.gateway.memory import EVENT, KEY, Edge
+
+COUNT = 3 * TURN_RECORDS + 1
+BAD = (0, TURN_RECORDS - 1, TURN_RECORDS, COUNT - 1)
+Wrap = Callable[[Sequence[object]], object]
+
+
+def native(values: Sequence[object]) -> object:
+    return list(values)
+
+
+def amplitude(values: Sequence[object]) -> object:
+    return {"api_key": "secret", "events": list(values)}
+
+
+def identifications(values: Sequence[object]) -> object:
+    return {"api_key": "secret", "identification": list(values)}
+
+
+def segment(values: Sequence[object]) -> object:
+    return {"batch": list(values), "context": {"locale": "de", "traits": {"a": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "wrap", "good", "headers"),
+    [
+        ("/v1/events", native, EVENT, bearer("secret")),
+        ("/2/httpapi", amplitude, EVENT, {}),
+        ("/identify", identifications, {"user_id": "user-1", "user_properties": {}}, {}),
+        (
+            "/segment/v1/batch",
+            segment,
+            {"type": "track", "event": "a", "userId": "user-1", "messageId": "m"},
+            basic("secret"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("bad", [(), BAD])
+async def test_a_request_read_in_turns_is_answered_as_one_read_at_once(
+    path: str, wrap: Wrap, good: dict[str, object], headers: dict[bytes, bytes], bad: Sequence[int]
+) -> None:
+    values = [{} if index in bad else good | {"n": index} for index in range(COUNT)]
+    body = json.dumps(wrap(values)).encode()
+    at_once = call(path, body, headers, key="secret")
+    edge = Edge()
+    async with edge.client as client:
+        names = {name.decode(): value.decode() for name, value in headers.items()}
+        in_turns = await client.post(path, content=body, headers=names)
+
+    assert in_turns.status_code == at_once.status
+    if path != "/2/httpapi" or bad:  # Its success names the time.
+        assert in_turns.content == at_once.answer.body
+    stored = [record for topic in edge.store.topics.values() for record in topic]
+    assert len(stored) == len(at_once.batch.records) + len(at_once.batch.rejected)
+    assert [record.key for record in stored if record.key] == at_once.keys
+
+
+async def test_others_are_served_while_a_large_request_is_read() -> None:
+    edge, done = Edge(), []
+    async with edge.client as client:
+
+        async def post(name: str, body: object) -> None:
+            answer = await client.post("/v1/events", json=body, headers=KEY)
+            assert answer.status_code == 202
+            done.append(name)
+
+        async with asyncio.TaskGroup() as clients:
+            clients.create_task(post("large", [EVENT] * 50 * TURN_RECORDS))
+            clients.create_task(post("small", EVENT))
+
+    assert done == ["small", "large"]
+    assert edge.ingest.budget.used == 0
