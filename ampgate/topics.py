@@ -59,8 +59,13 @@ def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[To
     }
     topics = kafka.topics
     probe_settings = settings | {"retention.ms": str(PROBE_RETENTION_MS)}
+    compacted = {
+        "cleanup.policy": "compact",
+        "min.insync.replicas": settings["min.insync.replicas"],
+    }
     return [
         *(TopicPlan(name, partitions, replication, settings) for name in topics.lasting),
+        *(TopicPlan(name, partitions, replication, compacted) for name in topics.compacted),
         TopicPlan(topics.probe, 1, replication, probe_settings),
     ]
 

@@ -44,6 +44,26 @@ class Topics:
         return f"{self.prefix}probe"
 
     @property
+    def cursors(self) -> str:
+        """How far each pull is; compacted."""
+        return f"{self.prefix}cursors"
+
+    @property
+    def fingerprints(self) -> str:
+        """What the pulls have seen of each object; compacted."""
+        return f"{self.prefix}fingerprints"
+
+    @property
+    def compacted(self) -> tuple[str, ...]:
+        """What pulls remember: the newest record of each key is kept for ever."""
+        return (self.cursors, self.fingerprints)
+
+    @property
+    def pull_group(self) -> str:
+        """Its members share out the partitions of `cursors`, and so the pulls."""
+        return f"{self.prefix}pull"
+
+    @property
     def lasting(self) -> tuple[str, ...]:
         """All that carry records: each with as many partitions as the others."""
         return (*map(self.of, Kind), self.dead_letters, self.parked)

@@ -10,7 +10,7 @@ from schemas.configuration.file import load
 from schemas.kafka import login
 
 DEFAULT_FILE = "ampgate.toml"
-WITH_SECRETS = frozenset({"sources", "destinations"})
+WITH_SECRETS = frozenset({"sources", "destinations", "pulls"})
 DEV_FILE = Path(".ampgate") / DEFAULT_FILE
 
 

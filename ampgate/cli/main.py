@@ -70,6 +70,32 @@ def deliver(
 
 
 @app.command()
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run them now, once, and end: for cron.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what a run would produce; store nothing.")
+    ] = False,
+) -> None:
+    """Run the pulls: what other systems show becomes records, on a schedule."""
+    read = partial(configuration, ["pulls"])
+    config = read()
+    from ampgate.cli import pulling  # As above.
+
+    if dry_run:
+        pulling.preview(config, names or (), read)
+    elif once:
+        pulling.run_once(config, names or (), read)
+    else:
+        logs.configure("pull", logs.level_of(os.environ))
+        pulling.serve(config, names or (), read)
+
+
+@app.command()
 def bench() -> None:
     """Measure what an event costs on this machine; from a checkout of the project."""
     try:

@@ -9,9 +9,9 @@ from rich.console import Console
 from ampgate.lab.chaos import command as chaos_command
 from ampgate.lab.dev import dev as machine
 from ampgate.lab.dev.configuration import Options
-from schemas.vendors import VENDORS
+from schemas.vendors import SYSTEMS, VENDORS
 
-_UPSTREAM = f"UPSTREAM:{{{'|'.join(VENDORS)}}}"
+_UPSTREAM = f"UPSTREAM:{{{'|'.join([*VENDORS, *SYSTEMS])}}}"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +37,8 @@ def dev(
 
 
 def _registered(upstream: str) -> str:
-    if upstream not in VENDORS:
-        names = ", ".join(f"'{name}'" for name in VENDORS)
+    if upstream not in VENDORS and upstream not in SYSTEMS:
+        names = ", ".join(f"'{name}'" for name in (*VENDORS, *SYSTEMS))
         raise typer.BadParameter(f"'{upstream}' is not one of {names}.")
     return upstream
 
@@ -47,8 +47,13 @@ def simulate(
     upstream: Annotated[str, typer.Argument(parser=_registered, metavar=_UPSTREAM)],
     port: Annotated[int, typer.Option(min=0, max=65535)],
     host: str = "127.0.0.1",
+    size: Annotated[
+        int | None, typer.Option(min=0, help="So many objects has a system that is polled.")
+    ] = None,
 ) -> None:
     """Run a strict fake of an upstream, with the real one's limits and error bodies."""
+    if size is not None and upstream not in SYSTEMS:
+        raise typer.BadParameter(f"{upstream} is not polled", param_hint="--size")
     from ampgate.lab.simulators.app import serve  # Only this process needs it.
 
-    serve(upstream, host, port)
+    serve(upstream, host, port, size=size)

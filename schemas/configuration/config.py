@@ -11,9 +11,9 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.configuration.destinations import Destination
 from schemas.configuration.kafka_login import KafkaLogin
 from schemas.configuration.patterns import Pattern
+from schemas.configuration.registered import OfItsType
 from schemas.configuration.section import Section
 from schemas.configuration.values import (
     FIELD,
@@ -30,8 +30,13 @@ from schemas.configuration.values import (
     Seconds,
 )
 from schemas.topics import Topics
+from schemas.vendors import SYSTEMS, VENDORS
+from schemas.vendors.pull import ConfiguredPull
+from schemas.vendors.vendor import ConfiguredDestination
 
 Dialect = Literal["native", "amplitude", "segment", "aampe", "webhooks"]
+Destination = Annotated[ConfiguredDestination, OfItsType(VENDORS)]
+Pull = Annotated[ConfiguredPull, OfItsType(SYSTEMS)]
 
 
 class ConfigError(Exception):
@@ -115,6 +120,13 @@ class Delivery(Section):
     stuck_after_seconds: Seconds = 300.0
 
 
+class Pulling(Section):
+    """The process that runs the pulls."""
+
+    admin_host: Host = "0.0.0.0"
+    admin_port: Annotated[int, Field(ge=0, le=65535)] = 9092
+
+
 class Source(Section):
     name: Name
     write_key: SecretStr | None = None
@@ -149,19 +161,25 @@ class Config(Section):
     delivery: Delivery = Delivery()
     sources: tuple[Source, ...] = ()
     destinations: tuple[Destination, ...] = ()
+    pull: Pulling = Pulling()
+    pulls: tuple[Pull, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         for kind, names in (
-            ("sources", [source.name for source in self.sources]),
+            ("sources", self._source_names()),
             ("destinations", [destination.name for destination in self.destinations]),
             ("source keys", [source.key_digest for source in self.sources]),
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"{kind}: two have the same name or key")
-        known = {source.name for source in self.sources} | {"kafka"}
+        known = {*self._source_names(), "kafka"}
         for destination in self.destinations:
             for name in destination.sources or ():
                 if name not in known:
                     raise ValueError(f"destinations: {destination.name} names no source: {name}")
         return self
+
+    def _source_names(self) -> list[str]:
+        """A pull is the source of its records."""
+        return [*(source.name for source in self.sources), *(pull.name for pull in self.pulls)]

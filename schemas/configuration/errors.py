@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from schemas.configuration.config import Config
+from schemas.configuration.registered import Registered
 from schemas.configuration.values import (
     AWS_REGION,
     BASE_URL,
@@ -20,8 +21,7 @@ from schemas.configuration.values import (
     SHA256,
     TOPIC_PREFIX,
 )
-from schemas.vendors import VENDORS
-from schemas.vendors.vendor import ConfiguredDestination
+from schemas.vendors import SYSTEMS, VENDORS
 
 PATTERNS = {
     AWS_REGION: "a region of AWS, as in eu-central-1",
@@ -36,6 +36,7 @@ PATTERNS = {
     SHA256: "a SHA-256: 64 hex digits, in lower case",
     TOPIC_PREFIX: "letters, digits, dots, hyphens and underscores, at most 60",
 }
+REGISTRIES: Mapping[str, Mapping[str, Registered]] = {"destinations": VENDORS, "pulls": SYSTEMS}
 TYPES = {
     "tuple_type": 'must be a list, as in ["…"]',
     "model_type": "must be a table",
@@ -52,9 +53,9 @@ def words(error: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key; known are {', '.join(_known(error['loc'][:-1]))}"
         case "union_tag_not_found":
-            return f"type is required: {_types()}"
+            return f"type is required: {_types(error)}"
         case "union_tag_invalid":
-            return f"type must be {_types()}"
+            return f"type must be {_types(error)}"
         case "string_pattern_mismatch":
             pattern = context["pattern"]
             return f"must be {PATTERNS.get(pattern, f'of the form {pattern}')}"
@@ -66,20 +67,19 @@ def words(error: ErrorDetails) -> str:
             return error["msg"].replace("Input should be", "must be")
 
 
-def _types() -> str:
-    *names, last = [f"'{name}'" for name in VENDORS]
+def _types(error: ErrorDetails) -> str:
+    *names, last = [f"'{name}'" for name in REGISTRIES[str(error["loc"][0])]]
     return f"{', '.join(names)} or {last}" if names else last
 
 
 def _known(parents: tuple[int | str, ...]) -> list[str]:
     """The keys allowed there."""
     section: type[BaseModel] = Config
+    if parents[:1] and parents[0] in REGISTRIES:  # pydantic names the member of a union, too.
+        section = REGISTRIES[str(parents[0])][str(parents[2])].configuration
+        parents = parents[3:]
     for part in parents:
-        if isinstance(part, int):  # An entry of a list: the section is the list's.
-            continue
-        if section is ConfiguredDestination:  # pydantic names the member of a union, too.
-            section = VENDORS[part].configuration
-        else:
+        if not isinstance(part, int):  # An entry of a list: the section is the list's.
             section = _section_in(section.model_fields[part].annotation) or section
     return sorted(section.model_fields)
 

@@ -16,12 +16,13 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from schemas.configuration.config import Config, ConfigError, Kafka
-from schemas.configuration.errors import words
+from schemas.configuration.errors import REGISTRIES, words
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
-LISTS = ("sources", "destinations", "scrub")
+LISTS = ("sources", "destinations", "pulls", "scrub")
 NOT_HERE = "not here: "
 INDEX = re.compile(r"[0-9]{1,6}")
+SURROGATE = re.compile("[\ud800-\udfff]")
 SECRET = re.compile("key|secret|token|password")
 
 
@@ -88,8 +89,8 @@ def parse(
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
-    """The place in the file, without the destination's type that pydantic adds."""
-    if location[:1] == ("destinations",):
+    """Where in the file; pydantic also names the type of a destination or a pull."""
+    if location and location[0] in REGISTRIES:
         location = (*location[:2], *location[3:])
     path: list[str] = []
     node: Any = tree
@@ -145,6 +146,8 @@ class _Filler:
             return [self.fill_in(one, f"{path}.{index}") for index, one in enumerate(value)]
         if isinstance(value, dict):
             return self._table(value, path)
+        if isinstance(value, str) and SURROGATE.search(value):  # JSON in the environment may.
+            raise self._error(path, "is no Unicode text")
         if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
             if match[1] in self.environment:
                 return self.environment[match[1]]

@@ -1,8 +1,9 @@
-"""The registry of destination types; each is a line here."""
+"""The registries: the types of destinations and of pulls. A new one is a line here."""
 
 from typing import Final
 
-from schemas.vendors import aampe, amplitude
+from schemas.vendors import aampe, amperity, amplitude
+from schemas.vendors.pull import PolledSystem
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
 VENDORS: Final[dict[str, Vendor]] = {
@@ -12,6 +13,7 @@ VENDORS: Final[dict[str, Vendor]] = {
         aampe.VENDOR,
     )
 }
+SYSTEMS: Final[dict[str, PolledSystem]] = {system.type: system for system in (amperity.SYSTEM,)}
 
 
 def vendor_of(configured: ConfiguredDestination) -> Vendor:

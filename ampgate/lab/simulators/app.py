@@ -138,12 +138,16 @@ def simulator_app(
     kind: str,
     *,
     accepted_keys: frozenset[str] | None = None,
+    size: int | None = None,
     clock: Callable[[], float] = time.time,
 ) -> SimulatorApp:
-    """The simulator of a type of destination is the file of that name."""
-    simulated: Callable[[frozenset[str] | None], Model]
-    simulated = resolve_name(f"ampgate.lab.simulators.{kind}:simulated")
-    return SimulatorApp(simulated(accepted_keys), clock)
+    """The simulator of a type is the file of that name.
+
+    `size`: so many objects has a system that is polled.
+    """
+    simulated: Callable[..., Model] = resolve_name(f"ampgate.lab.simulators.{kind}:simulated")
+    sized = {} if size is None else {"size": size}
+    return SimulatorApp(simulated(accepted_keys, **sized), clock)
 
 
 def simulator_server(app: SimulatorApp, *, host: str, port: int) -> uvicorn.Server:
@@ -172,9 +176,10 @@ def serve(
     port: int,
     *,
     accepted_keys: frozenset[str] | None = None,
+    size: int | None = None,
 ) -> None:
     """Runs until SIGINT or SIGTERM."""
-    app = simulator_app(kind, accepted_keys=accepted_keys)
+    app = simulator_app(kind, accepted_keys=accepted_keys, size=size)
     try:
         simulator_server(app, host=host, port=port).run()
     except SystemExit as ended:  # uvicorn's, with its own exit code.

@@ -39,6 +39,17 @@ GOOD: dict[str, Any] = {
         {"name": "us", "type": "amplitude", "api_key": "a"},
         {"name": "eu", "type": "aampe", "region": "europe-west3", "api_key": "b"},
     ],
+    "pulls": [
+        {
+            "name": "vip",
+            "type": "amperity",
+            "every": "1h",
+            "tenant": "acme",
+            "token": "t",
+            "index": "idx",
+            "user_id": "email",
+        }
+    ],
 }
 PLACES: list[tuple[str | int, ...]] = [
     *((name,) for name in Config.model_fields),
@@ -48,6 +59,8 @@ PLACES: list[tuple[str | int, ...]] = [
     *(("sources", 0, name) for name in SHAPE["$defs"]["Source"]["properties"]),
     *(("destinations", 0, name) for name in SHAPE["$defs"]["AmplitudeDestination"]["properties"]),
     *(("destinations", 1, name) for name in SHAPE["$defs"]["AampeDestination"]["properties"]),
+    *(("pull", name) for name in SHAPE["$defs"]["Pulling"]["properties"]),
+    *(("pulls", 0, name) for name in SHAPE["$defs"]["AmperityPull"]["properties"]),
     *(("destinations", 1, "where", name) for name in ("country", 'a"b', "event_properties.x")),
     *(("edge", "scrub", 0, "pattern"), ("sources", 0, "scrub", 0, "field")),
 ]

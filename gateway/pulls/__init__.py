@@ -1,0 +1,1 @@
+"""Systems that do not push are polled: what they show becomes records (contract.md#pulls)."""

@@ -1,0 +1,143 @@
+"""The client of one account: pace, waits and a new login, so that a pull sees only answers."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import structlog
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.proxy import ProxyBuilder
+
+from gateway.pulls.pace import Pace
+from gateway.pulls.pull import Answer, RefusedError, UnavailableError
+from schemas.http.proxies import proxy_for
+from schemas.http.retry_after import seconds_until
+
+TIMEOUT_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
+BODY_BYTES_MAX = 64_000_000
+ATTEMPTS_MAX = 8
+BACKOFF_LAST_SECONDS = 60.0
+
+log = structlog.get_logger()
+Exchange = Callable[[str, Sequence[tuple[str, str]], Mapping[str, str]], Awaitable[Answer | None]]
+Login = Callable[[], Mapping[str, str]]
+
+
+class Client:
+    """`Api` over an exchange: one request, one answer, or None where none came."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        login: Login,
+        pace: Pace,
+        seen: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._exchange = exchange
+        self._login = login  # Reads the credentials again: a token's file may hold a newer one.
+        self._pace = pace
+        self._seen = seen  # Of each answer its status.
+        self._sleep = sleep
+        self._headers: Mapping[str, str] | None = None
+        self._random = Random()
+
+    async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
+        trouble = ""
+        is_renewed = False
+        for attempt in range(ATTEMPTS_MAX):
+            answer = await self._ask(path, query)
+            if answer is not None and answer.status == 401 and not is_renewed:
+                is_renewed, self._headers = True, None
+                answer = await self._ask(path, query)
+            if answer is not None and answer.status in (401, 403):
+                self._headers = None
+                raise RefusedError(f"status_{answer.status}")
+            if answer is not None and not _is_retried(answer.status):
+                return answer
+            trouble = "no answer" if answer is None else f"status {answer.status}"
+            await self._sleep(self._seconds(attempt, answer))
+        raise UnavailableError(trouble)
+
+    async def _ask(self, path: str, query: Sequence[tuple[str, str]]) -> Answer | None:
+        await self._pace.wait()
+        if self._headers is None:
+            self._headers = self._login()
+        answer = await self._exchange(path, query, self._headers)
+        self._seen("none" if answer is None else str(answer.status))
+        return answer
+
+    def _seconds(self, attempt: int, answer: Answer | None) -> float:
+        told = None
+        if answer is not None:
+            told = seconds_until(answer.headers.get("retry-after"), answer.headers.get("date"))
+        # A random share, so that many processes do not come back as one.
+        ours = min(BACKOFF_LAST_SECONDS, 2.0**attempt) * self._random.uniform(0.5, 1.0)
+        return ours if told is None else max(told, 0.1)
+
+
+def _is_retried(status: int) -> bool:
+    return status in (408, 425, 429) or status >= 500
+
+
+class HttpExchange:
+    """Kept-alive connections to one API. A redirect is an answer: it may lead to another host."""
+
+    def __init__(self, base_url: str) -> None:
+        proxy = proxy_for(base_url, os.environ)
+        builder = (
+            ClientBuilder()
+            .timeout(timedelta(seconds=TIMEOUT_SECONDS))
+            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
+            .follow_redirects(False)
+            .user_agent("ampgate")
+        )
+        self._base_url = base_url
+        self._client = (
+            builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
+        ).build()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def __call__(
+        self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
+    ) -> Answer | None:
+        request = (
+            self._client.get(self._base_url + path)
+            .query(list(query))
+            .headers(dict(headers))
+            .build_streamed()
+        )
+        try:
+            async with request as response:
+                body = bytearray()
+                while chunk := await response.body_reader.read_chunk():
+                    body += chunk
+                    if len(body) > BODY_BYTES_MAX:
+                        raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+                names = ("retry-after", "date", "location", "content-type")
+                found = {name: text for name in names if (text := _header(response, name))}
+                return Answer(response.status, found, bytes(body))
+        except PyreqwestError as error:
+            log.debug("no answer", path=path, error=type(error).__name__)
+            return None
+
+
+def _header(response: object, name: str) -> str | None:
+    try:
+        text: str | None = response.get_header(name)  # type: ignore[attr-defined]
+    except ValueError:  # It is not ASCII.
+        return None
+    return text

@@ -1,0 +1,122 @@
+"""What a pull has to remember, in two compacted topics: its cursor, and what it has seen.
+
+Both lie in the partition that its name's hash names, so the member of the group that has this
+partition is the only one that writes them.
+
+- `ampgate.cursors`: the key is the pull's name, the value `Standing` as JSON.
+- `ampgate.fingerprints`: the key is the pull's name, a zero byte and the object's id; the value
+  is its version. A tombstone: the object is gone.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.configuration.config import Kafka
+from schemas.kafka.log import Log
+from schemas.kafka.partitioner import positive_hash
+from schemas.records import RawRecord
+
+READ_MS = 1_000
+SEPARATOR = b"\x00"
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a pull is. Times are seconds since the epoch."""
+
+    run: int = 0
+    cursor: str | None = None  # Of the run that is under way; None at its beginning.
+    began: float = 0.0
+    finished: float | None = None  # None while the run is under way.
+
+
+_standing = msgspec.json.Decoder(Standing)
+
+
+class Journal:
+    def __init__(self, kafka: Kafka, log: Log) -> None:
+        self._kafka = kafka
+        self._log = log
+        self._cursors = kafka.topics.cursors
+        self._fingerprints = kafka.topics.fingerprints
+
+    async def partitions(self) -> int:
+        """How many the topic of cursors has; `NotStored` where it, or Kafka, is not there."""
+        return await self._log.partitions(self._cursors)
+
+    def partition(self, pull: str, count: int) -> int:
+        return positive_hash(pull.encode()) % count
+
+    async def note(self, pull: str, partition: int, standing: Standing) -> None:
+        """Returns when Kafka has it."""
+        record = RawRecord(pull.encode(), msgspec.json.encode(standing), ())
+        await self._log.submit(self._cursors, record, partition)
+
+    async def remember(
+        self, pull: str, partition: int, objects: Iterable[tuple[str, bytes | None]]
+    ) -> None:
+        """Of each object its version, or None if it is gone; returns when Kafka has all."""
+        stored = {
+            self._log.submit(self._fingerprints, RawRecord(_key(pull, id_), version, ()), partition)
+            for id_, version in objects
+        }
+        for one in stored:
+            await one
+
+    async def standing(self, pull: str, partition: int) -> Standing | None:
+        """The newest, or None: the pull never ran."""
+        found: Standing | None = None
+        key = pull.encode()
+        async for records in self._read(self._cursors, partition):
+            for record in records:
+                if record.key == key:
+                    found = _read_standing(record.value)
+        return found
+
+    async def recall(
+        self, pull: str, partition: int, each: Callable[[Sequence[tuple[str, bytes | None]]], None]
+    ) -> None:
+        """Hand over what was remembered, in order; a later version of an object replaces it."""
+        prefix = pull.encode() + SEPARATOR
+        async for records in self._read(self._fingerprints, partition):
+            each(
+                [
+                    (record.key[len(prefix) :].decode("utf-8", "surrogatepass"), record.value)
+                    for record in records
+                    if record.key is not None and record.key.startswith(prefix)
+                ]
+            )
+
+    async def _read(self, topic: str, partition: int) -> AsyncIterator[list[RawRecord]]:
+        """The whole partition, as it is now."""
+        place = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(
+            **self._kafka.client_arguments(),
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([place])
+            end = (await consumer.end_offsets([place]))[place]
+            await consumer.seek_to_beginning(place)
+            while await consumer.position(place) < end:
+                got = await consumer.getmany(place, timeout_ms=READ_MS)
+                records = got.get(place, ())
+                yield [RawRecord(record.key, record.value, ()) for record in records]
+        finally:
+            await consumer.stop()
+
+
+def _key(pull: str, object_id: str) -> bytes:
+    return pull.encode() + SEPARATOR + object_id.encode("utf-8", "surrogatepass")
+
+
+def _read_standing(value: bytes | None) -> Standing | None:
+    """What cannot be read is nobody's standing: the pull starts over."""
+    try:
+        return None if value is None else _standing.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,67 @@
+"""Which pulls are ours: the partitions of `ampgate.cursors` that the group gives this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.configuration.config import Kafka
+
+POLL_MS = 1_000
+RECONNECT_SECONDS = 1.0
+log = structlog.get_logger()
+Partitions = frozenset[int]
+Given = Callable[[Partitions, int], Awaitable[None]]  # The partitions, and how many there are.
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
+    """Calls `given` after each assignment, and `taken` before what it gave is another's."""
+
+    def __init__(self, kafka: Kafka, given: Given, taken: Callable[[], Awaitable[None]]) -> None:
+        self._kafka = kafka
+        self._given = given
+        self._taken = taken
+        self._consumer: Any = None
+        self.is_reached = False
+
+    async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+        await self._taken()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        topic = self._kafka.topics.cursors
+        count = len(self._consumer.partitions_for_topic(topic) or ())
+        self.is_reached = True
+        await self._given(frozenset(place.partition for place in assigned), count)
+
+    async def run(self) -> None:
+        """Until it is cancelled, however often Kafka goes away."""
+        while True:
+            try:
+                async with self._joined() as consumer:
+                    while True:  # A member that asks for nothing is taken for dead.
+                        await consumer.getmany(timeout_ms=POLL_MS)
+            except (KafkaError, OSError) as error:
+                log.warning("Kafka cannot be used, trying again", error=repr(error))
+            self.is_reached = False
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    @asynccontextmanager
+    async def _joined(self) -> AsyncIterator[Any]:
+        topics = self._kafka.topics
+        self._consumer = AIOKafkaConsumer(
+            **self._kafka.client_arguments(),
+            group_id=topics.pull_group,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+        )
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe([topics.cursors], listener=self)
+            yield self._consumer
+        finally:
+            await self._taken()
+            await self._consumer.stop()

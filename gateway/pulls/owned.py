@@ -1,0 +1,85 @@
+"""The pulls of one process: those whose partition of `ampgate.cursors` it was given."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from pkgutil import resolve_name
+
+from gateway.pulls import metrics
+from gateway.pulls.client import Client, HttpExchange
+from gateway.pulls.fingerprints import Fingerprints
+from gateway.pulls.journal import Journal, Standing
+from gateway.pulls.pace import Pace
+from gateway.pulls.pull import Pull
+from gateway.pulls.run import Run, Store
+from schemas.configuration.config import Config
+from schemas.topics import Kind
+from schemas.vendors import SYSTEMS
+from schemas.vendors.pull import ConfiguredPull
+
+RESTORED_RUN = 0  # No run has this number: what is restored was seen by none of this process.
+Configured = Callable[[], ConfiguredPull]
+
+
+@asynccontextmanager
+async def opened(
+    config: Config,
+    name: str,
+    partition: int,
+    journal: Journal,
+    store: Store,
+    renewed: Callable[[str], ConfiguredPull],
+) -> AsyncIterator[tuple[Run, Standing | None]]:
+    """A pull as Kafka remembers it, ready to go on."""
+    configured = next(one for one in config.pulls if one.name == name)
+    system = SYSTEMS[configured.type]
+    pull: Pull = resolve_name(system.pull)(configured)
+    standing = await journal.standing(name, partition)
+    if standing is not None and standing.finished is None and pull.sees_gone:
+        standing = Standing(run=standing.run, began=standing.began)  # Nobody knows what it saw.
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-"))
+        fingerprints = Fingerprints(Path(directory) / "objects.sqlite")
+        stack.callback(fingerprints.close)
+        await journal.recall(name, partition, partial(_restore, fingerprints))
+        exchange = await stack.enter_async_context(HttpExchange(configured.url))
+        client = Client(
+            exchange,
+            lambda: renewed(name).login(),
+            Pace(*share_of(configured, config.pulls)),
+            lambda status: metrics.REQUESTS.labels(name, status).inc(),
+        )
+        counted = partial(_count, name)
+        yield (
+            Run(
+                *(name, partition, pull, client, journal, fingerprints, store),
+                config.kafka.topics,
+                counted,
+            ),
+            standing,
+        )
+
+
+def share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]) -> tuple[int, float]:
+    """The requests in so many seconds that are this pull's.
+
+    Pulls of one account divide what its API allows: each may run in another process.
+    """
+    system = SYSTEMS[configured.type]
+    sharers = sum(one.account == configured.account for one in pulls)
+    if system.requests >= sharers:
+        return system.requests // sharers, system.seconds
+    return 1, system.seconds * sharers
+
+
+def _restore(fingerprints: Fingerprints, objects: Sequence[tuple[str, bytes | None]]) -> None:
+    newest: Mapping[str, bytes | None] = dict(objects)
+    fingerprints.drop([object_id for object_id, version in newest.items() if version is None])
+    kept = [(object_id, version) for object_id, version in newest.items() if version is not None]
+    fingerprints.keep(kept, RESTORED_RUN)
+
+
+def _count(pull: str, kind: Kind, outcome: str, count: int) -> None:
+    metrics.RECORDS.labels(pull, kind.value, outcome).inc(count)

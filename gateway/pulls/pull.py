@@ -1,0 +1,78 @@
+"""What a pull is: one polled system, read page by page. Pure, but for the client it is given.
+
+A pull shows objects; whether one is new or has changed since the last run is not its concern.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from schemas.strictness import Defect
+from schemas.topics import Kind
+
+
+class Item(NamedTuple):
+    """One object of the polled system, and the record that it becomes.
+
+    The record has neither `insert_id` nor `time`: they are added when it is known to be new.
+    """
+
+    object_id: str
+    kind: Kind
+    original: bytes  # As it was read: what a dead letter keeps.
+    record: bytes | Defect | None  # None: it says nothing.
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: Sequence[Item]
+    cursor: str | None  # Where the next page begins; None after the last one.
+
+
+class Answer(NamedTuple):
+    """What an API answered. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Api(Protocol):
+    """The client of one account: it keeps the pace, waits where it is told to, and logs in."""
+
+    async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
+        """The answer, if it is about this very request: a success, a redirect or a 4xx.
+
+        `RefusedError`: we may not. `UnavailableError`: it is down, or has no room for us.
+        """
+
+
+class Pull(Protocol):
+    async def page(self, api: Api, cursor: str | None) -> Page:
+        """The page at the cursor, or the first one. `CursorLostError`: it leads nowhere any more.
+
+        `UnreadableError`: what came is nothing that the API documents.
+        """
+
+    def gone(self, object_id: str) -> Item | None:
+        """What an object becomes that the last run saw and this one did not; None: nothing."""
+
+    @property
+    def sees_gone(self) -> bool:
+        """Whether a run shows all objects, so that one that it does not show is gone."""
+
+
+class CursorLostError(Exception):
+    """The polled system does not know the cursor any more: the run starts over."""
+
+
+class UnreadableError(Exception):
+    """The answer is none that the API documents; the message says what it is."""
+
+
+class UnavailableError(Exception):
+    """The polled system cannot answer now; the message says why."""
+
+
+class RefusedError(Exception):
+    """The polled system refuses us until somebody changes something; the reason is snake_case."""

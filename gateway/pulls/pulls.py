@@ -1,0 +1,126 @@
+"""All pulls of this process: started with their partition, stopped before it is another's."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.pulls import metrics
+from gateway.pulls.journal import Journal, Standing
+from gateway.pulls.owned import opened
+from gateway.pulls.run import Run, Step, Store
+from gateway.pulls.schedule import Schedule
+from schemas.configuration.config import Config
+from schemas.vendors.pull import ConfiguredPull
+
+RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS = 1.0, 60.0
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Progress:
+    """One run, so far; `trouble` is what ended it before its end."""
+
+    pull: str
+    pages: int = 0
+    objects: int = 0
+    records: int = 0
+    seconds: float = 0.0
+    trouble: str | None = None
+
+
+class Pulls:
+    def __init__(
+        self,
+        config: Config,
+        only: Sequence[str],
+        journal: Journal,
+        store: Store,
+        renewed: Callable[[str], ConfiguredPull],
+    ) -> None:
+        self._config = config
+        self._configured = [one for one in config.pulls if not only or one.name in only]
+        self._journal = journal
+        self._store = store
+        self._renewed = renewed
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.schedules: dict[str, Schedule] = {}
+        for one in self._configured:
+            metrics.EVERY.labels(one.name).set(one.every)
+
+    def owned(self, partitions: frozenset[int], count: int) -> dict[str, int]:
+        """The pulls of these partitions, each with its own."""
+        places = {one.name: self._journal.partition(one.name, count) for one in self._configured}
+        return {name: place for name, place in places.items() if place in partitions}
+
+    async def everywhere(self) -> dict[str, int]:
+        """All pulls, each with its partition, whoever runs it."""
+        count = await self._journal.partitions()
+        return self.owned(frozenset(range(count)), count)
+
+    async def start(self, partitions: frozenset[int], count: int) -> None:
+        owned = self.owned(partitions, count)
+        for name, partition in owned.items():
+            self._tasks[name] = asyncio.create_task(self._keep(name, partition))
+        log.info("pulls assigned", pulls=sorted(owned))
+
+    async def stop(self) -> None:
+        """Returns when none of them writes any more."""
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def once(self, name: str, partition: int, shown: Callable[[Progress], None]) -> Progress:
+        """One whole run now."""
+        progress = Progress(name)
+        began = time.monotonic()
+
+        def on_page(step: Step) -> None:
+            progress.pages += 1
+            progress.objects += step.objects
+            progress.records += step.records
+            progress.seconds = time.monotonic() - began
+            shown(progress)
+
+        async with self._opened(name, partition) as (run, standing):
+            progress.trouble = await Schedule(name, 0.0, run, standing, on_page).once()
+        return progress
+
+    async def preview(self, name: str, partition: int, each: Callable[[bytes], None]) -> None:
+        """Hand over the values that a run would produce."""
+        async with self._opened(name, partition) as (run, standing):
+            number = 1 if standing is None else standing.run + 1
+            at: Standing | None = Standing(run=number, began=time.time())
+            while at is not None:
+                records, at = await run.preview(at)
+                for record in records:
+                    each(record.value)
+
+    def _opened(
+        self, name: str, partition: int
+    ) -> AbstractAsyncContextManager[tuple[Run, Standing | None]]:
+        return opened(self._config, name, partition, self._journal, self._store, self._renewed)
+
+    async def _keep(self, name: str, partition: int) -> None:
+        """Whatever it raises concerns this pull alone: it starts again from what Kafka has."""
+        seconds = RESTART_FIRST_SECONDS
+        every = next(one.every for one in self._configured if one.name == name)
+        while True:
+            try:
+                async with self._opened(name, partition) as (run, standing):
+                    self.schedules[name] = Schedule(name, every, run, standing)
+                    await self.schedules[name].follow()
+            except Exception as error:
+                log.error(
+                    "pull failed, starting again", pull=name, in_seconds=seconds, exc_info=error
+                )
+                metrics.RUNS.labels(name, "failed").inc()
+            finally:
+                self.schedules.pop(name, None)
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, RESTART_LAST_SECONDS)

@@ -1,0 +1,199 @@
+"""One run of a pull: page by page, what is new goes to Kafka, then it is remembered.
+
+The order matters. A crash after the records and before the cursor reads one page again, and its
+records get the same `insert_id`: it is made of the pull, the object, the run and the version.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from gateway.dialects.records import key_of, read_facts
+from gateway.dialects.shapes import Context, Rejection
+from gateway.edge.rejections import dead_letter
+from gateway.pulls.fingerprints import Fingerprints, version_of
+from gateway.pulls.journal import Journal, Standing
+from gateway.pulls.pull import Api, Item, Pull
+from schemas.kafka.batches import Appendable
+from schemas.records import Headers, NewRecord, RawRecord
+from schemas.splicing import with_members
+from schemas.strictness import Defect
+from schemas.topics import Kind, Topics
+from schemas.truncation import cut
+
+LETTER_BYTES_MAX = 900_000  # Of one that its topic does not take whole; Kafka's default is 1 MB.
+Counted = Callable[[Kind, str, int], None]  # Records of a kind: produced, unchanged or dead.
+
+
+class Store(Protocol):
+    """Where records go."""
+
+    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+        """Return once all are stored; else raise `NotStored`."""
+
+    def fits(self, topic: str, record: Appendable) -> bool:
+        """Whether the topic takes it, as far as is known."""
+
+
+class Made(NamedTuple):
+    """What an item became: a record for its topic, or a dead letter."""
+
+    item: Item
+    version: bytes
+    record: NewRecord | None
+    defect: Defect | None
+
+
+class Step(NamedTuple):
+    """Where a run stands after a page; how much it read and produced."""
+
+    standing: Standing
+    objects: int
+    records: int
+
+
+class Run:
+    def __init__(
+        self,
+        name: str,
+        partition: int,
+        pull: Pull,
+        api: Api,
+        journal: Journal,
+        fingerprints: Fingerprints,
+        store: Store,
+        topics: Topics,
+        counted: Counted,
+    ) -> None:
+        self._name = name
+        self._partition = partition
+        self._pull = pull
+        self._api = api
+        self._journal = journal
+        self._fingerprints = fingerprints
+        self._store = store
+        self._topics = topics
+        self._counted = counted
+        self._headers: Headers = [("source", name.encode())]
+
+    async def step(self, standing: Standing) -> Step:
+        """One page: produced, remembered, and noted. What it raises leaves it where it stood."""
+        page = await self._pull.page(self._api, standing.cursor)
+        records = await self._produce(page.items, standing)
+        if page.cursor is not None:
+            standing = replace(standing, cursor=page.cursor)
+        else:
+            if self._pull.sees_gone:
+                records += await self._produce_gone(standing)
+            standing = replace(standing, cursor=None, finished=time.time())
+        await self._journal.note(self._name, self._partition, standing)
+        return Step(standing, len(page.items), records)
+
+    async def preview(self, standing: Standing) -> tuple[list[NewRecord], Standing | None]:
+        """The records that the next page would produce; nothing is stored."""
+        page = await self._pull.page(self._api, standing.cursor)
+        made = await self._changed(page.items, standing)
+        records = [one.record for one in made if one.record is not None]
+        return records, None if page.cursor is None else replace(standing, cursor=page.cursor)
+
+    async def _produce(self, items: Sequence[Item], standing: Standing) -> int:
+        made = await self._changed(items, standing)
+        await self._append(made, standing)
+        versions = [(one.item.object_id, one.version) for one in made]
+        await self._journal.remember(self._name, self._partition, versions)
+        seen = versions
+        if self._pull.sees_gone:  # Also what did not change was seen by this run.
+            seen = [(item.object_id, _version(item)) for item in items]
+        await asyncio.to_thread(self._fingerprints.keep, seen, standing.run)
+        changed = {one.item.object_id for one in made}
+        same = [item.kind for item in items if item.object_id not in changed]
+        self._count("unchanged", same)
+        return len(made)
+
+    async def _produce_gone(self, standing: Standing) -> int:
+        produced = 0
+        lots = self._fingerprints.unseen(standing.run)
+        while ids := await asyncio.to_thread(next, lots, None):
+            gone = [item for object_id in ids if (item := self._pull.gone(object_id)) is not None]
+            await self._append([self._made(item, standing) for item in gone], standing)
+            forgotten = [(object_id, None) for object_id in ids]
+            await self._journal.remember(self._name, self._partition, forgotten)
+            await asyncio.to_thread(self._fingerprints.drop, ids)
+            produced += len(gone)
+        return produced
+
+    async def _changed(self, items: Sequence[Item], standing: Standing) -> list[Made]:
+        """Of each object what it became, unless it is as it was; of an object twice, the last."""
+        newest = {item.object_id: item for item in items if item.record is not None}
+        objects = [(object_id, _version(item)) for object_id, item in newest.items()]
+        differing = await asyncio.to_thread(self._fingerprints.differing, objects)
+        changed = zip(newest.values(), differing, strict=True)
+        return [self._made(item, standing) for item, differs in changed if differs]
+
+    async def _append(self, made: Sequence[Made], standing: Standing) -> None:
+        context = self._context(standing)
+        letters = [
+            dead_letter(Rejection(0, one.defect, one.item.original), context)
+            for one in made
+            if one.defect is not None
+        ]
+        if letters:
+            await self._store.append(self._topics.dead_letters, list(map(self._fitting, letters)))
+        for kind in Kind:
+            records = [one.record for one in made if one.record and one.item.kind is kind]
+            if records:
+                await self._store.append(self._topics.of(kind), records)
+        self._count("dead", [one.item.kind for one in made if one.defect is not None])
+        self._count("produced", [one.item.kind for one in made if one.record is not None])
+
+    def _made(self, item: Item, standing: Standing) -> Made:
+        version = _version(item)
+        value = item.record
+        if not isinstance(value, bytes):
+            return Made(item, version, None, value)
+        facts = read_facts(item.kind, value)
+        if isinstance(facts, Defect):
+            return Made(item, version, None, facts)
+        insert_id = _insert_id(self._name, item.object_id, standing.run, version)
+        began_ms = int(standing.began * 1000)
+        members = b'"insert_id":"%b","time":%d' % (insert_id.encode(), began_ms)
+        record = NewRecord(key_of(facts), with_members(value, members), self._headers)
+        if not self._store.fits(self._topics.of(item.kind), record):
+            return Made(item, version, None, Defect("too_large", "", "Kafka takes none so large"))
+        return Made(item, version, record, None)
+
+    def _fitting(self, letter: NewRecord) -> NewRecord:
+        if self._store.fits(self._topics.dead_letters, letter):
+            return letter
+        key, value, headers = cut(RawRecord(*letter), LETTER_BYTES_MAX)
+        return NewRecord(key, value or b"", headers)
+
+    def _context(self, standing: Standing) -> Context:
+        now_ms = int(standing.began * 1000)
+        return Context(self._headers, now_ms, None, lambda ip: ip, keeps_ip=True, room=_NoLimit())
+
+    def _count(self, outcome: str, kinds: Sequence[Kind]) -> None:
+        for kind, count in Counter(kinds).items():
+            self._counted(kind, outcome, count)
+
+
+class _NoLimit:
+    """A page is bounded by its answer."""
+
+    def fill(self, size: int) -> None:
+        pass
+
+
+def _version(item: Item) -> bytes:
+    return version_of(item.record if isinstance(item.record, bytes) else item.original)
+
+
+def _insert_id(pull: str, object_id: str, run: int, version: bytes) -> str:
+    """The run is in it: a value that comes back later is another update of the same object."""
+    text = f"{pull}\0{object_id}\0{run}\0{version.hex()}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,172 @@
+"""The process that runs the pulls: signals, the configuration, and the admin's HTTP port."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.pulls.journal import Journal
+from gateway.pulls.membership import Membership
+from gateway.pulls.pulls import Progress, Pulls
+from schemas.configuration.config import Config, ConfigError
+from schemas.kafka.log import Log
+from schemas.topics import Kind
+from schemas.vendors.pull import ConfiguredPull
+
+ACK_SECONDS = 30.0
+Load = Callable[[], Config]
+log = structlog.get_logger()
+
+
+def serve(config: Config, only: Sequence[str], load: Load) -> None:
+    """Run the pulls, or only those named, on their schedules until SIGINT or SIGTERM."""
+    check(config, only)
+    try:
+        asyncio.run(_serve(config, only, load))
+    except SystemExit as ended:  # uvicorn's, with its own exit code.
+        where = f"{config.pull.admin_host}:{config.pull.admin_port}"
+        raise ConfigError(f"pull: cannot listen on {where}") from ended
+
+
+def run_once(
+    config: Config, only: Sequence[str], load: Load, shown: Callable[[Progress], None]
+) -> Mapping[str, Progress]:
+    """Each pull that the group gives this process runs once; `shown` is called for each page."""
+    check(config, only)
+    return asyncio.run(_run_once(config, only, load, shown))
+
+
+async def preview(
+    config: Config, only: Sequence[str], load: Load, each: Callable[[bytes], None]
+) -> None:
+    """Hand over the values that a run of each pull would produce; nothing is stored."""
+    check(config, only)
+    async with opened_pulls(config, only, load) as pulls:
+        for name, partition in (await pulls.everywhere()).items():
+            await pulls.preview(name, partition, each)
+
+
+def check(config: Config, only: Sequence[str]) -> None:
+    known = {pull.name for pull in config.pulls}
+    if not known:
+        raise ConfigError("pulls: none is configured")
+    if unknown := [name for name in only if name not in known]:
+        raise ConfigError(f"pulls: no pull is called {unknown[0]}; there are {', '.join(known)}")
+
+
+@asynccontextmanager
+async def opened_pulls(config: Config, only: Sequence[str], load: Load) -> AsyncIterator[Pulls]:
+    topics = config.kafka.topics
+    written = (*map(topics.of, Kind), topics.dead_letters, *topics.compacted)
+    store = Log(
+        config.kafka,
+        written,
+        ack_timeout_seconds=ACK_SECONDS,
+        on_outage="pulls wait, and go on from their last page",
+    )
+    await store.start()
+    try:
+        yield Pulls(config, only, Journal(config.kafka, store), store, _renewed(config, load))
+    finally:
+        await store.stop()
+
+
+def _renewed(config: Config, load: Load) -> Callable[[str], ConfiguredPull]:
+    """A pull as the configuration has it now: the file of a token may hold a newer one."""
+
+    def read(name: str) -> ConfiguredPull:
+        for find in (load, lambda: config):
+            try:
+                return next(pull for pull in find().pulls if pull.name == name)
+            except (ConfigError, StopIteration) as error:
+                log.warning("credentials could not be read again", pull=name, error=repr(error))
+        raise ConfigError(f"pulls: no pull is called {name}")
+
+    return read
+
+
+async def _serve(config: Config, only: Sequence[str], load: Load) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with opened_pulls(config, only, load) as pulls:
+        membership = Membership(config.kafka, pulls.start, pulls.stop)
+        admin = _Server(
+            uvicorn.Config(
+                admin_app(pulls, membership),
+                host=config.pull.admin_host,
+                port=config.pull.admin_port,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        serving = asyncio.create_task(admin.serve())
+        running = asyncio.create_task(membership.run())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait([serving, running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        await asyncio.wait([running])
+        admin.should_exit = True
+        await serving
+
+
+async def _run_once(
+    config: Config, only: Sequence[str], load: Load, shown: Callable[[Progress], None]
+) -> Mapping[str, Progress]:
+    ended: dict[str, Progress] = {}
+    given: asyncio.Future[tuple[frozenset[int], int]] = asyncio.get_running_loop().create_future()
+
+    async def take(partitions: frozenset[int], count: int) -> None:
+        if not given.done():
+            given.set_result((partitions, count))
+
+    async def leave() -> None:
+        """A run that is under way ends: its next page would be another member's."""
+
+    async with opened_pulls(config, only, load) as pulls:
+        member = asyncio.create_task(Membership(config.kafka, take, leave).run())
+        try:
+            for name, partition in pulls.owned(*await given).items():
+                ended[name] = await pulls.once(name, partition, shown)
+        finally:
+            member.cancel()
+            await asyncio.wait([member])
+    return ended
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, leaving the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def admin_app(pulls: Pulls, membership: Membership) -> FastAPI:
+    app = FastAPI(title="ampgate pull", openapi_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, object]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, object]:
+        paused = {name: one.paused for name, one in pulls.schedules.items() if one.paused}
+        status = "paused" if paused else "ready" if membership.is_reached else "waiting for Kafka"
+        if status != "ready":
+            response.status_code = 503
+        return {"status": status, "paused": paused}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app

@@ -1,0 +1,118 @@
+"""The client of one account: its pace, its waits, and a token that is replaced in its file."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.pulls.client import ATTEMPTS_MAX, Client
+from gateway.pulls.pace import MARGIN, Pace
+from gateway.pulls.pull import Answer, RefusedError, UnavailableError
+
+
+class Time:
+    """It passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class System:
+    """A polled system that answers from a list, and knows who asked with which token."""
+
+    def __init__(self, answers: Iterable[Answer | None]) -> None:
+        self._answers = iter(answers)
+        self.tokens: list[str] = []
+
+    async def __call__(
+        self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
+    ) -> Answer | None:
+        self.tokens.append(headers["authorization"])
+        return next(self._answers)
+
+
+def answers(*statuses: int | None) -> list[Answer | None]:
+    return [None if status is None else Answer(status, {}, b"") for status in statuses]
+
+
+def a_client(system: System, time: Time, tokens: Iterable[str] = ()) -> Client:
+    given = iter(tokens)
+    pace = Pace(1_000, 1.0, time.clock, time.sleep)
+    return Client(
+        system,
+        lambda: {"authorization": next(given, "last")},
+        pace,
+        lambda status: None,
+        time.sleep,
+    )
+
+
+@pytest.mark.parametrize("trouble", [None, 429, 500, 503, 408])
+async def test_what_passes_is_asked_again(trouble: int | None) -> None:
+    time, system = Time(), System(answers(trouble, trouble, 200))
+    answer = await a_client(system, time).get("/x")
+    assert answer.status == 200
+    assert len(time.slept) == 2
+
+
+async def test_a_wait_that_the_answer_names_is_kept() -> None:
+    time = Time()
+    system = System([Answer(429, {"retry-after": "7"}, b""), *answers(200)])
+    await a_client(system, time).get("/x")
+    assert time.slept == [7.0]
+
+
+async def test_what_does_not_pass_is_given_up_after_some_attempts() -> None:
+    system = System(answers(*[503] * ATTEMPTS_MAX))
+    with pytest.raises(UnavailableError, match="status 503"):
+        await a_client(system, Time()).get("/x")
+
+
+async def test_a_401_reads_the_token_again_once() -> None:
+    system = System(answers(200, 401, 200))
+    client = a_client(system, Time(), ["old", "new"])
+    await client.get("/x")
+    assert (await client.get("/x")).status == 200
+    assert system.tokens == ["old", "old", "new"]
+
+
+async def test_a_second_401_is_a_refusal_and_the_next_try_reads_the_token_again() -> None:
+    system = System(answers(401, 401, 200))
+    client = a_client(system, Time(), ["one", "two", "three"])
+    with pytest.raises(RefusedError, match="status_401"):
+        await client.get("/x")
+    await client.get("/x")
+    assert system.tokens == ["one", "two", "three"]
+
+
+@given(
+    st.integers(1, 20),
+    st.floats(0.1, 600.0),
+    st.lists(st.floats(0.0, 50.0), min_size=1, max_size=100),
+)
+def test_in_no_window_are_more_requests_than_allowed(
+    requests: int, seconds: float, pauses: list[float]
+) -> None:
+    time = Time()
+    sent: list[float] = []
+
+    async def ask() -> None:
+        pace = Pace(requests, seconds, time.clock, time.sleep)
+        for pause in pauses:
+            time.now += pause
+            await pace.wait()
+            sent.append(time.now)
+
+    asyncio.run(ask())
+    for first, last in zip(sent, sent[requests:], strict=False):
+        assert last - first >= seconds * MARGIN - 1e-6
