@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
 from gateway.edge.suppression import is_suppressed
-from schemas.records import NewRecord
+from schemas.records import Headers, NewRecord
 
 DETAIL_BYTES_MAX = 1_000
 
@@ -16,14 +16,17 @@ def dead_letters(
 ) -> list[NewRecord]:
     """The ones to store: the first of a request, as many as the source's rate allows."""
     kept = [one for one in rejected[:LISTED_MAX] if not is_suppressed(one)]
-    return [dead_letter(one, context) for one in kept[: rate.up_to(len(kept), now)]]
+    return [
+        dead_letter(one, context.headers, context.now_ms)
+        for one in kept[: rate.up_to(len(kept), now)]
+    ]
 
 
-def dead_letter(rejection: Rejection, context: Context) -> NewRecord:
-    moment = datetime.fromtimestamp(context.now_ms / 1000, UTC)
+def dead_letter(rejection: Rejection, original: Headers, now_ms: int) -> NewRecord:
+    moment = datetime.fromtimestamp(now_ms / 1000, UTC)
     first_failed_at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     headers = [
-        *context.headers,
+        *original,
         ("destination", b"edge"),
         ("reason", rejection.defect.reason.encode()),
         ("detail", rejection.defect.message.encode("utf-8", "replace")[:DETAIL_BYTES_MAX]),

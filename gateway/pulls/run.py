@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from gateway.dialects.records import key_of, read_facts
-from gateway.dialects.shapes import Context, Rejection
+from gateway.dialects.shapes import Rejection
 from gateway.edge.rejections import dead_letter
 from gateway.pulls.fingerprints import Fingerprints, version_of
 from gateway.pulls.journal import Journal, Standing
@@ -136,9 +136,9 @@ class Run:
         return [self._made(item, standing) for item, differs in changed if differs]
 
     async def _append(self, made: Sequence[Made], standing: Standing) -> None:
-        context = self._context(standing)
+        now_ms = int(standing.began * 1000)
         letters = [
-            dead_letter(Rejection(0, one.defect, one.item.original), context)
+            dead_letter(Rejection(0, one.defect, one.item.original), self._headers, now_ms)
             for one in made
             if one.defect is not None
         ]
@@ -173,20 +173,9 @@ class Run:
         key, value, headers = cut(RawRecord(*letter), LETTER_BYTES_MAX)
         return NewRecord(key, value or b"", headers)
 
-    def _context(self, standing: Standing) -> Context:
-        now_ms = int(standing.began * 1000)
-        return Context(self._headers, now_ms, None, lambda ip: ip, keeps_ip=True, room=_NoLimit())
-
     def _count(self, outcome: str, kinds: Sequence[Kind]) -> None:
         for kind, count in Counter(kinds).items():
             self._counted(kind, outcome, count)
-
-
-class _NoLimit:
-    """A page is bounded by its answer."""
-
-    def fill(self, size: int) -> None:
-        pass
 
 
 def _version(item: Item) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, get_args
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from schemas.configuration.section import Section
 from schemas.configuration.values import API_KEY, BaseUrl, Name
@@ -28,7 +28,9 @@ def _in_a_header(secret: object) -> object:
     return secret
 
 
-Every = Annotated[int, BeforeValidator(_seconds), Field(le=EVERY_MAX)]
+Every = Annotated[
+    int, BeforeValidator(_seconds), Field(le=EVERY_MAX), WithJsonSchema({"type": "string"})
+]
 Credential = Annotated[SecretStr, BeforeValidator(_in_a_header)]
 
 

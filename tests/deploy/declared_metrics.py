@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 import consumers.metrics
+import gateway.pulls.metrics
 from gateway.edge.metrics import Metrics
 
-assert consumers.metrics, "it declares its metrics when it is imported"
+assert consumers.metrics and gateway.pulls.metrics, "imported, they declare their metrics"
 
 
 @dataclass(frozen=True, slots=True)

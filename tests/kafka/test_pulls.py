@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.archive.batches import Stored
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.app import SimulatorApp, simulator_server
+from schemas.records import Stored
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.operating import Operation, operation

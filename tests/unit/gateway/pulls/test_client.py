@@ -52,7 +52,7 @@ def a_client(system: System, time: Time, tokens: Iterable[str] = ()) -> Client:
         system,
         lambda: {"authorization": next(given, "last")},
         pace,
-        lambda status: None,
+        lambda _: None,
         time.sleep,
     )
 
