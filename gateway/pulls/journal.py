@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.configuration.config import Kafka
 from schemas.kafka.log import Log
+from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import RawRecord
 
@@ -92,7 +93,7 @@ class Journal:
         """The whole partition, as it is now."""
         place = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(
-            **self._kafka.client_arguments(),
+            **client_arguments(self._kafka),
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             enable_auto_commit=False,

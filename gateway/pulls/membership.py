@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.configuration.config import Kafka
+from schemas.kafka.login import client_arguments
 
 POLL_MS = 1_000
 RECONNECT_SECONDS = 1.0
@@ -53,7 +54,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _joined(self) -> AsyncIterator[Any]:
         topics = self._kafka.topics
         self._consumer = AIOKafkaConsumer(
-            **self._kafka.client_arguments(),
+            **client_arguments(self._kafka),
             group_id=topics.pull_group,
             enable_auto_commit=False,
             auto_offset_reset="latest",

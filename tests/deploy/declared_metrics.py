@@ -8,7 +8,8 @@ import consumers.metrics
 import gateway.pulls.metrics
 from gateway.edge.metrics import Metrics
 
-assert consumers.metrics and gateway.pulls.metrics, "imported, they declare their metrics"
+assert consumers.metrics, "it declares its metrics when it is imported"
+assert gateway.pulls.metrics, "as above"
 
 
 @dataclass(frozen=True, slots=True)
