@@ -9,7 +9,7 @@ from playwright.async_api import Page, Request, expect
 
 from gateway.dialects import ENDPOINTS
 from tests.unit.gateway.memory import Edge
-from tests.unit.gateway.server.test_http import serving
+from tests.unit.gateway.server.http_client import serving
 
 SUCCESS = re.compile(r"20[02]")
 

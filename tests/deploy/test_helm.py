@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,32 +11,13 @@ import yaml
 
 from schemas.configuration.file import parse
 from schemas.topics import Kind, Topics
+from tests.deploy.helm import CHART, KUBERNETES, helm, needs_helm, of_kind, rendered
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "deploy" / "helm" / "ampgate"
-KUBERNETES = "1.31.0"
 EVERYTHING = [
     "delivery.keda.enabled=true",
     "monitoring.serviceMonitor.enabled=true",
     "monitoring.prometheusRule.enabled=true",
 ]
-
-needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
-
-
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
-
-
-def rendered(*settings: str) -> list[dict[str, Any]]:
-    sets = [part for setting in settings for part in ("--set", setting)]
-    done = helm("template", "shop", str(CHART), "--kube-version", KUBERNETES, *sets)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [document for document in documents if document["kind"] == kind]
 
 
 @needs_helm
@@ -117,79 +96,12 @@ def test_a_delivery_group_can_have_a_secret_of_its_own() -> None:
 
 
 @needs_helm
-def test_pods_are_reached_and_reach_only_where_they_have_to() -> None:
-    policies = {
-        policy["metadata"]["name"]: policy["spec"]
-        for policy in of_kind(
-            rendered("kafka.bootstrapServers=a:9093\\,b:9093", "networkPolicy.kafkaPorts={9094}"),
-            "NetworkPolicy",
-        )
-    }
-    ports = {
-        name: {port["port"] for rule in spec["egress"] for port in rule["ports"]}
-        for name, spec in policies.items()
-    }
-
-    assert ports == {
-        "shop-ampgate-edge": {53, 9093, 9094},
-        "shop-ampgate-delivery-main": {53, 9093, 9094, 443},
-    }
-    assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in policies.values())
-
-
-@needs_helm
-def test_what_the_internet_reaches_of_an_edge_has_no_metrics_and_no_documentation() -> None:
-    documents = rendered()
-    [policy] = [
-        one["spec"]
-        for one in of_kind(documents, "NetworkPolicy")
-        if one["metadata"]["name"] == "shop-ampgate-edge"
-    ]
-    ports = {
-        one["metadata"]["name"]: [port["targetPort"] for port in one["spec"]["ports"]]
-        for one in of_kind(documents, "Service")
-    }
-    [edge] = [
-        container
-        for one in of_kind(documents, "Deployment")
-        for container in one["spec"]["template"]["spec"]["containers"]
-        if container["name"] == "edge"
-    ]
-    environment = {one["name"]: one["value"] for one in edge["env"]}
-    numbers = {port["name"]: str(port["containerPort"]) for port in edge["ports"]}
-
-    assert [(rule["ports"][0]["port"], bool(rule.get("from"))) for rule in policy["ingress"]] == [
-        ("http", False),
-        ("admin", True),
-    ]
-    assert ports["shop-ampgate-edge"] == ["http"]
-    assert ports["shop-ampgate-edge-admin"] == ["admin"]
-    assert numbers["admin"] == environment["AMPGATE_EDGE__ADMIN_PORT"]
-    assert {edge[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} == {
-        "admin"
-    }
-
-
-@needs_helm
 def test_an_image_can_be_named_by_its_digest() -> None:
     digest = f"sha256:{'0' * 64}"
     [edge, _] = of_kind(rendered(f"image.digest={digest}"), "Deployment")
     [container] = edge["spec"]["template"]["spec"]["containers"]
 
     assert container["image"] == f"ampgate@{digest}"
-
-
-@needs_helm
-def test_selectors_find_their_own_pods_and_no_others() -> None:
-    documents = rendered()
-    pods = {
-        deployment["metadata"]["name"]: deployment["spec"]["template"]["metadata"]["labels"]
-        for deployment in of_kind(documents, "Deployment")
-    }
-    for service in of_kind(documents, "Service"):
-        selector = service["spec"]["selector"].items()
-        found = [name for name, labels in pods.items() if selector <= labels.items()]
-        assert found == [service["metadata"]["name"].removesuffix("-admin")]
 
 
 @needs_helm

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
+from schemas.configuration.config import Kafka
 from tests.conftest import Broker
 from tests.kafka.delivery_world import World, opened_world
 from tests.operating import Operation, operation, simulating
@@ -40,3 +41,8 @@ def guarded_kafka(tmp_path: Path) -> Iterator[Broker]:
     }
     with EmbeddedKafka(tmp_path / "kafka", settings=settings) as embedded:
         yield Broker(embedded.bootstrap_servers)
+
+
+@pytest.fixture
+def configured(kafka: Broker, topic_prefix: str) -> Kafka:
+    return Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)

@@ -9,15 +9,10 @@ import itertools
 import json
 import os
 import random
-import signal
-import sys
 import time
-from asyncio.subprocess import Process
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -25,126 +20,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from ampgate import topics
-from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
 from tests.conftest import Broker
-from tests.eventually import eventually, seen
+from tests.eventually import seen
+from tests.kafka.rolling_deployment import DEADLINE_SECONDS, IDS, PARTITIONS, Deployment, simulated
 from tests.operating import received, set_faults
 
 ROUNDS = int(os.environ.get("AMPGATE_HANDOVERS", "2"))
-DEADLINE_SECONDS = 120.0
-PARTITIONS = 6
-USERS = 40
-AHEAD_MAX = 3000  # Events that the slower destination is behind.
-PER_DISTURBANCE = 400  # Events that arrive between two disturbances.
-IDS = {"amplitude": "insert_id", "aampe": "event_id"}
-SLOW = {"effect": {"kind": "delay", "seconds": 0.02, "jitter_seconds": 0.3}}
-REFUSED = {"match": {"event_type": "Refused"}, "effect": {"kind": "reject"}}
-HELD = [
-    {"match": {"id": f"user-{n}"}, "probability": 0.02, "effect": {"kind": "throttle"}}
-    for n in range(3)
-]
-PAUSED = {"probability": 0.0005, "effect": {"kind": "throttle", "ids": ["user-4"], "seconds": 1}}
-
-
-@dataclass
-class Deployment:
-    """The delivery's processes, one configuration, and where the destinations are."""
-
-    config: Config
-    directory: Path
-    urls: dict[str, str]
-    processes: list[Process] = field(default_factory=list)
-    names: Iterator[int] = field(default_factory=itertools.count)
-    reloads: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def file(self) -> Path:
-        return self.directory / "ampgate.toml"
-
-    def write(self, concurrency: int) -> None:
-        kafka = self.config.kafka
-        self.file.write_text(
-            f'[kafka]\nbootstrap_servers = "{kafka.bootstrap_servers}"\n'
-            f'topic_prefix = "{kafka.topic_prefix}"\n'
-            '[delivery]\nadmin_host = "127.0.0.1"\nadmin_port = 0\n'
-            '[[destinations]]\ntype = "amplitude"\nname = "amplitude-us"\napi_key = "k"\n'
-            f'base_url = "{self.urls["amplitude"]}"\n'
-            '[[destinations]]\ntype = "aampe"\nname = "aampe-us"\napi_key = "k"\n'
-            f'region = "us-east1"\nconcurrency = {concurrency}\nbase_url = "{self.urls["aampe"]}"\n'
-        )
-
-    async def start(self) -> Process:
-        log = self.directory / f"delivery-{next(self.names)}.log"
-        process = await spawned(["deliver"], log, {"AMPGATE_CONFIG": str(self.file)})
-        self.processes.append(process)
-        await eventually(lambda: log.read_text().count("partitions assigned") >= 2)
-        return process
-
-    async def stop(self, process: Process) -> None:
-        self.processes.remove(process)
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), DEADLINE_SECONDS) == 0
-
-    async def reload(self, process: Process) -> None:
-        """With another limit for Aampe: its workers are replaced, Amplitude's go on."""
-        said = self._said("configuration reloaded")
-        self.write(concurrency=200 + next(self.reloads) % 2)
-        process.send_signal(signal.SIGHUP)
-        await eventually(lambda: self._said("configuration reloaded") > said)
-
-    def _said(self, words: str) -> int:
-        return sum(log.read_text().count(words) for log in self.directory.glob("delivery-*.log"))
-
-    def warnings(self) -> list[str]:
-        words = ("[warning", "[error", "[critical", "Traceback")
-        return [
-            f"{log.name}: {line}"
-            for log in sorted(self.directory.glob("delivery-*.log"))
-            for line in log.read_text().splitlines()
-            if any(word in line for word in words)
-        ]
-
-
-async def spawned(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> Process:
-    with log.open("wb") as said:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ampgate", *arguments),
-            env=os.environ | environment,
-            stdout=said,
-            stderr=said,
-        )
-
-
-@asynccontextmanager
-async def simulated(directory: Path) -> AsyncIterator[dict[str, str]]:
-    """Both destinations, each in a process of its own."""
-    ports = dict(zip(IDS, free_ports(2), strict=True))
-    running = [
-        await spawned(
-            ["simulate", kind, "--port", str(port)], directory / f"simulator-{kind}.log", {}
-        )
-        for kind, port in ports.items()
-    ]
-    urls = {kind: f"http://127.0.0.1:{port}" for kind, port in ports.items()}
-    try:
-        for url in urls.values():
-            await seen(partial(answers, url), bool)
-        yield urls
-    finally:
-        for process in running:
-            process.kill()
-            await process.wait()
-
-
-async def answers(url: str) -> bool:
-    async with httpx.AsyncClient() as client:
-        try:
-            return (await client.get(f"{url}/_stats")).status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 @pytest.fixture
@@ -162,6 +46,30 @@ async def deployment(kafka: Broker, topic_prefix: str, tmp_path: Path) -> AsyncI
             for process in deployed.processes:
                 process.kill()
                 await process.wait()
+
+
+USERS = 40
+
+
+AHEAD_MAX = 3000  # Events that the slower destination is behind.
+
+
+PER_DISTURBANCE = 400  # Events that arrive between two disturbances.
+
+
+SLOW = {"effect": {"kind": "delay", "seconds": 0.02, "jitter_seconds": 0.3}}
+
+
+REFUSED = {"match": {"event_type": "Refused"}, "effect": {"kind": "reject"}}
+
+
+HELD = [
+    {"match": {"id": f"user-{n}"}, "probability": 0.02, "effect": {"kind": "throttle"}}
+    for n in range(3)
+]
+
+
+PAUSED = {"probability": 0.0005, "effect": {"kind": "throttle", "ids": ["user-4"], "seconds": 1}}
 
 
 @dataclass

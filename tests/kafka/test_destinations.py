@@ -1,79 +1,15 @@
-"""What a removed or renamed destination left behind is named, moved or dropped; nothing is lost."""
+"""What a removed destination left behind is named or dropped."""
 
-import json
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ampgate.archive.archive import Archive, archive
 from ampgate.destinations.groups import groups_of
-from ampgate.destinations.left_behind import Survey
-from ampgate.destinations.rename import Rename, moving_producer
-from consumers.delivery.offsets import Unfinished
-from consumers.kafka.commit_notes import CommitNote, encoded
-from schemas.letters import LetterHeaders, Origin
-from schemas.topics import Kind
 from tests.eventually import seen
-from tests.kafka.delivery_world import World
-from tests.kafka.delivery_world import event as produced
-from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event, received
-
-NEW = "amplitude-new"
-
-
-def without(world: Operation, *names: str) -> Operation:
-    """The same Kafka, with these destinations taken out of the configuration."""
-    kept = [one for one in world.config.destinations if one.name not in names]
-    return replace(world, config=world.config.model_copy(update={"destinations": tuple(kept)}))
-
-
-def renamed(world: Operation, old: str = AMPLITUDE, new: str = NEW) -> Operation:
-    changed = [
-        one.model_copy(update={"name": new}) if one.name == old else one
-        for one in world.config.destinations
-    ]
-    return replace(world, config=world.config.model_copy(update={"destinations": tuple(changed)}))
-
-
-def parked_for(destination: str, place: str, user: str, *, in_seconds: float = -1.0) -> Message:
-    """What a delivery parks of the record at this place."""
-    origin = Origin.parse(place)
-    assert origin is not None
-    said = LetterHeaders(
-        destination=destination,
-        reason="throttled",
-        detail="",
-        origin=origin,
-        attempts=1,
-        first_failed_at=time.time(),
-        accepted_at=time.time(),
-        not_before=time.time() + in_seconds,
-    )
-    headers = {name: (value or b"").decode() for name, value in said.encoded([])}
-    body = event(user, insert_id=f"parked-{user}-{place}")
-    return replace(body, headers=headers, partition=origin.place.partition)
-
-
-async def standings(world: Operation, directory: Path) -> dict[str, Mapping[str, object]]:
-    ran = await world.run(directory, "destinations", "list", "--json")
-    assert ran.exit_code == 0, ran.output
-    return {line["destination"]: line for line in map(json.loads, ran.stdout.splitlines())}
-
-
-async def stocked(world: Operation, parked: int = 5) -> list[str]:
-    """Ten events of one user, six of them settled by Amplitude's group, and some parked."""
-    topics = world.config.kafka.topics
-    places = await world.produce(topics.events, [event("ann", n=n) for n in range(10)])
-    await world.commit(topics.group_id(AMPLITUDE, Kind.EVENT), places[6])
-    await world.produce(
-        topics.parked, [parked_for(AMPLITUDE, place, "ann") for place in places[:parked]]
-    )
-    return places
+from tests.kafka.left_behind import NEW, standings, stocked, without
+from tests.operating import AAMPE, AMPLITUDE, Operation
 
 
 async def test_a_destination_that_is_gone_is_listed_with_what_it_left(
@@ -159,15 +95,6 @@ async def test_a_destination_that_never_was_is_said(here: Operation, tmp_path: P
     assert (await here.run(tmp_path, "destinations", "forget", "nobody")).exit_code == 1
 
 
-async def test_a_name_with_a_past_is_not_overwritten(here: Operation, tmp_path: Path) -> None:
-    places = await stocked(here)
-    topics = here.config.kafka.topics
-    await here.commit(topics.group_id(NEW, Kind.EVENT), places[2])
-    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 1
-    assert "a past of its own" in str(ran.exception)
-
-
 async def test_somebody_at_a_terminal_is_asked(here: Operation, tmp_path: Path) -> None:
     await stocked(here)
     status, said = await here.run_at_terminal(
@@ -175,121 +102,3 @@ async def test_somebody_at_a_terminal_is_asked(here: Operation, tmp_path: Path) 
     )
     assert status == 1, said
     assert (await standings(here, tmp_path))[AMPLITUDE]["parked"] == 5
-
-
-async def test_under_its_new_name_a_destination_goes_on_where_it_was(
-    simulated: Operation, tmp_path: Path
-) -> None:
-    """Events 0 to 4 are parked, 5 and 7 are settled: the others are delivered, once, in order."""
-    topics = simulated.config.kafka.topics
-    places = await simulated.produce(topics.events, [event("ann", n=n) for n in range(10)])
-    first = int(places[0].rpartition("/")[2])
-    note = CommitNote(Unfinished(first + 8, [(first + 6, first + 6)]), None, {})
-    await simulated.commit(
-        topics.group_id(AMPLITUDE, Kind.EVENT), places[6], encoded(note, first + 6)
-    )
-    parked = await simulated.produce(
-        topics.parked,
-        [
-            *(parked_for(AMPLITUDE, place, "ann") for place in places[:5]),
-            parked_for(AAMPE, places[5], "ann"),
-        ],
-    )
-    await simulated.commit(topics.group_id(AMPLITUDE, Kind.EVENT), parked[1])  # The first is done.
-
-    world = without(renamed(simulated), AAMPE)
-    ran = await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 0, ran.output
-    again = await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert again.exit_code == 0, again.output
-
-    found = await standings(world, tmp_path)
-    assert AMPLITUDE not in found
-    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 4)
-    url = world.url(NEW)
-    async with world.delivering(tmp_path):
-        await seen(partial(received, url), lambda got: len(got) >= 7, 90.0)
-    got = [one.get("insert_id") or one for one in await received(url)]
-    assert got[:4] == [f"parked-ann-{place}" for place in places[1:5]]
-    assert len(got) == 7
-    assert (await standings(world, tmp_path))[NEW]["parked"] == 0
-
-
-@asynccontextmanager
-async def planned(world: Operation) -> AsyncIterator[tuple[Rename, Archive]]:
-    async with archive(world.config.kafka) as stored, groups_of(world.config.kafka) as groups:
-        survey = Survey(world.config, stored, groups)
-        await survey.look()
-        yield Rename(world.config, survey, AMPLITUDE, NEW), stored
-
-
-async def finished(here: Operation, tmp_path: Path) -> str:
-    """Run the rename again: all is under the new name, once; what it said."""
-    ran = await here.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 0, ran.output
-    found = await standings(without(here, AMPLITUDE), tmp_path)
-    assert AMPLITUDE not in found
-    assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 5)
-    moved = [
-        one.header("origin")
-        for one in await here.stored(here.config.kafka.topics.parked)
-        if one.header("destination") == NEW
-    ]
-    assert len(moved) == len(set(moved)) == 5
-    return ran.stdout
-
-
-async def test_a_rename_that_was_interrupted_begins_again(here: Operation, tmp_path: Path) -> None:
-    await stocked(here)
-    async with planned(here) as (plan, stored):
-        producer = moving_producer(here.config.kafka, AMPLITUDE)
-        await producer.start()
-        await producer.begin_transaction()
-        await plan.move_kind(Kind.EVENT, stored, producer, lambda _count: None)
-        await producer.flush()
-        # As after kill -9: neither committed nor aborted.
-        await producer._sender.close()
-        await producer.client.close()
-        producer._closed = True
-
-    assert "is still configured" in await finished(here, tmp_path)
-
-
-async def test_a_rename_that_was_interrupted_before_the_old_name_was_dropped_is_finished(
-    here: Operation, tmp_path: Path
-) -> None:
-    await stocked(here)
-    async with (
-        planned(here) as (plan, stored),
-        moving_producer(here.config.kafka, AMPLITUDE) as producer,
-    ):
-        await plan.move(stored, producer, lambda _count: None)
-    await seen(
-        partial(standings, here, tmp_path), lambda found: NEW in found and found[NEW]["parked"] == 5
-    )
-
-    await finished(here, tmp_path)
-
-
-async def test_what_a_delivery_parked_waits_under_the_new_name_in_order(
-    world: World, tmp_path: Path
-) -> None:
-    """It has committed offsets of all three topics."""
-    topics = world.config.kafka.topics
-    quota = {"kind": "daily_quota", "ids": ["user-0"], "seconds": 60.0}
-    await world.set_faults("amplitude", {"effect": quota})
-    async with world.delivering():
-        await world.produce(topics.events, [produced(0, n) for n in range(10)])
-        await world.letters(topics.parked, 10)
-        await world.until_accepted("aampe", 10)
-    await world.produce(topics.events, [produced(0, n) for n in range(10, 15)])
-
-    changed = renamed(Operation(world.config))
-    ran = await changed.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
-    assert ran.exit_code == 0, ran.output
-    found = await standings(changed, tmp_path)
-    assert set(found) == {AAMPE, NEW}
-    assert (found[NEW]["unread"], found[NEW]["parked"]) == (5, 10)
-    stored = await changed.stored(topics.parked)
-    moved = [json.loads(one.value or b"") for one in stored if one.header("destination") == NEW]
-    assert [one["event_properties"]["n"] for one in moved] == list(range(10))

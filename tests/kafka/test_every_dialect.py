@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from gateway.dialects import ENDPOINTS
 from tests.conftest import Broker
-from tests.kafka.dialect_contracts import CONTRACTS, Contract, Sent, insert_id
+from tests.kafka.dialect_contracts import CONTRACTS, Contract
+from tests.kafka.dialect_requests import Sent, insert_id
 from tests.kafka.edge_process import create_topics
 from tests.kafka.test_edge import config, serving, stored
 

@@ -13,7 +13,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from tests.eventually import eventually, seen
-from tests.kafka.test_letters import DESTINATION, a_letter
+from tests.kafka.letter_writing import DESTINATION, a_letter
 from tests.kafka.writing import Topic, admin
 
 BROKERS = 3

@@ -2,62 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 
-from consumers.delivery.destination import Encoded
-from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.offsets import Offsets
-from consumers.kafka.letters import Letters
-from consumers.kafka.loader import Loader
 from schemas.configuration.config import Kafka
 from schemas.letters import LetterHeaders, Origin
-from schemas.records import Headers, Stored, TopicPartition
-from tests.conftest import Broker
+from schemas.records import Headers, TopicPartition
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World, event
+from tests.kafka.letter_writing import DESTINATION, SMALL, a_letter, opened, topics
 from tests.kafka.writing import Topic, records
-
-SMALL = 20_000
-DESTINATION = "amplitude"
-
-
-@pytest.fixture
-def configured(kafka: Broker, topic_prefix: str) -> Kafka:
-    return Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)
-
-
-@asynccontextmanager
-async def opened(kafka: Kafka) -> AsyncIterator[Letters]:
-    letters = Letters(kafka)
-    await letters.start()
-    try:
-        yield letters
-    finally:
-        await letters.stop()
-
-
-def a_letter(
-    offset: int,
-    value: bytes | None,
-    key: bytes | None = b"user",
-    headers: Headers = (("source", b"shop"),),
-    not_before: float | None = None,
-) -> Letter:
-    record = Stored("t.events", 0, offset, 1_800_000_000_000, key, value, headers)
-    entry = Entry(record, Offsets(0), offset, Encoded(b"", "user"))
-    return Letter(entry, "malformed_json", "so it says", 1_800_000_000.0, not_before)
-
-
-async def topics(kafka: Kafka, max_message_bytes: str = "1048588") -> tuple[Topic, Topic]:
-    dead, parked = Topic(kafka, kafka.topics.dead_letters), Topic(kafka, kafka.topics.parked)
-    for topic in (dead, parked):
-        await topic.create(max_message_bytes=max_message_bytes)
-    return dead, parked
 
 
 async def test_a_letter_with_neither_key_nor_value_is_stored(configured: Kafka) -> None:
@@ -159,67 +115,6 @@ async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_t
     )
     assert await parked.values() == [b"parked"]
     assert len(said) <= 4, "a line for each attempt"
-
-
-async def parked_again(kafka: Kafka, count: int) -> Sequence[bytes | None]:
-    loader = Loader(kafka, DESTINATION, kafka.topics.events)
-    place = TopicPartition(kafka.topics.parked, 0)
-    await loader.start()
-    found: list[bytes | None] = []
-    try:
-        while len(found) < count:
-            loaded, _ = await loader.read(place, len(found), 100)
-            found += [record.value for record in loaded]
-    finally:
-        await loader.stop()
-    return found
-
-
-@pytest.mark.parametrize("is_told", [True, False], ids=["told", "learned"])
-async def test_what_is_too_large_to_be_parked_comes_back_whole_and_in_order(
-    configured: Kafka, is_told: bool
-) -> None:
-    _, parked = await topics(configured, max_message_bytes=str(SMALL))
-    events = Topic(configured, configured.topics.events)
-    await events.create(max_message_bytes="22020096")
-    values = [b"first", os.urandom(50_000), b"third", os.urandom(2_000_000), b"fifth"]
-    places = await events.produce(values)
-    waiting = [
-        Letter(
-            Entry(record, Offsets(0), record.offset, Encoded(b"", "user")), "quota", "", 1.0, 2.0
-        )
-        for record in places
-    ]
-    async with opened(configured) as letters:
-        if not is_told:
-            letters._log.sizes.untold(parked.name)
-        await letters.park(waiting, DESTINATION)
-
-    assert await parked_again(configured, len(values)) == values
-
-
-async def test_a_parked_reference_to_what_is_not_there_holds_up_no_other(configured: Kafka) -> None:
-    """Anybody may write to the topic; asking Kafka for what it does not have would never end."""
-    _, parked = await topics(configured)
-    events = Topic(configured, configured.topics.events)
-    await events.create()
-    await events.produce([b"original"])
-    lies = [
-        (DESTINATION, f"{events.name}/2147483647/0"),
-        (DESTINATION, f"{events.name}/0/{2**63 - 1}"),
-        (DESTINATION, "no-such-topic/0/0"),
-        (DESTINATION, "not the name of a topic/0/0"),
-        (DESTINATION, "/0/0"),
-        ("another", f"{events.name}/0/0"),
-    ]
-    async with AIOKafkaProducer(bootstrap_servers=configured.bootstrap_servers) as producer:
-        for destination, origin in lies:
-            said = {"destination": destination, "origin": origin, "truncated": "8"}
-            headers = [(name, text.encode()) for name, text in said.items()]
-            await producer.send_and_wait(parked.name, None, b"user", headers=headers)
-        await producer.send_and_wait(parked.name, b"good", b"user")
-
-    assert await parked_again(configured, len(lies) + 1) == [None] * len(lies) + [b"good"]
 
 
 async def test_records_that_make_odd_letters_stop_no_delivery(world: World) -> None:

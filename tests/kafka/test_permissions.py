@@ -11,7 +11,7 @@ from schemas.records import NewRecord
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
 from tests.kafka.acls import READ, TOPIC, WRITE, allow
-from tests.kafka.test_letters import DESTINATION, a_letter
+from tests.kafka.letter_writing import DESTINATION, a_letter
 from tests.kafka.writing import Topic
 
 EVERYBODY = "User:*"

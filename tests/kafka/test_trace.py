@@ -152,13 +152,6 @@ async def test_a_dead_record_is_found_after_its_topic_has_lost_it(here: Operatio
         ]
 
 
-async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_path: Path) -> None:
-    await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a\x07\nforged")])
-
-    ran = await here.run(tmp_path, "trace", "--user", "ann")
-    assert all(line.endswith(r"insert_id a\x07\nforged") for line in ran.stdout.splitlines())
-
-
 async def test_a_time_before_all_kafkas_is_the_beginning(here: Operation, tmp_path: Path) -> None:
     await here.produce(here.config.kafka.topics.events, [event("ann")])
 
@@ -203,39 +196,6 @@ async def test_one_dead_record_of_many_is_found(here: Operation) -> None:
         (names[7], AAMPE)
     ]
     assert len(found) == 2 * len(names)
-
-
-async def test_the_command_prints_what_was_promised(here: Operation, tmp_path: Path) -> None:
-    (place,) = await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a")])
-    topic, partition, offset = place.rsplit("/", 2)
-
-    ran = await here.run(tmp_path, "trace", "--insert-id", "a", "--json")
-    assert [json.loads(line) for line in ran.stdout.splitlines()] == [
-        {
-            "insert_id": "a",
-            "topic": topic,
-            "partition": int(partition),
-            "offset": int(offset),
-            "destination": destination,
-            "state": "unread",
-            "reason": None,
-            "until": None,
-        }
-        for destination in (AMPLITUDE, AAMPE)
-    ]
-    in_words = await here.run(tmp_path, "trace", "--user", "ann", "--since", "1h")
-    assert [line.split()[:3] for line in in_words.stdout.splitlines()] == [
-        ["unread", AMPLITUDE, place],
-        ["unread", AAMPE, place],
-    ]
-
-
-async def test_no_such_record_is_exit_1_and_no_question_exit_2(
-    here: Operation, tmp_path: Path
-) -> None:
-    assert (await here.run(tmp_path, "trace", "--user", "nobody")).exit_code == 1
-    for wrong in ([], ["--user", "a", "--insert-id", "b"], ["--user", "a", "--since", "soon"]):
-        assert (await here.run(tmp_path, "trace", *wrong)).exit_code == 2
 
 
 async def test_only_committed_records_are_found(here: Operation) -> None:

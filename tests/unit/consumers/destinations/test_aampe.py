@@ -1,4 +1,4 @@
-"""What Aampe's answers mean, and what of a record it gets to see."""
+"""How a record becomes a request to Aampe."""
 
 import json
 from collections.abc import Mapping
@@ -7,87 +7,14 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from ampgate.lab.simulators.aampe import Aampe
 from ampgate.lab.simulators.model import Request
-from consumers.delivery.destination import Encoded, Response
-from consumers.delivery.outcomes import Delivered, Outcome, Pause, Reject, Retry, Skip
+from consumers.delivery.destination import Encoded
+from consumers.delivery.outcomes import Outcome, Reject, Skip
 from consumers.destinations.aampe import AampeEvents, AampeProperties
-from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
-
-SECRET = SecretStr("key")
-CONFIG = AampeDestination(type="aampe", name="a", api_key=SECRET, region="us-east1")
-EVENTS, PROPERTIES = AampeEvents(CONFIG), AampeProperties(CONFIG)
-BATCH = [Encoded(b"{}", "u", "u", None, "/v1/events")]
-
-
-def refused(status: int) -> Pause:
-    return Pause(f"status_{status}", may_be_content=True)
-
-
-NOT_AAMPE = Pause("not_the_destination", may_be_content=True)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "rest"),
-    [
-        (202, b"null", Delivered()),
-        (202, b"", Delivered()),
-        (200, b'{"success":true}', Delivered()),
-        (200, b"<html>Sign in</html>", NOT_AAMPE),
-        (202, b"Accepted? <b>", NOT_AAMPE),
-        (200, b'{"code":500}', NOT_AAMPE),
-        (202, b'{"success":false}', NOT_AAMPE),
-        (200, b'{"error":"sign in"}', NOT_AAMPE),
-        (202, b'{"id":"7"}', Delivered()),
-        (202, b'{"status":"error"}', NOT_AAMPE),
-        (202, b"{", NOT_AAMPE),
-        (202, b"\xef\xbb\xbfnull", NOT_AAMPE),
-        (200, b"", NOT_AAMPE),
-        (200, b"null", NOT_AAMPE),
-        (200, b"{}", NOT_AAMPE),
-        (200, b"[]", NOT_AAMPE),
-        (200, b'"success"', NOT_AAMPE),
-        (200, b'{"message":"Please sign in"}', NOT_AAMPE),
-        (200, b'{"success":true,"error":"quota"}', NOT_AAMPE),
-        (200, b'{"success":1}', NOT_AAMPE),
-        (200, b'{"status":"ok"}', Delivered()),
-        (201, b"null", NOT_AAMPE),
-        (203, b"null", NOT_AAMPE),
-        (204, b"", NOT_AAMPE),
-        (302, b"", refused(302)),
-        (400, b'{"detail":"why"}', Reject("rejected", '{"detail":"why"}')),
-        (400, b"<html>", refused(400)),
-        (400, b"", refused(400)),
-        (401, b'{"detail":"Invalid API Key"}', refused(401)),
-        (402, b"{}", refused(402)),
-        (404, b"", refused(404)),
-        (407, b"", refused(407)),
-        (413, b'{"detail":"why"}', Reject("payload_too_large", '{"detail":"why"}')),
-        (413, b"<html>", refused(413)),
-        (421, b"", refused(421)),
-        (422, b'{"detail":"why"}', Reject("invalid_field", '{"detail":"why"}')),
-        (422, b"<html>", refused(422)),
-        (429, b"", Retry("throttled", 5.0)),
-        (529, b"", Retry("status_529", None)),
-        (999, b"", Retry("status_999", None)),
-    ],
-)
-def test_an_answer_names_who_is_to_blame(status: int, body: bytes, rest: Outcome) -> None:
-    assert EVENTS.verdict(Response(status, body), BATCH).rest == rest
-
-
-def test_a_413_for_a_large_event_is_about_its_size_whoever_says_it() -> None:
-    large = [Encoded(b"x" * 20_000, "u", "u", None, "/v1/events")]
-    verdict = EVENTS.verdict(Response(413, b"<html>"), large)
-    assert verdict.rest == Reject("payload_too_large", "<html>")
-
-
-@given(st.integers(100, 999), st.binary(max_size=200))
-def test_any_answer_has_a_verdict(status: int, body: bytes) -> None:
-    assert not EVENTS.verdict(Response(status, body), BATCH).but
+from tests.unit.consumers.destinations.aampe_records import CONFIG, EVENTS, PROPERTIES
 
 
 def record(value: bytes | None, key: bytes = b"u") -> Kept:
@@ -212,7 +139,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+
+
 OPERATION = st.sampled_from(["$set", "$setOnce", "$add", "$append", "$unset", "$clearAll", "$set "])
+
+
 RECORDS = st.fixed_dictionaries(
     {"user_id": st.text(), "event_type": st.text() | st.sampled_from(["$identify", "e"])},
     optional={
@@ -224,6 +155,8 @@ RECORDS = st.fixed_dictionaries(
         "platform": JSON,
     },
 )
+
+
 ASKING = CONFIG.model_copy(update={"metadata_fields": ("platform", "timezone")})
 
 
@@ -240,14 +173,3 @@ def test_whatever_is_sent_is_what_aampe_takes(value: dict[str, object]) -> None:
             Request("POST", request.path, "", request.headers, request.body), now=0.0
         )
         assert (answer.status, simulator.violations.first) == (202, [])
-
-
-def test_a_refusal_names_the_field() -> None:
-    body = b'{"contact_id":"u","event_name":"","metadata":"%b"}' % (b"x" * 2000)
-    headers = {"authorization": "Bearer k"}
-    answer = Aampe().answer(Request("POST", "/v1/events", "", headers, body), now=0.0)
-    (outcome,) = [EVENTS.verdict(Response(answer.status, answer.body), BATCH).rest]
-    assert isinstance(outcome, Reject)
-    assert outcome.reason == "invalid_field"
-    for words in ("body.event_name: String should", "body.timestamp: Field required", "metadata"):
-        assert words in outcome.detail

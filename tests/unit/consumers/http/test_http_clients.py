@@ -1,76 +1,28 @@
 """Both HTTP clients against a far end that says anything: a reply as a value, always."""
 
 import asyncio
-import gzip
-import resource
 import socket
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.delivery.destination import Reply, Request, Response, Unreachable
-from consumers.http.client import Http, Sender, sender_to
+from consumers.delivery.destination import Request, Response, Unreachable
+from consumers.http.client import Http, sender_to
 from consumers.http.http1 import Http1
-from consumers.http.replies import BODY_BYTES_MAX
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
-from tests.unit.consumers.http.http1_ends import FarEnd, Say
+from tests.unit.consumers.http.far_ends import (
+    GOOD,
+    OK,
+    REQUEST,
+    New,
+    listening,
+    replies,
+)
+from tests.unit.consumers.http.http1_ends import Say
 
-REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
-TIMEOUT_SECONDS = 1.0
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"
-GOOD = Response(200, b"null")
-CLIENTS: dict[str, Callable[[str], Sender]] = {
-    "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
-    "http1": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
-}
 REASONS = ("connect_failed", "timeout", "connection_broken", "invalid_reply")
-
-New = Callable[[str], Sender]
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@pytest.fixture(params=list(CLIENTS.values()), ids=list(CLIENTS))
-def new(request: pytest.FixtureRequest) -> New:
-    client: New = request.param
-    return client
-
-
-@asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[str]:
-    """Its URL; at the end, every connection has ended."""
-    open_now: set[asyncio.Task[None]] = set()
-
-    async def serve_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await serve(reader, writer)
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve_and_close(reader, writer))
-        open_now.add(task)
-        task.add_done_callback(open_now.discard)
-
-    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    await asyncio.gather(*open_now)
-
-
-async def replies(new: New, *lines: Say) -> list[Reply]:
-    """To one request after the other, one for each line."""
-    async with listening(FarEnd(lines).serve) as url, new(url) as client:
-        return [await client.send(REQUEST) for _ in lines]
-
-
-def answer(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
-    length = b"content-length: %d\r\n" % len(body)
-    return b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status, length, headers, body)
 
 
 INTERIM = [
@@ -141,23 +93,6 @@ async def test_an_answer_that_can_have_no_body_has_none(new: New, status: bytes)
     assert await replies(new, silent, Say(OK)) == [Response(int(status[:3]), b""), GOOD]
 
 
-@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad"])
-async def test_of_a_long_body_1_mb_is_read_and_what_is_cut_is_no_success(
-    new: New, status: bytes, framing: str
-) -> None:
-    body = b"x" * 3_000_000
-    words = {
-        "length": answer(body, status=status),
-        "chunked": b"HTTP/1.1 %b\r\ntransfer-encoding: chunked\r\n\r\n2DC6C0\r\n%b"
-        % (status, body),
-        "close": b"HTTP/1.1 %b\r\n\r\n%b" % (status, body),
-    }[framing]
-    found = await replies(new, Say(words), Say(OK))
-    cut = Response(400, body[:BODY_BYTES_MAX])
-    assert found == [Unreachable("invalid_reply") if status == b"200 OK" else cut, GOOD]
-
-
 async def test_a_refusal_of_what_is_not_sent_yet_is_heard(new: New) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -168,31 +103,6 @@ async def test_a_refusal_of_what_is_not_sent_yet_is_heard(new: New) -> None:
     async with listening(refuse) as url, new(url) as client:
         large = Request("/v1/events", {}, b"x" * 20_000_000)
         assert await client.send(large) == Response(413, b"")
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_decompression_bomb_costs_what_is_read_of_it(new: New, encoding: str) -> None:
-    plain = b"0" * 400_000_000
-    packed = gzip.compress(plain, 1) if encoding == "gzip" else zlib.compress(plain, 1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    bomb = answer(packed, b"content-encoding: %b\r\n" % encoding.encode())
-    del plain
-    found = await replies(new, Say(bomb), Say(OK))
-    assert (found[0], found[1]) == (Unreachable("invalid_reply"), GOOD)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
-
-
-async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\n")
-        while not writer.is_closing():
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
-    async with asyncio.timeout(20), listening(drip) as url, new(url) as client:
-        assert await client.send(REQUEST) == Unreachable("timeout")
 
 
 async def test_a_connection_that_breaks_under_a_request_may_have_carried_it_out(new: New) -> None:

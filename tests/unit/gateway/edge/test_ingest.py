@@ -5,7 +5,6 @@ import gzip
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway.dialects import ENDPOINTS
@@ -155,53 +154,6 @@ async def test_the_budget_counts_what_was_unpacked() -> None:
     assert edge.ingest.budget.used == 0
 
 
-async def test_the_suppressed_are_rejected_and_nothing_of_theirs_is_kept() -> None:
-    edge = Edge(suppressed_user_ids=["forgotten"])
-    gone = EVENT | {"user_id": "forgotten"}
-    broken = {"user_id": "forgotten", "event_type": 5}
-    async with edge.client as client:
-        native = await client.post("/v1/events?receipts=1", json=[gone, EVENT, broken], headers=KEY)
-        batch = {"api_key": "secret", "events": [EVENT | {"user_id": "user-9"}, gone]}
-        amplitude = await client.post("/batch", json=batch)
-        update = json.dumps({"user_id": "forgotten", "user_properties": {"a": 1}})
-        form = {
-            "api_key": "secret",
-            "identification": update,
-        }
-        identify = await client.post("/identify", data=form)
-    answer = native.json()
-    assert (native.status_code, answer["accepted"]) == (202, 1)
-    assert [(r["index"], r["reason"]) for r in answer["rejected"]] == [
-        (0, "suppressed"),
-        (2, "suppressed"),
-    ]
-    assert [receipt["index"] for receipt in answer["records"]] == [1]
-    assert (amplitude.status_code, amplitude.json()["silenced_events"]) == (400, [1])
-    assert identify.status_code == 400
-    assert edge.store.values("events") == [EVENT]
-    assert list(edge.store.topics) == ["events"]
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status"),
-    [
-        ("/segment/v1/track", {"userId": "forgotten", "event": "a"}, 200),
-        ("/segment/v1/batch", {"batch": [{"type": "nonsense", "userId": "forgotten"}]}, 200),
-        ("/aampe/v1/events", {"contact_id": "forgotten", "event_name": "a"}, 422),
-        ("/v1/user-properties", {"user_id": "forgotten", "user_properties": {"a": 1}}, 422),
-    ],
-)
-async def test_no_dialect_keeps_a_trace_of_the_suppressed(
-    path: str, body: dict[str, Any], status: int
-) -> None:
-    edge = Edge(suppressed_user_ids=["forgotten"])
-    async with edge.client as client:
-        auth = httpx.BasicAuth("secret", "") if "segment" in path else httpx.Auth()
-        answer = await client.post(path, json=body, headers=KEY, auth=auth)
-    assert answer.status_code == status, answer.text
-    assert edge.store.topics == {}
-
-
 async def test_a_beacon_names_its_key_in_the_query() -> None:
     edge = Edge()
     async with edge.client as client:
@@ -243,23 +195,6 @@ async def test_a_key_in_the_path_is_found_behind_a_prefix() -> None:
             right = await client.post(f"{prefix}/webhooks/amplemarket/secret", json={})
             assert (wrong.status_code, right.status_code) != (401, 401)
             assert wrong.status_code == 401
-
-
-async def test_personal_data_is_scrubbed_from_records_and_dead_letters() -> None:
-    scrub = [{"field": "event_properties.phone"}]
-    edge = Edge({"name": "eu", "write_key": "eu", "scrub": [{"pattern": "@"}]}, scrub=scrub)
-    event = EVENT | {"event_properties": {"phone": "1", "mail": "a@b"}}
-    bad = {"event_properties": {"phone": "1", "mail": "a@b"}}
-    async with edge.client as client:
-        for key in ("secret", "eu"):
-            headers = {"authorization": f"Bearer {key}"}
-            await client.post("/v1/events", json=[event, bad], headers=headers)
-    scrubbed = [
-        {"phone": "[scrubbed]", "mail": "a@b"},
-        {"phone": "[scrubbed]", "mail": "a[scrubbed]b"},
-    ]
-    for topic in ("events", "dead-letters"):
-        assert [value["event_properties"] for value in edge.store.values(topic)] == scrubbed
 
 
 async def test_the_key_is_that_of_the_member_that_counts() -> None:

@@ -1,6 +1,5 @@
 """The configuration: where its values come from, and what is said of a wrong one."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,23 +8,12 @@ import pytest
 
 from schemas.configuration import kafka_login
 from schemas.configuration.config import Config, ConfigError
-from schemas.configuration.file import is_here, load, parse
+from schemas.configuration.file import load
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.unit.schemas.configuration.parsing import AAMPE, AMPLITUDE, parsed, refusal
 
 SOURCE = {"name": "web", "write_key": "k1"}
-AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "a1"}
-AAMPE = {"name": "eu", "type": "aampe", "region": "europe-west3", "api_key": "b1"}
-
-
-def parsed(tree: dict[str, Any], environment: Mapping[str, str] | None = None) -> Config:
-    return parse(tree, environment or {}, "ampgate.toml")
-
-
-def refusal(tree: dict[str, Any], environment: Mapping[str, str] | None = None) -> str:
-    with pytest.raises(ConfigError) as caught:
-        parsed(tree, environment)
-    return str(caught.value)
 
 
 def test_an_empty_file_is_a_whole_configuration() -> None:
@@ -216,12 +204,6 @@ def test_what_clashes_is_named(tree: dict[str, Any], words: str) -> None:
     assert words in refusal(tree)
 
 
-def test_a_secret_is_never_repeated() -> None:
-    tree = {"destinations": [{**AMPLITUDE, "api_key": ["very-secret"], "type": "amplitude"}]}
-    assert "very-secret" not in refusal(tree)
-    assert "a1" not in repr(parsed({"destinations": [AMPLITUDE]}))
-
-
 def test_the_environment_overrides_the_file() -> None:
     environment = {
         "AMPGATE_KAFKA__BOOTSTRAP_SERVERS": "k:1",
@@ -252,48 +234,6 @@ def test_the_environment_overrides_the_file() -> None:
 )
 def test_a_wrong_override_is_an_error(name: str, words: str) -> None:
     assert words in refusal({"sources": [dict(SOURCE)]}, {name: "x"})
-
-
-def test_names_in_braces_come_from_the_environment() -> None:
-    tree = {"destinations": [{**AMPLITUDE, "api_key": "${KEY}"}]}
-    (destination,) = parsed(tree, {"KEY": "secret"}).destinations
-    assert destination.api_key.get_secret_value() == "secret"
-
-
-def test_an_absent_name_is_an_error_with_the_path() -> None:
-    message = refusal({"destinations": [{**AMPLITUDE, "api_key": "${KEY}"}]})
-    assert message == "ampgate.toml: destinations.0.api_key: the environment has no KEY"
-
-
-def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.write_text("secret\n")
-    tree = {"destinations": [{"name": "us", "type": "amplitude", "api_key_file": str(path)}]}
-    (destination,) = parsed(tree).destinations
-    assert destination.api_key.get_secret_value() == "secret"
-
-
-def test_an_absent_secret_file_is_an_error_with_the_path(tmp_path: Path) -> None:
-    file = str(tmp_path / "absent")
-    tree = {"destinations": [{"name": "us", "type": "amplitude", "api_key_file": file}]}
-    assert refusal(tree).startswith("ampgate.toml: destinations.0.api_key_file: ")
-
-
-def test_kafkas_own_file_settings_stay_paths(tmp_path: Path) -> None:
-    assert parsed({"kafka": {"ssl_cafile": str(tmp_path)}}).kafka.ssl_cafile == tmp_path
-
-
-def test_a_certificate_that_is_not_there_is_an_error_with_the_path(tmp_path: Path) -> None:
-    file = tmp_path / "ampgate.toml"
-    file.write_text('[kafka]\nssl_cafile = "/no/ca.pem"')
-    with pytest.raises(ConfigError, match=r"kafka\.ssl_cafile: there is no file /no/ca\.pem"):
-        load(file, {})
-
-
-def test_a_filter_may_name_a_field_that_ends_like_a_secret_file() -> None:
-    where = {"event_properties.log_file": ["x"]}
-    (destination,) = parsed({"destinations": [{**AMPLITUDE, "where": where}]}).destinations
-    assert destination.where == {"event_properties.log_file": ("x",)}
 
 
 @pytest.mark.parametrize(
@@ -330,44 +270,6 @@ def test_suppressed_ids_come_from_a_file_of_one_a_line(tmp_path: Path) -> None:
     file.write_text("ann@example.org\n\n  user 7 \r\n")
     config = parsed({"edge": {"suppressed_user_ids_file": str(file)}})
     assert config.edge.suppressed_user_ids == ("ann@example.org", "user 7")
-
-
-ROLES: dict[str, Any] = {
-    "sources": [
-        {"name": "web", "write_key": "${WEB}"},
-        {"name": "app", "write_key_file": "/no/app"},
-    ],
-    "destinations": [{**AMPLITUDE, "api_key": "${US}"}, {**AAMPE, "api_key": "${EU}"}],
-}
-
-
-def copied(tree: dict[str, Any]) -> dict[str, Any]:
-    return {name: [dict(table) for table in tables] for name, tables in tree.items()}
-
-
-def test_a_process_needs_only_the_secrets_that_it_uses() -> None:
-    for_delivery = parse(copied(ROLES), {"US": "a", "EU": "b"}, "x", unused_secrets=["sources"])
-    keys = [destination.api_key.get_secret_value() for destination in for_delivery.destinations]
-
-    assert keys == ["a", "b"]
-    assert [source.name for source in for_delivery.sources] == ["web", "app"]
-    with pytest.raises(ConfigError, match=r"destinations\.1\.api_key: the environment has no EU"):
-        parse(copied(ROLES), {"US": "a"}, "x", unused_secrets=["sources"])
-
-
-def test_a_secret_that_is_absent_is_known_to_be() -> None:
-    config = parse(copied(ROLES), {"US": "a"}, "x", unused_secrets=["sources", "destinations"])
-
-    assert [is_here(destination.api_key) for destination in config.destinations] == [True, False]
-
-
-def test_only_secrets_may_be_absent() -> None:
-    tree = {"destinations": [{**AMPLITUDE, "base_url": "${PROXY}"}]}
-
-    with pytest.raises(
-        ConfigError, match=r"destinations\.0\.base_url: the environment has no PROXY"
-    ):
-        parse(tree, {}, "x", unused_secrets=["destinations"])
 
 
 @pytest.mark.parametrize("start", ["2026-01-31T00:00:00Z", "2026-01-31T02:00:00+02:00"])

@@ -1,0 +1,70 @@
+"""What the Helm chart's network policies and services let through."""
+
+from tests.deploy.helm import needs_helm, of_kind, rendered
+
+
+@needs_helm
+def test_pods_are_reached_and_reach_only_where_they_have_to() -> None:
+    policies = {
+        policy["metadata"]["name"]: policy["spec"]
+        for policy in of_kind(
+            rendered("kafka.bootstrapServers=a:9093\\,b:9093", "networkPolicy.kafkaPorts={9094}"),
+            "NetworkPolicy",
+        )
+    }
+    ports = {
+        name: {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+        for name, spec in policies.items()
+    }
+
+    assert ports == {
+        "shop-ampgate-edge": {53, 9093, 9094},
+        "shop-ampgate-delivery-main": {53, 9093, 9094, 443},
+    }
+    assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in policies.values())
+
+
+@needs_helm
+def test_what_the_internet_reaches_of_an_edge_has_no_metrics_and_no_documentation() -> None:
+    documents = rendered()
+    [policy] = [
+        one["spec"]
+        for one in of_kind(documents, "NetworkPolicy")
+        if one["metadata"]["name"] == "shop-ampgate-edge"
+    ]
+    ports = {
+        one["metadata"]["name"]: [port["targetPort"] for port in one["spec"]["ports"]]
+        for one in of_kind(documents, "Service")
+    }
+    [edge] = [
+        container
+        for one in of_kind(documents, "Deployment")
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["name"] == "edge"
+    ]
+    environment = {one["name"]: one["value"] for one in edge["env"]}
+    numbers = {port["name"]: str(port["containerPort"]) for port in edge["ports"]}
+
+    assert [(rule["ports"][0]["port"], bool(rule.get("from"))) for rule in policy["ingress"]] == [
+        ("http", False),
+        ("admin", True),
+    ]
+    assert ports["shop-ampgate-edge"] == ["http"]
+    assert ports["shop-ampgate-edge-admin"] == ["admin"]
+    assert numbers["admin"] == environment["AMPGATE_EDGE__ADMIN_PORT"]
+    assert {edge[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} == {
+        "admin"
+    }
+
+
+@needs_helm
+def test_selectors_find_their_own_pods_and_no_others() -> None:
+    documents = rendered()
+    pods = {
+        deployment["metadata"]["name"]: deployment["spec"]["template"]["metadata"]["labels"]
+        for deployment in of_kind(documents, "Deployment")
+    }
+    for service in of_kind(documents, "Service"):
+        selector = service["spec"]["selector"].items()
+        found = [name for name, labels in pods.items() if selector <= labels.items()]
+        assert found == [service["metadata"]["name"].removesuffix("-admin")]

@@ -1,0 +1,61 @@
+"""Servers that answer as they are told, for tests of the HTTP clients."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from consumers.delivery.destination import Reply, Request, Response
+from consumers.http.client import Http, Sender
+from consumers.http.http1 import Http1
+from tests.unit.consumers.http.http1_ends import FarEnd, Say
+
+REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
+
+
+TIMEOUT_SECONDS = 1.0
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"
+
+
+GOOD = Response(200, b"null")
+
+
+CLIENTS: dict[str, Callable[[str], Sender]] = {
+    "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
+    "http1": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
+}
+
+
+New = Callable[[str], Sender]
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[str]:
+    """Its URL; at the end, every connection has ended."""
+    open_now: set[asyncio.Task[None]] = set()
+
+    async def serve_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_and_close(reader, writer))
+        open_now.add(task)
+        task.add_done_callback(open_now.discard)
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*open_now)
+
+
+async def replies(new: New, *lines: Say) -> list[Reply]:
+    """To one request after the other, one for each line."""
+    async with listening(FarEnd(lines).serve) as url, new(url) as client:
+        return [await client.send(REQUEST) for _ in lines]

@@ -1,0 +1,67 @@
+"""Both HTTP clients against answers that are too long, too slow or compressed too well."""
+
+import asyncio
+import gzip
+import resource
+import zlib
+
+import pytest
+
+from consumers.delivery.destination import Response, Unreachable
+from consumers.http.replies import BODY_BYTES_MAX
+from tests.unit.consumers.http.far_ends import (
+    GOOD,
+    OK,
+    REQUEST,
+    New,
+    listening,
+    replies,
+)
+from tests.unit.consumers.http.http1_ends import Say
+
+
+def answer(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    length = b"content-length: %d\r\n" % len(body)
+    return b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status, length, headers, body)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad"])
+async def test_of_a_long_body_1_mb_is_read_and_what_is_cut_is_no_success(
+    new: New, status: bytes, framing: str
+) -> None:
+    body = b"x" * 3_000_000
+    words = {
+        "length": answer(body, status=status),
+        "chunked": b"HTTP/1.1 %b\r\ntransfer-encoding: chunked\r\n\r\n2DC6C0\r\n%b"
+        % (status, body),
+        "close": b"HTTP/1.1 %b\r\n\r\n%b" % (status, body),
+    }[framing]
+    found = await replies(new, Say(words), Say(OK))
+    cut = Response(400, body[:BODY_BYTES_MAX])
+    assert found == [Unreachable("invalid_reply") if status == b"200 OK" else cut, GOOD]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_decompression_bomb_costs_what_is_read_of_it(new: New, encoding: str) -> None:
+    plain = b"0" * 400_000_000
+    packed = gzip.compress(plain, 1) if encoding == "gzip" else zlib.compress(plain, 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bomb = answer(packed, b"content-encoding: %b\r\n" % encoding.encode())
+    del plain
+    found = await replies(new, Say(bomb), Say(OK))
+    assert (found[0], found[1]) == (Unreachable("invalid_reply"), GOOD)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(20), listening(drip) as url, new(url) as client:
+        assert await client.send(REQUEST) == Unreachable("timeout")
