@@ -1,15 +1,18 @@
 """One HTTP/1.1 answer, read from the bytes of a connection as they come. No I/O."""
 
 import re
+import zlib
 
 import httptools
 
 from consumers.delivery.destination import Reply
-from consumers.http.replies import BODY_BYTES_MAX, reply_of
+from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
 
 READ_BYTES_MAX = 2 * BODY_BYTES_MAX  # With headers, interim answers and the chunks' lengths.
 INTERIM_BYTES_MAX = 65_536  # Of one interim answer.
 IDLE_SECONDS = 4.0  # uvicorn and Node close after 5 s: a request must not cross that.
+# What zlib is to look for: gzip's header, or its own.
+ENCODINGS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 _H = ord("H")
 _MAYBE_INTERIM = (b"1", b"")
 # 101 is not an interim answer: what follows it is not HTTP.
@@ -44,6 +47,7 @@ class Answer:
         self._body: bytes | bytearray = b""
         self._retry_after: bytes | None = None
         self._date: bytes | None = None
+        self._encoding: bytes | None = None
         self._has_length = False
         self._read_bytes = 0
         self.idle_seconds = IDLE_SECONDS  # How long the connection may wait for the next request.
@@ -73,10 +77,27 @@ class Answer:
 
     def reply(self) -> Reply:
         assert self.is_complete
-        body = bytes(self._body)
+        body = self._unpacked()
+        if body is None:
+            return INVALID
         if self._retry_after is None:
             return reply_of(self._status, body)
         return reply_of(self._status, body, _text(self._retry_after), _text(self._date))
+
+    def _unpacked(self) -> bytes | None:
+        """The body; None where it is not what its encoding says.
+
+        We ask for none, and a proxy may compress all the same; not more is unpacked than is read.
+        """
+        encoding = None if self._encoding is None else ENCODINGS.get(self._encoding.lower())
+        if encoding is None or not self._body:
+            return bytes(self._body)
+        unpacking = zlib.decompressobj(encoding)
+        try:
+            body = unpacking.decompress(self._body, BODY_BYTES_MAX + 1)
+        except zlib.error:
+            return None
+        return body if unpacking.eof or len(body) > BODY_BYTES_MAX else None
 
     def _without_interim(self, early: bytes, received: bytes) -> bytes:
         """The bytes for the parser: all but interim answers."""
@@ -107,6 +128,8 @@ class Answer:
                 self._retry_after = value
             case b"date":
                 self._date = value
+            case b"content-encoding":
+                self._encoding = value
             case b"keep-alive":
                 self.idle_seconds = _idle_seconds(value)
 

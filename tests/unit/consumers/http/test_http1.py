@@ -1,8 +1,10 @@
 """The thin client against a far end that does whatever it is told, on both event loops."""
 
 import asyncio
+import gzip
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -101,6 +103,32 @@ def test_however_an_answer_is_written_it_is_read_and_the_next_request_gets_its_o
     assert found[1] in (Response(200, b"null"), BROKEN)
     if line.words.startswith(CLOSING) or b"and more" in line.words:
         assert found[1] == Response(200, b"null")
+
+
+def packed(encoding: bytes, body: bytes) -> Say:
+    head = b"HTTP/1.1 202 Accepted\r\ncontent-encoding: %b\r\ncontent-length: %d\r\n\r\n"
+    return Say(head % (encoding, len(body)) + body)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "reply"),
+    [
+        (b"gzip", gzip.compress(b"null"), DELIVERED),
+        (b"X-GZIP", gzip.compress(b"null") + b"and more", DELIVERED),
+        (b"deflate", zlib.compress(b"null"), DELIVERED),
+        (b"identity", b"null", DELIVERED),
+        (b"rot13", b"null", DELIVERED),
+        (b"gzip", b"", Response(202, b"")),
+        (b"gzip", b"null", Unreachable("invalid_reply")),
+        (b"gzip", gzip.compress(b"null" * 100)[:-9], Unreachable("invalid_reply")),
+        (b"gzip", gzip.compress(b"\0" * 100_000_000, 1), Unreachable("invalid_reply")),
+    ],
+)
+def test_a_compressed_answer_is_read_though_nobody_asked_for_it(
+    loops: LoopFactory, encoding: bytes, body: bytes, reply: Reply
+) -> None:
+    found, _ = replies(loops, packed(encoding, body), Say(ACCEPTED), sends=2)
+    assert found == [reply, DELIVERED]
 
 
 HALF = b"HTTP/1.1 202 Accepted\r\ncontent-length: 400\r\n\r\nnull"
