@@ -109,6 +109,11 @@ DEAD_LETTERS = Counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
 
+LETTERS_FAILING = Gauge(
+    "ampgate_delivery_letters_failing",
+    "1 while dead letters or parked records cannot be written; what they are of waits.",
+)
+
 LOST = Counter(
     "ampgate_delivery_lost_records",
     "Records that Kafka deleted before they were delivered, or that could not be read.",

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, check
 from consumers.kafka.letters import Letters
+from consumers.metrics import LETTERS_FAILING
 from schemas.configuration.config import Config, ConfigError
 
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
@@ -71,6 +72,7 @@ class _Process:
                 timeout_graceful_shutdown=1,
             )
         )
+        LETTERS_FAILING.set_function(lambda: float(self._letters.is_failing))
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(admin.serve())
             delivering = tasks.create_task(self._deliver(tasks))
