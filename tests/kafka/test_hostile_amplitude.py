@@ -122,6 +122,27 @@ async def test_who_is_over_quota_waits_in_kafka_while_others_go_by(world: World)
     assert received[2:] == [2, 2 + USERS, 2 + 2 * USERS]
 
 
+async def test_who_is_parked_wakes_in_time_though_the_clock_was_set_back(world: World) -> None:
+    """By an hour, while nobody delivered: the user waits for no longer than was meant."""
+    topics = world.config.kafka.topics
+    quota = {"kind": "daily_quota", "ids": [OVER_QUOTA], "seconds": 1.0}
+    await world.set_faults("amplitude", {"times": 1, "effect": quota})
+    clock = Clock()
+
+    async with world.delivering(clock):
+        await world.produce(topics.events, [event(2), event(2 + USERS)])
+        await world.letters(topics.parked, 2)
+    clock.ahead_seconds = -HOUR_SECONDS
+    async with world.delivering(clock):
+        await world.produce(topics.events, [event(3)])
+        await world.until_accepted("amplitude", 1)
+        clock.ahead_seconds = 1.0  # An hour later: less than the wall clock ever was.
+        await world.until_accepted("amplitude", 3)
+
+    received = [record["event_properties"]["n"] for record in await world.received("amplitude")]
+    assert received == [3, 2, 2 + USERS]
+
+
 @pytest.mark.parametrize(
     "retry_after", ["9" * 60, "1763715600125", "Fri, 31 Dec 9999 23:59:59 GMT"]
 )
