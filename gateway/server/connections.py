@@ -19,10 +19,10 @@ from uvicorn.server import ServerState
 
 from gateway.edge.answers import Send, error_body
 from gateway.http.bodies import Receive
-from gateway.server.deadline import Deadline
 from gateway.server.flow import Flow, Reader
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, cycle_of
+from schemas.deadline import Deadline
 
 HEAD_SECONDS = 10.0
 HEADERS_MAX = 100  # In one request, including trailers.

@@ -7,18 +7,18 @@ from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.producer.message_accumulator import BatchBuilder
 
+from schemas.deadline import Deadline
+from schemas.kafka.flushes import Appendable, Flush, OpenBatch, all_done, retrieved
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
-from schemas.records import Headers, TopicPartition
+from schemas.records import TopicPartition
 
 # A request to a broker holds a batch of each partition that has one, and brokers close the
 # connection at 100 MB (`socket.request.max.bytes`). So of larger batches one goes at a time.
 LARGE_BYTES = 1_000_000
 SLOW_SECONDS = 10.0
-Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
 log = structlog.get_logger()
 
 
@@ -46,47 +46,6 @@ class Way:
     large: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)  # One at a time.
 
 
-class _OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
-    """A batch that takes records until aiokafka's sender sends it.
-
-    aiokafka has one request a broker in flight: batches that wait meanwhile can grow. So single
-    events take half as many requests to Kafka, and a tenth to a quarter less CPU.
-    """
-
-    def __init__(self, size: int, compression: int, numbering: Numbering) -> None:
-        super().__init__(size, compression)
-        self._numbering = numbering
-
-    def _set_producer_state(self, producer_id: int, *_: int) -> None:
-        """aiokafka's own epoch and number are not used, see `numbering`."""
-        numbers = self._numbering.take(producer_id, self.record_count())
-        super()._set_producer_state(producer_id, *numbers)
-        self.close()  # Its size was just computed.
-
-
-class _Flush:
-    """A batch being filled, and the futures of its writers."""
-
-    __slots__ = ("batch", "stored")
-
-    def __init__(self, batch: _OpenBatch) -> None:
-        self.batch = batch
-        self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Without this, asyncio logs failures that no writer waits for.
-        self.stored.add_done_callback(_retrieved)
-
-    def append(self, record: Appendable, now_ms: int) -> bool:
-        """Append a record; returns whether there was room."""
-        key, value, headers = record
-        appended = self.batch.append(
-            timestamp=now_ms,
-            key=key,
-            value=value,
-            headers=headers if type(headers) is list else list(headers),  # The largest batch.
-        )
-        return appended is not None
-
-
 class Lane:
     """One partition: the batches that wait, in order, and the task that sends them.
 
@@ -101,7 +60,9 @@ class Lane:
         self._is_strict = is_strict
         self._numbering = Numbering()
         self._handed: asyncio.Future[Any] | None = None  # A batch whose result is not known yet.
-        self._waiting: list[_Flush] = []
+        self._acknowledgement = Deadline(asyncio.get_running_loop(), self._stop_waiting)
+        self._is_late = False
+        self._waiting: list[Flush] = []
         self._task: asyncio.Task[None] | None = None
 
     def add(self, records: Sequence[Appendable], now_ms: int) -> "set[asyncio.Future[None]]":
@@ -116,10 +77,10 @@ class Lane:
             waits.add(flush.stored)
         return waits
 
-    def _begin(self) -> _Flush:
+    def _begin(self) -> Flush:
         accumulator = self._way.producer()._message_accumulator  # noqa: SLF001  It knows the codec.
         size, codec = self._way.sizes.of(self._place.topic).batch, accumulator._compression_type  # noqa: SLF001
-        flush = _Flush(_OpenBatch(size, codec, self._numbering))
+        flush = Flush(OpenBatch(size, codec, self._numbering))
         self._waiting.append(flush)
         if self._task is None:
             self._task = asyncio.create_task(self._send_all())
@@ -140,13 +101,10 @@ class Lane:
         finally:
             self._task = None
 
-    async def _send(self, flush: _Flush) -> bool:
+    async def _send(self, flush: Flush) -> bool:
         """Whether to try the next one."""
         try:
-            async with asyncio.timeout(self._way.ack_timeout_seconds):
-                if self._handed is not None:
-                    await self._settle(self._handed)
-                await self._hand_over(flush)
+            await self._send_in_time(flush)
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             self._refused(flush, error)
             return not self._is_strict
@@ -155,7 +113,7 @@ class Lane:
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was: nothing was acknowledged.
             if self._handed is not None:  # If no batch follows, its result is never read.
-                self._handed.add_done_callback(_retrieved)
+                self._handed.add_done_callback(retrieved)
             self._say_failed(error)
             failure = NotStored(str(error) or type(error).__name__)
             failure.__cause__ = error
@@ -167,7 +125,29 @@ class Lane:
             flush.stored.set_result(None)
         return True
 
-    async def _hand_over(self, flush: _Flush) -> None:
+    async def _send_in_time(self, flush: Flush) -> None:
+        """`TimeoutError` if Kafka takes longer than `ack_timeout_seconds`."""
+        if self._way.ack_timeout_seconds is not None:
+            self._acknowledgement.set(self._way.ack_timeout_seconds)
+        self._is_late = False
+        try:
+            if self._handed is not None:
+                await self._settle(self._handed)
+            await self._hand_over(flush)
+        except asyncio.CancelledError:
+            # As `asyncio.timeout` does: another may have cancelled it, too.
+            if self._is_late and self._task is not None and not self._task.uncancel():
+                raise TimeoutError from None
+            raise
+        finally:
+            self._acknowledgement.clear()
+
+    def _stop_waiting(self) -> None:
+        self._is_late = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _hand_over(self, flush: Flush) -> None:
         is_large = flush.batch.size() > LARGE_BYTES
         large = self._way.large
         if is_large:
@@ -184,8 +164,7 @@ class Lane:
             handed.add_done_callback(lambda _: large.release())
         if self._way.ack_timeout_seconds is None:
             await self._acknowledged(handed)
-        # Shielded: aiokafka keeps the batch after our timeout, and its result matters.
-        await asyncio.shield(handed)
+        await all_done([handed])  # aiokafka keeps the batch after our timeout.
 
     async def _acknowledged(self, handed: "asyncio.Future[Any]") -> None:
         """Wait as long as it takes; log if that is long."""
@@ -202,7 +181,7 @@ class Lane:
         if last.exception() is not None and not self._numbering.restart():
             self._way.replace_producer()
 
-    def _refused(self, flush: _Flush, error: KafkaError) -> None:
+    def _refused(self, flush: Flush, error: KafkaError) -> None:
         """The batch is too large for the topic, and so is its record, if it has only one."""
         size, records = flush.batch.size(), flush.batch.record_count()
         self._way.sizes.refused(self._place.topic, size, records)
@@ -226,11 +205,6 @@ class Lane:
             await asyncio.wait([self._task])
 
 
-def _retrieved(future: "asyncio.Future[Any]") -> None:
-    if not future.cancelled():
-        future.exception()
-
-
-def _fail(flush: _Flush, error: NotStored) -> None:
+def _fail(flush: Flush, error: NotStored) -> None:
     if not flush.stored.done():
         flush.stored.set_exception(error)

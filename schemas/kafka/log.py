@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.configuration.config import Kafka
-from schemas.kafka.batches import Appendable, Lane, NotStored, TooLargeForKafka, Way
+from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
 from schemas.kafka.connection import CODECS, Connection
+from schemas.kafka.flushes import Appendable, all_done
 from schemas.kafka.outage import Outage
 from schemas.kafka.partitioner import positive_hash
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
@@ -109,7 +110,7 @@ class Log:
                 lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
                 waits |= lane.add(share, now_ms)
         if waits:
-            await _all_done(waits)
+            await all_done(waits)
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, with any bytes, in its key's partition."""
@@ -221,25 +222,3 @@ class Log:
     def _failed(self, topic: str, why: str) -> NotStored:
         self.outage.failed(TopicPartition(topic, -1), why)
         return NotStored(f"{topic}: {why}")
-
-
-async def _all_done(futures: "Collection[asyncio.Future[None]]") -> None:
-    """Wait for all, then raise what one of them failed with, if one did.
-
-    They are shared: a request that is cancelled must not cancel them. `asyncio.wait` is the same
-    for twice the time, and so is `asyncio.shield` for one of them.
-    """
-    done = asyncio.get_running_loop().create_future()
-    left = len(futures)
-
-    def one_is_done(_: "asyncio.Future[None]") -> None:
-        nonlocal left
-        left -= 1
-        if not left and not done.done():
-            done.set_result(None)
-
-    for future in futures:
-        future.add_done_callback(one_is_done)
-    await done
-    for future in futures:
-        future.result()

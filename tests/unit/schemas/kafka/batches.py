@@ -2,7 +2,7 @@
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from schemas.kafka.batches import Appendable
+from schemas.kafka.flushes import Appendable
 
 
 def size_in_a_batch(record: Appendable) -> int:

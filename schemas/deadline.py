@@ -1,5 +1,7 @@
-"""When a client's next step is due. A loop's timer costs 2 µs, and nearly each would be cancelled:
-so the due time moves with each step, and the timer only when it would come too late.
+"""When a next step is due: of a client, or of Kafka.
+
+A timer of the loop costs 2 µs, `asyncio.timeout` 6, and nearly each would be cancelled. So the due
+time moves with each step, and the timer only where it would come too late.
 """
 
 from asyncio import AbstractEventLoop
