@@ -19,7 +19,7 @@ from gateway.edge.rejections import dead_letter
 from gateway.pulls.fingerprints import Fingerprints, version_of
 from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pull import Api, Item, Pull
-from schemas.kafka.batches import Appendable
+from schemas.kafka.flushes import Appendable
 from schemas.records import Headers, NewRecord, RawRecord
 from schemas.splicing import with_members
 from schemas.strictness import Defect
