@@ -66,10 +66,10 @@ class Client:
         raise UnavailableError(trouble)
 
     async def _ask(self, path: str, query: Sequence[tuple[str, str]]) -> Answer | None:
-        await self._pace.wait()
         if self._headers is None:
             self._headers = self._login()
-        answer = await self._exchange(path, query, self._headers)
+        async with self._pace:
+            answer = await self._exchange(path, query, self._headers)
         self._seen("none" if answer is None else str(answer.status))
         return answer
 
