@@ -86,8 +86,15 @@ class EdgeProcess:
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self.process.wait, 15)
 
-    async def says(self, words: str) -> None:
-        await eventually(lambda: words in self.said.read_text())
+    async def says(self, words: str, times: int = 1) -> None:
+        await eventually(lambda: self.said.read_text().count(words) >= times)
+
+    def reload(self, configuration: str) -> None:
+        """SIGHUP with this one; in one step, as a worker may still read for an earlier signal."""
+        replacement = self.file.with_suffix(".new")
+        replacement.write_text(configuration)
+        replacement.replace(self.file)
+        self.process.send_signal(signal.SIGHUP)
 
 
 def start(file: Path, port: int, trust: ssl.SSLContext | None = None) -> EdgeProcess:

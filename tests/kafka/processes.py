@@ -14,7 +14,7 @@ import httpx
 
 from tests.eventually import seen
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 class Process:
