@@ -16,7 +16,8 @@ from ampgate.lab.kafka.ports import free_ports
 from benchmarks.events import KEY
 from benchmarks.goals import BATCH, PACED, SINGLE
 from benchmarks.processes import cpu_seconds, process, rss_megabytes, running
-from benchmarks.row import Figures, Report, Rounds, compared, in_turns, row
+from benchmarks.requests import REQUESTS, USUAL
+from benchmarks.row import Figures, Report, Round, Rounds, compared, in_turns, row
 from schemas.configuration.file import load
 
 SINGLES = 12_000
@@ -74,6 +75,7 @@ def measure(directory: Path, bootstrap_servers: str, reference: Path | None) -> 
         found = unpaced(servers)
         del servers[WORKERS]
         found |= paced(servers)
+        found |= in_turns(loads(servers[""]))
     return report(found)
 
 
@@ -101,6 +103,21 @@ def unpaced(servers: Mapping[str, Server]) -> dict[str, list[Figures]]:
     single = {f"{SINGLE}{of}": partial(cost, at, 1, SINGLES) for of, at in servers.items()}
     batch = {f"{BATCH}{of}": partial(cost, at, BATCH_EVENTS, BATCHES) for of, at in servers.items()}
     return in_turns({**single, **batch})
+
+
+def loads(server: Server) -> dict[str, Round]:
+    """What comes from the field besides the usual, so many events a request."""
+    singles = {(1, kind): SINGLES // 3 for kind in REQUESTS}
+    batches = {(BATCH_EVENTS, kind): BATCHES // 5 for kind in REQUESTS if kind != "Aampe"}
+    sizes = {(10, USUAL): SINGLES // 10, (1_000, USUAL): BATCHES // 30}
+    return {
+        load_name(per_request, kind): partial(cost, server, per_request, requests, kind=kind)
+        for (per_request, kind), requests in {**singles, **batches, **sizes}.items()
+    }
+
+
+def load_name(per_request: int, kind: str = USUAL) -> str:
+    return f"edge, {per_request:,} a request, {kind}"
 
 
 def paced(servers: Mapping[str, Server]) -> dict[str, list[Figures]]:
@@ -132,12 +149,20 @@ def report(found: Rounds) -> Report:
             rows.append(row(name, found))
         if (workers := f"{name}{WORKERS}") in found:
             scaling += compared([name, workers], found)
+    for per_request in (1, BATCH_EVENTS):
+        usual = load_name(per_request)
+        alike = [name for name in found if name.startswith(usual.removesuffix(USUAL))]
+        scaling += compared([usual, *(name for name in alike if name != usual)], found)
+    for per_request in (10, 1_000):
+        scaling += compared([load_name(BATCH_EVENTS), load_name(per_request)], found)[1:]
     return Report(rows, scaling)
 
 
-def cost(server: Server, per_request: int, requests: int, rate: float = 0.0) -> Figures:
+def cost(
+    server: Server, per_request: int, requests: int, rate: float = 0.0, *, kind: str = USUAL
+) -> Figures:
     before = cpu_seconds(server.pid)
-    load = load_with(server.port, per_request, requests, rate)
+    load = load_with(server.port, per_request, requests, rate, kind)
     cpu = cpu_seconds(server.pid) - before
     assert not load.failures, f"{load.failures} requests failed"
     return Figures(
@@ -150,8 +175,10 @@ def cost(server: Server, per_request: int, requests: int, rate: float = 0.0) -> 
     )
 
 
-def load_with(port: int, per_request: int, requests: int, rate: float = 0.0) -> Load:
-    arguments = map(str, (port, per_request, requests, rate))
+def load_with(
+    port: int, per_request: int, requests: int, rate: float = 0.0, kind: str = USUAL
+) -> Load:
+    arguments = map(str, (port, per_request, requests, rate, kind))
     command = [sys.executable, "-m", "benchmarks.load", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300)
     return msgspec.json.decode(done.stdout, type=Load)

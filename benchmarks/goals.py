@@ -73,7 +73,7 @@ Goal = Cost | Latency | Memory | Throughput
 
 GOALS: Sequence[tuple[str, Goal]] = (
     (SINGLE, Cost(70, 2.0)),
-    (BATCH, Cost(6, 2.4)),
+    (BATCH, Cost(6, 3.0)),
     (PACED, Latency(50)),
     (AMPLITUDE, Cost(5, 6.0)),
     (AMPLITUDE, Memory(200)),

@@ -1,7 +1,8 @@
-"""The load: `python -m benchmarks.load PORT EVENTS_A_REQUEST REQUESTS [REQUESTS_A_SECOND]`.
+"""The load: `python -m benchmarks.load PORT EVENTS_A_REQUEST REQUESTS RATE KIND`.
 
-Kept-alive connections, each with one request in flight. With a rate, requests fall due at fixed
-times and latency counts from then: a slow server cannot slow the clock.
+The rate is in requests a second, 0 for as fast as they are answered; the kinds are those of
+`benchmarks.requests`. Kept-alive connections, each with one request in flight. With a rate,
+requests fall due at fixed times and latency counts from then: a slow server cannot slow the clock.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from itertools import count
 
 import uvloop
 
-from benchmarks.events import request
+from benchmarks.requests import REQUESTS
 
 CONNECTIONS = 64
 BODIES_BYTES_MAX = 60_000_000
@@ -34,7 +35,7 @@ async def client(
         head = await reader.readuntil(b"\r\n\r\n")
         length = head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
         await reader.readexactly(int(length))
-        if head.startswith(b"HTTP/1.1 200"):
+        if head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
             latencies.append(time.perf_counter() - due)
         else:
             failures += 1
@@ -42,9 +43,11 @@ async def client(
     return latencies, failures
 
 
-async def run(port: int, per_request: int, total: int, rate: float) -> dict[str, float]:
-    distinct = min(total, max(64, BODIES_BYTES_MAX // (700 * per_request)))
-    bodies = [request(n * per_request, per_request) for n in range(distinct)]
+async def run(port: int, per_request: int, total: int, rate: float, kind: str) -> dict[str, float]:
+    make = REQUESTS[kind]
+    size = len(make(range(per_request)))
+    distinct = min(total, max(64, BODIES_BYTES_MAX // size))
+    bodies = [make(range(n * per_request, (n + 1) * per_request)) for n in range(distinct)]
     numbers = count()
     began, cpu = time.perf_counter(), time.process_time()
     parts = await asyncio.gather(
@@ -62,11 +65,9 @@ async def run(port: int, per_request: int, total: int, rate: float) -> dict[str,
 
 
 def main() -> None:
-    port, per_request, total, *rate = sys.argv[1:]
+    port, per_request, total, rate, kind = sys.argv[1:]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        figures = runner.run(
-            run(int(port), int(per_request), int(total), float(rate[0]) if rate else 0.0)
-        )
+        figures = runner.run(run(int(port), int(per_request), int(total), float(rate), kind))
     print(json.dumps(figures))
 
 

@@ -5,7 +5,6 @@ a dialect, is a row, beside events that are as many bytes on the wire. Memory is
 process grew at most: what it has kept from earlier requests does not show.
 """
 
-import json
 import socket
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -17,6 +16,7 @@ from benchmarks.edge import Server, ours
 from benchmarks.events import KEY, event
 from benchmarks.hostile import VALUES, Request, dialects, request
 from benchmarks.processes import peak_kilobytes
+from benchmarks.requests import call
 
 TEXT_BYTES = 990_000  # What may come out of any body, however short, is 1 MB.
 COMPARED = ("plain", "gzip", "deflate", "brotli", "zstd", "brotli in gzip")
@@ -101,15 +101,6 @@ def events(dialect: str, encoding: str, count: int) -> Request:
     made = call if dialect == "Segment" else lambda number: event(number)[1]
     value = b"[" + b",".join([made(number) for number in range(count)]) + b"]"
     return request(dialect, value, encoding, KEY.encode(), "legitimate events")
-
-
-def call(number: int) -> bytes:
-    """A Segment call of the same event."""
-    given = json.loads(event(number)[1])
-    made = {"type": "track", "event": given["event_type"], "userId": given["user_id"]}
-    made |= {"messageId": given["insert_id"], "anonymousId": given["device_id"]}
-    context = {"locale": given["language"], "app": {"version": given["app_version"]}}
-    return json.dumps(made | {"context": context, "properties": given["event_properties"]}).encode()
 
 
 def cost_of(server: Server, sent: Request) -> Cost:
