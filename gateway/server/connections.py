@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from gateway.edge.answers import Send, error_body
 from gateway.http.bodies import Receive
+from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, cycle_of
@@ -50,12 +51,15 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
+        *,
+        crowd: Crowd,
         connections_max: int = 10_000,
         app: Serve | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         if app is not None:
             self.app = app
+        self._crowd = crowd
         self._most = connections_max
         self._in_head = False
         self._in_message = False
@@ -63,7 +67,9 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self.headers = []
         self._refusal = NO_REQUEST
-        self._unparsed = b""
+        self._is_behind = False  # Bytes were read that are not parsed yet,
+        self._unparsed = b""  # these, with their room; none where there was no room for them.
+        self._unparsed_share = crowd.budget.share()
         self._deadline = Deadline(self.loop, self._too_slow)
         self._idle = False  # Between an answer and the first byte that follows it.
         self._leaving = False
@@ -72,7 +78,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: Flow = Flow(transport)
         self._reader = Reader(transport, self.loop)
-        if len(self.connections) > self._most:
+        if len(self.connections) > self._most and not self._crowd.close_longest_idle():
             self._refuse(503, "too many connections, try again later")
             return
         self._deadline.set(HEAD_SECONDS)
@@ -80,15 +86,17 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.forget()
         self._reader.forget()
-        self._unparsed = b""
+        self._crowd.idle.pop(self, None)
+        self._take_unparsed()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._unparsed:  # It was read before reading was paused.
-            self._unparsed += data
+        if self._is_behind:  # It was read before reading was paused.
+            self._hold(data)
             return
         if self._idle:  # Empty lines end that, though they begin no request.
             self._idle = False
+            self._crowd.idle.pop(self, None)
             self._deadline.set(HEAD_SECONDS)
         # The usual case.
         if len(data) <= PIECE_BYTES and not self.pipeline and not _is_crowded(data):
@@ -100,8 +108,7 @@ class Connection(HttpToolsProtocol):
         """Parse it, except requests behind those that wait for an answer."""
         while data and not self.transport.is_closing():
             if self.pipeline:
-                self._unparsed = bytes(data)
-                self.flow.hold_reading()
+                self._hold(bytes(data))
                 break
             size = self._body_left()
             if size < PIECE_BYTES:
@@ -109,6 +116,24 @@ class Connection(HttpToolsProtocol):
                 size = max(size, CROWDED_PIECE_BYTES if crowded else PIECE_BYTES)
             self._feed(data[:size])
             data = data[size:]
+
+    def _hold(self, data: bytes) -> None:
+        """Keep it until the requests before it are answered. Without room for it the connection
+        closes then, and the client sends again what has no answer.
+        """
+        has_room = bool(self._unparsed) or not self._is_behind
+        self._is_behind = True
+        self.flow.hold_reading()
+        if has_room and self._unparsed_share.take(len(data)):
+            self._unparsed += data
+        else:
+            self._take_unparsed()
+            self.cycle.keep_alive = False
+
+    def _take_unparsed(self) -> bytes:
+        unparsed, self._unparsed = self._unparsed, b""
+        self._unparsed_share.give_back(len(unparsed))
+        return unparsed
 
     def _body_left(self) -> int:
         """How much of the current body is still to come, if it has a length."""
@@ -193,9 +218,9 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         if self._unparsed and not self.pipeline:
-            unparsed, self._unparsed = self._unparsed, b""
+            self._is_behind = False
             self.flow.release_reading()
-            self._feed_in_pieces(memoryview(unparsed))
+            self._feed_in_pieces(memoryview(self._take_unparsed()))
         if not self.cycle.response_complete:
             return
         if not self._in_message:
@@ -205,7 +230,11 @@ class Connection(HttpToolsProtocol):
 
     def _be_idle(self) -> None:
         self._idle = True
+        self._crowd.idle[self] = None
         self._deadline.set(self.timeout_keep_alive)
+
+    def close_idle(self) -> None:
+        self.transport.close()
 
     def shutdown(self) -> None:
         """Answer requests that have arrived or arrive within a moment, then close."""

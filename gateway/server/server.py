@@ -23,6 +23,7 @@ from gateway.server.connections import (
     Connection,
     Serve,
 )
+from gateway.server.crowd import Crowd
 from gateway.server.listeners import Listeners, listen
 from gateway.server.reloading import Load, read_again
 from gateway.server.tls import Certificate, certificate_of, renew
@@ -129,6 +130,7 @@ class Server(uvicorn.Server):
         self._certificate = certificate
         self._parent = parent
         self.app = create_app(config, new_rate=own_rate if shared is None else shared_rate)
+        self._crowd = Crowd(self.app.ingest.budget)
         most = max(1, config.edge.max_connections // config.edge.workers)
         tls = None if certificate is None else certificate.context
         self._ports = [
@@ -209,9 +211,9 @@ class Server(uvicorn.Server):
             self.config,
             self.server_state,
             self.lifespan.state,
-            None,
-            port.connections_max,
-            port.app,
+            crowd=self._crowd,
+            connections_max=port.connections_max,
+            app=port.app,
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

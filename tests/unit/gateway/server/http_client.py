@@ -5,10 +5,13 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import uvicorn
 
 from gateway.server.connections import Connection
+from gateway.server.crowd import Crowd
 from tests.unit.gateway.memory import EVENT, Edge
 
 BODY = json.dumps(EVENT).encode()
@@ -34,8 +37,9 @@ def request(
 
 @contextlib.asynccontextmanager
 async def serving(edge: Edge) -> AsyncIterator[int]:
+    http: Any = partial(Connection, crowd=Crowd(edge.ingest.budget))
     settings = uvicorn.Config(
-        edge.app, http=Connection, ws="none", log_level="error", host="127.0.0.1", port=0
+        edge.app, http=http, ws="none", log_level="error", host="127.0.0.1", port=0
     )
     server = uvicorn.Server(settings)
     listener = settings.bind_socket()

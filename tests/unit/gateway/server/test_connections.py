@@ -19,6 +19,7 @@ from gateway.server.connections import (
     LINGER_SECONDS,
     Connection,
 )
+from gateway.server.crowd import Crowd
 from gateway.server.flow import HIGH_WATER_BYTES, READER_SECONDS
 from tests.unit.gateway.memory import Edge
 
@@ -100,19 +101,34 @@ class Peer:
     """A client's connection, and what happened on it."""
 
     def __init__(self, connections_max: int = 10) -> None:
-        settings = uvicorn.Config(
-            Edge(max_body_bytes=1_000).app,
+        edge = Edge(max_body_bytes=1_000, max_inflight_bytes=100_000)
+        self.budget = edge.ingest.budget
+        self._connections_max = connections_max
+        self._crowd = Crowd(self.budget)
+        self._settings = uvicorn.Config(
+            edge.app,
             http=Connection,
             ws="none",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             log_level="error",
         )
         self.clock = Clock()
-        self.wire = Wire()
         self.state = ServerState()
+        self.connection, self.wire = self.connect()
+
+    def connect(self) -> tuple[Connection, Wire]:
         loop: Any = self.clock
-        self.connection = Connection(settings, self.state, {}, loop, connections_max)
-        self.connection.connection_made(self.wire)
+        connection = Connection(
+            self._settings,
+            self.state,
+            {},
+            loop,
+            crowd=self._crowd,
+            connections_max=self._connections_max,
+        )
+        wire = Wire()
+        connection.connection_made(wire)
+        return connection, wire
 
     async def sends(self, data: bytes) -> None:
         self.connection.data_received(data)
@@ -354,3 +370,48 @@ async def test_one_connection_too_many_is_a_503() -> None:
     peer = Peer(connections_max=0)
     assert peer.statuses() == [503]
     assert peer.wire.closed
+
+
+async def test_one_connection_too_many_takes_the_place_of_the_one_that_is_idle_longest() -> None:
+    peer = Peer(connections_max=3)
+    busy, first, second = peer.wire, *(peer.connect() for _ in range(2))
+    for connection, _ in (first, second, first):  # So the second is idle for longer.
+        connection.data_received(HEALTH)
+        await peer.sends(b"")
+    peer.connection.data_received(LARGE)
+    _, third = peer.connect()
+
+    assert (busy.closed, first[1].closed, second[1].closed) == (False, False, True)
+    assert third.written == b""
+    assert not third.closed
+
+    first[0].data_received(b"GET /healthz")  # None is idle any more.
+    second[0].connection_lost(None)
+    assert peer.connect()[1].written.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_requests_that_wait_unparsed_count_in_the_budget(peer: Peer) -> None:
+    peer.connection.data_received(HEALTH * 3_000)
+    assert peer.budget.used > 50_000
+    await peer.sends(b"")
+    assert len(peer.statuses()) == 3_000
+    assert peer.budget.used == 0
+
+
+async def test_requests_for_which_there_is_no_room_are_left_to_be_sent_again(peer: Peer) -> None:
+    share = peer.budget.share()
+    share.charge(peer.budget.limit)
+    peer.connection.data_received(HEALTH * 3_000)
+    peer.connection.data_received(SMALL)
+    await peer.sends(SMALL)
+
+    assert 0 < len(peer.statuses()) < 100
+    assert set(peer.statuses()) == {200}
+    assert peer.wire.closed
+    assert peer.budget.used == share.size
+
+
+async def test_a_connection_that_ends_gives_its_room_back(peer: Peer) -> None:
+    peer.connection.data_received(HEALTH * 3_000)
+    peer.connection.connection_lost(None)
+    assert peer.budget.used == 0

@@ -6,7 +6,9 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -14,6 +16,7 @@ import uvicorn
 
 from gateway.server import flow
 from gateway.server.connections import Connection
+from gateway.server.crowd import Crowd
 from gateway.server.tls import Certificate
 from tests.eventually import eventually
 from tests.unit.gateway.memory import KEY, Edge
@@ -35,7 +38,8 @@ async def connected(
 ) -> AsyncIterator[tuple[Edge, asyncio.StreamReader, asyncio.StreamWriter]]:
     """A client with a small window."""
     edge, trust = Edge(), None
-    settings = uvicorn.Config(edge.app, http=Connection, ws="none", log_level="error", port=0)
+    http: Any = partial(Connection, crowd=Crowd(edge.ingest.budget))
+    settings = uvicorn.Config(edge.app, http=http, ws="none", log_level="error", port=0)
     settings.load()
     if request.param == "tls":
         authority, trust = trustme.CA(), ssl.create_default_context()
