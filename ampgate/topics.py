@@ -1,31 +1,30 @@
 """Creates the topics; existing ones are not changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 
 from ampgate.cli.configuration import client_arguments
+from ampgate.concessions import Concessions
 from ampgate.errors import CommandError
+from ampgate.topic_plan import PARTITIONS, plan
 from schemas.configuration.config import Kafka
 from schemas.kafka.tokens import NoToken, tokens_for
 
-PARTITIONS = 12
-REPLICATION = 3
-DAY_MS = 86_400_000
-RETENTION_MS = 7 * DAY_MS  # Amplitude's dedupe window: older records cannot be replayed safely.
-PROBE_RETENTION_MS = 3_600_000
-MAX_MESSAGE_BYTES = 20_971_520 + 1_048_576  # The largest request, and the record around it.
 REQUEST_TIMEOUT_MS = 10_000
 ATTEMPTS_MAX = 20  # Answers without progress, in a row, before it gives up.
 RETRY_SECONDS = 0.25
@@ -34,40 +33,11 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class TopicPlan:
-    """The settings that a topic should have."""
-
-    name: str
-    partitions: int
-    replication: int
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class TopicOutcome:
     name: str
     created: bool
-
-
-def plan(kafka: Kafka, *, brokers: int, partitions: int = PARTITIONS) -> list[TopicPlan]:
-    """All topics, with as many replicas as so many brokers can hold, three at most."""
-    replication = min(REPLICATION, brokers)
-    settings = {
-        "max.message.bytes": str(MAX_MESSAGE_BYTES),
-        "min.insync.replicas": str(max(1, replication - 1)),
-        "retention.ms": str(RETENTION_MS),
-    }
-    topics = kafka.topics
-    probe_settings = settings | {"retention.ms": str(PROBE_RETENTION_MS)}
-    compacted = {
-        "cleanup.policy": "compact",
-        "min.insync.replicas": settings["min.insync.replicas"],
-    }
-    return [
-        *(TopicPlan(name, partitions, replication, settings) for name in topics.lasting),
-        *(TopicPlan(name, partitions, replication, compacted) for name in topics.compacted),
-        TopicPlan(topics.probe, 1, replication, probe_settings),
-    ]
+    # What the cluster did not allow, by setting: what the topic has instead, as far as is known.
+    instead: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -106,10 +76,10 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 async def create(kafka: Kafka, *, partitions: int | None = None) -> list[TopicOutcome]:
-    """Create the topics that are missing; can be repeated at any time.
+    """Create the topics that are missing, with less where the cluster allows no more.
 
-    Without `partitions`, a missing topic gets as many as the others have: parked records are in the
-    partition of the same number as their origin's.
+    Can be repeated at any time. Without `partitions`, a missing topic gets as many as the others
+    have: parked records are in the partition of the same number as their origin's.
     """
     async with admin_client(kafka) as client:
         brokers = len((await client.describe_cluster())["brokers"])
@@ -118,13 +88,18 @@ async def create(kafka: Kafka, *, partitions: int | None = None) -> list[TopicOu
             siblings = [name for name in kafka.topics.lasting if name in existing]
             partitions = await _partitions_of(client, siblings)
         planned = plan(kafka, brokers=brokers, partitions=partitions)
-        missing = [topic for topic in planned if topic.name not in existing]
-        created = await _create_missing(client, missing) if missing else set()
+        missing = [Concessions(topic) for topic in planned if topic.name not in existing]
+        created = await _create_all(client, missing)
+        await _until_shown(client, created)
+        instead = {one.asked.name: await _instead(client, one) for one in missing if one.given_up}
         with suppress(KafkaError):
             # Kafka makes the topic of all groups when one is first asked for; a delivery that came
             # before would log that as an error.
             await patiently(partial(client.find_coordinator, kafka.topics.prefix))
-    return [TopicOutcome(topic.name, topic.name in created) for topic in planned]
+    return [
+        TopicOutcome(topic.name, topic.name in created, instead.get(topic.name, {}))
+        for topic in planned
+    ]
 
 
 async def _partitions_of(client: AIOKafkaAdminClient, names: list[str]) -> int:
@@ -132,21 +107,63 @@ async def _partitions_of(client: AIOKafkaAdminClient, names: list[str]) -> int:
     return max((len(topic["partitions"]) for topic in described), default=PARTITIONS)
 
 
-async def _create_missing(client: AIOKafkaAdminClient, missing: list[TopicPlan]) -> set[str]:
+async def _create_all(client: AIOKafkaAdminClient, missing: Sequence[Concessions]) -> set[str]:
     """The names of the topics that this call created."""
-    new_topics = [
-        NewTopic(
-            topic.name, topic.partitions, topic.replication, topic_configs=dict(topic.settings)
-        )
-        for topic in missing
-    ]
-    answer = await client.create_topics(new_topics)
-    created = set()
-    for name, code, *message in answer.topic_errors:
-        error = for_code(code)
-        if code == 0:
-            created.add(name)
-        elif error is not TopicAlreadyExistsError:
-            detail = (message[0] if message else None) or error.__name__
-            raise CommandError(f"the topic {name} could not be created: {detail}")
+    created: set[str] = set()
+    left = list(missing)
+    while left:
+        new = [
+            NewTopic(one.name, one.partitions, one.replication, topic_configs=dict(one.settings))
+            for one in (each.asked for each in left)
+        ]
+        answer = await client.create_topics(new)
+        refusals = {name: (code, *message) for name, code, *message in answer.topic_errors}
+        created |= {name for name, (code, *_) in refusals.items() if code == 0}
+        left = [one for one in left if _is_refused(one, *refusals[one.asked.name])]
     return created
+
+
+async def _until_shown(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    """A broker hears of new topics a moment later; some it may hide from us for good."""
+    for _ in range(ATTEMPTS_MAX):
+        if names <= set(await client.list_topics()):
+            return
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def _is_refused(topic: Concessions, code: int, message: str | None = None) -> bool:
+    """Whether the topic has to be asked for again; `CommandError` if that would not help."""
+    error = for_code(code)
+    if code == 0 or error is TopicAlreadyExistsError:
+        return False
+    says = message or error.__name__
+    if not topic.refused(error, says):
+        name = topic.asked.name
+        if issubclass(error, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
+            says = f"these credentials lack the permission Create (--topic {name}, or --cluster)"
+        raise CommandError(f"the topic {name} could not be created: {says}")
+    return True
+
+
+async def _instead(client: AIOKafkaAdminClient, topic: Concessions) -> dict[str, str | None]:
+    """What it has where it does not have what was wanted; the cluster's own settings are asked."""
+    found = topic.given_up
+    if None in found.values():
+        with suppress(KafkaError):
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic.asked.name)
+            for answer in await client.describe_configs([resource]):
+                for _code, _message, _type, _name, entries in answer.resources:
+                    actual = {entry[0]: entry[1] for entry in entries}
+                    found = {name: value or actual.get(name) for name, value in found.items()}
+    return found
+
+
+def as_configuration(kafka: Kafka, outcomes: Sequence[TopicOutcome]) -> str:
+    """What to configure, so that the topics are planned as the cluster made them."""
+    lines: list[str] = []
+    for one in outcomes:
+        known = [f'"{name}" = "{value}"' for name, value in one.instead.items() if value]
+        if known:
+            table = one.name.removeprefix(kafka.topic_prefix)
+            lines += [f"[kafka.topic_settings.{table}]", *known]
+    return "\n".join(lines)

@@ -29,7 +29,8 @@ from ampgate.check.topics import (
 )
 from ampgate.cli.configuration import client_arguments
 from ampgate.errors import CommandError
-from ampgate.topics import admin_client, plan
+from ampgate.topic_plan import plan
+from ampgate.topics import admin_client
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 

@@ -11,7 +11,7 @@ from ampgate.check.topics import FOR_EVER, Missing, Tools, TopicState
 from ampgate.destinations.groups import groups_of
 from ampgate.destinations.left_behind import Standing, Survey
 from ampgate.errors import CommandError
-from ampgate.topics import RETENTION_MS
+from ampgate.topic_plan import RETENTION_MS
 from schemas.configuration.config import Config
 from schemas.topics import Kind, Topics
 

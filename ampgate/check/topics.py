@@ -16,7 +16,8 @@ from aiokafka.errors import (
 
 from ampgate.check.authorized_metadata import AuthorizedGroupsRequest, AuthorizedMetadataRequest
 from ampgate.check.finding import Finding
-from ampgate.topics import TopicPlan, patiently
+from ampgate.topic_plan import TopicPlan
+from ampgate.topics import patiently
 from schemas.configuration.config import Kafka
 from schemas.topics import Kind, Topics
 
@@ -112,17 +113,16 @@ def _check_settings(topic: TopicPlan, state: TopicState, tools: Tools) -> Iterat
         fix = tools.allow(f"--topic {topic.name}", "DescribeConfigs")
         yield Finding(topic.name, "its settings may not be read with these credentials", fix)
         return
-    for name in AT_LEAST:
+    for name in (name for name in AT_LEAST if name in topic.settings):
         actual, wanted = int(state.settings.get(name, "0")), int(topic.settings[name])
         if actual < wanted and actual != FOR_EVER:
             fix = tools.alter(topic.name, name, str(wanted))
             yield Finding(topic.name, f"{name} is {actual}", fix)
-    if "compact" in state.settings.get("cleanup.policy", "delete"):
-        yield Finding(
-            topic.name,
-            "is compacted: of each user only the last record stays",
-            tools.alter(topic.name, "cleanup.policy", "delete"),
-        )
+    policy = state.settings.get("cleanup.policy", "delete")
+    if (planned := topic.settings.get("cleanup.policy", "delete")) != policy:
+        compacted = "is compacted: of each user only the last record stays"
+        says = f"cleanup.policy is {policy}" if "compact" in planned else compacted
+        yield Finding(topic.name, says, tools.alter(topic.name, "cleanup.policy", planned))
     size = int(state.settings.get("retention.bytes", FOR_EVER))
     if size != FOR_EVER:
         yield Finding(
@@ -173,7 +173,7 @@ async def describe_topics(
     response = await client.send(node, AuthorizedMetadataRequest(names))
     states: dict[str, TopicState | Missing] = {}
     found = [topic for topic in response.topics if for_code(topic[0]) is NoError]
-    settings = await _settings(admin, [topic[1] for topic in found])
+    settings = await settings_of(admin, [topic[1] for topic in found])
     for code, name, *_ in response.topics:
         states[name] = Missing(for_code(code) is TopicAuthorizationFailedError)
     for _code, name, _internal, partitions, operations in found:
@@ -187,7 +187,7 @@ async def describe_topics(
     return states
 
 
-async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def settings_of(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources) if resources else []:

@@ -118,7 +118,11 @@ def create(
     outcomes = asyncio.run(kafka_topics.create(configuration().kafka, partitions=partitions))
     for outcome in outcomes:
         text = f"{'created' if outcome.created else 'exists':<8} {outcome.name}"
+        got = ", ".join(f"{name} {value or 'unknown'}" for name, value in outcome.instead.items())
+        text += f": the cluster allows no more than {got}" if got else ""
         typer.echo(json_line(outcome) if as_json else text)
+    if hint := kafka_topics.as_configuration(configuration().kafka, outcomes):
+        errors.print(f"so that `ampgate check` expects no more, configure:\n{hint}", markup=False)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from ampgate.cli.configuration import client_arguments
 from ampgate.destinations.left_behind import Survey, addressed
 from ampgate.errors import CommandError
 from ampgate.resend.parking import Outgoing
-from ampgate.topics import MAX_MESSAGE_BYTES
+from ampgate.topic_plan import MAX_MESSAGE_BYTES
 from schemas.configuration.config import Config, Kafka
 from schemas.letters import writable
 from schemas.records import Stored

@@ -1,6 +1,7 @@
 """What can be configured (contract.md#configuration), and what each key may be."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -28,6 +29,9 @@ from schemas.configuration.values import (
     Name,
     Network,
     Seconds,
+    TopicName,
+    TopicSetting,
+    setting_fault,
 )
 from schemas.topics import Topics
 from schemas.vendors import SYSTEMS, VENDORS
@@ -49,10 +53,28 @@ class Kafka(KafkaLogin):
     bootstrap_servers: BootstrapServers = "127.0.0.1:9092"
     topic_prefix: Annotated[str, Field(pattern=TOPIC_PREFIX)] = "ampgate."
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    topic_settings: Mapping[TopicName, Mapping[str, TopicSetting]] = {}
+
+    @field_validator("topic_settings")
+    @classmethod
+    def _are_settings(
+        cls, named: Mapping[TopicName, Mapping[str, str]]
+    ) -> Mapping[TopicName, Mapping[str, str]]:
+        for topic, settings in named.items():
+            for name, value in settings.items():
+                if fault := setting_fault(name, value):
+                    raise ValueError(f'{topic}, "{name}": {fault}')
+        return named
 
     @property
     def topics(self) -> Topics:
         return Topics(self.topic_prefix)
+
+    def settings_of(self, topic: str) -> Mapping[str, str]:
+        """What is configured for the topic of this name: for all, and over it for this one."""
+        everywhere = self.topic_settings.get("all", {})
+        own = topic.removeprefix(self.topic_prefix)
+        return {**everywhere, **dict(self.topic_settings).get(own, {})}  # type: ignore[call-overload]  # Any name.
 
 
 class Scrub(Section):

@@ -95,6 +95,8 @@ def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A T
     path: list[str] = []
     node: Any = tree
     for part in location:
+        if part == "[key]":  # pydantic's word for a table's name that is wrong itself.
+            continue
         if isinstance(node, dict):
             node = node.get(str(part))
         elif isinstance(node, list) and isinstance(part, int):

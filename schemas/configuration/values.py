@@ -1,5 +1,6 @@
 """Types of configuration values, with their patterns and bounds."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -75,3 +76,41 @@ def _as_text(network: object) -> object:
 
 
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_as_text)]
+
+
+def _as_kafka_writes_it(value: object) -> object:
+    """Kafka's settings are text; TOML has numbers and truth."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+TopicSetting = Annotated[str, BeforeValidator(_as_kafka_writes_it)]
+TopicName = Literal[
+    "all",
+    "events",
+    "user-properties",
+    "group-properties",
+    "dead-letters",
+    "parked",
+    "cursors",
+    "fingerprints",
+    "probe",
+]
+SETTING_NAME = re.compile(r"[a-z]+(\.[a-z]+)+")
+LEAST = {  # Of the settings that we compare and count with.
+    "max.message.bytes": 1,
+    "min.insync.replicas": 1,
+    "replication.factor": 1,
+    "retention.ms": -1,
+    "retention.bytes": -1,
+}
+
+
+def setting_fault(name: str, value: str) -> str | None:
+    """What is wrong with a topic's setting, in words; Kafka judges the rest."""
+    if not SETTING_NAME.fullmatch(name):
+        return "must be one of Kafka's topic settings, as in retention.ms"
+    if name in LEAST and not (value.lstrip("-").isdecimal() and int(value) >= LEAST[name]):
+        return f"must be an integer, {LEAST[name]} or more"
+    return None

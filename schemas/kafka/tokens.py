@@ -21,7 +21,8 @@ import structlog
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 
-from schemas.configuration.config import ConfigError, Kafka
+from schemas.configuration.config import ConfigError
+from schemas.configuration.kafka_login import KafkaLogin
 from schemas.http.proxies import proxy_for
 
 RENEW_AT = 0.8  # Of its life.
@@ -46,15 +47,13 @@ Fetch = Callable[[], Awaitable[Token]]
 """A new token; `NoToken` says why there is none."""
 
 
-def tokens_for(kafka: Kafka) -> "Tokens":
+def tokens_for(kafka: KafkaLogin) -> "Tokens":
     """Those of this login: the same for all who ask."""
-    return _tokens(
-        kafka.model_copy(update={"bootstrap_servers": "", "topic_prefix": "", "compression": "lz4"})
-    )
+    return _tokens(KafkaLogin(**{name: getattr(kafka, name) for name in KafkaLogin.model_fields}))
 
 
 @lru_cache(maxsize=8)
-def _tokens(kafka: Kafka) -> "Tokens":
+def _tokens(kafka: KafkaLogin) -> "Tokens":
     fetch = _by_aws if kafka.sasl_oauth_provider is not None else _by_client_credentials
     pairs = (one.partition("=") for one in kafka.sasl_oauth_extensions)
     return Tokens(lambda: fetch(kafka), {name: value for name, _, value in pairs})
@@ -114,7 +113,7 @@ class _Granted(msgspec.Struct):
     expires_in: float = LIFE_SECONDS
 
 
-async def _by_client_credentials(kafka: Kafka) -> Token:
+async def _by_client_credentials(kafka: KafkaLogin) -> Token:
     from pyreqwest.exceptions import PyreqwestError  # Only where there are tokens.
 
     url = kafka.sasl_oauth_token_url or ""
@@ -134,7 +133,7 @@ async def _by_client_credentials(kafka: Kafka) -> Token:
     return Token(granted.access_token, granted.expires_in)
 
 
-async def _posted(url: str, kafka: Kafka) -> tuple[int, bytes]:
+async def _posted(url: str, kafka: KafkaLogin) -> tuple[int, bytes]:
     from pyreqwest.client import ClientBuilder
     from pyreqwest.proxy import ProxyBuilder
 
@@ -169,7 +168,7 @@ async def _posted(url: str, kafka: Kafka) -> tuple[int, bytes]:
             return response.status, bytes(body)
 
 
-async def _by_aws(kafka: Kafka) -> Token:
+async def _by_aws(kafka: KafkaLogin) -> Token:
     return await asyncio.to_thread(_signed, kafka.aws_region or "")
 
 

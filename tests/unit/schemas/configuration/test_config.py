@@ -149,6 +149,18 @@ WEB = {**SOURCE, "write_key": "very-secret"}
             {"kafka": {**OAUTH, "sasl_oauth_extensions": ["logicalCluster"]}},
             "kafka.sasl_oauth_extensions.0: must be NAME=VALUE",
         ),
+        (
+            {"kafka": {"topic_settings": {"letters": {"retention.ms": 1}}}},
+            "kafka.topic_settings.letters: must be 'all', 'events', 'user-properties'",
+        ),
+        (
+            {"kafka": {"topic_settings": {"all": {"retention.ms": "a week"}}}},
+            'kafka.topic_settings: all, "retention.ms": must be an integer, -1 or more',
+        ),
+        (
+            {"kafka": {"topic_settings": {"all": {"Retention": 1}}}},
+            'kafka.topic_settings: all, "Retention": must be one of Kafka\'s topic settings',
+        ),
         ({"kafka": {**MSK, "aws_region": None}}, "kafka: aws-msk-iam needs aws_region; missing:"),
         (
             {"kafka": {**MSK, "aws_region": "Frankfurt"}},
