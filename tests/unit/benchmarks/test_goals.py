@@ -52,10 +52,10 @@ def test_what_has_two_goals_has_two_verdicts() -> None:
 
 
 def test_a_verdict_says_goal_and_figure_in_words() -> None:
-    [verdict] = verdicts([measured(BATCH, 7, reference=2.5)])
+    [verdict] = verdicts([measured(BATCH, 7, reference=2)])
 
     assert verdict.goal == "≤ 6 µs/event, or 3 times the reference"
-    assert verdict.measured == "7 µs, 2.8 times"
+    assert verdict.measured == "7 µs, 3.5 times"
     assert not verdict.reached
 
 
