@@ -19,6 +19,7 @@ from ampgate.archive.batches import Wanted
 from ampgate.cli.configuration import client_arguments
 from ampgate.destinations.left_behind import Survey, addressed
 from ampgate.errors import CommandError
+from ampgate.resend import renames
 from ampgate.resend.parking import Outgoing
 from ampgate.topic_plan import MAX_MESSAGE_BYTES
 from schemas.configuration.config import Config, Kafka
@@ -71,6 +72,10 @@ class Rename:
     async def move(
         self, kafka: Archive, producer: AIOKafkaProducer, on_moved: Callable[[int], None]
     ) -> None:
+        if self.kinds:
+            async with producer.transaction():
+                headers = renames.said(self._old, self._new)
+                await _write(producer, [Outgoing(self._topics.parked, 0, None, None, headers)])
         for kind in self.kinds:
             async with producer.transaction():
                 await self.move_kind(kind, kafka, producer, on_moved)

@@ -7,12 +7,13 @@ both have the same name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.cli.moments import write_moment
 from ampgate.resend.parking import EDGE, letter_name, replayed_times
+from ampgate.resend.renames import NONE, Renames, renames_of
 from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
 from schemas.records import Stored
@@ -30,16 +31,20 @@ class Filter:
     origin: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    renames: Renames = NONE
 
     @property
     def wanted(self) -> Wanted:
-        needles = (name for name in (self.destination, self.reason) if name is not None)
-        strings = [name.encode() for name in needles]
-        return Wanted(strings[:1], self.since_ms, self.until_ms)
+        strings: set[str] = set()
+        if self.destination is not None:
+            strings = self.renames.names(self.destination)
+        elif self.reason is not None:
+            strings = {self.reason}
+        return Wanted([name.encode() for name in strings], self.since_ms, self.until_ms)
 
     def matches(self, letter: Stored) -> bool:
         return (
-            self.destination in (None, letter.header("destination"))
+            self.destination in (None, letter.header("destination"), self.renames.of(letter))
             and self.reason in (None, letter.header("reason"))
             and self.origin in (None, letter.header("origin"), letter.origin)
         )
@@ -66,18 +71,22 @@ async def list_groups(config: Config, chosen: Filter) -> list[Group]:
     groups: dict[tuple[str, str], Group] = {}
     async with archive(config.kafka) as kafka:
         spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
+        chosen = replace(chosen, renames=await renames_of(kafka, topics))
         replayed = await replayed_letters(kafka, topics, spans, chosen)
 
         async def add(letters: list[Stored]) -> None:
             for letter in filter(chosen.matches, letters):
-                _add(groups, letter, was_replayed=letter_name(letter) in replayed)
+                destination = chosen.renames.of(letter)
+                _add(groups, letter, destination, was_replayed=letter_name(letter) in replayed)
 
         await kafka.search(spans, chosen.wanted, add)
     return sorted(groups.values(), key=lambda one: (-one.count, one.destination, one.reason))
 
 
-def _add(groups: dict[tuple[str, str], Group], letter: Stored, *, was_replayed: bool) -> None:
-    destination, reason = letter.header("destination") or "", letter.header("reason") or ""
+def _add(
+    groups: dict[tuple[str, str], Group], letter: Stored, destination: str, *, was_replayed: bool
+) -> None:
+    reason = letter.header("reason") or ""
     group = groups.setdefault((destination, reason), Group(destination, reason))
     moment = write_moment(letter.timestamp)
     group.count += 1

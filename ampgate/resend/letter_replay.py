@@ -1,12 +1,13 @@
 """The replay of dead letters: which are sent again, to whom, and why others are not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ampgate.archive.archive import Archive, Span
 from ampgate.resend.dead_letters import Filter, replayed_letters
 from ampgate.resend.parking import EDGE, Outgoing, Run, letter_name, replayed_times
+from ampgate.resend.renames import renames_of
 from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
 from schemas.events import read_event, read_group_identification, read_identification
@@ -64,7 +65,7 @@ class Replay:
 
     def decide(self, letter: Stored, seen: set[str]) -> Decision:
         """Whether to send a letter; `seen` are the names of the letters before it."""
-        destination, name = letter.header("destination"), letter_name(letter)
+        destination, name = self.chosen.renames.of(letter), letter_name(letter)
         if name in self.replayed:
             return Decision.REPLAYED
         if name in seen:
@@ -85,7 +86,7 @@ class Replay:
         kind = admitted_as(letter.value)
         if letter.header("destination") == EDGE and kind is not None:
             return run.admitted(letter, self.config.kafka.topics.of(kind))
-        return run.revived(letter)
+        return run.revived(letter, self.chosen.renames.of(letter))
 
     async def plan(self, kafka: Archive) -> Plan:
         plan, seen = Plan(), set[str]()
@@ -94,7 +95,7 @@ class Replay:
             for letter in filter(self.chosen.matches, letters):
                 match self.decide(letter, seen):
                     case Decision.SEND:
-                        destination = letter.header("destination") or ""
+                        destination = self.chosen.renames.of(letter)
                         plan.to_send[destination] = plan.to_send.get(destination, 0) + 1
                     case decision:
                         plan.left[decision] = plan.left.get(decision, 0) + 1
@@ -121,6 +122,7 @@ async def prepare(config: Config, kafka: Archive, chosen: Filter, *, force: bool
     topics = config.kafka.topics
     await kafka.require_co_partitions(topics)
     spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
+    chosen = replace(chosen, renames=await renames_of(kafka, topics))
     replayed = await replayed_letters(kafka, topics, spans, chosen)
     return Replay(config, chosen, spans, frozenset(replayed), force)
 

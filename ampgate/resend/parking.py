@@ -53,13 +53,13 @@ class Run:
         origin = Origin(TopicPartition(record.topic, record.partition), record.offset)
         return self._park(record, destination, origin, self.now_ms / 1000, record.timestamp / 1000)
 
-    def revived(self, letter: Stored) -> Outgoing:
+    def revived(self, letter: Stored, destination: str) -> Outgoing:
         """A dead letter, back to the destination where it died."""
         said = LetterHeaders.decoded(letter.headers)
         assert said.origin is not None, "the plan takes only letters that name their origin"
         return self._park(
             letter,
-            said.destination,
+            destination,
             said.origin,
             said.first_failed_at,
             said.accepted_at,

@@ -10,6 +10,7 @@ from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
 from ampgate.resend.parking import EDGE
+from ampgate.resend.renames import NONE, Renames, renames_of
 from ampgate.trace.commits import Commits, commits_of, held_ahead
 from ampgate.trace.whereabouts import (
     Evidence,
@@ -95,11 +96,14 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
         ahead = await held_ahead(config, kafka, commits, records)
         wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
         letters = await _find_in(kafka, topics.dead_letters, wanted)
+        renames = await renames_of(kafka, topics)
         parked = await _find_in(kafka, topics.parked, wanted)
         records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
     refused = [one for one in letters if one.header("destination") == EDGE]
     located = _locate_all(
-        *(config, parts, [*ahead, *records], commits, _by_origin(letters), _by_origin(parked))
+        *(config, parts, [*ahead, *records], commits),
+        _by_origin(letters, renames),
+        _by_origin(parked),
     )
     return [
         *_only_of(records, located),
@@ -178,10 +182,10 @@ async def _find_in(kafka: Archive, topic: str, wanted: Wanted) -> list[Stored]:
     return await kafka.find(await kafka.spans(topic, since_ms=wanted.since_ms), wanted)
 
 
-def _by_origin(records: Sequence[Stored]) -> _ByOrigin:
+def _by_origin(records: Sequence[Stored], renames: Renames = NONE) -> _ByOrigin:
     found: defaultdict[tuple[str | None, str | None], list[Stored]] = defaultdict(list)
     for record in records:
-        found[record.header("origin"), record.header("destination")].append(record)
+        found[record.header("origin"), renames.of(record)].append(record)
     return found
 
 

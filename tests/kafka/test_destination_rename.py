@@ -11,6 +11,8 @@ from ampgate.archive.archive import Archive, archive
 from ampgate.destinations.groups import groups_of
 from ampgate.destinations.left_behind import Survey
 from ampgate.destinations.rename import Rename, moving_producer
+from ampgate.trace.trace import ByUser, Search, trace
+from ampgate.trace.whereabouts import State
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
@@ -18,6 +20,7 @@ from tests.eventually import seen
 from tests.kafka.delivery_world import World
 from tests.kafka.delivery_world import event as produced
 from tests.kafka.left_behind import NEW, parked_for, standings, stocked, without
+from tests.kafka.letters import die, letter
 from tests.operating import AAMPE, AMPLITUDE, Operation, event, received
 
 
@@ -154,3 +157,34 @@ async def test_what_a_delivery_parked_waits_under_the_new_name_in_order(
     stored = await changed.stored(topics.parked)
     moved = [json.loads(one.value or b"") for one in stored if one.header("destination") == NEW]
     assert [one["event_properties"]["n"] for one in moved] == list(range(10))
+
+
+async def test_dead_letters_go_to_the_new_name_and_what_was_replayed_stays_replayed(
+    here: Operation, tmp_path: Path
+) -> None:
+    places = await stocked(here)
+    await die(here, letter(places[0]), letter(places[1]))
+    one = ("dead-letters", "replay", "--yes", "--origin", places[0])
+    assert (await here.run(tmp_path, *one)).exit_code == 0
+    world = renamed(here)
+    assert (await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)).exit_code == 0
+    later = letter(places[2])  # Somebody delivers to that name again.
+    await die(here, later)
+
+    listed = await world.run(tmp_path, "dead-letters", "list", "--json", "--destination", NEW)
+    [group] = map(json.loads, listed.stdout.splitlines())
+    assert (group["destination"], group["count"], group["replayed"]) == (NEW, 2, 1)
+    found = await trace(world.config, Search(ByUser("ann")))
+    of_new = [one for one in found if one.destination == NEW]
+    states = {f"{one.topic}/{one.partition}/{one.offset}": one.state for one in of_new}
+    assert states[places[1]] is State.DEAD
+    planned = await world.run(tmp_path, "dead-letters", "replay", "--json", "--yes")
+    plan = json.loads(planned.stdout)
+    assert plan["to_send"] == {NEW: 1}
+    assert sorted(plan["left"].values()) == [1, 1], "one was replayed, one is of the former name"
+    [sent] = [
+        record
+        for record in await here.stored(here.config.kafka.topics.parked)
+        if record.header("letter") == f"{places[1]} {AMPLITUDE} 0"
+    ]
+    assert (sent.header("destination"), sent.header("origin")) == (NEW, places[1])
