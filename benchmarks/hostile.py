@@ -75,9 +75,7 @@ def bearer(key: bytes) -> dict[bytes, bytes]:
 
 
 def dialects(key: bytes) -> Mapping[str, Dialect]:
-    """Where a value stands in a request; as it is, in one event, or beside many."""
-    basic = {b"authorization": b"Basic " + b64encode(key + b":")}
-    calls = b",".join([b"{}", CALL] * 100)  # Some come to nothing, and cost all the same.
+    """Where a value is in a request; as it is, in one event, or beside many."""
     return {
         "native": Dialect(b"/v1/events", lambda value, _: value, bearer(key)),
         "native, a property": Dialect(b"/v1/events", lambda value, _: in_event(value), bearer(key)),
@@ -101,6 +99,24 @@ def dialects(key: bytes) -> Mapping[str, Dialect]:
         "Amplitude's former form": Dialect(
             b"/", lambda value, key: b"client=%b&e=%b" % (key, escaped(value))
         ),
+        **segment_calls(key),
+        "Aampe": Dialect(
+            b"/aampe/v1/events",
+            lambda value, _: (
+                b'{"contact_id":"c","event_name":"e","timestamp":1,"metadata":{"x":%b}}' % value
+            ),
+            bearer(key),
+        ),
+        "webhooks": Dialect(
+            b"/webhooks/amplemarket/" + key, lambda value, _: b'{"is_reply":true,"x":%b}' % value
+        ),
+    }
+
+
+def segment_calls(key: bytes) -> Mapping[str, Dialect]:
+    basic = {b"authorization": b"Basic " + b64encode(key + b":")}
+    calls = b",".join([b"{}", CALL] * 100)  # Some become no event, at the same cost.
+    return {
         "Segment": Dialect(b"/segment/v1/batch", lambda value, _: b'{"batch":%b}' % value, basic),
         "Segment, shared": Dialect(
             b"/segment/v1/batch",
@@ -115,16 +131,6 @@ def dialects(key: bytes) -> Mapping[str, Dialect]:
                 b'{"event":"a","userId":"user-1","properties":{"products":%b}}' % value
             ),
             basic,
-        ),
-        "Aampe": Dialect(
-            b"/aampe/v1/events",
-            lambda value, _: (
-                b'{"contact_id":"c","event_name":"e","timestamp":1,"metadata":{"x":%b}}' % value
-            ),
-            bearer(key),
-        ),
-        "webhooks": Dialect(
-            b"/webhooks/amplemarket/" + key, lambda value, _: b'{"is_reply":true,"x":%b}' % value
         ),
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from gateway.edge.suppression import without_suppressed
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.addresses import remote_ip
 from gateway.http.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
+from gateway.http.headers import combined
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.records import Headers
@@ -81,7 +82,7 @@ class Ingest:
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
         started = time.perf_counter()
-        headers = _combined(scope["headers"])
+        headers = combined(scope["headers"])
         if scope["method"] == "OPTIONS":
             await send_preflight(send, headers, self._sources.origins, endpoint.methods)
             return
@@ -100,7 +101,7 @@ class Ingest:
             whole = whole_request(scope)
             methods = endpoint.methods
             if len(answer.body) > SMALL_ANSWER_BYTES:
-                share.charge(len(answer.body))  # Returns once the client has read most of it.
+                share.charge(len(answer.body))  # Until the client has read most of it.
             await send_answer(send, answer, origin, origins, outcome.retry_after, methods, whole)
         except ClientGone:
             return
@@ -221,12 +222,3 @@ class Ingest:
             sender.ip_policy == "keep",
             share,
         )
-
-
-def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers; `content-encoding` may have several lines (RFC 9110 §5.3)."""
-    headers = dict(lines)
-    for name in (b"content-encoding", b"transfer-encoding"):
-        if name in headers:
-            headers[name] = b",".join(value for of, value in lines if of == name)
-    return headers

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -29,12 +29,15 @@ from gateway.server.reloading import Load, read_again
 from gateway.server.tls import Certificate, certificate_of, renew
 from schemas.configuration.config import Config
 
+if TYPE_CHECKING:
+    from gateway.edge.app import Application
+
 # Together below 10 s: answer requests in flight, then let the last batches reach Kafka.
 GRACE_SECONDS = 6
 KEEP_ALIVE_SECONDS = 75  # Above the 60 s for which load balancers keep a connection open.
 BACKLOG = 4_096
-FILES_BESIDE = 200  # Files for the admin port, Kafka, logs and libraries,
-ADMIN_CONNECTIONS = 100  # besides `max_connections`.
+FILES_BESIDE = 200  # For the admin port, Kafka, logs and libraries.
+ADMIN_CONNECTIONS = 100  # Of the admin port, besides `max_connections`.
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -106,6 +109,42 @@ class Port:
         }
 
 
+def _app(config: Config, shared: Path | None) -> "Application":
+    """The application; its sources' rates are files in `shared`, if there are several workers."""
+    # Imported after the workers' directory is set for prometheus_client.
+    from gateway.edge.app import create_app
+    from gateway.edge.shared_rates import SharedBucket
+    from gateway.edge.sources import own_rate
+
+    if shared is None:
+        return create_app(config, new_rate=own_rate)
+    return create_app(
+        config, new_rate=lambda source, rate: SharedBucket(shared / f"{source}-{rate}.rate", rate)
+    )
+
+
+def _serving(app: "Application") -> uvicorn.Config:
+    async def tick() -> None:
+        app.ingest.metrics.tick()
+
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        loop="auto",  # uvloop, if it is installed.
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,  # The edge handles proxies' headers itself.
+        server_header=False,
+        log_level="error",
+        log_config=None,  # uvicorn logs with our handlers.
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        callback_notify=tick,
+        timeout_notify=1,
+    )
+
+
 class Server(uvicorn.Server):
     def __init__(
         self,
@@ -116,20 +155,11 @@ class Server(uvicorn.Server):
         shared: Path | None,
         parent: int | None,
     ) -> None:
-        # Imported after the workers' directory is set for prometheus_client.
-        from gateway.edge.app import create_app
-        from gateway.edge.shared_rates import SharedBucket
-        from gateway.edge.sources import own_rate
-
-        def shared_rate(source: str, rate: float) -> SharedBucket:
-            assert shared is not None
-            return SharedBucket(shared / f"{source}-{rate}.rate", rate)
-
         self._current = config
         self._load = load
         self._certificate = certificate
         self._parent = parent
-        self.app = create_app(config, new_rate=own_rate if shared is None else shared_rate)
+        self.app = _app(config, shared)
         self._crowd = Crowd(self.app.ingest.budget)
         most = max(1, config.edge.max_connections // config.edge.workers)
         tls = None if certificate is None else certificate.context
@@ -141,28 +171,7 @@ class Server(uvicorn.Server):
                 for one in listeners.admin
             ),
         ]
-
-        async def tick() -> None:
-            self.app.ingest.metrics.tick()
-
-        super().__init__(
-            uvicorn.Config(
-                self.app,
-                http=Connection,
-                ws="none",
-                loop="auto",  # uvloop, if it is installed.
-                lifespan="on",
-                access_log=False,
-                proxy_headers=False,  # The edge handles proxies' headers itself.
-                server_header=False,
-                log_level="error",
-                log_config=None,  # uvicorn logs with our handlers.
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                callback_notify=tick,
-                timeout_notify=1,
-            )
-        )
+        super().__init__(_serving(self.app))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

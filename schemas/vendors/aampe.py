@@ -29,7 +29,7 @@ class AampeDestination(ConfiguredDestination):
 VENDOR = Vendor(
     title="Aampe",
     configuration=AampeDestination,
-    destinations="consumers.destinations.aampe:destinations",
+    destinations="consumers.destinations.aampe.events:destinations",
     # No contact and no event: 422, after the key was looked at (aampe.md#answers).
     probe=(Probe("/v1/events", b"{}"),),
     key_fix=REGIONAL_KEY_FIX,

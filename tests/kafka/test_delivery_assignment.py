@@ -13,7 +13,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from structlog.testing import capture_logs
 
 from consumers.delivery.delivery import Delivery
-from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.aampe.events import AampeEvents
 from consumers.kafka.assignor import SisterAssignor
 from consumers.kafka.notes import Committed
 from consumers.kafka.reader import Reader

@@ -15,7 +15,7 @@ from ampgate.trace.trace import ByUser, Search, trace
 from ampgate.trace.whereabouts import State
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.offsets import Unfinished
-from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.aampe.events import AampeEvents
 from consumers.kafka.commit_notes import decoded
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.reader import Reader

@@ -238,7 +238,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "a sign-in page counts as Aampe's success",
-        "destinations.aampe",
+        "destinations.aampe.answers",
         "            return found is not NOT_JSON",
         "            return True",
         "aampe-events",

@@ -16,7 +16,7 @@ from ampgate.lab.simulators.amplitude_project import AmplitudeOptions
 from ampgate.lab.simulators.model import Model
 from ampgate.lab.simulators.properties import GROUP_OPERATIONS, USER_OPERATIONS
 from consumers.delivery.destination import Destination
-from consumers.destinations.aampe import AampeEvents, AampeProperties
+from consumers.destinations.aampe.events import AampeEvents, AampeProperties
 from consumers.destinations.amplitude.events import (
     AmplitudeEvents,
     AmplitudeGroupIdentifyAsEvents,

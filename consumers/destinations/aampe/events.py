@@ -1,9 +1,8 @@
 """Aampe: one event a request, 202 when it is queued (aampe.md#events).
 
 What an event carries is what contract.md#delivery names: an ordinary event's `user_properties` are
-not
-among it, for they would be a second request. A service that wants them in Aampe sends an update,
-or names the field in `metadata_fields`.
+not in it: they would be a second request. A service that wants them in Aampe sends an update, or
+names the field in `metadata_fields`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,24 +13,11 @@ from msgspec import Raw, Struct
 
 from consumers.delivery.destination import Destination, Encoded, Limits, Merge, Request, Response
 from consumers.delivery.outcomes import (
-    THROTTLED,
-    Delivered,
     Reject,
-    Retry,
     Skip,
     Verdict,
 )
-from consumers.destinations.answers import (
-    DETAIL_MAX,
-    NOT_JSON,
-    Json,
-    NotJson,
-    by_status,
-    is_about_size,
-    json_of,
-    not_the_destination,
-    text_of,
-)
+from consumers.destinations.aampe.answers import verdict_on
 from consumers.destinations.records import insert_id_of, read_record
 from schemas.events import (
     ABSENT,
@@ -49,21 +35,8 @@ from schemas.vendors.aampe import AampeDestination
 CONCURRENCY = 256  # With answers of 100 ms, thousands a second need as many.
 LANES = 64
 SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (aampe.md#answers).
-THROTTLED_SECONDS = 5.0
-TAKEN_WORDS = frozenset({"ok", "success", "accepted", "queued"})
 EVENTS_PATH = "/v1/events"
 PROPERTIES_PATH = "/v1/properties"
-
-
-class Problem(Struct):
-    """One entry of a 422's list (aampe.md#answers)."""
-
-    loc: list[str | int] = []
-    msg: str = ""
-
-
-class Refusal(Struct):
-    detail: list[Problem]
 
 
 class Details(Struct):
@@ -75,7 +48,6 @@ class Details(Struct):
 
 
 _members = msgspec.json.Decoder(dict[str, Raw])
-_refusal = msgspec.json.Decoder(Refusal)
 _details = msgspec.json.Decoder(Details)
 
 
@@ -108,19 +80,7 @@ class _Aampe:
         return Request(batch[0].path, self._headers, batch[0].body)
 
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        match response.status:
-            case status if 200 <= status < 300:
-                return Verdict(Delivered()) if _is_taken(response) else not_the_destination()
-            case 429:
-                return Verdict(Retry(THROTTLED, response.retry_after_seconds or THROTTLED_SECONDS))
-            case 400 if isinstance(json_of(response), Mapping):
-                return Verdict(Reject("rejected", text_of(response)))
-            case 413 if is_about_size(batch, is_own=isinstance(json_of(response), Mapping)):
-                return Verdict(Reject("payload_too_large", text_of(response)))
-            case 422 if isinstance(json_of(response), Mapping):
-                return Verdict(Reject("invalid_field", _problems(response)))
-            case _:
-                return by_status(response)
+        return verdict_on(response, batch)
 
     def _context(self, value: bytes) -> dict[str, Raw]:
         """The record's fields that `metadata_fields` names, those that are present."""
@@ -222,50 +182,3 @@ def _seconds(milliseconds: int) -> bytes:
 
 def _timezone(zone: object) -> bytes:
     return b',"timezone":%b' % orjson.dumps(zone) if isinstance(zone, str) and zone else b""
-
-
-def _is_taken(response: Response) -> bool:
-    """Whether Aampe says that it took the event (aampe.md#answers).
-
-    202 says so itself, with nothing or any JSON after it that does not take it back. An older page
-    says 200: so does everybody else, and its body has to say it.
-    """
-    found = None if not response.body else json_of(response)
-    match response.status:
-        case 202:
-            return found is not NOT_JSON and not _is_failure(found)
-        case 200:
-            return _is_success(found) and not _is_failure(found)
-    return False
-
-
-def _is_failure(found: Json | NotJson) -> bool:
-    match found:
-        case {"code": int(code)} | {"status": int(code)} if not 200 <= code < 300:
-            return True
-        case {"success": False} | {"ok": False}:
-            return True
-        case {"status": str(word)} if word.lower() in ("error", "fail", "failed", "failure"):
-            return True
-        case {"error": why} | {"errors": why} | {"detail": why} if why:
-            return True
-    return False
-
-
-def _is_success(found: Json | NotJson) -> bool:
-    match found:
-        case {"success": True} | {"ok": True}:
-            return True
-        case {"status": str(word)} | {"message": str(word)} | {"result": str(word)}:
-            return word.lower() in TAKEN_WORDS
-    return False
-
-
-def _problems(response: Response) -> str:
-    """Which fields are wrong, and why, without the input that the list repeats: it may be long."""
-    try:
-        problems = _refusal.decode(response.body).detail
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return text_of(response)
-    told = [f"{'.'.join(map(str, problem.loc))}: {problem.msg}" for problem in problems]
-    return "; ".join(told)[:DETAIL_MAX] or text_of(response)

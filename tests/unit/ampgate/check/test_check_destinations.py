@@ -11,7 +11,7 @@ from ampgate.check.destinations import (
     judge_key,
 )
 from consumers.delivery.destination import Encoded, Response, Unreachable
-from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.aampe.events import AampeEvents
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.vendors import aampe, amplitude
 from schemas.vendors.aampe import AampeDestination

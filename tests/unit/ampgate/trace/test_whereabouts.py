@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from ampgate.trace.whereabouts import Evidence, Progress, State, locate
-from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.aampe.events import AampeEvents
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.kafka.commit_notes import decoded
 from schemas.records import Stored

@@ -11,7 +11,7 @@ from consumers.delivery.destination import Limits, Reply, Response, Unreachable,
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.delivery.pace import SLOW_LIMIT_MIN, Pace, Wait
 from consumers.delivery.policy import USUAL, Policy
-from consumers.destinations.aampe import AampeEvents
+from consumers.destinations.aampe.events import AampeEvents
 from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
 

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from consumers.destinations.aampe import AampeEvents, AampeProperties
+from consumers.destinations.aampe.events import AampeEvents, AampeProperties
 from schemas.vendors.aampe import AampeDestination
 
 SECRET = SecretStr("key")

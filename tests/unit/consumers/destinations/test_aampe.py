@@ -12,7 +12,7 @@ from ampgate.lab.simulators.aampe import Aampe
 from ampgate.lab.simulators.model import Request
 from consumers.delivery.destination import Encoded
 from consumers.delivery.outcomes import Outcome, Reject, Skip
-from consumers.destinations.aampe import AampeEvents, AampeProperties
+from consumers.destinations.aampe.events import AampeEvents, AampeProperties
 from tests.simulation.log import Kept
 from tests.unit.consumers.destinations.aampe_records import CONFIG, EVENTS, PROPERTIES
 

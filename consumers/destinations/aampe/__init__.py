@@ -1,0 +1,1 @@
+"""Aampe: one event or update a request."""
