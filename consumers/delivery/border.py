@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from consumers.delivery.destination import (
     Destination,
     Encoded,
+    EncodesMany,
     Merge,
     Reply,
     Request,
@@ -30,6 +31,20 @@ def encode(destination: Destination, record: Record) -> Encoded | Reject | Skip:
         return destination.encode(record)
     except Exception as error:  # noqa: BLE001  See above.
         return unprocessable(error)
+
+
+def encode_all(
+    destination: Destination, records: Sequence[Record]
+) -> Sequence[Encoded | Reject | Skip]:
+    """All at once where the destination can, and one by one where that fails."""
+    if isinstance(destination, EncodesMany) and len(records) > 1:
+        try:
+            encoded = destination.encode_all(records)
+        except Exception:  # noqa: BLE001  One of them: below is seen which.
+            encoded = ()
+        if len(encoded) == len(records):
+            return encoded
+    return [encode(destination, record) for record in records]
 
 
 def merged(merge: Merge, first: Encoded, later: Encoded) -> Encoded | None:

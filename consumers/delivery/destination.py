@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -100,6 +100,14 @@ class Destination(Protocol):
     def request(self, batch: Sequence[Encoded]) -> Request: ...
 
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict: ...
+
+
+@runtime_checkable
+class EncodesMany(Protocol):
+    """What a destination may be besides: faster where many records come at once."""
+
+    def encode_all(self, records: Sequence[Record]) -> Sequence[Encoded | Reject | Skip]:
+        """As `encode` of each; where it would raise for one, this may raise for all."""
 
 
 def ambiguity(reply: Reply | Unsendable) -> str | None:

@@ -32,30 +32,31 @@ class Intake:
         offsets = self._stock.offsets_of(place, records[0])
         parked = self._waits.parked.get(place.partition)
         seen = parked.seen if parked is not None else None
-        taken: list[Entry] = []
+        fresh, settled = records, []
+        if seen or records[0].offset < offsets.left_to:
+            fresh = []
+            for record in records:
+                is_seen = seen is not None and seen.get(record.offset) == record.timestamp
+                if is_seen or offsets.was_settled(record.offset):
+                    settled.append(record.offset)
+                else:
+                    fresh.append(record)
+        outcomes = border.encode_all(self._destination, fresh)
+        taken = [
+            Entry(record, offsets, record.offset, outcome)
+            for record, outcome in zip(fresh, outcomes, strict=True)
+            if isinstance(outcome, Encoded)
+        ]
         dead: list[tuple[Entry, Reject]] = []
         skipped: list[Skip] = []
-        settled: list[int] = []
-        encode = self._destination.encode
-        for record in records:
-            offset = record.offset
-            if (seen and seen.get(offset) == record.timestamp) or (
-                offset < offsets.left_to and offsets.was_settled(offset)
-            ):
-                settled.append(offset)
-                continue
-            try:
-                outcome = encode(record)
-            except Exception as error:  # noqa: BLE001  As `border.encode`, without its call.
-                outcome = border.unprocessable(error)
-            match outcome:
-                case Encoded() as encoded:
-                    taken.append(Entry(record, offsets, offset, encoded))
-                case Reject() as reject:
-                    body = Encoded(record.value or b"", "")
-                    dead.append((Entry(record, offsets, offset, body), reject))
-                case Skip() as skip:
-                    skipped.append(skip)
+        if len(taken) < len(fresh):
+            for record, outcome in zip(fresh, outcomes, strict=True):
+                match outcome:
+                    case Reject() as reject:
+                        body = Encoded(record.value or b"", "")
+                        dead.append((Entry(record, offsets, record.offset, body), reject))
+                    case Skip() as skip:
+                        skipped.append(skip)
         kept = [*taken, *(entry for entry, _ in dead)]
         own = [entry.offset for entry in kept] + settled
         if dead or settled:

@@ -11,10 +11,17 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from consumers.delivery.destination import Destination, Encoded, Limits, Request, Response
+from consumers.delivery.destination import (
+    Destination,
+    Encoded,
+    EncodesMany,
+    Limits,
+    Request,
+    Response,
+)
 from consumers.delivery.outcomes import Reject, Skip, Verdict
 from schemas.opt_outs import OPTED_OUT, opted_out
-from schemas.records import Record, source_of
+from schemas.records import Headers, Record, source_of
 from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
@@ -32,6 +39,7 @@ class Filtered:
     ) -> None:
         self._destination = destination
         self._encode = destination.encode
+        self._encode_all = destination.encode_all if isinstance(destination, EncodesMany) else None
         self._filter = Filter(config)
         self._others = [Filter(other) for other in others]
         self._type = config.type
@@ -60,6 +68,17 @@ class Filtered:
             return encoded
         wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
         return Skip("other_region" if wanted else "no_region")
+
+    def encode_all(self, records: Sequence[Record]) -> Sequence[Encoded | Reject | Skip]:
+        if not self._takes_all or self._encode_all is None:
+            return [self.encode(record) for record in records]
+        looked_at: Headers = ()  # Records that came together have the same.
+        for record in records:
+            if (headers := record.headers) is not looked_at:
+                if opted_out(headers, self._type):
+                    return [self.encode(record) for record in records]
+                looked_at = headers
+        return self._encode_all(records)
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         return self._destination.request(batch)

@@ -1,15 +1,17 @@
 """What all destinations do with a record: read its key, and fill in what a producer left out."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
-from consumers.delivery.outcomes import Reject
-from schemas.events import EventFacts, IdentificationFacts
+from consumers.delivery.destination import Encoded
+from consumers.delivery.outcomes import Reject, Skip
+from schemas.events import EventFacts, IdentificationFacts, event_key, read_events
 from schemas.records import Record
 from schemas.splicing import with_members, without
 from schemas.strictness import Defect
 
 Facts = TypeVar("Facts")
+Outcome: TypeAlias = Encoded | Reject | Skip
 
 
 def read_record(
@@ -25,6 +27,26 @@ def read_record(
         return Reject(facts.reason, facts.message)
     key = read_key(record, key_of(facts))
     return key if isinstance(key, Reject) else (facts, key, record.value)
+
+
+def encoded_all(
+    records: Sequence[Record],
+    encoded: Callable[[Record, EventFacts, str, bytes], Outcome],
+    alone: Callable[[Record], Outcome],
+) -> list[Outcome]:
+    """Of events, read together. What is wrong with one of them, if anything is, `alone` says."""
+    values = [record.value or b"" for record in records]
+    outcomes: list[Outcome] = []
+    for record, value, facts in zip(records, values, read_events(values), strict=True):
+        if type(facts) is Defect:
+            outcomes.append(alone(record))
+            continue
+        key = facts.user_id or event_key(facts)
+        if key is None or (record.key is not None and record.key != key.encode()):
+            outcomes.append(alone(record))
+        else:
+            outcomes.append(encoded(record, facts, key, value))
+    return outcomes
 
 
 def read_key(record: Record, key: str | None) -> str | Reject:

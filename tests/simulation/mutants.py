@@ -143,8 +143,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "what was parked and not committed is sent twice",
         "delivery.intake",
-        "            if (seen and seen.get(offset) == record.timestamp) or (",
-        "            if (",
+        "                is_seen = seen is not None and seen.get(record.offset)",
+        "                is_seen = False and seen.get(record.offset)",
         "aampe-events",
     ),
     Mutant(
@@ -282,9 +282,15 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "what encode raises ends the worker",
-        "delivery.intake",
-        "                outcome = border.unprocessable(error)",
-        "                raise",
+        "delivery.border",
+        "        return unprocessable(error)",
+        "        raise",
+    ),
+    Mutant(
+        "what is raised where many are encoded ends the worker",
+        "delivery.border",
+        "            encoded = ()",
+        "            raise",
     ),
     Mutant(
         "who shares a batch with an unsendable record dies with it",

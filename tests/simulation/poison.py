@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded, Merge, Request, Response
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from schemas.records import Record
@@ -31,6 +32,14 @@ class Poisoned:
         if IN_REQUEST in value and isinstance(encoded, Encoded) and IN_REQUEST not in encoded.body:
             encoded.body = encoded.body[:-1] + b"," + IN_REQUEST + b"}"
         return encoded
+
+    def encode_all(self, records: Sequence[Record]) -> Sequence[Encoded | Reject | Skip]:
+        values = [record.value or b"" for record in records]
+        if any(IN_ENCODE in value for value in values):
+            raise PoisonError("encode_all")
+        if any(IN_REQUEST in value for value in values):
+            return [self.encode(record) for record in records]
+        return border.encode_all(self._destination, records)
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         if any(IN_REQUEST in one.body for one in batch):

@@ -18,7 +18,7 @@ from consumers.delivery.outcomes import (
     Verdict,
 )
 from consumers.destinations.aampe.answers import verdict_on
-from consumers.destinations.records import insert_id_of, read_record
+from consumers.destinations.records import encoded_all, insert_id_of, read_record
 from schemas.events import (
     ABSENT,
     EventFacts,
@@ -120,13 +120,20 @@ class AampeEvents(_Aampe):
         if isinstance(found, Reject):
             return found
         facts, key, value = found
+        return self._encoded(record, facts, key, value)
+
+    def encode_all(self, records: Sequence[Record]) -> list[Encoded | Reject | Skip]:
+        return encoded_all(records, self._encoded, self.encode)
+
+    def _encoded(self, record: Record, facts: EventFacts, key: str, value: bytes) -> Encoded | Skip:
         if facts.user_id is None:
             return Skip("no_user_id")
         if facts.event_type == "$groupidentify":
             return Skip("group_properties")
-        if facts.event_type == "$identify":
-            return self._property_update(record, found, _details.decode(value).user_properties)
         details = _details.decode(value)
+        if facts.event_type == "$identify":
+            found = (facts, key, value)
+            return self._property_update(record, found, details.user_properties)
         body = b'{"contact_id":%b,"event_name":%b,"timestamp":%b,"event_id":%b,"metadata":%b%b}' % (
             orjson.dumps(facts.user_id),
             orjson.dumps(facts.event_type),

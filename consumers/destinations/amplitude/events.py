@@ -23,7 +23,7 @@ from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations.amplitude.answers import blame, is_success, too_large
 from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.answers import by_status, not_the_destination
-from consumers.destinations.records import completed, read_record
+from consumers.destinations.records import completed, encoded_all, read_record
 from schemas.events import (
     EventFacts,
     event_key,
@@ -53,10 +53,9 @@ def destinations(config: AmplitudeDestination) -> Sequence[Destination]:
     return (AmplitudeEvents(config), AmplitudeIdentify(config), AmplitudeGroupIdentify(config))
 
 
-class AmplitudeEvents:
+class _Batches:
     """`POST /batch` (amplitude.md#request)."""
 
-    kind = Kind.EVENT
     limits = Limits(
         records=2000,
         bytes=20_000_000 - ENVELOPE_BYTES,
@@ -71,15 +70,6 @@ class AmplitudeEvents:
         key = orjson.dumps(config.api_key.get_secret_value())
         self._head = b'{"api_key":' + key + b',"options":{"min_id_length":1},"events":['
         self._gzip = config.gzip
-
-    def encode(self, record: Record) -> Encoded | Reject | Skip:
-        found = read_record(record, read_event, event_key)
-        if isinstance(found, Reject):
-            return found
-        facts, key, value = found
-        if not facts.insert_id or facts.time is None:
-            value = completed(value, record, facts)
-        return Encoded(value, key, facts.user_id, facts.device_id)
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         body = self._head + b",".join([encoded.body for encoded in batch]) + b"]}"
@@ -101,7 +91,24 @@ class AmplitudeEvents:
                 return by_status(response)
 
 
-class AmplitudeIdentifyAsEvents(AmplitudeEvents):
+class AmplitudeEvents(_Batches):
+    """Events, as they are."""
+
+    kind = Kind.EVENT
+
+    def encode(self, record: Record) -> Encoded | Reject | Skip:
+        found = read_record(record, read_event, event_key)
+        if isinstance(found, Reject):
+            return found
+        facts, key, value = found
+        return _as_event(record, facts, key, value)
+
+    def encode_all(self, records: Sequence[Record]) -> list[Encoded | Reject | Skip]:
+        """As `encode` of each, in half the time."""
+        return encoded_all(records, _as_event, self.encode)
+
+
+class AmplitudeIdentifyAsEvents(_Batches):
     """User properties as `$identify` events through `/batch`: deduped there by `insert_id`."""
 
     kind = Kind.USER_PROPERTIES
@@ -115,7 +122,7 @@ class AmplitudeIdentifyAsEvents(AmplitudeEvents):
         return Encoded(as_event, key, facts.user_id, facts.device_id)
 
 
-class AmplitudeGroupIdentifyAsEvents(AmplitudeEvents):
+class AmplitudeGroupIdentifyAsEvents(_Batches):
     """Group properties as `$groupidentify` events through `/batch`."""
 
     kind = Kind.GROUP_PROPERTIES
@@ -137,3 +144,9 @@ class AmplitudeGroupIdentifyAsEvents(AmplitudeEvents):
             members["time"] = facts.time
         body = msgspec.json.encode(members)
         return Encoded(completed(body, record, event), key)
+
+
+def _as_event(record: Record, facts: EventFacts, key: str, value: bytes) -> Encoded:
+    if not facts.insert_id or facts.time is None:
+        value = completed(value, record, facts)
+    return Encoded(value, key, facts.user_id, facts.device_id)

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import (
@@ -246,3 +246,45 @@ def _becomes_json(value: bytes) -> bool:
 def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
     values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
     assert list(read_events(values)) == [read_event(value) for value in values]
+
+
+TOGETHER_ODD = [
+    event(text="x" * 40_000),
+    nested(LEVELS_MAX),
+    nested(LEVELS_MAX + 1),
+    b'{"event_type":"a","user_id":"u1","x":1e999}',
+    b'{"event_type":"a","user_id":"u1","x":123456789012345678901}',
+    b"",
+    # With a comma between them these are JSON, and the second hides what is in a third.
+    b'{"event_type":"a","user_id":"u1"},{"x":"',
+    b'","event_type":"a","user_id":"u1"}',
+    b'"},{"user_id":"u1"',
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(TOGETHER_ODD), max_size=8), st.integers(0, 120))
+def test_what_is_no_json_changes_nothing_of_what_is_read_with_it(odd: list[bytes], n: int) -> None:
+    values = [event(number=number) for number in range(n)] + odd
+    assert list(read_events(values)) == [read_event(value) for value in values]
+    assert list(read_events(values[::-1])) == [read_event(value) for value in values[::-1]]
+
+
+def test_no_text_that_is_not_json_hides_a_defect_of_the_next_one() -> None:
+    opens, closes = b'{"event_type":"a","user_id":"u1","x":"', b'"}'
+    values = [opens, b'{"event_type":"a","user_id":"u1","y":1e999}', closes]
+
+    assert [one.reason for one in read_events(values) if isinstance(one, Defect)] == [
+        "not_json",
+        "number_out_of_range",
+        "not_json",
+    ]
+
+
+@pytest.mark.parametrize("word", sorted(INVALID_IDS))
+@pytest.mark.parametrize("pad", ["", " ", "\t\u2003"])
+def test_an_invalid_id_is_found_in_whatever_case_and_among_spaces(word: str, pad: str) -> None:
+    for identifier in (word, word.upper(), word.title()):
+        for field in ("user_id", "device_id"):
+            found = read_event(event(**{"user_id": "u1", field: pad + identifier + pad}))
+            assert isinstance(found, Defect), (field, identifier)

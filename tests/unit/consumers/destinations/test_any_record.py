@@ -79,6 +79,31 @@ def test_any_record_is_encoded_rejected_or_skipped_and_what_is_encoded_can_be_se
         assert _is_json(request), "no parser of the destination's would take it"
 
 
+# Bytes that are no records, yet valid JSON when put one after the other with commas between.
+halves = st.sampled_from(
+    [b'{"a":1},{"b":2', b'"c":3}', b'{"user_id":"u","x":"', b'"}', b"[", b"]", b"{},{}", b""]
+)
+odd_opt_outs = st.sampled_from([(), (("opted_out", b"all"),), (("a", b""), ("opted_out", b"x"))])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(values | halves, keys, headers | odd_opt_outs), min_size=2, max_size=8),
+    st.integers(0, 60),
+)
+def test_records_that_come_together_are_encoded_as_each_alone(
+    written: list[tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None]]]], usual: int
+) -> None:
+    good = (b'{"user_id":"u","event_type":"e","time":1}', b"u", (("source", b"shop"),))
+    records = [
+        Kept("events", 0, offset, key, value, None, 1, found)
+        for offset, (value, key, found) in enumerate([good] * usual + written)
+    ]
+    for destination in DESTINATIONS:
+        together = border.encode_all(destination, records)
+        assert list(together) == [border.encode(destination, record) for record in records]
+
+
 def _is_json(request: Request) -> bool:
     body = request.body
     if request.headers.get("content-encoding") == "gzip":
