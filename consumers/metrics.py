@@ -157,9 +157,9 @@ class Counts:
         """Count a delivered request; records with another outcome are counted elsewhere."""
         if isinstance(verdict.rest, Delivered) and not verdict.but:
             RECORDS.labels(self._destination, self._kind, "delivered").inc(batch.records)
-            if left_out := sum(one.left_out for one in batch.encoded):
+            if left_out := sum([one.left_out for one in batch.encoded]):
                 SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
-            oldest = min(entry.record.timestamp for _, part in batch.parts for entry in part)
+            oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
             waited = max(0.0, now - oldest / 1000)
             END_TO_END_SECONDS.labels(self._destination).observe(waited)
 

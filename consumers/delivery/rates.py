@@ -34,8 +34,10 @@ class Meter:
     def _counted(
         self, kind: Literal["user", "device"], counts: Counter[str | None], now: float
     ) -> Iterator[tuple[Id, float]]:
+        if self._seldom and len(counts) == counts.total():
+            return  # Nobody is in it twice.
         for name, count in counts.items():
-            if name is not None and count > self._seldom:
+            if count > self._seldom and name is not None:
                 identity = Id(kind, name)
                 due = max(self._due.get(identity, now), now) + count * self._interval
                 self._due[identity] = due

@@ -84,7 +84,7 @@ class Stock:
     def enter(self, entries: Sequence[Entry]) -> None:
         self.bytes += size_of(entries)
 
-    def forget(self, entries: Iterable[Entry]) -> None:
+    def forget(self, entries: Sequence[Entry]) -> None:
         """These are not in memory any more, settled or not."""
         self.bytes -= size_of(entries)
 
@@ -106,8 +106,7 @@ class Stock:
             self.forget((entry,))
 
     def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
-        if any(map(_parts, entries)):
-            entries = [one for entry in entries for one in entry.parts or (entry,)]
+        entries = unmerged(entries)
         offsets.settle([entry.offset for entry in entries])
         self.forget(entries)
         if entries and entries[0].parked is not None:
@@ -115,7 +114,7 @@ class Stock:
                 if entry.parked is not None:
                     entry.parked.settled(entry.encoded.key)
 
-    def revoke(self, places: Iterable[TopicPartition], lined_up: Iterable[Entry]) -> None:
+    def revoke(self, places: Iterable[TopicPartition], lined_up: Sequence[Entry]) -> None:
         """These partitions are another consumer's now: forget their records."""
         for place in places:
             self.committed.pop(place, None)
@@ -130,10 +129,13 @@ class Stock:
                     self.forget((letter.entry,))
 
 
-def size_of(entries: Iterable[Entry]) -> int:
-    """The bytes in memory, of the entries as they were before they were merged."""
-    sizes = [
-        size_of(entry.parts) if entry.parts else RECORD_BYTES + len(entry.encoded.body)
-        for entry in entries
-    ]
-    return sum(sizes)
+def size_of(entries: Sequence[Entry]) -> int:
+    """Their bytes in memory; a merged entry counts as what it was merged of."""
+    entries = unmerged(entries)
+    return RECORD_BYTES * len(entries) + sum([len(entry.encoded.body) for entry in entries])
+
+
+def unmerged(entries: Sequence[Entry]) -> Sequence[Entry]:
+    if any(map(_parts, entries)):
+        return [one for entry in entries for one in entry.parts or (entry,)]
+    return entries
