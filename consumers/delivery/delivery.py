@@ -109,7 +109,10 @@ class Delivery:
 
     def restart(self, place: TopicPartition) -> bool:
         """Whether its log may be read from the beginning: once all that was read is settled."""
-        return self._stock.restart(place)
+        is_settled = self._stock.restart(place)
+        if is_settled:
+            self._line.leave([place])  # The lanes settle in the offsets that are forgotten now.
+        return is_settled
 
     def settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """Act on the destination's reply; returns the verdict, for the metrics."""

@@ -7,7 +7,7 @@ are read again from there.
 
 from consumers.delivery.lanes import Letter
 from schemas.letters import LetterHeaders, Origin, writable
-from schemas.records import RawRecord, TopicPartition
+from schemas.records import RawRecord, Record, TopicPartition
 from schemas.truncation import as_reference
 
 
@@ -21,6 +21,12 @@ def reference(letter: Letter, destination: str) -> RawRecord:
     """Only the record's place and key."""
     form = as_reference(whole(letter, destination))
     return form if form.key is not None else form._replace(key=letter.entry.encoded.key.encode())
+
+
+def is_original(found: Record, parked: Record) -> bool:
+    """Whether what is at a reference's origin is what was parked: a cut log gives offsets anew."""
+    accepted_at = LetterHeaders.decoded(parked.headers).accepted_at
+    return accepted_at is None or found.timestamp == round(accepted_at * 1000)
 
 
 def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | None]]:

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.kafka.client import RECONNECT_SECONDS, started
 from consumers.kafka.fetch import Consumer
 from consumers.kafka.fetched import UnreadableError
+from consumers.kafka.letter_forms import is_original
 from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
@@ -136,7 +137,8 @@ class Originals:
     async def whole(self, parked: Record, origin: Origin) -> Record:
         """The record with its bytes; without them, if they were deleted: then it is unusable."""
         original = await self._read(origin)
-        if original is None:
+        if original is None or not is_original(original, parked):
+            log.error("bytes of a parked record were deleted before it was due", origin=str(origin))
             return parked
         letter = [header for header in parked.headers if header[0] != TRUNCATED]
         return Stored(
@@ -170,5 +172,4 @@ class Originals:
                 if found.offset == origin.offset:
                     return found
                 end = 0  # The record was compacted.
-        log.error("bytes of a parked record were deleted before it was due", origin=str(origin))
         return None

@@ -29,6 +29,14 @@ class Committed(NamedTuple):
     offset: int
     note: CommitNote | None
 
+    def within(self, end: int) -> "Committed":
+        """Without a note that knows of more than there is: others get the offsets of lost records.
+
+        `end` is the end of the partition's log.
+        """
+        is_cut = self.note is not None and self.note.left.read_to > end
+        return Committed(self.offset, None) if is_cut else self
+
 
 class Notes:
     """The notes of a group's members for each other."""

@@ -175,9 +175,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._group_trouble = None
         return taken
 
-    def restarted(self, place: TopicPartition) -> None:
-        """Of a partition with a log that was cut nothing is unsettled: it is read anew."""
-        self._troubles.restarted(KafkaPartition(*place))
+    def restarted(self, place: TopicPartition) -> int | None:
+        """Of a partition with a log that was cut nothing is unsettled: it is read anew from here,
+        if it is still ours.
+        """
+        return self._troubles.restarted(KafkaPartition(*place))
 
     def _wanted(self, full: Collection[TopicPartition] | None) -> Collection[KafkaPartition]:
         waiting = self._troubles.waiting
@@ -271,11 +273,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return  # There was another rebalance meanwhile.
         for place, offset in begun.items():
             self._consumer.seek(place, offset)
-        for here, one in committed.items():
-            # One that knows of more than there is tells of lost records: others get their offsets.
-            if one.note is not None and one.note.left.read_to > ends[KafkaPartition(*here)]:
-                committed[here] = Committed(one.offset, None)
-        self._on_assigned(committed)
+        self._on_assigned(
+            {here: one.within(ends[KafkaPartition(*here)]) for here, one in committed.items()}
+        )
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic
         }

@@ -129,10 +129,15 @@ class Troubles:
         self._go_on(place, error.before)
         return Lost(TopicPartition(*place), error.first, error.before, "unreadable")
 
-    def restarted(self, place: KafkaPartition) -> None:
-        """All that was read of a log that was cut is settled: read it from its beginning."""
-        if (begin := self.cut.pop(place, None)) is not None and self._is_ours(place):
-            self._go_on(place, begin)
+    def restarted(self, place: KafkaPartition) -> int | None:
+        """All that was read of a log that was cut is settled: read it from its beginning.
+
+        Returns where that is, if the partition is still ours.
+        """
+        if (begin := self.cut.pop(place, None)) is None or not self._is_ours(place):
+            return None
+        self._go_on(place, begin)
+        return begin
 
     def _is_ours(self, place: KafkaPartition) -> bool:
         return place in self._consumer.assignment()

@@ -12,9 +12,9 @@ from tests.simulation.subjects import NAME
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REVOKE_SECONDS = (
-    5.0  # As the worker: the grace period of requests in flight before a partition is revoked.
-)
+REVOKE_SECONDS = 5.0  # A grace period in which not all is answered.
+CUT_MAX = 60  # Offsets that are lost at once.
+CLEAN_SECONDS = 60.0  # One in which all is.
 EXPELLED_SECONDS = 20.0
 HOUR, WEEK = 3600.0, 7 * 86_400.0
 
@@ -25,10 +25,12 @@ class Disturbances:
         self._random: Random = world.random
         self._owners: dict[int, Process] = {}
         self._rebalance_by: float | None = None
-        self._leaver: Process | None = None
+        self._leavers: list[Process] = []
+        self._is_clean = False
         self.is_disturbed = False  # Somebody forgot what it was told, so it may come too early.
         self._expelled: Process | None = None
         self.lives = 0
+        self._rewrites: dict[TopicPartition, int] = {}  # How many still replace what was cut off.
         self.processes: list[Process] = []
         self._start()
         self._assign()
@@ -61,8 +63,12 @@ class Disturbances:
         if chance() < faults.overtaking:
             log = self._log_of_records()
             log.begin = self._random.randint(log.begin, log.end)
+        if chance() < faults.unclean:
+            self._cut()
+        self._rewrite()
         if chance() < faults.markers:
-            self._log_of_records().end += self._random.choice([1, 5])
+            log = self._log_of_records()
+            log.end += 0 if log.is_cut else self._random.choice([1, 5])
         if chance() < faults.replay:
             self._replay()
         if chance() < faults.clock:
@@ -74,6 +80,39 @@ class Disturbances:
     def _log_of_records(self) -> Partition:
         number = self._random.randrange(self._world.log.partitions)
         return self._world.log[TopicPartition(TOPIC, number)]
+
+    @property
+    def is_rewriting(self) -> bool:
+        return bool(self._rewrites)
+
+    def _cut(self) -> None:
+        """An unclean election: others come in place of what was there, but no more than we notice.
+
+        Once the log is as long again as it was for us, nobody can tell by the offsets.
+        """
+        world = self._world
+        place = TopicPartition(TOPIC, self._random.randrange(world.log.partitions))
+        log, owner = world.log[place], self._owners[place.partition]
+        if log.is_cut or self._expelled is not None or world.written != world.records:
+            return
+        at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
+        committed = owner.delivery.committable().get(place, log.committed)
+        log.is_cut = owner.positions.get(place, 0) > at
+        gone = log.cut(at)
+        world.lost |= {record.name or "" for record in gone}
+        # With the gaps between them, offsets of all these stay below what is known.
+        unnoticed = max(0, min(log.committed, committed) - at - 1) // 2 if log.is_cut else 0
+        for _ in range(min(unnoticed, len(gone))):
+            world.write_into(place)
+        self._rewrites[place] = len(gone) - min(unnoticed, len(gone))
+
+    def _rewrite(self) -> None:
+        for place, count in list(self._rewrites.items()):
+            log = self._world.log[place]
+            if not log.is_cut and (log.left is None or log.left.read_to <= log.end):
+                del self._rewrites[place]
+                for _ in range(count):
+                    self._world.write_into(place)
 
     def _crash(self, process: Process) -> None:
         """What it sent and wrote is on its way; all that it knew is gone."""
@@ -116,30 +155,41 @@ class Disturbances:
         self._world.later(self._random.uniform(0.0, EXPELLED_SECONDS), noticed)
 
     def _begin_rebalance(self) -> None:
-        """One joins or leaves; all stop, wait for requests in flight, and commit."""
+        """Some join, leave or are restarted; all stop, wait for what is under way, and commit."""
         if self._expelled is not None:
             return
         if len(self.processes) > 1 and self._random.random() < 0.5:
-            self._leaver = self._random.choice(self.processes)
+            self._leavers = [self._random.choice(self.processes)]
         elif self._random.random() < 0.5:
             self._start()
+        elif self._random.random() < 0.5:
+            self._leavers = list(self.processes)  # SIGTERM, or another configuration.
         for process in self.processes:
-            process.is_draining = True
-        self._rebalance_by = self._world.now + self._random.choice([0.0, REVOKE_SECONDS])
+            process.begin_drain()
+        seconds = self._random.choice([0.0, REVOKE_SECONDS, CLEAN_SECONDS, CLEAN_SECONDS])
+        self._is_clean = seconds == CLEAN_SECONDS
+        self._rebalance_by = self._world.now + seconds
 
     def _rebalance(self, deadline: float) -> None:
-        if any(process.in_flight for process in self.processes) and self._world.now < deadline:
+        is_drained = all(process.is_drained for process in self.processes)
+        if not is_drained and self._world.now < deadline:
             return
-        self._world.commit()
+        assert is_drained or not self._is_clean, "new requests went out while it was drained"
+        # A longer note is kept among the parked, where there is that topic.
+        is_whole = self._is_clean and self._world.parks
+        self._world.commit(None if is_whole else self._world.ranges_max)
         for process in self.processes:
-            self._expect_repeats(process)
+            if not is_whole:
+                self._expect_repeats(process)
             process.revoke()
             process.check()
-            process.is_draining = False
-        if self._leaver in self.processes and len(self.processes) > 1:
-            self._leaver.is_alive = False
-            self.processes.remove(self._leaver)
-        self._leaver = self._rebalance_by = None
+        for leaver in self._leavers:
+            if leaver in self.processes:
+                leaver.is_alive = False
+                self.processes.remove(leaver)
+        if not self.processes:
+            self._start()
+        self._leavers, self._rebalance_by = [], None
         self.is_disturbed = True
         self._assign()
 
@@ -210,6 +260,7 @@ class Disturbances:
         self, destination: str, name: str | None, topic: str, number: int, offset: int
     ) -> None:
         world = self._world
+        found = world.log[TopicPartition(TOPIC, number)].between(offset, offset + 1)
         headers = LetterHeaders(
             destination=destination,
             reason="replay",
@@ -217,8 +268,8 @@ class Disturbances:
             origin=Origin(TopicPartition(topic, number), offset),
             attempts=0,
             first_failed_at=world.now,
+            accepted_at=found[0].timestamp / 1000 if found else None,
             not_before=world.now + world.wall_ahead,
         ).encoded(())
-        found = world.log[TopicPartition(TOPIC, number)].between(offset, offset + 1)
         key, value = (found[0].key, found[0].value) if found else (b"k", b"{}")
         world.log.park(number, key, value, name, headers, world.now + world.wall_ahead)

@@ -184,9 +184,9 @@ class FarEnd:
     def _store(self, name: str) -> None:
         origin = self.origins[name]
         if name in self.stored:
+            assert self.may_repeat[name] > 0, f"{name} came twice for no reason"
+            self.may_repeat[name] -= 1
             if not self.subject.dedupes:
-                assert self.may_repeat[name] > 0, f"{name} came twice for no reason"
-                self.may_repeat[name] -= 1
                 self.repeated.add(origin.key)
             return
         last = self.last.get(origin.key, -1)

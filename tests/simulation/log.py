@@ -1,13 +1,13 @@
 """Kafka as the engine sees it: partitions with gaps, what is committed, what retention took."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from consumers.delivery.clocks import Held
-from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import CommitNote
+from consumers.kafka.notes import Committed
 from schemas.records import Headers, TopicPartition
 
 TOPIC, PARKED = "records", "parked"
@@ -33,10 +33,9 @@ class Partition:
     end: int = 0
     begin: int = 0  # Retention has deleted what was before.
     committed: int = 0
-    left: Unfinished | None = None  # What was noted beside the commit,
-    held: Mapping[int, Held] = field(default_factory=dict)  # as was this,
-    held_at: float | None = None  # by the clock of the process that did it.
-    after: Ends = field(default_factory=dict)  # Of an added one: what of others comes first.
+    note: CommitNote | None = None  # Beside the commit.
+    is_cut: bool = False  # It lost its end, and nobody has committed since it was read anew.
+    is_restarted: bool = False  # It is read anew by its owner.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -50,6 +49,23 @@ class Partition:
     def between(self, first: int, before: int) -> Sequence[Kept]:
         return self.records[self._index(first) : self._index(before)]
 
+    @property
+    def left(self) -> Unfinished | None:
+        return None if self.note is None else self.note.left
+
+    def for_next_owner(self) -> Committed:
+        found = Committed(self.committed, self.note).within(self.end)
+        self.note = found.note
+        self.is_cut, self.is_restarted = self.committed > self.end, False
+        return found
+
+    def cut(self, at: int) -> Sequence[Kept]:
+        """An unclean election: what is from this offset on is gone; returns that."""
+        gone = self.between(at, self.end)
+        del self.records[self._index(at) :]
+        self.end = at
+        return gone
+
     def unsettled(self) -> Iterable[Kept]:
         """What a new owner has to take care of."""
         for record in self.between(self.committed, self.end):
@@ -59,7 +75,7 @@ class Partition:
     @property
     def is_drained(self) -> bool:
         last = self.records[-1].offset if self.records else -1
-        return self.committed > last or self.begin > last
+        return not self.is_cut and (self.committed > last or self.begin > last)
 
     def _index(self, offset: int) -> int:
         return bisect_left(self.records, offset, key=lambda record: record.offset)
@@ -73,6 +89,8 @@ class Log:
             for topic in (PARKED, TOPIC)
             for number in range(partitions)
         }
+        # Of the originals, by partition, offset and timestamp: a cut log gives offsets anew.
+        self.names: dict[tuple[int, int, int], str] = {}
         self.parked_names: set[str] = set()  # Of all that ever was in the parked topic.
 
     def grow(self) -> list[int]:
@@ -81,7 +99,8 @@ class Log:
         added = list(range(self.partitions, 2 * self.partitions))
         for number in added:
             self.places[TopicPartition(PARKED, number)] = Partition()
-            self.places[TopicPartition(TOPIC, number)] = Partition(after=after)
+            note = CommitNote(Unfinished(0, ()), None, {}, after=after)
+            self.places[TopicPartition(TOPIC, number)] = Partition(note=note)
         self.partitions *= 2
         return added
 

@@ -87,6 +87,12 @@ MUTANTS: Sequence[Mutant] = (
         "            case Split(reason, detail) if False:",
     ),
     Mutant(
+        "new requests go out during a drain",
+        "drain",
+        "        return self._drains == 0 and not self.is_stopping",
+        "        return not self.is_stopping",
+    ),
+    Mutant(
         "revoked entries settle",
         "delivery.settling",
         "            if lane.offsets.is_ours:\n                outcomes",
@@ -352,6 +358,36 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.delivery",
         "        self._stock.offsets_from(place, offset).read((), offset)",
         "        pass",
+    ),
+    Mutant(
+        "a cut log is read anew while something of it is unsettled",
+        "delivery.stock",
+        "        if offsets is not None and offsets.span > 0:",
+        "        if False:",
+    ),
+    Mutant(
+        "what is read anew of a cut log settles in the old offsets",
+        "delivery.delivery",
+        "            self._line.leave([place])",
+        "            pass",
+    ),
+    Mutant(
+        "a cut log is never read anew",
+        "delivery.stock",
+        "        self.committed[place] = 0\n        return True",
+        "        return False",
+    ),
+    Mutant(
+        "a note of more than there is is believed",
+        "kafka.notes",
+        "        return Committed(self.offset, None) if is_cut else self",
+        "        return self",
+    ),
+    Mutant(
+        "what has the offset of a parked record now is sent in its place",
+        "kafka.letter_forms",
+        "    return accepted_at is None or found",
+        "    return True or found",
     ),
     Mutant(
         "an added partition is read at once",

@@ -55,6 +55,17 @@ class Population:
         """Of an owner that has no other."""
         self._append(n, 60 + 3 * n, "good")
 
+    def write_into(self, number: int, n: int) -> None:
+        """A good one for this partition, as far as any owner's records come there.
+
+        Named: what the engine fills in for an offset is that of the record that had it before.
+        """
+        for owner in range(self.owners):
+            key, _ = self.subject.members(n, owner, self.random)
+            if self.log.partition_of(key) == number:
+                self._append(n, owner, "good", is_named=True)
+                return
+
     def expected_reasons(self, kind: str) -> tuple[str, ...]:
         if self.subject.is_form and kind in AMPLITUDE:
             return ("rejected",)
@@ -69,7 +80,7 @@ class Population:
         kinds = ["good", *bad]
         return self.random.choices(kinds, [980, *bad.values()])[0]
 
-    def _append(self, n: int, owner: int, kind: str) -> None:
+    def _append(self, n: int, owner: int, kind: str, *, is_named: bool = False) -> None:
         random = self.random
         key, members = self.subject.members(n, owner, random)
         if self.subject.is_aampe and "user_id" not in members and kind not in OURS:
@@ -78,7 +89,7 @@ class Population:
         offset = log.end + random.choice([0, 0, 1])  # Gaps, as transactions leave them.
         partition = self.log.partition_of(key)
         name = f"i{n}"
-        if self.subject.is_form or random.random() < 0.9:
+        if is_named or self.subject.is_form or random.random() < 0.9:
             members["insert_id"] = name
         else:
             name = f"{TOPIC}/{partition}/{offset}"  # As the engine will fill it in.
@@ -102,4 +113,5 @@ class Population:
         changes = members.get("user_properties") or members.get("group_properties") or {}
         assert isinstance(changes, dict)
         self.origins[name] = Origin(n, key, kind, partition, offset, value, changes)
+        self.log.names[partition, offset, 1 + n] = name
         log.append(Kept(TOPIC, partition, offset, wire_key, value, name, timestamp=1 + n))

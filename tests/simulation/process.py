@@ -1,6 +1,7 @@
 """One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from random import Random
 from typing import Protocol
@@ -22,6 +23,8 @@ from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Verdict
+from consumers.drain import Drain
+from consumers.kafka.letter_forms import is_original
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
 from tests.simulation.far_end import Origin
@@ -63,6 +66,7 @@ class Surroundings(Protocol):
         self, process: "Process", request: Request, settle: Callable[[Reply], None]
     ) -> None: ...
     def buried(self, letter: Letter) -> None: ...
+    def reads_anew(self, place: TopicPartition, offset: int) -> None: ...
     def has_parked(self, process: "Process", letter: Letter) -> None: ...
 
 
@@ -79,6 +83,8 @@ class Process:
         # Its clock goes on from what the wall clock said at its start (consumers/clock.py).
         self.ahead = world.wall_ahead
         self.is_alive = True
+        self.drain = Drain("simulated", lambda: len(self.in_flight))
+        self._closed = ExitStack()
         self.is_draining = False
         self.positions: dict[TopicPartition, int] = {}
         self.left: dict[TopicPartition, Unfinished | None] = {}  # By former owners.
@@ -98,15 +104,32 @@ class Process:
         log = self.world.log
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
-            self.positions[place] = log[place].committed
-            self.left[place] = log[place].left
-            held = inherited(log[place].held, log[place].held_at, self.now)
-            self.delivery.assign(
-                place, log[place].committed, log[place].left, held, log[place].after
-            )
+            was_noted = log[place].note is not None
+            committed, note = log[place].for_next_owner()
+            if was_noted and note is None:
+                self.world.reads_anew(place, committed)
+            self.positions[place] = committed
+            self.left[place] = None if note is None else note.left
+            if note is None:
+                self.delivery.assign(place, committed)
+            else:
+                held = inherited(note.held, note.at, self.now)
+                self.delivery.assign(place, committed, note.left, held, note.after)
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
 
+    def begin_drain(self) -> None:
+        self._closed.enter_context(self.drain.closed())
+        self.is_draining = True
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no request and no letter is under way."""
+        return not (self.in_flight or self.dying or self.parking)
+
     def revoke(self) -> None:
+        """The end of a drain, or of the lease of one that did not notice."""
+        self._closed.close()
+        self.is_draining = False
         self.delivery.revoke(list(self.positions))
         self.positions.clear()
         self.scanning.clear()
@@ -119,7 +142,7 @@ class Process:
             if (wanted := delivery.wants(now)) is None:
                 break
             self._load(wanted)
-        while letter := delivery.next_dead_letter():
+        while self.drain.is_open and (letter := delivery.next_dead_letter()):
             self._bury(letter)
         self._plan()
         self._park()
@@ -148,10 +171,10 @@ class Process:
 
     def _plan(self) -> None:
         """As long as it asks for more at once, which must come to an end."""
-        if self.is_draining:
+        if not self.drain.is_open:
             return
         for _ in range(PLANS_MAX):
-            while batch := self.delivery.next_batch(self.now):
+            while self.drain.is_open and (batch := self.delivery.next_batch(self.now)):
                 self._send(batch)
             wakes_at = self.delivery.wakes_at()
             if wakes_at is None or wakes_at > self.now:
@@ -160,6 +183,9 @@ class Process:
 
     def _read(self, place: TopicPartition) -> None:
         delivery, log, now = self.delivery, self.world.log[place], self.now
+        if self.positions[place] > log.end:
+            self._restart(place)
+            return
         if place.topic == TOPIC and (
             place.partition in self.scanning or not delivery.has_room or place in delivery.full()
         ):
@@ -182,6 +208,16 @@ class Process:
             end = self.scanning.get(place.partition)
             if end is not None and max(self.positions[place], log.begin) >= end:
                 del self.scanning[place.partition]
+
+    def _restart(self, place: TopicPartition) -> None:
+        """Its log was cut: it is read from its beginning, once what was read is settled."""
+        self.delivery.cut(place)
+        if self.delivery.restart(place):
+            log, self.left[place] = self.world.log[place], None
+            log.is_restarted = True
+            self.positions[place] = log.begin
+            self.delivery.reached(place, log.begin)
+            self.world.reads_anew(place, log.begin)
 
     def _look_elsewhere(self) -> None:
         """As `consumers/kafka/moved.py` does."""
@@ -233,15 +269,17 @@ class Process:
         if origin is None:
             return record
         log = self.world.log[origin.place]
-        if origin.offset < log.begin:  # Retention took its bytes.
+        found = log.between(max(origin.offset, log.begin), origin.offset + 1)
+        original = found[0] if found else None
+        if original is None or not is_original(original, record):  # Its bytes are gone.
             self.world.lost.add(record.name or "")
             return record
-        [original] = log.between(origin.offset, origin.offset + 1)
         headers = [header for header in record.headers if header[0] != TRUNCATED]
         return replace(record, key=original.key, value=original.value, headers=headers)
 
     def _send(self, batch: Batch) -> None:
         world = self.world
+        assert not self.is_draining, "a request went out after the drain had begun"
         request = border.request(world.destination, batch.encoded)
         if isinstance(request, Unsendable):
             self.delivery.settle(batch, request, self.now)
@@ -311,7 +349,11 @@ class Process:
         """Written one after the other, as one process does; each is there once it is said so."""
         if self.parking:
             return
-        while len(self.parking) < PARK_MAX and (letter := self.delivery.next_parking()):
+        while (
+            self.drain.is_open
+            and len(self.parking) < PARK_MAX
+            and (letter := self.delivery.next_parking())
+        ):
             self.parking.append(letter)
         if not self.parking:
             return

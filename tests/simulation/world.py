@@ -8,7 +8,8 @@ from random import Random
 
 from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.offsets import Unfinished, shortened
+from consumers.delivery.offsets import shortened
+from consumers.kafka.commit_notes import CommitNote
 from consumers.kafka.letter_forms import reference, whole
 from schemas.records import TopicPartition
 from tests.simulation.disturbances import Disturbances
@@ -75,6 +76,9 @@ class World:
         # Of its own chance, so that the other worlds stay as they were.
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
         self.written = self.records if self.grows_at is None else self.records // 2
+        # An outcast would be alone, while nothing new is read.
+        if self.population.outcast is None and self.grows_at is None:
+            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
         for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
@@ -95,9 +99,12 @@ class World:
             self._grow()
             self.step()
         self.faults.heal()
-        while self.written < self.records:
+        while self.written < self.records or self.disturbances.is_rewriting:
             self._grow()
             self.step()
+            assert self.steps < HEALTHY_STEPS, (
+                f"a cut log is not noticed: {why_it_is_pending(self)}"
+            )
         self.healed = self.now
         far_end = self.far_end
         far_end.down_until = far_end.locked_until = far_end.deployed_until = 0.0
@@ -120,7 +127,7 @@ class World:
         for process in list(self.processes):
             process.step()
         if self.random.random() < 0.3:
-            self.commit()
+            self.commit(self.ranges_max)
         if self.agenda:
             self.now = max(self.now, self.agenda[0][0])
             due = []
@@ -145,15 +152,23 @@ class World:
             self.written = self.records
             self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
 
-    def commit(self) -> None:
+    def write_into(self, place: TopicPartition) -> None:
+        """One more record, of this partition."""
+        self.population.write_into(place.partition, self.records)
+        self.records += 1
+        self.written += 1
+
+    def commit(self, ranges_max: int | None) -> None:
+        """Each with a note of so many ranges at most, or of all."""
         for process in self.processes:
             for place, offset in process.delivery.committable().items():
                 if self.disturbances.may_commit(process, place):
-                    left = shortened(process.delivery.unfinished(place), self.ranges_max)
-                    self._commit(place, offset, left)
-                    self.log[place].held = dict(process.delivery.holds(place))
-                    self.log[place].held_at = process.now
-                    self.log[place].after = process.delivery.after(place)
+                    left = process.delivery.unfinished(place)
+                    if ranges_max is not None:
+                        left = shortened(left, ranges_max)
+                    held, after = process.delivery.holds(place), process.delivery.after(place)
+                    note = CommitNote(left, None, dict(held), at=process.now, after=after)
+                    self._commit(place, offset, note)
 
     # What the processes ask of us.
 
@@ -197,9 +212,7 @@ class World:
     def name_of(self, entry: Entry) -> str:
         record = entry.record
         assert record.topic == TOPIC, "a letter tells where the original was"
-        place = TopicPartition(TOPIC, record.partition)
-        found = self.log[place].between(record.offset, record.offset + 1)
-        return found[0].name or ""
+        return self.log.names[record.partition, record.offset, record.timestamp]
 
     def buried(self, letter: Letter) -> None:
         name = self.name_of(letter.entry)
@@ -261,14 +274,26 @@ class World:
             log.is_drained for _, log in self.log.of(PARKED)
         )
 
-    def _commit(self, place: TopicPartition, offset: int, left: Unfinished) -> None:
+    def reads_anew(self, place: TopicPartition, offset: int) -> None:
+        """A log was cut: all that it has from this offset on may come again."""
         log = self.log[place]
+        self.far_end.may_repeat.update(one.name or "" for one in log.between(offset, log.end))
+        self.disturbances.is_disturbed = True
+
+    def _commit(self, place: TopicPartition, offset: int, note: CommitNote) -> None:
+        log, left = self.log[place], note.left
+        if log.is_cut and not log.is_restarted:  # Of offsets that are no more.
+            log.committed, log.note = offset, note
+            return
+        if log.is_cut:
+            log.is_cut = log.is_restarted = False
+            log.committed = self.checked[place] = 0
         assert offset >= log.committed, "a commit went backwards"
         settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
         for record in (*log.between(self.checked[place], offset), *settled):
             assert self._is_accounted_for(record.name, place), f"{record.name} was lost: {place}"
         self.checked[place] = max(offset, self.checked[place])
-        log.committed, log.left = offset, left
+        log.committed, log.note = offset, note
 
     def _is_accounted_for(self, name: str | None, place: TopicPartition) -> bool:
         if name is None or name in self.far_end.stored or name in self.dead or name in self.lost:
