@@ -124,7 +124,7 @@ class Delivery:
         self._stock.depart(letter.entry)
 
     def parked(self, letters: Iterable[Letter]) -> None:
-        """The topic of the parked has these records."""
+        """The parked topic has these records."""
         for letter in letters:
             self._stock.depart(letter.entry)
 

@@ -5,7 +5,7 @@ As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": 
 `committed` is the offset that it stands beside; `read` the next one to be read; `runs` tells which
 of those in between may be unsettled; `paused` says why the destination is; `held` by whose clock
 some wait, why, and until when; `kept` is the offset of a longer note, in the same partition of the
-topic of the parked; `at` is when it was written, by the same clock as `held`; and `after` tells up
+parked topic; `at` is when it was written, by the same clock as `held`; and `after` tells up
 to where others are to be settled before an added partition is read (consumers/delivery/moved.py).
 
 `runs` counts in turn how many offsets are settled and how many may not be, from the committed one

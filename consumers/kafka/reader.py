@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 async def can_park(kafka: Kafka) -> bool:
-    """Whether there is a topic of the parked."""
+    """Whether there is a parked topic."""
     client = AIOKafkaAdminClient(**client_arguments(kafka))
     await started(client)
     try:

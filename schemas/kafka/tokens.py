@@ -149,7 +149,7 @@ async def _posted(url: str, kafka: KafkaLogin) -> tuple[int, bytes]:
     proxy = proxy_for(url, os.environ)
     builder = ClientBuilder().timeout(timedelta(seconds=TRY_SECONDS)).follow_redirects(False)
     builder = builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
-    if kafka.ssl_cafile is not None:  # A company's own authority has signed both, as a rule.
+    if kafka.ssl_cafile is not None:  # An organisation's own authority has signed both, as a rule.
         builder = builder.add_root_certificate_pem(kafka.ssl_cafile.read_bytes())
     async with builder.build() as client:
         asked = (

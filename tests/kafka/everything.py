@@ -73,7 +73,7 @@ def letter(destination: str, origin: str, key: str, value: bytes | None, **other
 
 
 def lies(topic: str, key: str) -> Sequence[Raw]:
-    """In the topic of the parked. Of each destination one is dead: its origin is nowhere."""
+    """In the parked topic. Of each destination one is dead: its origin is nowhere."""
     found = [Raw(None, None), Raw(b"\xff", b"\xff", [(b"\xff\xfe", None), (b"destination", None)])]
     for name in DESTINATIONS:
         found.append(letter(name, f"{topic}/{2**31 - 1}/0", key, None, not_before="0001-01-01"))

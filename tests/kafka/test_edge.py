@@ -184,7 +184,7 @@ async def test_bad_input_has_its_status(
         assert answer.json()["code"] == status
 
 
-async def test_over_the_rate_says_when_to_come_again(edge: httpx.AsyncClient) -> None:
+async def test_over_the_rate_says_when_to_retry(edge: httpx.AsyncClient) -> None:
     slow = {"authorization": "Bearer slow"}
     assert (await edge.post("/v1/events", json=[EVENT] * 5, headers=slow)).status_code == 202
     answer = await edge.post("/v1/events", json=EVENT, headers=slow)

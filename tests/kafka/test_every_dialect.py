@@ -132,7 +132,7 @@ async def test_sent_again_it_keeps_its_insert_id(
 
 
 @EVERY
-async def test_over_the_rate_the_answer_says_when_to_come_again(
+async def test_over_the_rate_the_answer_says_when_to_retry(
     edge: httpx.AsyncClient, user: str, contract: Contract
 ) -> None:
     for number in range(20):
@@ -170,7 +170,7 @@ async def test_identify_works_with_a_get(edge: httpx.AsyncClient, kafka: Broker,
 
 
 @EVERY
-async def test_without_kafka_the_answer_is_to_come_again(
+async def test_without_kafka_the_answer_is_to_retry(
     unused_tcp_port: int, user: str, contract: Contract
 ) -> None:
     settings = config(f"127.0.0.1:{unused_tcp_port}", "x.", ack_timeout_seconds=0.2)

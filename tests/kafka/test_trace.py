@@ -30,14 +30,14 @@ async def test_what_no_destination_ever_read_is_unread(here: Operation) -> None:
 
 async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
     topics = here.config.kafka.topics
-    flying, held, unread = await here.produce(
-        topics.events, [event("ann", insert_id=name) for name in ("flying", "held", "unread")]
+    in_flight, held, unread = await here.produce(
+        topics.events, [event("ann", insert_id=name) for name in ("in_flight", "held", "unread")]
     )
     until = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC).timestamp()
-    committed, waits_at, read_to = (int(one.rsplit("/", 1)[1]) for one in (flying, held, unread))
+    committed, waits_at, read_to = (int(one.rsplit("/", 1)[1]) for one in (in_flight, held, unread))
     left = Unfinished(read_to, [(committed, waits_at)])
     note = encoded(CommitNote(left, None, {waits_at: Held("user", "throttled", until)}), committed)
-    await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), flying, note)
+    await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), in_flight, note)
 
     found = await trace(here.config, Search(ByUser("ann")))
     assert [
@@ -45,7 +45,7 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         for one in found
         if one.destination == AMPLITUDE
     ] == [
-        ("flying", State.WAITING, "in_flight", None),
+        ("in_flight", State.WAITING, "in_flight", None),
         ("held", State.WAITING, "throttled", "2026-01-01T00:00:30.000Z"),
         ("unread", State.UNREAD, None, None),
     ]

@@ -64,7 +64,7 @@ class Faults:
         faults.retention = random.choice([0.0, 0.0, 0.0, 0.02])
         faults.overtaking = random.choice([0.0, 0.0, 0.0, 0.005])
         faults.overtime /= 5
-        # Where most requests fail, no sender can tell the innocent from the cursed.
+        # Where most requests fail, no sender can tell which records are bad.
         if faults.lost_request + faults.unwell + faults.odd > 0.3:
             faults.lost_reply = faults.overtime = faults.odd = 0.0
             faults.unwell = min(faults.unwell, 0.1)

@@ -64,7 +64,7 @@ class SentRates:
         self._sent: dict[str, deque[tuple[float, int]]] = {}
 
     def check(self, wires: Sequence[Wire], limits: Limits, now: float) -> None:
-        """Those that count: with company, once in a request does not."""
+        """Those that count: with other ids in a request, one record of an id does not."""
         rate = limits.rate
         if rate is None:
             return

@@ -256,7 +256,7 @@ MUTANTS: Sequence[Mutant] = (
         "                pass",
     ),
     Mutant(
-        "a lone failure counts though nobody gets through",
+        "a lone failure counts though nobody else succeeds",
         "delivery.settling",
         "        entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries",
         "        entry.lone_failures += 1",

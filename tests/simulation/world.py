@@ -42,7 +42,7 @@ class World:
         self.born = self.healed = self.now
         self.wall_ahead = 0.0  # How far the wall clock was set forward, or back.
         self.requests = self.steps = 0
-        self.company = 0  # The most that came in one request.
+        self.batch_max = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
         self.destination: Destination = Poisoned(self.subject.make())
         self.limits = self.destination.limits = self._limits()
@@ -178,7 +178,7 @@ class World:
     def fly(self, process: Process, request: Request, settle: Callable[[Reply], None]) -> None:
         """There and back; either may take so long that replies land in another order."""
         self.requests += 1
-        self.company = max(self.company, len(self.subject.carried(request.body)))
+        self.batch_max = max(self.batch_max, len(self.subject.carried(request.body)))
         there, back = (min(self.random.expovariate(4.0), FLIGHT_SECONDS_MAX) for _ in range(2))
         is_given_up = self.random.random() < self.faults.overtime
         if is_given_up:
@@ -226,10 +226,10 @@ class World:
         """The destination's, or tiny ones: what is rare at full size happens all the time."""
         random, limits = self.random, self.destination.limits
         records = 1 if self.subject.is_aampe else random.choice([1, 20, limits.records])
-        company = 1 if limits.one_per_key else records
+        together = 1 if limits.one_per_key else records
         rate = limits.rate
-        if rate is not None and company <= 20 and random.random() < 0.5:
-            rate = Rate(records=company * 3 + 20, seconds=30.0, burst=company + 10)
+        if rate is not None and together <= 20 and random.random() < 0.5:
+            rate = Rate(records=together * 3 + 20, seconds=30.0, burst=together + 10)
         return replace(
             limits,
             records=records,

@@ -1,4 +1,4 @@
-"""No window of time sees more of one id than its rate allows, whatever the company."""
+"""No window of time sees more of one id than its rate allows, whatever else is in a batch."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +9,11 @@ from consumers.delivery.outcomes import Id
 from consumers.delivery.rates import Meter
 
 RATE = Rate(records=100, seconds=30.0, burst=40)
-COMPANY = 20
+BATCH_MAX = 20
 steps = st.lists(
-    st.tuples(st.floats(0.0, 5.0), st.lists(st.sampled_from("abc"), min_size=1, max_size=COMPANY)),
+    st.tuples(
+        st.floats(0.0, 5.0), st.lists(st.sampled_from("abc"), min_size=1, max_size=BATCH_MAX)
+    ),
     max_size=60,
 )
 
@@ -22,7 +24,7 @@ def encoded(user: str) -> Encoded:
 
 @given(steps)
 def test_who_waits_when_told_to_never_exceeds_the_rate(wanted: list[tuple[float, str]]) -> None:
-    meter, clocks, now = Meter(RATE, COMPANY), Clocks(), 0.0
+    meter, clocks, now = Meter(RATE, BATCH_MAX), Clocks(), 0.0
     sent: list[tuple[float, str]] = []
     for seconds, users in wanted:
         now += seconds
@@ -39,14 +41,14 @@ def test_who_waits_when_told_to_never_exceeds_the_rate(wanted: list[tuple[float,
 
 
 def test_at_the_rate_itself_nobody_waits() -> None:
-    meter = Meter(RATE, COMPANY)
+    meter = Meter(RATE, BATCH_MAX)
     pace = RATE.interval * 2
 
     assert not any(list(meter.sent([encoded("a")] * 2, n * pace)) for n in range(1000))
 
 
 def test_one_user_who_comes_too_often_waits_and_others_do_not() -> None:
-    meter = Meter(RATE, COMPANY)
+    meter = Meter(RATE, BATCH_MAX)
     held = {
         identity
         for n in range(10)

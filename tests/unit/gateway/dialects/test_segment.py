@@ -162,13 +162,13 @@ def test_traits_may_be_in_the_context() -> None:
 def test_group_names_the_users_group_then_the_groups_traits() -> None:
     group = {"type": "group", "userId": "u", "groupId": 7, "messageId": "g", "traits": {"n": 1}}
     found = batch(group)
-    user, company = found.values
+    user, group = found.values
     assert found.keys == [b"u", b"u"]
-    assert (user["event_type"], company["event_type"]) == ("$identify", "$groupidentify")
-    assert user["groups"] == company["groups"] == {"group": "7"}
+    assert (user["event_type"], group["event_type"]) == ("$identify", "$groupidentify")
+    assert user["groups"] == group["groups"] == {"group": "7"}
     assert user["user_properties"] == {"$set": {"group": "7"}}
-    assert company["group_properties"] == {"$set": {"n": 1}}
-    assert (user["insert_id"], company["insert_id"]) == ("g", "g-1")
+    assert group["group_properties"] == {"$set": {"n": 1}}
+    assert (user["insert_id"], group["insert_id"]) == ("g", "g-1")
 
 
 def test_a_group_without_a_user_is_kept_under_its_own_key() -> None:

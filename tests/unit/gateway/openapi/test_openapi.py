@@ -60,7 +60,7 @@ def test_each_schema_is_valid(schema: str) -> None:
 @pytest.mark.parametrize(
     ("path", "status"), [(path, status) for path in ENDPOINTS for status in ("429", "503")]
 )
-def test_who_may_come_again_is_told_when(path: str, status: str) -> None:
+def test_an_answer_to_retry_says_when(path: str, status: str) -> None:
     header = TREE["paths"][path]["post"]["responses"][status]["headers"]["Retry-After"]
     assert header["required"]
 
