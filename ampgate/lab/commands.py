@@ -11,7 +11,8 @@ from ampgate.lab.dev import dev as machine
 from ampgate.lab.dev.configuration import Options
 from schemas.vendors import SYSTEMS, VENDORS
 
-_UPSTREAM = f"UPSTREAM:{{{'|'.join([*VENDORS, *SYSTEMS])}}}"
+_POLLED = sorted({system.simulator for system in SYSTEMS.values()})
+_UPSTREAM = f"UPSTREAM:{{{'|'.join([*VENDORS, *_POLLED])}}}"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +38,8 @@ def dev(
 
 
 def _registered(upstream: str) -> str:
-    if upstream not in VENDORS and upstream not in SYSTEMS:
-        names = ", ".join(f"'{name}'" for name in (*VENDORS, *SYSTEMS))
+    if upstream not in VENDORS and upstream not in _POLLED:
+        names = ", ".join(f"'{name}'" for name in (*VENDORS, *_POLLED))
         raise typer.BadParameter(f"'{upstream}' is not one of {names}.")
     return upstream
 
@@ -52,7 +53,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Run a strict fake of an upstream, with the real one's limits and error bodies."""
-    if size is not None and upstream not in SYSTEMS:
+    if size is not None and upstream not in _POLLED:
         raise typer.BadParameter(f"{upstream} is not polled", param_hint="--size")
     from ampgate.lab.simulators.app import serve  # Only this process needs it.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Raw
@@ -42,7 +43,7 @@ _profile = msgspec.json.Decoder(_Profile)
 _attributes = msgspec.json.Decoder(dict[str, Raw] | list[dict[str, Raw]] | None)
 
 
-def pull(configured: ConfiguredPull) -> Pull:
+def pull(configured: ConfiguredPull, _directory: Path) -> Pull:
     if not isinstance(configured, AmperityPull):
         raise ConfigError(f"pulls: {configured.name} is none of Amperity's")
     return Profiles(configured)

@@ -4,14 +4,16 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
+from pyreqwest.response import Response
 
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Answer, RefusedError, UnavailableError
@@ -25,12 +27,19 @@ ATTEMPTS_MAX = 8
 BACKOFF_LAST_SECONDS = 60.0
 
 log = structlog.get_logger()
-Exchange = Callable[[str, Sequence[tuple[str, str]], Mapping[str, str]], Awaitable[Answer | None]]
+Query = Sequence[tuple[str, str]]
 Login = Callable[[], Mapping[str, str]]
 
 
+class Exchange(Protocol):
+    async def __call__(
+        self, path: str, query: Query, headers: Mapping[str, str], into: Path | None = None
+    ) -> Answer | None:
+        """The answer, or None. A whole URL is asked as it is. `into` takes a success's body."""
+
+
 class Client:
-    """`Api` over an exchange: one request, one answer, or None where none came."""
+    """`Api` over an exchange of one request and its answer."""
 
     def __init__(
         self,
@@ -48,7 +57,24 @@ class Client:
         self._headers: Mapping[str, str] | None = None
         self._random = Random()
 
-    async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
+    async def download(self, path: str, into: Path) -> Answer:
+        for attempt in range(ATTEMPTS_MAX):
+            answer = await self.get(path)
+            if answer.status == 200:
+                await asyncio.to_thread(into.write_bytes, answer.body)
+                return answer
+            url = answer.headers.get("location", "")
+            if not 300 <= answer.status < 400 or not url.startswith(("https://", "http://")):
+                return answer
+            # Another host: it gets none of our headers.
+            found = await self._exchange(url, (), {}, into)
+            self._seen("none" if found is None else str(found.status))
+            if found is not None and found.status == 200:
+                return found
+            await self._sleep(self._seconds(attempt, found))
+        raise UnavailableError("the file could not be downloaded")
+
+    async def get(self, path: str, query: Query = ()) -> Answer:
         trouble = ""
         is_renewed = False
         for attempt in range(ATTEMPTS_MAX):
@@ -65,7 +91,7 @@ class Client:
             await self._sleep(self._seconds(attempt, answer))
         raise UnavailableError(trouble)
 
-    async def _ask(self, path: str, query: Sequence[tuple[str, str]]) -> Answer | None:
+    async def _ask(self, path: str, query: Query) -> Answer | None:
         if self._headers is None:
             self._headers = self._login()
         async with self._pace:
@@ -112,32 +138,40 @@ class HttpExchange:
         await self._client.close()
 
     async def __call__(
-        self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
+        self, path: str, query: Query, headers: Mapping[str, str], into: Path | None = None
     ) -> Answer | None:
-        request = (
-            self._client.get(self._base_url + path)
-            .query(list(query))
-            .headers(dict(headers))
-            .build_streamed()
-        )
+        url = path if path.startswith(("https://", "http://")) else self._base_url + path
+        request = self._client.get(url).query(list(query)).headers(dict(headers)).build_streamed()
         try:
             async with request as response:
-                body = bytearray()
-                while chunk := await response.body_reader.read_chunk():
-                    body += chunk
-                    if len(body) > BODY_BYTES_MAX:
-                        raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
                 names = ("retry-after", "date", "location", "content-type")
                 found = {name: text for name in names if (text := _header(response, name))}
-                return Answer(response.status, found, bytes(body))
+                if into is not None and response.status == 200:
+                    await _store(response, into)
+                    return Answer(response.status, found, b"")
+                return Answer(response.status, found, await _read(response))
         except PyreqwestError as error:
-            log.debug("no answer", path=path, error=type(error).__name__)
+            log.debug("no answer", path=path.partition("?")[0], error=type(error).__name__)
             return None
 
 
-def _header(response: object, name: str) -> str | None:
+async def _read(response: Response) -> bytes:
+    body = bytearray()
+    while chunk := await response.body_reader.read_chunk():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+async def _store(response: Response, into: Path) -> None:
+    with into.open("wb") as file:
+        while chunk := await response.body_reader.read_chunk():
+            await asyncio.to_thread(file.write, chunk)
+
+
+def _header(response: Response, name: str) -> str | None:
     try:
-        text: str | None = response.get_header(name)  # type: ignore[attr-defined]
+        return response.get_header(name)
     except ValueError:  # It is not ASCII.
         return None
-    return text

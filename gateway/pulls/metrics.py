@@ -7,7 +7,7 @@ RUNS = Counter(
 )
 RECORDS = Counter(
     "ampgate_pull_records",
-    "Objects that were read: produced, unchanged or dead.",
+    "Objects that were read: produced, unchanged, skipped or dead.",
     ["pull", "kind", "outcome"],
 )
 REQUESTS = Counter(

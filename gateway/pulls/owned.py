@@ -35,13 +35,13 @@ async def opened(
     """A pull as Kafka remembers it, ready to go on."""
     configured = next(one for one in config.pulls if one.name == name)
     system = SYSTEMS[configured.type]
-    pull: Pull = resolve_name(system.pull)(configured)
-    standing = await journal.standing(name, partition)
-    if standing is not None and standing.finished is None and pull.sees_gone:
-        standing = Standing(run=standing.run, began=standing.began)  # Nobody knows what it saw.
     async with AsyncExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-"))
-        fingerprints = Fingerprints(Path(directory) / "objects.sqlite")
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-")))
+        pull: Pull = resolve_name(system.pull)(configured, directory)
+        standing = await journal.standing(name, partition)
+        if standing is not None and standing.finished is None and pull.sees_gone:
+            standing = Standing(run=standing.run, began=standing.began)  # What it saw is not known.
+        fingerprints = Fingerprints(directory / "objects.sqlite")
         stack.callback(fingerprints.close)
         await journal.recall(name, partition, partial(_restore, fingerprints))
         exchange = await stack.enter_async_context(HttpExchange(configured.url))

@@ -5,6 +5,7 @@ A pull shows objects; whether one is new or has changed since the last run is no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from schemas.strictness import Defect
@@ -27,6 +28,7 @@ class Item(NamedTuple):
 class Page:
     items: Sequence[Item]
     cursor: str | None  # Where the next page begins; None after the last one.
+    wait_seconds: float = 0.0  # Before the next page is asked for: it is being prepared.
 
 
 class Answer(NamedTuple):
@@ -45,6 +47,9 @@ class Api(Protocol):
 
         `RefusedError`: we may not. `UnavailableError`: it is down, or has no room for us.
         """
+
+    async def download(self, path: str, into: Path) -> Answer:
+        """As `get`; a success's body is in the file. It may come from another host."""
 
 
 class Pull(Protocol):

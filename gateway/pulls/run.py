@@ -27,7 +27,7 @@ from schemas.topics import Kind, Topics
 from schemas.truncation import cut
 
 LETTER_BYTES_MAX = 900_000  # Of one that its topic does not take whole; Kafka's default is 1 MB.
-Counted = Callable[[Kind, str, int], None]  # Records of a kind: produced, unchanged or dead.
+Counted = Callable[[Kind, str, int], None]  # Of a kind: produced, unchanged, skipped or dead.
 
 
 class Store(Protocol):
@@ -55,6 +55,7 @@ class Step(NamedTuple):
     standing: Standing
     objects: int
     records: int
+    wait_seconds: float = 0.0
 
 
 class Run:
@@ -92,7 +93,7 @@ class Run:
                 records += await self._produce_gone(standing)
             standing = replace(standing, cursor=None, finished=time.time())
         await self._journal.note(self._name, self._partition, standing)
-        return Step(standing, len(page.items), records)
+        return Step(standing, len(page.items), records, page.wait_seconds)
 
     async def preview(self, standing: Standing) -> tuple[list[NewRecord], Standing | None]:
         """The records that the next page would produce; nothing is stored."""
@@ -108,10 +109,13 @@ class Run:
         await self._journal.remember(self._name, self._partition, versions)
         seen = versions
         if self._pull.sees_gone:  # Also what did not change was seen by this run.
-            seen = [(item.object_id, _version(item)) for item in items]
+            seen = [(item.object_id, _version(item)) for item in items if item.record is not None]
         await asyncio.to_thread(self._fingerprints.keep, seen, standing.run)
         changed = {one.item.object_id for one in made}
-        same = [item.kind for item in items if item.object_id not in changed]
+        silent = [item.kind for item in items if item.record is None]
+        self._count("skipped", silent)
+        read = [item for item in items if item.record is not None]
+        same = [item.kind for item in read if item.object_id not in changed]
         self._count("unchanged", same)
         return len(made)
 

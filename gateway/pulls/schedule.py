@@ -99,6 +99,8 @@ class Schedule:
             self._standing = step.standing
             self._resume()
             self._on_page(step)
+            if step.wait_seconds:
+                await asyncio.sleep(step.wait_seconds)
 
     def _due(self) -> float:
         """At once for one that never ran, or was interrupted."""

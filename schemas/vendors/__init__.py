@@ -13,7 +13,9 @@ VENDORS: Final[dict[str, Vendor]] = {
         aampe.VENDOR,
     )
 }
-SYSTEMS: Final[dict[str, PolledSystem]] = {system.type: system for system in (amperity.SYSTEM,)}
+SYSTEMS: Final[dict[str, PolledSystem]] = {
+    system.type: system for system in (amperity.SYSTEM, amplitude.COHORT)
+}
 
 
 def vendor_of(configured: ConfiguredDestination) -> Vendor:

@@ -44,6 +44,7 @@ SYSTEM = PolledSystem(
     title="Amperity",
     configuration=AmperityPull,
     pull="gateway.pulls.amperity:pull",
+    simulator="amperity",
     requests=10,  # amperity.md#limits-and-errors.
     seconds=1.0,
 )

@@ -1,8 +1,13 @@
 """Amplitude (docs/reference/amplitude.md)."""
 
-from typing import Literal
+import base64
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from schemas.topics import Kind
+from schemas.vendors.pull import ConfiguredPull, Credential, PolledSystem
 from schemas.vendors.vendor import (
     REGIONAL_ADDRESS_FIX,
     REGIONAL_KEY_FIX,
@@ -13,6 +18,10 @@ from schemas.vendors.vendor import (
 HOSTS = {  # amplitude.md#hosts.
     "us": "https://api2.amplitude.com",
     "eu": "https://api.eu.amplitude.com",
+}
+READ_HOSTS = {  # amplitude-read.md#access.
+    "us": "https://amplitude.com",
+    "eu": "https://analytics.eu.amplitude.com",
 }
 DEDUPE_DAYS = 7  # amplitude.md#deduplication.
 
@@ -37,6 +46,37 @@ class AmplitudeDestination(ConfiguredDestination):
         return DEDUPE_DAYS if is_deduped else None
 
 
+class AmplitudeCohortPull(ConfiguredPull):
+    type: Literal["amplitude-cohort"]
+    region: Literal["us", "eu"] = "us"
+    api_key: Credential
+    secret_key: Credential
+    cohort: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+    @property
+    def url(self) -> str:
+        return self.base_url or READ_HOSTS[self.region]
+
+    @property
+    def account(self) -> str:
+        return f"{self.type} {self.url} {self.api_key.get_secret_value()}"
+
+    def login(self) -> Mapping[str, str]:
+        pair = f"{self.api_key.get_secret_value()}:{self.secret_key.get_secret_value()}"
+        return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+    # The last, as it hides the decorator of its name.
+    property: Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+COHORT = PolledSystem(
+    title="Amplitude's cohorts",
+    configuration=AmplitudeCohortPull,
+    pull="gateway.pulls.amplitude_cohort:pull",
+    simulator="amplitude-read",
+    requests=60,  # amplitude-read.md#cohorts.
+    seconds=600.0,
+)
 VENDOR = Vendor(
     title="Amplitude",
     configuration=AmplitudeDestination,

@@ -61,13 +61,15 @@ class ConfiguredPull(Section):
 class PolledSystem:
     """A type of pull.
 
-    `pull` is where the gateway's side is, as `module:function`: it gets the configured pull and a
-    client, and returns a `gateway.pulls.pull.Pull`. It is a path, as a delivery must not load it.
+    `pull` is where the gateway's side is, as `module:function`. The function gets the configured
+    pull and a directory for its files, and returns a `gateway.pulls.pull.Pull`. It is a path, as a
+    delivery must not load it.
     """
 
     title: str
     configuration: type[ConfiguredPull]
     pull: str
+    simulator: str  # As `ampgate simulate` calls it.
     # What the API allows an account: so many requests in any so many seconds.
     requests: int
     seconds: float

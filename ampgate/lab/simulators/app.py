@@ -141,11 +141,13 @@ def simulator_app(
     size: int | None = None,
     clock: Callable[[], float] = time.time,
 ) -> SimulatorApp:
-    """The simulator of a type is the file of that name.
+    """The simulator of a type is the file of that name, with `_` for `-`.
 
     `size`: so many objects has a system that is polled.
     """
-    simulated: Callable[..., Model] = resolve_name(f"ampgate.lab.simulators.{kind}:simulated")
+    simulated: Callable[..., Model] = resolve_name(
+        f"ampgate.lab.simulators.{kind.replace('-', '_')}:simulated"
+    )
     sized = {} if size is None else {"size": size}
     return SimulatorApp(simulated(accepted_keys, **sized), clock)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,9 @@ class Fixed:
     async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         self.asked.append(query)
         return self._answer
+
+    async def download(self, path: str, into: Path) -> Answer:
+        raise NotImplementedError
 
 
 def profiles(**keys: object) -> Profiles:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -35,10 +36,17 @@ class System:
         self.tokens: list[str] = []
 
     async def __call__(
-        self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        into: Path | None = None,
     ) -> Answer | None:
-        self.tokens.append(headers["authorization"])
-        return next(self._answers)
+        self.tokens.append(headers.get("authorization", ""))
+        answer = next(self._answers)
+        if into is not None and answer is not None and answer.status == 200:
+            await asyncio.to_thread(into.write_bytes, b"members")
+        return answer
 
 
 def answers(*statuses: int | None) -> list[Answer | None]:
@@ -93,6 +101,15 @@ async def test_a_second_401_is_a_refusal_and_the_next_try_reads_the_token_again(
         await client.get("/x")
     await client.get("/x")
     assert system.tokens == ["one", "two", "three"]
+
+
+async def test_another_host_gets_none_of_our_headers(tmp_path: Path) -> None:
+    elsewhere = Answer(302, {"location": "https://files.example/a?signature=x"}, b"")
+    expired = answers(403)  # Its link is good for a minute; ours gives another one.
+    system = System([elsewhere, *expired, elsewhere, *answers(200)])
+    found = await a_client(system, Time(), ["ours"]).download("/file", tmp_path / "file")
+    assert (found.status, (tmp_path / "file").read_bytes()) == (200, b"members")
+    assert system.tokens == ["ours", "", "ours", ""]
 
 
 @given(

@@ -48,7 +48,16 @@ GOOD: dict[str, Any] = {
             "token": "t",
             "index": "idx",
             "user_id": "email",
-        }
+        },
+        {
+            "name": "members",
+            "type": "amplitude-cohort",
+            "every": "2h",
+            "api_key": "a",
+            "secret_key": "s",
+            "cohort": "c",
+            "property": "is_member",
+        },
     ],
 }
 PLACES: list[tuple[str | int, ...]] = [
@@ -61,6 +70,7 @@ PLACES: list[tuple[str | int, ...]] = [
     *(("destinations", 1, name) for name in SHAPE["$defs"]["AampeDestination"]["properties"]),
     *(("pull", name) for name in SHAPE["$defs"]["Pulling"]["properties"]),
     *(("pulls", 0, name) for name in SHAPE["$defs"]["AmperityPull"]["properties"]),
+    *(("pulls", 1, name) for name in SHAPE["$defs"]["AmplitudeCohortPull"]["properties"]),
     *(("destinations", 1, "where", name) for name in ("country", 'a"b', "event_properties.x")),
     *(("edge", "scrub", 0, "pattern"), ("sources", 0, "scrub", 0, "field")),
 ]

@@ -1,0 +1,153 @@
+"""The members of one of Amplitude's cohorts (amplitude-read.md#cohorts).
+
+A run asks for the cohort, waits until Amplitude has made the file, downloads it once, and reads it
+some rows at a time. Who is in it gets the property `true`; who was and is not any more, `false`.
+"""
+
+import asyncio
+import csv
+import gzip
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from gateway.pulls.pull import (
+    Answer,
+    Api,
+    CursorLostError,
+    Item,
+    Page,
+    Pull,
+    RefusedError,
+    UnreadableError,
+)
+from schemas.configuration.config import ConfigError
+from schemas.topics import Kind
+from schemas.vendors.amplitude import AmplitudeCohortPull
+from schemas.vendors.pull import ConfiguredPull
+
+ROWS = 5_000  # A page.
+POLL_SECONDS = 10.0  # 60 requests in 10 minutes are all there are.
+GZIP = b"\x1f\x8b"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a run is: the request that it made, and the next row of its file."""
+
+    request: str
+    row: int = -1  # Below 0 until the file is there.
+
+
+class _Requested(msgspec.Struct):
+    request_id: str
+
+
+class _Status(msgspec.Struct):
+    async_status: str
+
+
+_place = msgspec.json.Decoder(Place)
+
+
+def pull(configured: ConfiguredPull, directory: Path) -> Pull:
+    if not isinstance(configured, AmplitudeCohortPull):
+        raise ConfigError(f"pulls: {configured.name} is no cohort of Amplitude's")
+    return Cohort(configured, directory)
+
+
+class Cohort:
+    sees_gone = True
+
+    def __init__(self, configured: AmplitudeCohortPull, directory: Path) -> None:
+        self._cohort = configured.cohort
+        self._property = configured.property
+        self._file = directory / "members"
+        self._rows: tuple[Place, Iterator[Mapping[str, str]]] | None = None
+
+    async def page(self, api: Api, cursor: str | None) -> Page:
+        if cursor is None:
+            return await self._request(api)
+        place = _place.decode(cursor)
+        if place.row < 0:
+            return await self._poll(api, place)
+        return await self._read(api, place)
+
+    def gone(self, object_id: str) -> Item:
+        return self._item(object_id, is_member=False)
+
+    async def _request(self, api: Api) -> Page:
+        answer = await api.get(f"/api/5/cohorts/request/{self._cohort}")
+        if answer.status not in (200, 202):
+            raise _failure(answer)
+        try:
+            requested = msgspec.json.decode(answer.body, type=_Requested)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnreadableError(f"the answer to a cohort's request: {error}") from error
+        return Page([], _cursor(Place(requested.request_id)))
+
+    async def _poll(self, api: Api, place: Place) -> Page:
+        answer = await api.get(f"/api/5/cohorts/request-status/{place.request}")
+        if answer.status == 202:
+            return Page([], _cursor(place), POLL_SECONDS)
+        if answer.status != 200:
+            raise _lost(answer)
+        try:
+            status = msgspec.json.decode(answer.body, type=_Status).async_status
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnreadableError(f"a cohort's status: {error}") from error
+        if status != "JOB COMPLETED":
+            return Page([], _cursor(place), POLL_SECONDS)
+        return Page([], _cursor(Place(place.request, 0)))
+
+    async def _read(self, api: Api, place: Place) -> Page:
+        if self._rows is None or self._rows[0] != place:
+            answer = await api.download(f"/api/5/cohorts/request/{place.request}/file", self._file)
+            if answer.status != 200:
+                raise _lost(answer)
+            self._rows = place, islice(_members(self._file), place.row, None)
+        rows = self._rows[1]
+        try:
+            read = await asyncio.to_thread(lambda: list(islice(rows, ROWS)))
+        except (csv.Error, EOFError, OSError, UnicodeDecodeError, KeyError) as error:
+            self._rows = None
+            raise UnreadableError(f"the cohort's file: {error!r}") from error
+        following = Place(place.request, place.row + len(read))
+        self._rows = following, rows
+        items = [self._item(row["user_id"], is_member=True) for row in read]
+        return Page(items, _cursor(following) if len(read) == ROWS else None)
+
+    def _item(self, user_id: str, *, is_member: bool) -> Item:
+        said = {"user_id": user_id, "user_properties": {"$set": {self._property: is_member}}}
+        record = msgspec.json.encode(said)
+        # Amplitude knows some only by its own id, which means nothing to others.
+        return Item(user_id, Kind.USER_PROPERTIES, record, record if user_id else None)
+
+
+def _members(file: Path) -> Iterator[Mapping[str, str]]:
+    with file.open("rb") as raw:
+        is_packed = raw.read(2) == GZIP
+    opened = gzip.open if is_packed else open
+    with opened(file, "rt", encoding="utf-8-sig", newline="") as text:
+        rows = csv.DictReader(text, restval="")
+        if "user_id" not in (rows.fieldnames or ()):
+            raise KeyError("user_id")
+        yield from rows
+
+
+def _cursor(place: Place) -> str:
+    return msgspec.json.encode(place).decode()
+
+
+def _failure(answer: Answer) -> Exception:
+    if 400 <= answer.status < 500:
+        return RefusedError(f"status_{answer.status}")
+    return UnreadableError(f"status {answer.status} for a cohort's request")
+
+
+def _lost(answer: Answer) -> Exception:
+    """A request is known for seven days."""
+    if 400 <= answer.status < 500:
+        return CursorLostError(f"status {answer.status}")
+    return UnreadableError(f"status {answer.status} for a cohort's file")

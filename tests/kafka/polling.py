@@ -1,0 +1,109 @@
+"""What the tests of pulls start from: a Kafka, a simulated system, and `ampgate pull`."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ampgate.lab.simulators.amperity import Amperity
+from ampgate.lab.simulators.amplitude_read import AmplitudeRead
+from ampgate.lab.simulators.app import SimulatorApp, simulator_server
+from schemas.records import Stored
+from tests.conftest import Broker
+from tests.operating import Operation, operation
+
+DEADLINE_SECONDS = 60.0
+AMPERITY = {
+    "name": "vip",
+    "type": "amperity",
+    "tenant": "acme",
+    "token": "t",
+    "index": "idx-1a2b",
+    "user_id": "email",
+    "properties": ["ltv", "segment"],
+}
+COHORT = {
+    "name": "cohort",
+    "type": "amplitude-cohort",
+    "api_key": "k",
+    "secret_key": "s",
+    "cohort": "cohort1",
+    "property": "is_vip",
+}
+System = TypeVar("System", Amperity, AmplitudeRead)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled(Generic[System]):
+    """A Kafka with topics of its own, and one pull of a simulated system."""
+
+    here: Operation
+    system: System
+    pull: Mapping[str, object]
+    directory: Path
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        """The command: its exit code, its output, and what it said beside."""
+        process = await self.start(*arguments)
+        out, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), said.decode()
+
+    async def once(self) -> str:
+        """One whole run: what it said of itself."""
+        status, out, said = await self.run("--once")
+        assert status == 0, said
+        return out
+
+    async def start(self, *arguments: str) -> Process:
+        environment = os.environ | {"AMPGATE_CONFIG": str(self._write())}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ampgate", "pull", *arguments),
+            env=environment,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
+    async def produced(self) -> Sequence[Stored]:
+        return await self.here.stored(self.here.config.kafka.topics.user_properties)
+
+    async def dead(self) -> Sequence[Stored]:
+        return await self.here.stored(self.here.config.kafka.topics.dead_letters)
+
+    def _write(self) -> Path:
+        file = self.here.write(self.directory)
+        admin = '[pull]\nadmin_host = "127.0.0.1"\nadmin_port = 0\n[[pulls]]'
+        lines: list[str] = [f"{name} = {json.dumps(value)}" for name, value in self.pull.items()]
+        file.write_text("\n".join([file.read_text(), admin, *lines]))
+        return file
+
+
+@asynccontextmanager
+async def polling(
+    kafka: Broker, prefix: str, directory: Path, system: System, pull: Mapping[str, object]
+) -> AsyncIterator[Polled[System]]:
+    app = SimulatorApp(system, time.time)
+    server = simulator_server(app, host="127.0.0.1", port=0)
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listening]))
+    path = "/api" if isinstance(system, Amperity) else ""
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}{path}"
+    try:
+        here = await operation(kafka, prefix)
+        yield Polled(here, system, {"every": "1h", "base_url": url, **pull}, directory)
+    finally:
+        server.should_exit = True
+        await serving
+        app.close()
+
+
+def values(records: Sequence[Stored]) -> list[dict[str, object]]:
+    return [json.loads(record.value or b"") for record in records]
