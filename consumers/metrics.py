@@ -3,7 +3,6 @@
 from collections import Counter as Tally
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import prometheus_client
@@ -13,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Skip, Verdict
+from consumers.levels import Levels
 from schemas.records import Standing, TopicPartition
 from schemas.topics import Kind
 
@@ -215,39 +215,6 @@ class Counts:
             WAITING.labels(name, reason).set(sum(one.waiting.get(reason, 0) for one in levels))
         OLDEST_WAITING_SECONDS.labels(name).set(max(one.oldest_seconds for one in levels))
         CONCURRENCY_LIMIT.labels(name).set(sum(one.concurrency for one in levels))
-
-
-@dataclass(slots=True)
-class Level:
-    """The gauges of one worker."""
-
-    waiting: Mapping[str, int] = field(default_factory=dict)  # Waiting records, by reason.
-    oldest_seconds: float = 0.0
-    concurrency: int = 0
-    paused: str | None = None
-
-
-class Levels:
-    """A destination has a worker for each kind, and no metric tells them apart."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, dict[Kind, Level]] = {}
-        self._reasons: dict[str, set[str]] = {}
-
-    def of(self, destination: str, kind: Kind) -> Level:
-        return self._levels.setdefault(destination, {}).setdefault(kind, Level())
-
-    def all_of(self, destination: str) -> Collection[Level]:
-        return self._levels[destination].values()
-
-    def paused(self, destination: str) -> set[str]:
-        return {level.paused for level in self.all_of(destination) if level.paused is not None}
-
-    def reasons(self, destination: str) -> set[str]:
-        """All reasons of pauses so far: a gauge that is not set keeps its last value."""
-        reasons = self._reasons.setdefault(destination, set())
-        reasons |= self.paused(destination)
-        return reasons
 
 
 _LEVELS = Levels()

@@ -1,10 +1,8 @@
 """One client's connection: uvicorn's HTTP/1.1, with limits on what it may hold and for how long.
 
-uvicorn has no limit on the size and the time of headers, parses all requests of a read before it
-answers one, waits for ever for a client to read its answer, closes idle connections at once at a
-shutdown, and refuses requests in plain text. Here each of these has a limit, a grace period or a
-body that SDKs can read (amplitude-sdks.md#checklist-for-an-edge: never close without a status
-line).
+uvicorn has no such limits, parses all requests of a read before it answers one, closes idle
+connections at once at a shutdown, and refuses requests in plain text, which SDKs cannot read
+(amplitude-sdks.md#checklist-for-an-edge: never close without a status line).
 """
 
 from asyncio import AbstractEventLoop, Transport
@@ -14,13 +12,15 @@ from typing import Any, NoReturn
 from httptools import HttpParserError
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gateway.edge.answers import Send, error_body
+from gateway.edge.answers import Send
 from gateway.http.bodies import Receive
 from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
+from gateway.server.refusal import refusal
+from gateway.server.unparsed import PIECE_BYTES, Unparsed, is_crowded, piece_size
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, cycle_of
 from schemas.deadline import Deadline
@@ -28,10 +28,6 @@ from schemas.deadline import Deadline
 HEAD_SECONDS = 10.0
 HEADERS_MAX = 100  # In one request, including trailers.
 HEAD_BYTES_MAX = 16_384  # The address and the headers together.
-# Bytes read while requests wait for answers stay unparsed: parsed, they take 100 times as much.
-PIECE_BYTES = 4_096
-CROWDED_PIECE_BYTES = 256  # Of many requests in a piece: each takes 10 kB.
-REQUESTS_MAX = 8  # In a piece that is not crowded.
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # Time in which a client may still send a refused body.
 LEAVE_SECONDS = 1.0  # Time for requests that are on their way at a shutdown.
@@ -57,8 +53,7 @@ class Connection(HttpToolsProtocol):
         app: Serve | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        if app is not None:
-            self.app = app
+        self.app = app or self.app
         self._crowd = crowd
         self._most = connections_max
         self._in_head = False
@@ -67,9 +62,7 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self.headers = []
         self._refusal = NO_REQUEST
-        self._is_behind = False  # Bytes were read that are not parsed yet,
-        self._unparsed = b""  # these, with their room; none where there was no room for them.
-        self._unparsed_share = crowd.budget.share()
+        self._unparsed = Unparsed(crowd.budget)
         self._deadline = Deadline(self.loop, self._too_slow)
         self._idle = False  # Between an answer and the first byte that follows it.
         self._leaving = False
@@ -87,19 +80,18 @@ class Connection(HttpToolsProtocol):
         self._deadline.forget()
         self._reader.forget()
         self._crowd.idle.pop(self, None)
-        self._take_unparsed()
+        self._unparsed.take()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_behind:  # It was read before reading was paused.
+        if self._unparsed.is_behind:  # It was read before reading was paused.
             self._hold(data)
             return
         if self._idle:  # Empty lines end that, though they begin no request.
             self._idle = False
             self._crowd.idle.pop(self, None)
             self._deadline.set(HEAD_SECONDS)
-        # The usual case.
-        if len(data) <= PIECE_BYTES and not self.pipeline and not _is_crowded(data):
+        if len(data) <= PIECE_BYTES and not self.pipeline and not is_crowded(data):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
@@ -110,30 +102,15 @@ class Connection(HttpToolsProtocol):
             if self.pipeline:
                 self._hold(bytes(data))
                 break
-            size = self._body_left()
-            if size < PIECE_BYTES:
-                crowded = _is_crowded(bytes(data[:PIECE_BYTES]))
-                size = max(size, CROWDED_PIECE_BYTES if crowded else PIECE_BYTES)
+            size = piece_size(data, self._body_left())
             self._feed(data[:size])
             data = data[size:]
 
     def _hold(self, data: bytes) -> None:
-        """Keep it until the requests before it are answered. Without room for it the connection
-        closes then, and the client sends again what has no answer.
-        """
-        has_room = bool(self._unparsed) or not self._is_behind
-        self._is_behind = True
+        """Keep it until those before it are answered; without room, the connection closes then."""
         self.flow.hold_reading()
-        if has_room and self._unparsed_share.take(len(data)):
-            self._unparsed += data
-        else:
-            self._take_unparsed()
+        if not self._unparsed.hold(data):
             self.cycle.keep_alive = False
-
-    def _take_unparsed(self) -> bytes:
-        unparsed, self._unparsed = self._unparsed, b""
-        self._unparsed_share.give_back(len(unparsed))
-        return unparsed
 
     def _body_left(self) -> int:
         """How much of the current body is still to come, if it has a length."""
@@ -218,9 +195,9 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         if self._unparsed and not self.pipeline:
-            self._is_behind = False
+            self._unparsed.is_behind = False
             self.flow.release_reading()
-            self._feed_in_pieces(memoryview(self._take_unparsed()))
+            self._feed_in_pieces(memoryview(self._unparsed.take()))
         if not self.cycle.response_complete:
             return
         if not self._in_message:
@@ -262,23 +239,12 @@ class Connection(HttpToolsProtocol):
             return
         # Answers must stay in order; without an answer, a client sends again.
         if not answering or not (self.pipeline or self.cycle.response_started):
-            body = error_body(status, words)
-            head = (
-                b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(STATUS_LINE[status] + head % len(body) + body)
+            self.transport.write(refusal(status, words))
         self.transport.close()
         self._reader.watch()
 
     def _too_slow(self) -> None:
-        if self.transport.is_closing():
-            return
-        if self._in_head and not self._leaving:
+        if self._in_head and not self._leaving and not self.transport.is_closing():
             self._refuse(408, f"the headers took more than {HEAD_SECONDS:g} s")
         else:
             self.transport.close()
-
-
-def _is_crowded(data: bytes) -> bool:
-    """Whether there may be many requests in it."""
-    return data.count(b" HTTP/") > REQUESTS_MAX
