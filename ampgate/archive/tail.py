@@ -1,6 +1,6 @@
 """`ampgate tail`: records as they come in. It joins no consumer group."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -55,8 +55,13 @@ class Shown:
     value: object
 
 
-async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGenerator[Stored]:
-    """What is stored from now on, for ever."""
+async def tail(
+    kafka: Kafka,
+    topics: Sequence[str],
+    chosen: Filter,
+    on_ready: Callable[[], None] = lambda: None,
+) -> AsyncGenerator[Stored]:
+    """What is stored from now on, for ever; nothing is missed once `on_ready` was called."""
     async with archive(kafka) as stored:
         spans = [span for topic in topics for span in await stored.spans(topic)]
     consumer = Consumer(
@@ -67,6 +72,7 @@ async def tail(kafka: Kafka, topics: Sequence[str], chosen: Filter) -> AsyncGene
     try:
         for span in spans:
             consumer.seek(TopicPartition(span.topic, span.partition), span.end)
+        on_ready()
         while True:
             fetched = await consumer.getmany(timeout_ms=POLL_MS)
             for one in (one for records in fetched.values() for one in records):

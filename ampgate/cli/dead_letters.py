@@ -15,7 +15,7 @@ from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
 from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.cli.resending import resending, say_written
 from ampgate.resend import dead_letters, letter_replay
-from ampgate.resend.dead_letters import Filter, Group
+from ampgate.resend.dead_letters import Filter, Group, Letter
 from ampgate.resend.letter_replay import Plan
 from ampgate.resend.parking import Run, replayed_times
 from schemas.configuration.config import Config
@@ -34,13 +34,23 @@ def list_(
     reason: Reason = None,
     since: Since = None,
     until: Until = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Every letter with its origin, one a line.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Count dead letters by destination and reason."""
+    """Count dead letters by destination and reason; with --each or --json, name every one."""
     chosen = Filter(destination, reason, None, since, until)
+    if each or as_json:
+        say = json_line if as_json else _letter_in_words
+        if not asyncio.run(
+            dead_letters.each(configuration(), chosen, lambda one: typer.echo(say(one)))
+        ):
+            errors.print("no dead letter matches")
+        return
     groups = asyncio.run(dead_letters.list_groups(configuration(), chosen))
     for group in groups:
-        typer.echo(json_line(group) if as_json else _group_in_words(group))
+        typer.echo(_group_in_words(group))
     if not groups:
         errors.print("no dead letter matches")
 
@@ -132,6 +142,19 @@ def _group_in_words(group: Group) -> str:
         f"{group.count:>8} {group.destination:<16} {group.reason:<20}"
         f" {group.first} … {group.last}  such as {group.sample_origin}"
         + (f"  ({', '.join(more)})" if more else "")
+    )
+
+
+def _letter_in_words(letter: Letter) -> str:
+    marks = [
+        name.replace("_", " ")
+        for name in ("replayed", "died_again", "truncated")
+        if getattr(letter, name)
+    ]
+    return printable(
+        f"{letter.time} {letter.destination:<16} {letter.reason:<20} {letter.origin}"
+        + (f"  ({', '.join(marks)})" if marks else "")
+        + (f"  {letter.detail}" if letter.detail else "")
     )
 
 

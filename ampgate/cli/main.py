@@ -30,7 +30,6 @@ from schemas.configuration.config import ConfigError
 app = typer.Typer(
     name="ampgate",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)

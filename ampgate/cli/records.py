@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing, suppress
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ def trace(
     user: Annotated[str | None, typer.Option(help="A user_id, or a device_id without one.")] = None,
     insert_id: Annotated[str | None, typer.Option(help="One event's.")] = None,
     since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, help="Of so many records, the newest.")] = 100,
     everywhere: Annotated[
         bool,
         typer.Option("--everywhere", help="Search all partitions: also records without their key."),
@@ -44,10 +46,12 @@ def trace(
             sought = tracing.ByInsertId(name)
         case _:
             raise typer.BadParameter("either --user or --insert-id")
-    search = tracing.Search(sought, since)
+    search = tracing.Search(sought, since, limit)
     found = asyncio.run(tracing.trace(configuration(), search))
     for one in found:
         typer.echo(json_line(one) if as_json else _in_words(one))
+    if len({(one.topic, one.partition, one.offset) for one in found}) == limit:
+        errors.print(f"the newest {limit} records; --limit shows more, --since older ones less")
     if not found:
         hint = (
             ""
@@ -95,7 +99,9 @@ async def _tail(
     kafka: Kafka, topics: list[str], chosen: tailing.Filter, count: int | None, *, as_json: bool
 ) -> None:
     shown = 0
-    async with aclosing(tailing.tail(kafka, topics, chosen)) as records:
+    waits = f"waiting for records in {', '.join(topics)}; Ctrl-C ends it"
+    says = partial(errors.print, waits, markup=False)
+    async with aclosing(tailing.tail(kafka, topics, chosen, on_ready=says)) as records:
         async for record in records:
             line = json_line(tailing.as_shown(record)) if as_json else tailing.in_words(record)
             print(line, flush=True)  # Live, also into a pipe.
@@ -109,4 +115,5 @@ def _in_words(one: Whereabouts) -> str:
     why = f" ({one.reason})" if one.reason else ""
     until = f" until {one.until}" if one.until else ""
     state = f"{one.state + why + until:<12}"
-    return printable(f"{state} {one.destination:<16} {place}  insert_id {one.insert_id}")
+    what = f"{one.time}  {one.event_type or '-'}"
+    return printable(f"{state} {one.destination:<16} {what}  {place}  insert_id {one.insert_id}")

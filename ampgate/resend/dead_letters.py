@@ -6,8 +6,9 @@ command continues, and none is sent twice. A delivery that crashed may have writ
 both have the same name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
@@ -65,26 +66,76 @@ class Group:
     truncated: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter; its `origin` is what `show` and `replay --origin` take."""
+
+    origin: str
+    destination: str
+    reason: str
+    status: str | None
+    detail: str | None
+    time: str
+    first_failed_at: str | None
+    replayed: bool
+    died_again: bool
+    truncated: bool
+
+
+async def each(config: Config, chosen: Filter, show: Callable[[Letter], None]) -> int:
+    """Show the selected letters one by one, as they are found; returns how many there are."""
+    count = 0
+
+    def take(letter: Stored, destination: str, was_replayed: bool) -> None:
+        nonlocal count
+        show(_letter(letter, destination, was_replayed))
+        count += 1
+
+    await _search(config, chosen, take)
+    return count
+
+
+def _letter(letter: Stored, destination: str, was_replayed: bool) -> Letter:
+    return Letter(
+        shown_origin(letter),
+        destination,
+        letter.header("reason") or "",
+        letter.header("status"),
+        letter.header("detail"),
+        write_moment(letter.timestamp),
+        letter.header("first_failed_at"),
+        replayed=was_replayed,
+        died_again=replayed_times(letter) > 0,
+        truncated=letter.header(TRUNCATED) is not None,
+    )
+
+
 async def list_groups(config: Config, chosen: Filter) -> list[Group]:
     """The selected letters, by destination and reason; the largest group first."""
-    topics = config.kafka.topics
     groups: dict[tuple[str, str], Group] = {}
+    await _search(config, chosen, partial(_add, groups))
+    return sorted(groups.values(), key=lambda one: (-one.count, one.destination, one.reason))
+
+
+async def _search(
+    config: Config, chosen: Filter, take: Callable[[Stored, str, bool], None]
+) -> None:
+    """Take each selected letter, with its destination's name now and whether it was replayed."""
+    topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
         spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
         chosen = replace(chosen, renames=await renames_of(kafka, topics))
         replayed = await replayed_letters(kafka, topics, spans, chosen)
 
-        async def add(letters: list[Stored]) -> None:
+        async def take_all(letters: list[Stored]) -> None:
             for letter in filter(chosen.matches, letters):
-                destination = chosen.renames.of(letter)
-                _add(groups, letter, destination, was_replayed=letter_name(letter) in replayed)
+                take(letter, chosen.renames.of(letter), letter_name(letter) in replayed)
 
-        await kafka.search(spans, chosen.wanted, add)
-    return sorted(groups.values(), key=lambda one: (-one.count, one.destination, one.reason))
+        await kafka.search(spans, chosen.wanted, take_all)
 
 
 def _add(
-    groups: dict[tuple[str, str], Group], letter: Stored, destination: str, *, was_replayed: bool
+    groups: dict[tuple[str, str], Group], letter: Stored, destination: str, was_replayed: bool
 ) -> None:
     reason = letter.header("reason") or ""
     group = groups.setdefault((destination, reason), Group(destination, reason))

@@ -20,6 +20,7 @@ from ampgate.trace.whereabouts import (
     insert_id_as_sent,
     locate,
     original_of,
+    whereabouts,
 )
 from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
@@ -73,6 +74,7 @@ class Search:
 
     sought: Sought
     since_ms: int | None = None
+    limit: int | None = None  # Of these, the newest records.
 
 
 # Dead letters or parked records, by the origin and the destination that their headers name.
@@ -105,10 +107,20 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
         _by_origin(letters, renames),
         _by_origin(parked),
     )
-    return [
+    found = [
         *_only_of(records, located),
         *(_refused(letter) for letter in refused if search.sought.matches(letter)),
     ]
+    return _newest(found, search.limit)
+
+
+def _newest(found: list[Whereabouts], limit: int | None) -> list[Whereabouts]:
+    """Of the newest records all lines, in the order that they had."""
+    if limit is None:
+        return found
+    times = {(one.topic, one.partition, one.offset): one.time for one in found}
+    newest = set(sorted(times, key=lambda place: (times[place], place))[-limit:])
+    return [one for one in found if (one.topic, one.partition, one.offset) in newest]
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
@@ -228,12 +240,4 @@ def _only_of(records: Sequence[Stored], located: Iterable[Whereabouts]) -> Itera
 
 def _refused(letter: Stored) -> Whereabouts:
     """Records that the edge refused: they are only in the dead letter topic."""
-    return Whereabouts(
-        insert_id_as_sent(letter),
-        letter.topic,
-        letter.partition,
-        letter.offset,
-        EDGE,
-        State.DEAD,
-        letter.header("reason"),
-    )
+    return whereabouts(letter, EDGE, State.DEAD, letter.header("reason"))

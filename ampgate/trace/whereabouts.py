@@ -36,6 +36,8 @@ class Whereabouts:
     """One record and destination, as contract.md#commands has it."""
 
     insert_id: str
+    event_type: str | None
+    time: str  # When Kafka got it.
     topic: str
     partition: int
     offset: int
@@ -118,12 +120,21 @@ def original_of(trace: Stored) -> Stored | None:
 
 def locate(record: Stored, destination: Destination, evidence: Evidence) -> Whereabouts:
     state, reason, until = _judge(record, destination, evidence)
+    return whereabouts(record, destination.name, state, reason, until)
+
+
+def whereabouts(
+    record: Stored, destination: str, state: State, reason: str | None, until: str | None = None
+) -> Whereabouts:
+    event_type = identity_of(record.value).event_type
     return Whereabouts(
         insert_id_as_sent(record),
+        event_type if isinstance(event_type, str) else None,
+        timestamp(record.timestamp / 1000),
         record.topic,
         record.partition,
         record.offset,
-        destination.name,
+        destination,
         state,
         reason,
         until,
@@ -145,7 +156,8 @@ def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Jud
         if progress is None or not progress.is_settled(one.offset):
             asked = (one.header("reason"), one.header("not_before"))
             held = progress.held if progress is not None else {}
-            return State.WAITING, *held.get(one.offset, asked)
+            reason, until = held.get(one.offset, asked)
+            return State.WAITING, reason or "parked", until
     progress = evidence.progress
     if not parked and (progress is None or not progress.is_settled(record.offset)):
         return _on_its_way(record, destination, progress)
@@ -157,13 +169,15 @@ def _replay_of(record: Stored) -> str:
 
 
 def _on_its_way(record: Stored, destination: Destination, progress: Progress | None) -> _Judgement:
-    if progress is None or not progress.has_read(record.offset):
-        return State.UNREAD, None, None
+    if progress is None:
+        return State.UNREAD, "no_delivery_yet", None
+    paused = progress.note.paused if progress.note is not None else None
+    if not progress.has_read(record.offset):
+        return State.UNREAD, paused or "behind_others", None
     skip = destination.encode(record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # It was settled when it was read.
-    waits = ((progress.note and progress.note.paused) or "in_flight", None)
-    reason, until = progress.held.get(record.offset, waits)
+    reason, until = progress.held.get(record.offset, (paused or "in_flight", None))
     return State.WAITING, reason, until
 
 

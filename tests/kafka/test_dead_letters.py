@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ampgate.resend import dead_letters
 from ampgate.resend.dead_letters import Filter
 from tests.kafka.letters import NOW, NOW_MS, die, letter
@@ -58,6 +60,20 @@ async def test_whatever_a_letter_names_is_one_line_of_the_list(
     (line,) = listed.stdout.splitlines()
     assert r"\x1b[31mmine\n" in line
     assert r"a\nforged\x07" in line
+
+
+@pytest.mark.parametrize("how", ["--each", "--json"])
+async def test_every_letter_is_listed_with_its_origin_so_that_a_script_can_act_on_it(
+    how: str, here: Operation, tmp_path: Path
+) -> None:
+    origins = [f"t/0/{at}" for at in range(3)]
+    await die(here, *(letter(origin) for origin in origins))
+    listed = await here.run(tmp_path, "dead-letters", "list", how)
+    lines = listed.stdout.splitlines()
+    found = [json.loads(line)["origin"] if how == "--json" else line.split()[3] for line in lines]
+    assert sorted(found) == origins
+    for origin in found:
+        assert (await here.run(tmp_path, "dead-letters", "show", origin)).exit_code == 0
 
 
 async def test_an_origin_without_letters_is_exit_1(here: Operation, tmp_path: Path) -> None:

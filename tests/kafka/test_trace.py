@@ -47,7 +47,7 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
     ] == [
         ("in_flight", State.WAITING, "in_flight", None),
         ("held", State.WAITING, "throttled", "2026-01-01T00:00:30.000Z"),
-        ("unread", State.UNREAD, None, None),
+        ("unread", State.UNREAD, "behind_others", None),
     ]
 
 
@@ -66,7 +66,7 @@ async def test_a_parked_record_waits_until_its_group_has_settled_it(here: Operat
     waiting = await trace(here.config, Search(ByInsertId("a")))
     assert [(one.state, one.reason, one.until) for one in waiting] == [
         (State.WAITING, "daily_quota", "2026-01-01T01:00:00.000Z"),
-        (State.UNREAD, None, None),
+        (State.UNREAD, "no_delivery_yet", None),
     ]
 
     await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), after(parked))

@@ -1,6 +1,7 @@
 """The command `ampgate trace`: its output and exit codes."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 from tests.operating import AAMPE, AMPLITUDE, Operation, event
@@ -18,24 +19,41 @@ async def test_the_command_prints_what_was_promised(here: Operation, tmp_path: P
     topic, partition, offset = place.rsplit("/", 2)
 
     ran = await here.run(tmp_path, "trace", "--insert-id", "a", "--json")
-    assert [json.loads(line) for line in ran.stdout.splitlines()] == [
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    times = {one.pop("time") for one in found}
+    assert all(datetime.fromisoformat(time).tzinfo is not None for time in times)
+    assert found == [
         {
             "insert_id": "a",
+            "event_type": "Bought",
             "topic": topic,
             "partition": int(partition),
             "offset": int(offset),
             "destination": destination,
             "state": "unread",
-            "reason": None,
+            "reason": "no_delivery_yet",
             "until": None,
         }
         for destination in (AMPLITUDE, AAMPE)
     ]
     in_words = await here.run(tmp_path, "trace", "--user", "ann", "--since", "1h")
     assert [line.split()[:3] for line in in_words.stdout.splitlines()] == [
-        ["unread", AMPLITUDE, place],
-        ["unread", AAMPE, place],
+        ["unread", "(no_delivery_yet)", AMPLITUDE],
+        ["unread", "(no_delivery_yet)", AAMPE],
     ]
+    assert all(f"Bought  {place}" in line for line in in_words.stdout.splitlines())
+
+
+async def test_the_newest_records_are_shown_up_to_a_limit(here: Operation, tmp_path: Path) -> None:
+    topic = here.config.kafka.topics.events
+    await here.produce(topic, [event("ann", insert_id=str(at)) for at in range(5)])
+
+    ran = await here.run(tmp_path, "trace", "--user", "ann", "--limit", "2", "--json")
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(one["insert_id"], one["destination"]) for one in found] == [
+        (at, destination) for at in ("3", "4") for destination in (AMPLITUDE, AAMPE)
+    ]
+    assert "newest 2 records" in ran.stderr
 
 
 async def test_no_such_record_is_exit_1_and_no_question_exit_2(

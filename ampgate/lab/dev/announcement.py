@@ -19,10 +19,10 @@ def announce(edge: str, config: Config, options: Options, console: Console) -> N
     delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
     console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
     # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
-    for name, url in (
-        ("edge", edge),
-        ("documentation", f"{admin}/docs"),
+    for name, url in (  # First what a browser opens.
         ("console", f"{admin}/console?delivery={delivery}"),
+        ("documentation", f"{admin}/docs"),
+        ("edge, for SDKs", edge),
         ("delivery metrics", f"{delivery}/metrics"),
         ("Amplitude received", f"http://127.0.0.1:{options.amplitude_port}/_received"),
         ("Aampe received", f"http://127.0.0.1:{options.aampe_port}/_received"),
