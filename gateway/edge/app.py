@@ -16,6 +16,7 @@ from gateway.edge.ingest import Ingest, Send
 from gateway.edge.log import EdgeLog
 from gateway.edge.sources import NewRate, own_rate
 from gateway.edge.storage import Store
+from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.bodies import Receive
 from gateway.openapi import document
 from schemas.configuration.config import Config
@@ -73,10 +74,13 @@ class Application:
 
 
 def create_app(
-    config: Config, store: Lasting | None = None, new_rate: NewRate = own_rate
+    config: Config,
+    store: Lasting | None = None,
+    new_rate: NewRate = own_rate,
+    wrong_keys: WrongKeys | None = None,
 ) -> Application:
     log = store or EdgeLog(config.kafka, config.edge.ack_timeout_seconds)
-    ingest = Ingest(config, log, new_rate)
+    ingest = Ingest(config, log, new_rate, wrong_keys)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -56,13 +56,19 @@ class Outcome:
 class Ingest:
     """All ingest paths of the edge."""
 
-    def __init__(self, config: Config, store: Store, new_rate: NewRate = own_rate) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        new_rate: NewRate = own_rate,
+        wrong_keys: WrongKeys | None = None,
+    ) -> None:
         self.budget = Budget(config.edge.max_inflight_bytes)
         self.metrics = Metrics(lambda: self.budget.used)
         self._storage = Storage(config.kafka.topics, store, self.metrics)
         self._new_rate = new_rate
         self._sources = Sources(config, None, new_rate)
-        self._wrong_keys = WrongKeys()
+        self._wrong_keys = wrong_keys or WrongKeys()
         self._reading = Reading()
         self._edge = config.edge
         self._suppressed = frozenset(config.edge.suppressed_user_ids)

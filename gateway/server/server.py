@@ -110,16 +110,19 @@ class Port:
 
 
 def _app(config: Config, shared: Path | None) -> "Application":
-    """The application; its sources' rates are files in `shared`, if there are several workers."""
+    """The application; rates and wrong keys are files in `shared`, if there are several workers."""
     # Imported after the workers' directory is set for prometheus_client.
     from gateway.edge.app import create_app
     from gateway.edge.shared_rates import SharedBucket
     from gateway.edge.sources import own_rate
+    from gateway.edge.wrong_keys import WrongKeys
 
     if shared is None:
         return create_app(config, new_rate=own_rate)
     return create_app(
-        config, new_rate=lambda source, rate: SharedBucket(shared / f"{source}-{rate}.rate", rate)
+        config,
+        new_rate=lambda source, rate: SharedBucket(shared / f"{source}-{rate}.rate", rate),
+        wrong_keys=WrongKeys(shared / "wrong-keys"),
     )
 
 

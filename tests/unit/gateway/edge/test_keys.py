@@ -1,11 +1,13 @@
 """Write keys: confined to some dialects, and not to be guessed."""
 
+import tracemalloc
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from gateway.dialects import ENDPOINTS
-from gateway.edge.wrong_keys import ADDRESSES_MAX, WINDOW_SECONDS, WRONG_KEYS_MAX, WrongKeys
+from gateway.edge.wrong_keys import SLOTS, WINDOW_SECONDS, WRONG_KEYS_MAX, WrongKeys
 from schemas.configuration.config import Dialect
 from tests.kafka.dialect_contracts import CONTRACTS, Contract
 from tests.unit.gateway.memory import Edge
@@ -105,6 +107,17 @@ def test_a_client_of_ipv6_has_its_whole_network(one: str, other: str, *, same: b
 
 def test_many_addresses_take_no_more_memory() -> None:
     keys = WrongKeys()
-    for number in range(ADDRESSES_MAX * 2):
-        keys.retry_after(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
-    assert len(keys._windows) == ADDRESSES_MAX
+    tracemalloc.start()
+    try:
+        for number in range(SLOTS * 2):
+            keys.retry_after(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_workers_count_the_wrong_keys_of_an_address_together(tmp_path: Path) -> None:
+    one, other = (WrongKeys(tmp_path / "wrong-keys") for _ in range(2))
+    used_up(one, "192.0.2.1")
+    assert other.retry_after("192.0.2.1", 1.0) == WINDOW_SECONDS - 1.0
+    assert other.retry_after("192.0.2.2", 1.0) == 0.0
