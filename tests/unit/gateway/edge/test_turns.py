@@ -65,8 +65,9 @@ async def test_a_request_read_in_turns_is_answered_as_one_read_at_once(
     assert [record.key for record in stored if record.key] == at_once.keys
 
 
-async def test_others_are_served_while_a_large_request_is_read() -> None:
-    edge, done = Edge(), []
+@pytest.mark.parametrize("scrub", [[], [{"pattern": "[a-z]+@[a-z]+"}]])
+async def test_others_are_served_while_a_large_request_is_read(scrub: list[object]) -> None:
+    edge, done = Edge(scrub=scrub), []
     async with edge.client as client:
 
         async def post(name: str, body: object) -> None:
@@ -80,3 +81,26 @@ async def test_others_are_served_while_a_large_request_is_read() -> None:
 
     assert done == ["small", "large"]
     assert edge.ingest.budget.used == 0
+
+
+async def test_others_are_served_while_a_large_request_is_scrubbed() -> None:
+    edge, turns = Edge(scrub=[{"pattern": "[a-z]+@[a-z]+"}]), 0
+    event = EVENT | {"event_properties": {"x": ["a@b"] * 5_000}}
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with edge.client as client:
+        await client.post("/v1/events", json=EVENT, headers=KEY)
+        beside = asyncio.create_task(others())
+        before = turns
+        few = await client.post("/v1/events", json=[event] * 2, headers=KEY)
+        usual, before = turns - before, turns
+        many = await client.post("/v1/events", json=[event] * 5, headers=KEY)
+        beside.cancel()
+
+    assert (few.status_code, many.status_code) == (202, 202)
+    assert turns - before >= usual + 2
