@@ -11,7 +11,7 @@ from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.http.client import Sender
 from consumers.kafka.letters import Letters
-from consumers.kafka.reader import can_park
+from consumers.kafka.membership import can_park
 from consumers.metrics import Counts
 from consumers.pipeline import Pipeline
 from schemas.configuration.config import Config

@@ -1,22 +1,17 @@
-"""Reading from Kafka, and committing. Only the files named `kafka…` know aiokafka."""
+"""Reading a topic and its parked records from Kafka, and committing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import (
-    ConsumerRebalanceListener,
-)
-from aiokafka import (
-    TopicPartition as KafkaPartition,
-)
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from consumers.kafka.assignor import SisterAssignor
-from consumers.kafka.client import RECONNECT_SECONDS, first_started, started
+from consumers.kafka.client import RECONNECT_SECONDS, first_started
 from consumers.kafka.fetch import Consumer, Taken
+from consumers.kafka.membership import left, new_consumer
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Lost, Troubles
@@ -28,29 +23,7 @@ POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
 COMMIT_SECONDS_MAX = 10.0
 READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
-METADATA_SECONDS = 10.0  # So soon are partitions noticed that were added.
-LEAVE_SECONDS = 5.0
-REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
-
-
-async def can_park(kafka: Kafka) -> bool:
-    """Whether there is a parked topic."""
-    client = AIOKafkaAdminClient(**client_arguments(kafka))
-    await started(client)
-    try:
-        return kafka.topics.parked in await client.list_topics()
-    finally:
-        await client.close()
-
-
-async def _left(consumer: Consumer) -> None:
-    """Leave the group, unless that takes too long: then only the connections are closed."""
-    try:
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await consumer.stop()
-    except (KafkaError, TimeoutError):
-        await consumer.abandon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +68,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._is_commit_failing = False
 
     async def start(self) -> None:
-        await first_started(self._opened, _left)
+        await first_started(self._opened, left)
         self._group_trouble = None
 
     def _opened(self) -> Consumer:
-        self._consumer = Consumer(
-            **client_arguments(self._kafka),
-            group_id=self._group_id,
-            enable_auto_commit=False,
-            auto_offset_reset="none",  # What is lost is to be counted.
-            isolation_level="read_committed",
-            partition_assignment_strategy=(SisterAssignor,),
-            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
-            fetch_max_bytes=8_000_000,
-            max_partition_fetch_bytes=1_000_000,
-            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
-        )
+        self._consumer = new_consumer(self._kafka, self._group_id)
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
         self._troubles = Troubles(self._consumer)
         self._consumer.subscribe(topics, listener=self)
         return self._consumer
 
     async def stop(self) -> None:
-        await _left(self._consumer)
+        await left(self._consumer)
 
     @property
     def is_settling_in(self) -> bool:
@@ -253,7 +215,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._on_revoked([TopicPartition(p.topic, p.partition) for p in revoked])
 
     def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
-        """Only noted here: `read` does the rest. aiokafka sends no heartbeat before we return."""
+        """Only noted here; `read` does the rest: aiokafka sends no heartbeat before we return."""
         # Nothing was read of them yet. `read` resumes them.
         self._consumer.pause(*assigned)
         self._settling = list(assigned)

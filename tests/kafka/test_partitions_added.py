@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewPartitions
 
 from ampgate.topics import admin_client
-from consumers.kafka import reader
+from consumers.kafka import membership
 from schemas.kafka.partitioner import positive_hash
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
@@ -94,7 +94,7 @@ async def test_partitions_are_added_in_any_order_and_who_is_parked_is_not_overta
     kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All orders side by side, as each waits for Kafka's groups most of the time."""
-    monkeypatch.setattr(reader, "METADATA_SECONDS", 1.0)
+    monkeypatch.setattr(membership, "METADATA_SECONDS", 1.0)
     async with asyncio.TaskGroup() as tasks:
         for number, order in enumerate(Order):
             tasks.create_task(grow(kafka, f"{topic_prefix}{number}.", order))

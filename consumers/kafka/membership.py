@@ -1,0 +1,50 @@
+"""A member of a consumer group: how it is made, how it leaves, and whether it can park records."""
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from consumers.kafka.assignor import SisterAssignor
+from consumers.kafka.client import started
+from consumers.kafka.fetch import Consumer
+from schemas.configuration.config import Kafka
+from schemas.kafka.login import client_arguments
+
+METADATA_SECONDS = 10.0  # Added partitions are noticed after so long.
+LEAVE_SECONDS = 5.0
+REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
+
+
+def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
+    return Consumer(
+        **client_arguments(kafka),
+        group_id=group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="none",  # Lost records are counted.
+        isolation_level="read_committed",
+        partition_assignment_strategy=(SisterAssignor,),
+        metadata_max_age_ms=int(METADATA_SECONDS * 1000),
+        fetch_max_bytes=8_000_000,
+        max_partition_fetch_bytes=1_000_000,
+        rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
+    )
+
+
+async def can_park(kafka: Kafka) -> bool:
+    """Whether there is a parked topic."""
+    client = AIOKafkaAdminClient(**client_arguments(kafka))
+    await started(client)
+    try:
+        return kafka.topics.parked in await client.list_topics()
+    finally:
+        await client.close()
+
+
+async def left(consumer: Consumer) -> None:
+    """Leave the group, unless that takes too long: then only the connections are closed."""
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await consumer.stop()
+    except (KafkaError, TimeoutError):
+        await consumer.abandon()
