@@ -275,7 +275,7 @@ class World:
         )
 
     def reads_anew(self, place: TopicPartition, offset: int) -> None:
-        """A log was cut: all that it has from this offset on may come again."""
+        """A log was cut: all that it has from this offset on may be delivered again."""
         log = self.log[place]
         self.far_end.may_repeat.update(one.name or "" for one in log.between(offset, log.end))
         self.disturbances.is_disturbed = True

@@ -1,0 +1,84 @@
+"""Names of other libraries that are not public: each is where our code expects it.
+
+`pyproject.toml` bounds the versions of these libraries; a newer one has to pass here first.
+"""
+
+import inspect
+import re
+from importlib.metadata import version
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The class, or module, of a library; what we use of it beyond its public interface; and where.
+USED = [
+    ("aiokafka.consumer.fetcher", ["MemoryRecords", "PartitionRecords"], "consumers/kafka/fetch"),
+    ("aiokafka.consumer.consumer", ["Fetcher"], "consumers/kafka/fetch"),
+    ("aiokafka.consumer.fetcher:FetchError", ["_error"], "consumers/kafka/fetch"),
+    (
+        "aiokafka.consumer.fetcher:FetchResult",
+        ["_partition_records", "_update_position", "has_more", "check_assignment"],
+        "consumers/kafka/fetch",
+    ),
+    (
+        "aiokafka.consumer.fetcher:Fetcher",
+        ["_records", "_subscriptions", "_create_fetch_waiter", "_notify", "_wait_consume_future"],
+        "consumers/kafka/fetch",
+    ),
+    ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "consumers/kafka/fetch"),
+    (
+        "aiokafka.consumer.group_coordinator:GroupCoordinator",
+        ["_stop_heartbeat_task", "_stop_commit_offsets_refresh_task", "commit_offsets"],
+        "consumers/kafka/fetch",
+    ),
+    (
+        "aiokafka.producer.message_accumulator:BatchBuilder",
+        ["_set_producer_state", "_build", "record_count"],
+        "schemas/kafka/flushes, log",
+    ),
+    (
+        "aiokafka.producer.message_accumulator:MessageAccumulator",
+        ["_compression_type", "fail_all"],
+        "schemas/kafka/batches, connection",
+    ),
+    ("aiokafka:AIOKafkaProducer", ["_message_accumulator", "_sender"], "schemas/kafka/connection"),
+    ("aiokafka.producer.sender:Sender", ["sender_task"], "schemas/kafka/connection"),
+    (
+        "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
+        ["pipeline", "cycle", "flow", "_start_asgi_task", "on_response_complete"],
+        "gateway/server/connections",
+    ),
+    (
+        "uvicorn.protocols.http.httptools_impl:RequestResponseCycle",
+        ["response_complete", "response_started", "keep_alive", "message_event", "body"],
+        "gateway/server/whole_request",
+    ),
+    ("uvicorn.protocols.http.httptools_impl", ["STATUS_LINE"], "gateway/server/refusal"),
+]
+
+
+@pytest.mark.parametrize(("place", "names", "user"), USED, ids=[one[0] for one in USED])
+def test_a_private_name_of_a_library_is_where_it_is_used(
+    place: str, names: list[str], user: str
+) -> None:
+    found = resolve_name(place)
+    source = "\n".join(
+        inspect.getsource(one) for one in getattr(found, "__mro__", (found,)) if one is not object
+    )
+
+    missing = [name for name in names if not (hasattr(found, name) or f"self.{name}" in source)]
+    assert not missing, f"{place} has no {missing} any more, which {user} uses"
+
+
+@pytest.mark.parametrize("library", ["aiokafka", "uvicorn"])
+def test_the_version_of_a_library_with_private_names_is_bounded(library: str) -> None:
+    bounds = re.search(
+        rf'"{library}[^"]*>=([\d.]+),<([\d.]+)"', (ROOT / "pyproject.toml").read_text()
+    )
+
+    assert bounds, f"{library} has no upper bound in pyproject.toml"
+    installed = [int(part) for part in version(library).split(".")]
+    lower, upper = ([int(part) for part in one.split(".")] for one in bounds.groups())
+    assert lower <= installed < upper
