@@ -4,6 +4,7 @@ A commit always sees the same requests; the next one sees others.
 """
 
 import json
+import os
 import re
 import subprocess
 import uuid
@@ -42,7 +43,7 @@ AUTHORIZATIONS = {
     "bearer": f"Bearer {KEY}",
     "basic": "Basic " + b64encode(f"{KEY}:".encode()).decode(),
 }
-EXAMPLES = 20
+EXAMPLES = int(os.environ.get("AMPGATE_FUZZ_EXAMPLES", "20"))  # Of each path; 200 take ten minutes.
 
 
 def keys_are_asked_for(context: CheckContext, response: Response, case: Case[Any]) -> bool | None:
