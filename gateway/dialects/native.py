@@ -88,6 +88,8 @@ class Native(Endpoint):
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
+        if batch.records and not batch.rejected and not request.query:  # The usual case.
+            return Answer(202, b'{"accepted":%d,"rejected":[]}' % len(batch.records))
         body: dict[str, Any] = {
             "accepted": len(batch.records),
             "rejected": [

@@ -26,7 +26,15 @@ from gateway.edge.storage import Storage, Store
 from gateway.edge.suppression import without_suppressed
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.addresses import remote_ip
-from gateway.http.bodies import BodyError, ClientGone, Message, Receive, read_body, whole_request
+from gateway.http.bodies import (
+    BodyError,
+    ClientGone,
+    Message,
+    Receive,
+    read_body,
+    taken_at_once,
+    whole_request,
+)
 from gateway.http.headers import combined
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored, TooLargeForKafka
@@ -131,13 +139,13 @@ class Ingest:
                 outcome.sender = self._sources.find(key, endpoint.dialect)
                 if outcome.sender is None:  # Checked before the body is decompressed.
                     return self._unknown_key(endpoint, key, scope, outcome)
-            request.body = await read_body(
-                receive,
-                headers,
-                self._edge,
-                share,
-                whole_request(scope),
-            )
+            edge, whole = self._edge, whole_request(scope)
+            body = None
+            if whole is not None:
+                body = taken_at_once(whole, headers, edge.max_body_bytes, share)
+            if body is None:
+                body = await read_body(receive, headers, edge, share, whole)
+            request.body = body
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             return refused.answer
@@ -186,7 +194,11 @@ class Ingest:
         if reserved and not share.take(reserved):
             return endpoint.failure(503, NO_ROOM)
         context = self._context(sender, request, scope, share, count)
-        batch = await self._reading.read(endpoint, opened, context, len(request.body))
+        size = len(request.body)
+        if self._reading.takes_turns(opened, size):
+            batch = await self._reading.read(endpoint, opened, context, size)
+        else:
+            batch = endpoint.read(opened, context)
         del opened  # The body is not needed any more.
         refusal = endpoint.refusal(batch)
         if refusal is not None:

@@ -28,10 +28,13 @@ def over_limit(
 
 def limit_growth(share: Share, sender: Sender, edge: Edge, records: int, body_bytes: int) -> None:
     """Limit what becomes of a request that has so many records and bytes."""
-    limits = (RECORDS_MAX, share.records_max, sender.max_batch_records)
+    most = RECORDS_MAX
+    for limit in (share.records_max, sender.max_batch_records):
+        if limit is not None and limit < most:
+            most = limit
     share.let_become(
         BUILT_TIMES_MAX * edge.max_body_bytes,
         free=body_bytes,
-        records=min(limit for limit in limits if limit is not None) - records,
+        records=most - records,
         copied=max(COPIED_TIMES_MAX * body_bytes, COPIED_BYTES_MIN),
     )

@@ -15,11 +15,14 @@ class Reading:
     def __init__(self) -> None:
         self._one = asyncio.Lock()
 
+    @staticmethod
+    def takes_turns(opened: Opened, size: int) -> bool:
+        """Whether it is large, of a body of so many bytes; else it is read at once."""
+        return len(opened.values) > TURN_RECORDS or size > TURN_BYTES
+
     async def read(self, endpoint: Endpoint, opened: Opened, context: Context, size: int) -> Batch:
-        """The batch of a body of so many bytes."""
+        """The batch of a large body of so many bytes."""
         count = len(opened.values)
-        if count <= TURN_RECORDS and size <= TURN_BYTES:
-            return endpoint.read(opened, context)
         batch = Batch()
         turn = max(1, min(TURN_RECORDS, count * TURN_BYTES // size))
         async with self._one:

@@ -44,6 +44,15 @@ def whole_request(scope: Mapping[str, Any]) -> WholeRequest | None:
     return None if extensions is None else extensions.get(WHOLE_BODY)
 
 
+def taken_at_once(
+    whole: WholeRequest, headers: Mapping[bytes, bytes], limit: int, share: Share
+) -> bytes | None:
+    """The text of a body that is there and plain, as nearly all are; else None: `read_body` it."""
+    if b"content-encoding" in headers or b"transfer-encoding" in headers:
+        return None
+    return _repaired(_admitted(whole.take(), limit, share))
+
+
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
@@ -77,6 +86,10 @@ async def read_body(
             body = await _plain(body, encodings, edge, share)
     except EncodingError as error:
         raise BodyError(error.status, error.message) from error
+    return _repaired(body)
+
+
+def _repaired(body: bytes) -> bytes:
     whole_text = repaired(body)
     if whole_text is None:
         raise BodyError(413, "the body has too many halves of surrogate pairs")
