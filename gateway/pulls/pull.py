@@ -15,13 +15,15 @@ from schemas.topics import Kind
 class Item(NamedTuple):
     """One object of the polled system, and the record that it becomes.
 
-    The record has neither `insert_id` nor `time`: they are added when it is known to be new.
+    The record has no `insert_id`: it is added when it is known to be new; so is `time`, if it has
+    none. Without a `version` of its own, an object has changed when its record has.
     """
 
     object_id: str
     kind: Kind
     original: bytes  # As it was read: what a dead letter keeps.
     record: bytes | Defect | None  # None: it says nothing.
+    version: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

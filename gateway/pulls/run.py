@@ -164,8 +164,9 @@ class Run:
         if isinstance(facts, Defect):
             return Made(item, version, None, facts)
         insert_id = _insert_id(self._name, item.object_id, standing.run, version)
-        began_ms = int(standing.began * 1000)
-        members = b'"insert_id":"%b","time":%d' % (insert_id.encode(), began_ms)
+        members = b'"insert_id":"%b"' % insert_id.encode()
+        if facts.time is None:
+            members += b',"time":%d' % int(standing.began * 1000)
         record = NewRecord(key_of(facts), with_members(value, members), self._headers)
         if not self._store.fits(self._topics.of(item.kind), record):
             return Made(item, version, None, Defect("too_large", "", "Kafka takes none so large"))
@@ -183,6 +184,8 @@ class Run:
 
 
 def _version(item: Item) -> bytes:
+    if item.version is not None:
+        return version_of(item.version)
     return version_of(item.record if isinstance(item.record, bytes) else item.original)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.vendors import aampe, amperity, amplitude
+from schemas.vendors import aampe, amperity, amplemarket, amplitude
 from schemas.vendors.pull import PolledSystem
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
@@ -14,7 +14,7 @@ VENDORS: Final[dict[str, Vendor]] = {
     )
 }
 SYSTEMS: Final[dict[str, PolledSystem]] = {
-    system.type: system for system in (amperity.SYSTEM, amplitude.COHORT)
+    system.type: system for system in (amperity.SYSTEM, amplemarket.SYSTEM, amplitude.COHORT)
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ampgate.lab.simulators.amperity import Amperity
+from ampgate.lab.simulators.amplemarket import Amplemarket
 from ampgate.lab.simulators.amplitude_read import AmplitudeRead
 from ampgate.lab.simulators.app import SimulatorApp, simulator_server
 from schemas.records import Stored
@@ -38,7 +39,8 @@ COHORT = {
     "cohort": "cohort1",
     "property": "is_vip",
 }
-System = TypeVar("System", Amperity, AmplitudeRead)
+AMPLEMARKET = {"name": "sales", "type": "amplemarket", "api_key": "k"}
+System = TypeVar("System", Amperity, Amplemarket, AmplitudeRead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ class Polled(Generic[System]):
 
     async def produced(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.user_properties)
+
+    async def events(self) -> Sequence[Stored]:
+        return await self.here.stored(self.here.config.kafka.topics.events)
 
     async def dead(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.dead_letters)

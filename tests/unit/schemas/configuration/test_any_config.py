@@ -58,6 +58,7 @@ GOOD: dict[str, Any] = {
             "cohort": "c",
             "property": "is_member",
         },
+        {"name": "tasks", "type": "amplemarket", "every": "15m", "api_key": "a"},
     ],
 }
 PLACES: list[tuple[str | int, ...]] = [
@@ -71,6 +72,7 @@ PLACES: list[tuple[str | int, ...]] = [
     *(("pull", name) for name in SHAPE["$defs"]["Pulling"]["properties"]),
     *(("pulls", 0, name) for name in SHAPE["$defs"]["AmperityPull"]["properties"]),
     *(("pulls", 1, name) for name in SHAPE["$defs"]["AmplitudeCohortPull"]["properties"]),
+    *(("pulls", 2, name) for name in SHAPE["$defs"]["AmplemarketPull"]["properties"]),
     *(("destinations", 1, "where", name) for name in ("country", 'a"b', "event_properties.x")),
     *(("edge", "scrub", 0, "pattern"), ("sources", 0, "scrub", 0, "field")),
 ]
