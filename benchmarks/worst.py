@@ -1,12 +1,13 @@
 """The worst that a request can cost, by encoding and by dialect: CPU and memory for its length.
 
 Each request of `benchmarks.hostile` goes to a running edge once. The dearest of an encoding, or of
-a dialect, is a row, beside events that are as many bytes on the wire. Memory is by how much the
+a dialect, is a row, beside what clients of that dialect send in as many bytes on the wire. Memory is by how much the
 process grew at most: what it has kept from earlier requests does not show.
 """
 
+import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from benchmarks.requests import call
 TEXT_BYTES = 990_000  # What may come out of any body, however short, is 1 MB.
 COMPARED = ("plain", "gzip", "deflate", "brotli", "zstd", "brotli in gzip")
 LEGITIMATE_TIMES = 5
-SEVERAL = ("native", "Amplitude", "Amplitude's former form", "Segment")
 TIMEOUT_SECONDS = 60.0
 
 
@@ -88,19 +88,42 @@ def usual(server: Server, dialect: str, encoding: str, wire_bytes: int) -> float
 
 
 def legitimate(dialect: str, encoding: str, wire_bytes: int) -> Request:
-    """As many events as make at least so many bytes on the wire."""
+    """As much of what clients of the dialect send as makes at least so many bytes on the wire."""
     count = 1
-    while len((sent := events(dialect, encoding, count)).wire) < wire_bytes:
+    while len((sent := usual_request(dialect, encoding, count)).wire) < wire_bytes:
         count = max(count + 1, count * wire_bytes // len(sent.wire))
     return sent
 
 
-def events(dialect: str, encoding: str, count: int) -> Request:
-    """Of the dialect itself, where a request of it has several; else of Amplitude's."""
-    dialect = dialect if dialect in SEVERAL else "Amplitude"
-    made = call if dialect == "Segment" else lambda number: event(number)[1]
-    value = b"[" + b",".join([made(number) for number in range(count)]) + b"]"
-    return request(dialect, value, encoding, KEY.encode(), "legitimate events")
+def usual_request(dialect: str, encoding: str, count: int) -> Request:
+    """So many records; where a request has but one, its properties that many times."""
+    if dialect == "Amplitude, the key last":
+        dialect = "Amplitude"
+    if dialect == "Segment, shared":
+        dialect = "Segment"
+    made = MADE.get(dialect, properties)
+    value = b"[" + b",".join(map(made, range(count))) + b"]"
+    return request(dialect, value, encoding, KEY.encode(), "legitimate")
+
+
+def given(number: int) -> bytes:
+    return event(number)[1]
+
+
+def update(number: int) -> bytes:
+    user = json.loads(given(number))
+    return json.dumps({name: user[name] for name in ("user_id", "user_properties")}).encode()
+
+
+def properties(number: int) -> bytes:
+    return json.dumps(json.loads(given(number))["event_properties"]).encode()
+
+
+MADE: Mapping[str, Callable[[int], bytes]] = {
+    **dict.fromkeys(("native", "Amplitude", "Amplitude's former form"), given),
+    **dict.fromkeys(("native updates", "Amplitude's form", "Amplitude's form, plain"), update),
+    "Segment": call,
+}
 
 
 def cost_of(server: Server, sent: Request) -> Cost:
