@@ -1,8 +1,8 @@
 """The worst that a request can cost, by encoding and by dialect: CPU and memory for its length.
 
 Each request of `benchmarks.hostile` goes to a running edge once. The dearest of an encoding, or of
-a dialect, is a row, beside what clients of that dialect send in as many bytes on the wire. Memory is by how much the
-process grew at most: what it has kept from earlier requests does not show.
+a dialect, is a row, beside what clients of that dialect send in as many bytes on the wire. Memory
+is by how much the process grew at most: what it has kept from earlier requests does not show.
 """
 
 import json
