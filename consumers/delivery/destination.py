@@ -52,15 +52,13 @@ class Encoded(Struct, gc=False):
     left_out: int = 0  # Property operations left out: the destination does not have them.
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     path: str
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     status: int
     body: bytes
     retry_after_seconds: float | None = None

@@ -184,8 +184,7 @@ class Lane:
                 self._put_back(list(entries))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class Batch(Struct, frozen=True, eq=False, gc=False):
     """Entries that are sent together, lane by lane."""
 
     parts: tuple[tuple[Lane, tuple[Entry, ...]], ...]

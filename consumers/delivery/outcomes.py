@@ -13,8 +13,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 THROTTLED = "throttled"  # A Retry's reason: a project-wide rate limit.
 
@@ -82,13 +84,12 @@ class Pause:
 Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry | Pause
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """One outcome for every record of a batch: `rest`, but for the listed indexes.
 
     `holds` names users and devices to hold, whether or not they have a record in the batch.
     """
 
     rest: Outcome
-    but: Mapping[int, Outcome] = field(default_factory=dict)
-    holds: Mapping[Id, Hold] = field(default_factory=dict)
+    but: Mapping[int, Outcome] = {}
+    holds: Mapping[Id, Hold] = {}

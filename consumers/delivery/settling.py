@@ -57,8 +57,7 @@ class Settling:
         index = 0
         for lane, entries in batch.parts:
             if lane.offsets.is_ours:
-                outcomes = [verdict.but.get(at, verdict.rest) for at in _span(index, entries)]
-                self._settle_part(lane, entries, outcomes, verdict, answered)
+                self._settle_part(lane, entries, index, verdict, answered)
             else:  # Revoked while it was in flight: only its bytes are still counted.
                 self._stock.forget(entries)
             index += len(entries)
@@ -68,7 +67,7 @@ class Settling:
         self,
         lane: Lane,
         entries: tuple[Entry, ...],
-        outcomes: Sequence[Outcome],
+        first: int,  # The index of the first of these entries in the batch.
         verdict: Verdict,
         answered: Answered,
     ) -> None:
@@ -79,7 +78,8 @@ class Settling:
             self._stock.done(lane.offsets, entries)
         else:
             left: list[Entry] = []
-            for entry, outcome in zip(entries, outcomes, strict=True):
+            for index, entry in enumerate(entries, first):
+                outcome = verdict.but.get(index, verdict.rest)
                 left += self._follow(lane, entry, outcome, answered)
             # All entries of a key or none: held entries must not be older than queued ones.
             stopped = {entry.encoded.key for entry in left if self._waits.is_held(entry)}
@@ -172,7 +172,3 @@ class Settling:
         clocks = self._waits.clocks
         named = next((one for one in entry.ids[1:] if clocks.of((one,))), entry.ids[0])
         clocks.hold(named, hold.until(now), hold.reason)
-
-
-def _span(first: int, entries: Sequence[Entry]) -> range:
-    return range(first, first + len(entries))

@@ -95,8 +95,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "revoked entries settle",
         "delivery.settling",
-        "            if lane.offsets.is_ours:\n                outcomes",
-        "            if True:\n                outcomes",
+        "            if lane.offsets.is_ours:\n                self._settle_part",
+        "            if True:\n                self._settle_part",
     ),
     Mutant(
         "the limit of records is ignored",

@@ -1,6 +1,7 @@
 """What Aampe's answers mean (aampe.md#answers)."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,8 @@ from consumers.destinations.answers import (
 )
 
 THROTTLED_SECONDS = 5.0
+SHORT_BYTES_MAX = 200
+DELIVERED = Verdict(Delivered())
 TAKEN_WORDS = frozenset({"ok", "success", "accepted", "queued"})
 
 
@@ -40,7 +43,9 @@ _refusal = msgspec.json.Decoder(Refusal)
 def verdict_on(response: Response, batch: Sequence[Encoded]) -> Verdict:
     match response.status:
         case status if 200 <= status < 300:
-            return Verdict(Delivered()) if _is_taken(response) else not_the_destination()
+            is_short = len(response.body) <= SHORT_BYTES_MAX
+            is_taken = (_is_known_taken if is_short else _is_taken)(response)
+            return DELIVERED if is_taken else not_the_destination()
         case 429:
             return Verdict(Retry(THROTTLED, response.retry_after_seconds or THROTTLED_SECONDS))
         case 400 if isinstance(json_of(response), Mapping):
@@ -66,6 +71,9 @@ def _is_taken(response: Response) -> bool:
         case 200:
             return _is_success(found) and not _is_failure(found)
     return False
+
+
+_is_known_taken = lru_cache(64)(_is_taken)  # Most events get the same answer.
 
 
 def _is_failure(found: Json | NotJson) -> bool:
