@@ -9,7 +9,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from msgspec import Struct
 
-from consumers.kafka.batches import Pieces
+from consumers.kafka.batches import Batches, Pieces
 from schemas.records import Headers
 
 
@@ -43,12 +43,14 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
     """
 
     next_fetch_offset: int
+    _records: Batches
 
     def __init__(self, place: TopicPartition, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         super().__init__(place, *arguments, **named)
         self._records_iterator = None  # aiokafka's own is not used, and refers to this object.
         self._parts: Iterator[Iterable[Any]] | None = None  # Of the batch that is being read.
         self._batch_end = 0
+        self._is_in_pieces = False
         self._failure: Exception | None = None  # Met behind what is given out first.
         self._read: Sequence[Fetched] = ()
         self._given = 0  # How many of these were given out.
@@ -64,8 +66,8 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
 
         Of values at most `bytes_max`, and one more. Raises `UnreadableError`.
         """
-        if self._given == len(self._read):
-            self._read, self._given = self._next_records(), 0
+        if not self._read:
+            self._read = self._next_records()
         first = self._given
         records = self._read[first : first + records_max]
         sizes = [len(one.value) for one in records if one.value is not None]
@@ -77,7 +79,18 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
         self._given += len(records)
         if records:
             self.next_fetch_offset = records[-1].offset + 1
+        if self._given == len(self._read):
+            self._release()
         return records, size
+
+    def _release(self) -> None:
+        """Keep nothing of what was given out: it may be 24 MB, and stay until others are read."""
+        self._read, self._given = (), 0
+        if self._parts is None and self._failure is None:
+            # Of a compacted batch the last records may be gone: it ends where it says.
+            self.next_fetch_offset = max(self.next_fetch_offset, self._batch_end)
+            if not self._records.has_next():
+                self._records = Batches(b"")
 
     def _next_records(self) -> Sequence[Fetched]:
         while True:
@@ -100,15 +113,19 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
                 self._parts = self._begin(self._records.next_batch())
             part = next(self._parts, None)
             if part is None:
-                # Of a compacted batch the last records may be gone: it ends where it says.
-                self.next_fetch_offset, self._parts = self._batch_end, None
-            elif records := self._parsed(part):
+                self._parts = None
+                self._release()
+                continue
+            if not self._is_in_pieces:
+                self._parts = None
+            if records := self._parsed(part):
                 return records
 
     def _begin(self, batch: Any) -> Iterator[Iterable[Any]]:  # noqa: ANN401  aiokafka's, or ours.
         if self._check_crcs and not batch.validate_crc():
             raise CorruptRecordException("the CRC is wrong")
         self._batch_end = batch.next_offset
+        self._is_in_pieces = isinstance(batch, Pieces)
         is_aborted = False
         if self._isolation_level == READ_COMMITTED and batch.producer_id is not None:
             self._consume_aborted_up_to(batch.base_offset)
@@ -117,7 +134,7 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
             is_aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
         if is_aborted or batch.is_control_batch:
             return iter(())
-        return batch.parts() if isinstance(batch, Pieces) else iter((batch,))
+        return batch.parts() if self._is_in_pieces else iter((batch,))
 
     def _parsed(self, part: Iterable[Any]) -> Sequence[Fetched]:
         parsed: list[Any] = []

@@ -133,6 +133,34 @@ def test_no_lz4_text_becomes_more_than_is_worked_out_from_its_blocks(
     assert expanded_max(LZ4, memoryview(frame + frame)) >= 2 * len(plain)
 
 
+def test_what_was_given_out_keeps_no_bytes_of_its_fetch() -> None:
+    """It may stay for as long as the engine is full, and others' records with it."""
+    data = batch([Raw(b"k", b"x" * 5_000_000)])
+    tracemalloc.start()
+    try:
+        records = fetched(bytes(data))
+        [one], _ = records.some(100, 8_000_000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(one.value or b"") == 5_000_000
+    assert held < 6_000_000
+    assert records.next_fetch_offset == 1
+    assert list(records) == []
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_next_fetch_begins_after_what_compaction_left_of_a_batch(codec: str) -> None:
+    data = bytearray(batch([Raw(b"k", b"v")] * 2, codec, base_offset=5))
+    data[23:27] = struct.pack(">i", 9)  # The offset of its last record, which is gone.
+    records = fetched(bytes(data), offset=5, check_crcs=False)
+
+    assert [one.offset for one in records.some(9, 9)[0]] == [5, 6]
+    assert records.some(9, 9)[0] == ()
+    assert records.next_fetch_offset == 15
+
+
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd", "snappy"])
 def test_of_a_record_beyond_all_measure_the_beginning_is_read(
     codec: str, monkeypatch: pytest.MonkeyPatch
