@@ -9,12 +9,10 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ampgate import topics as kafka_topics
 from ampgate.check.check import check as run_checks
@@ -22,9 +20,9 @@ from ampgate.cli import destinations as cli_destinations
 from ampgate.cli import logs
 from ampgate.cli import records as cli_records
 from ampgate.cli.configuration import configuration
-from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.cli.printing import Json, errors, json_line
+from ampgate.cli.send import send
 from ampgate.errors import CommandError
-from ampgate.send.send import send_file
 from schemas.configuration.config import ConfigError
 
 app = typer.Typer(
@@ -36,6 +34,7 @@ topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(cli_destinations.app, name="destinations")
 cli_records.register(app)
+app.command()(send)
 if find_spec("ampgate.lab") is not None:  # Servers do not have it.
     import_module("ampgate.lab.commands").register(app)
 
@@ -134,45 +133,6 @@ def check(as_json: Json = False) -> None:
         fix = f"\n        {words}" if (words := finding.fix or finding.advice) else ""
         typer.echo(json_line(finding, ok=finding.ok) if as_json else text + fix)
     if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)
-
-
-@app.command()
-def send(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    key: Annotated[str, typer.Option(help="The source's write key.", envvar="AMPGATE_KEY")],
-    url: Annotated[str, typer.Option(help="The edge.")] = "http://127.0.0.1:8080",
-    as_json: Json = False,
-) -> None:
-    """Send a file of events, one JSON object a line, plain or gzip."""
-    with Progress(
-        TextColumn("sending"),
-        *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),
-        console=errors,
-        disable=not errors.is_terminal,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("sending", total=file.stat().st_size)
-        summary, error = asyncio.run(
-            send_file(
-                file,
-                url=url,
-                key=key,
-                report=lambda line, reason: errors.print(
-                    printable(f"line {line}: {reason}"), markup=False
-                ),
-                on_progress=lambda done: progress.update(task, completed=done),
-                on_wait=lambda trouble: errors.print(f"waiting: {trouble}", markup=False),
-            )
-        )
-    text = (
-        f"{summary.accepted} accepted, {summary.rejected} rejected"
-        f" in {summary.seconds:.1f} s ({summary.rate:.0f}/s)"
-    )
-    typer.echo(json_line(summary, rate=round(summary.rate, 1)) if as_json else text)
-    if error is not None:
-        errors.print(f"ampgate: {error}", style="red", markup=False)
-    if error is not None or summary.rejected:
         raise typer.Exit(1)
 
 

@@ -1,11 +1,12 @@
 """The lines of a file that `ampgate send` reads: each an event, with the lane that it goes by."""
 
 import gzip
+import sys
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from ampgate.errors import CommandError
 
 LANES = 4
 GZIP_MAGIC = b"\x1f\x8b"
+STANDARD_INPUT = Path("-")
 
 
 class Line(NamedTuple):
@@ -50,13 +52,13 @@ def _identified(event: dict[str, object], text: bytes) -> bytes:
     return orjson.dumps(event | {"insert_id": insert_id})
 
 
-def read_lines(file: BufferedIOBase) -> Iterator[Line | BadLine]:
-    """The lines that are not empty, numbered as an editor does."""
+def read_lines(file: BufferedIOBase, first: int = 1) -> Iterator[Line | BadLine]:
+    """The lines from this number on that are not empty, numbered as an editor does."""
     numbers = count(1)
     try:
         for number, raw in zip(numbers, file, strict=False):
             text = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
-            if text:
+            if text and number >= first:
                 yield parse_line(number, text)
     except (EOFError, OSError, zlib.error) as error:
         raise CommandError(f"the file cannot be read further: {error}") from error
@@ -73,3 +75,14 @@ def open_lines(path: Path) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
                 yield raw, content
         else:
             yield raw, raw
+
+
+def piped_lines(path: Path, first: int) -> Iterator[Line | BadLine]:
+    """Those of a pipe, or of standard input; to begin takes as long as its first byte."""
+    # It is not closed: a thread that still reads from it would hold that up.
+    raw = sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
+    assert isinstance(raw, BufferedReader)
+    if raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+        yield from read_lines(gzip.open(raw), first)  # noqa: SIM115  As above.
+    else:
+        yield from read_lines(raw, first)

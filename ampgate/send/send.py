@@ -8,25 +8,28 @@ sends the same bytes.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 import msgspec
-from pyreqwest.client import ClientBuilder
 
 from ampgate.cli.printing import printable
 from ampgate.errors import CommandError
-from ampgate.send.lines import LANES, BadLine, Line, open_lines, read_lines
-from ampgate.send.posting import NO_ANSWER, Answer, Post, poster
+from ampgate.send.lines import LANES, BadLine, Line
+from ampgate.send.posting import NO_ANSWER, Answer, Post
 from ampgate.send.refusals import Refusals
+from ampgate.send.window import Window
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 900_000
-TRY_SECONDS = 30.0
-CONNECT_SECONDS = 3.0  # After so long, tell the user why it waits.
 GIVE_UP_SECONDS = 300.0  # For one batch, from its first try.
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 10.0
@@ -34,6 +37,9 @@ RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
 RECEIPT_STATUSES = frozenset({200, 202, 422})
 EXCERPT_BYTES = 300
 SPLIT_STATUSES = frozenset({400, 413})  # The request was refused as a whole: find out which line.
+
+Lines = Iterable[Line | BadLine] | AsyncIterable[Line | BadLine | None]
+"""None: no other line comes at once, and what there is should go."""
 
 Report = Callable[[int, str], None]
 """Called with a line's number, and why it was not accepted."""
@@ -62,6 +68,7 @@ class Summary:
     rejected: int = 0
     retries: int = 0
     seconds: float = 0.0
+    stopped_at: int | None = None  # The line to go on with; None if all were sent.
 
     @property
     def rate(self) -> float:
@@ -104,9 +111,20 @@ class Sender:
         self._on_wait = on_wait
         self._waited_for: set[int] = set()
         self._refusals = Refusals()
+        self._window = Window()
+        self._has_room = asyncio.Event()
+        self._is_stopping = False
         self._jitter = Random()
 
-    async def send(self, lines: Iterable[Line | BadLine]) -> None:
+    @property
+    def resume_at(self) -> int:
+        return self._window.resume_at
+
+    def stop(self) -> None:
+        """Read no other line; what was read is still sent."""
+        self._is_stopping = True
+
+    async def send(self, lines: Lines) -> None:
         """Return once every line is accepted or reported; `CommandError` if that cannot be."""
         began = time.monotonic()
         # One batch is ready in each lane before the answer to the last one.
@@ -122,22 +140,30 @@ class Sender:
             self._reject(*self._refusals.released())
             self.summary.seconds = time.monotonic() - began
 
-    async def _fill(
-        self, lanes: Sequence["asyncio.Queue[Batch | None]"], lines: Iterable[Line | BadLine]
-    ) -> None:
+    async def _fill(self, lanes: "Sequence[asyncio.Queue[Batch | None]]", lines: Lines) -> None:
         batches = [Batch() for _ in lanes]
-        for line in lines:
+        async for line in _one_by_one(lines):
+            if self._is_stopping:
+                break
+            if line is None:
+                await _hand_over(lanes, batches)
+                continue
             self.summary.lines += 1
             if isinstance(line, BadLine):
+                self._window.passed(line.number)
                 self._reject((line.number, line.reason))
                 continue
+            while not self._window.has_room(line.number):
+                self._has_room.clear()
+                await _hand_over(lanes, batches)
+                await self._has_room.wait()
+            self._window.read(line.number)
             if not batches[line.lane].has_room(line):
                 await lanes[line.lane].put(batches[line.lane])
                 batches[line.lane] = Batch()
             batches[line.lane].add(line)
-        for lane, batch in zip(lanes, batches, strict=True):
-            if batch.lines:
-                await lane.put(batch)
+        await _hand_over(lanes, batches)
+        for lane in lanes:
             await lane.put(None)
 
     async def _drain(self, lane: "asyncio.Queue[Batch | None]") -> None:
@@ -151,6 +177,7 @@ class Sender:
             if len(lines) == 1:
                 reason = f"{answer.status}: {_excerpt(answer.body)}"
                 self._reject(*self._refusals.refused(lines[0].number, reason))
+                self._settled(lines)
                 return
             middle = len(lines) // 2
             await self._deliver(lines[:middle])
@@ -174,6 +201,11 @@ class Sender:
             reason = f"{rejected.reason}: {rejected.message}".rstrip(": ")
             self._reject((numbers[index], reason))
         self.summary.accepted += len(lines) - len(refused)
+        self._settled(lines)
+
+    def _settled(self, lines: Sequence[Line]) -> None:
+        self._window.settled(line.number for line in lines)
+        self._has_room.set()
 
     async def _post_until_answered(self, body: bytes) -> Answer:
         """The first answer that is not "later"."""
@@ -201,31 +233,21 @@ class Sender:
             self._report(number, reason)
 
 
-async def send_file(
-    path: Path,
-    *,
-    url: str,
-    key: str,
-    report: Report,
-    on_progress: Callable[[int], None],
-    on_wait: Wait,
-) -> tuple[Summary, CommandError | None]:
-    """Send the file; `on_progress` is told how many of its bytes have been read."""
-    builder = ClientBuilder().follow_redirects(False).max_connections(LANES)
-    builder = builder.connect_timeout(timedelta(seconds=CONNECT_SECONDS))
-    async with builder.timeout(timedelta(seconds=TRY_SECONDS)).build() as client:
-        with open_lines(path) as (raw, content):
-            sender = Sender(
-                poster(client, url, key),
-                report,
-                on_progress=lambda: on_progress(raw.tell()),
-                on_wait=on_wait,
-            )
-            try:
-                await sender.send(read_lines(content))
-            except CommandError as error:
-                return sender.summary, error
-    return sender.summary, None
+async def _one_by_one(lines: Lines) -> AsyncIterator[Line | BadLine | None]:
+    if isinstance(lines, AsyncIterable):
+        async for line in lines:
+            yield line
+    else:
+        for line in lines:
+            yield line
+
+
+async def _hand_over(lanes: "Sequence[asyncio.Queue[Batch | None]]", batches: list[Batch]) -> None:
+    """Send what there is in each lane, however little."""
+    for index, lane in enumerate(lanes):
+        if batches[index].lines:
+            batch, batches[index] = batches[index], Batch()
+            await lane.put(batch)
 
 
 def _excerpt(body: bytes) -> str:

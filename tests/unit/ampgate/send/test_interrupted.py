@@ -1,0 +1,165 @@
+"""`ampgate send` from pipes, and what it says when it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ampgate.send.reports import EACH_MAX, Reports
+from ampgate.send.window import WINDOW_LINES, Window
+
+
+@dataclass
+class Edge:
+    """Accepts all, in order; from `holds_after` lines on it answers nothing."""
+
+    holds_after: int = 10**9
+    numbers: list[int] = field(default_factory=list)
+    holds: threading.Event = field(default_factory=threading.Event)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+
+
+@pytest.fixture
+def edge() -> Iterator[Edge]:
+    stored = Edge()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            events = [json.loads(line) for line in body.splitlines()]
+            if len(stored.numbers) >= stored.holds_after:
+                stored.holds.set()
+                stored.goes_on.wait(20)
+                return
+            stored.numbers += [event["n"] for event in events]
+            answer = json.dumps({"accepted": len(events), "rejected": []}).encode()
+            self.send_response(202)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        stored.url = f"http://127.0.0.1:{server.server_port}"
+        yield stored
+        stored.goes_on.set()
+        server.shutdown()
+        thread.join()
+
+
+def sending(edge: Edge, *arguments: str) -> "subprocess.Popen[str]":
+    command = ["-m", "ampgate", "send", *arguments, "--key", "k", "--url", edge.url]
+    return subprocess.Popen(
+        [sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line(number: int) -> str:
+    return json.dumps({"event_type": "e", "user_id": str(number % 7), "n": number}) + "\n"
+
+
+def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(edge: Edge) -> None:
+    edge.holds_after = 3
+    with sending(edge, "-") as process:
+        assert process.stdin is not None
+        process.stdin.write("".join(map(line, range(1, 4))))
+        process.stdin.flush()
+        deadline = time.monotonic() + 20
+        while len(edge.numbers) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)  # While it waits for another line.
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "3 accepted" in out
+    assert "stopped at line 4; continue with --resume 4" in err
+
+
+def test_what_an_interrupted_file_has_left_is_sent_with_resume(edge: Edge, tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text("".join(map(line, range(1, 5_001))))
+    edge.holds_after = 2_000
+    with sending(edge, str(file)) as process:
+        assert edge.holds.wait(20)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    stopped_at = int(err.rsplit("--resume ", 1)[1])
+    accepted = list(edge.numbers)
+    assert set(accepted) >= set(range(1, stopped_at))
+
+    edge.holds_after = 10**9
+    again = subprocess.run(
+        [*sending_command(edge, str(file)), "--resume", str(stopped_at)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert again.returncode == 0, again.stderr
+    assert set(edge.numbers) == set(range(1, 5_001))
+    assert len(edge.numbers) - 5_000 <= WINDOW_LINES
+
+
+def sending_command(edge: Edge, file: str) -> list[str]:
+    return [sys.executable, "-m", "ampgate", "send", file, "--key", "k", "--url", edge.url]
+
+
+@given(st.lists(st.integers(min_value=0, max_value=3), max_size=60))
+def test_before_the_line_to_go_on_with_all_are_settled_and_few_after_it(
+    gaps: list[int],
+) -> None:
+    window, number, under_way = Window(), 0, list[int]()
+    settled: set[int] = set()
+    for gap in gaps:
+        number += 1 + gap * 400
+        while not window.has_room(number):
+            oldest = under_way.pop(0)
+            window.settled([oldest])
+            settled.add(oldest)
+        window.read(number)
+        under_way.append(number)
+        if len(under_way) > 2:
+            one = under_way.pop(-2)
+            window.settled([one])
+            settled.add(one)
+        assert all(one >= window.resume_at for one in under_way)
+        assert all(one - window.resume_at < WINDOW_LINES for one in settled if one > number - 1)
+
+
+def test_bad_lines_of_a_kind_are_summed_up_after_the_first_few() -> None:
+    said: list[str] = []
+    reports = Reports(said.append)
+    for number in range(1, 101):
+        reports.report(number, f"not JSON: unexpected character at column {number}")
+    reports.report(200, "missing_id: no user_id")
+    reports.end()
+    assert said[:EACH_MAX] == [
+        f"line {number}: not JSON: unexpected character at column {number}"
+        for number in range(1, EACH_MAX + 1)
+    ]
+    assert said[EACH_MAX:] == [
+        "line 200: missing_id: no user_id",
+        "95 more between lines 6 and 100, such as: not JSON: unexpected character at column 1",
+    ]
