@@ -12,7 +12,7 @@ from tests.unit.consumers.http.http1_ends import FarEnd, Say
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
 
 
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 3.0
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"

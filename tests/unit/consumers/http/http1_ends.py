@@ -12,7 +12,7 @@ from consumers.delivery.destination import Reply, Request
 from consumers.http.http1 import Http1
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 10.0  # Nobody is that slow, on a busy machine either.
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -78,10 +78,12 @@ class Ends:
     def __init__(
         self,
         *lines: Say,
+        timeout_seconds: float = TIMEOUT_SECONDS,
         server_tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
     ) -> None:
         self.far = FarEnd(lines)
+        self._timeout_seconds = timeout_seconds
         self._server_tls, self._client_tls = server_tls, client_tls
 
     async def __aenter__(self) -> Self:
@@ -89,7 +91,7 @@ class Ends:
         self._server = await asyncio.start_server(self.far.serve, "127.0.0.1", 0, ssl=tls)
         port = self._server.sockets[0].getsockname()[1]
         url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
-        self.client = Http1(url, timeout_seconds=TIMEOUT_SECONDS, tls=self._client_tls)
+        self.client = Http1(url, timeout_seconds=self._timeout_seconds, tls=self._client_tls)
         await self.client.__aenter__()
         return self
 

@@ -44,7 +44,7 @@ async def test_of_a_long_body_1_mb_is_read_and_what_is_cut_is_no_success(
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_a_decompression_bomb_costs_what_is_read_of_it(new: New, encoding: str) -> None:
-    plain = b"0" * 400_000_000
+    plain = b"0" * 120_000_000
     packed = gzip.compress(plain, 1) if encoding == "gzip" else zlib.compress(plain, 1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bomb = answer(packed, b"content-encoding: %b\r\n" % encoding.encode())
