@@ -5,7 +5,6 @@ that were in flight are sent again.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from random import Random
@@ -85,11 +84,12 @@ class Supervised:
         """Run until `stop`, whatever the worker raises."""
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began = asyncio.get_running_loop().time()
             error = await self._live()
             if error is None:
                 return
-            failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
+            seconds = asyncio.get_running_loop().time() - began
+            failures = 1 if seconds > STEADY_SECONDS else failures + 1
             seconds = self._backoff(failures)
             self._restarts.inc()
             log.error(

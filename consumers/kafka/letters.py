@@ -27,10 +27,11 @@ log = structlog.get_logger()
 class Letters:
     """Writes records to another topic: the original bytes, untouched, with the reason."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: Kafka, log: Log | None = None) -> None:
+        """With a way of its own into Kafka, if none is given."""
         self._dead_letters = kafka.topics.dead_letters
         self._parked = kafka.topics.parked
-        self._log = Log(
+        self._log = log or Log(
             kafka,
             [self._dead_letters, self._parked],
             ack_timeout_seconds=None,

@@ -29,6 +29,7 @@ class Disturbances:
         self._is_clean = False
         self.is_disturbed = False  # Somebody forgot what it was told, so it may come too early.
         self._expelled: Process | None = None
+        self._orphans: list[int] = []  # Partitions that wait for a worker to be started again.
         self.lives = 0
         self._rewrites: dict[TopicPartition, int] = {}  # How many still replace what was cut off.
         self.processes: list[Process] = []
@@ -45,11 +46,57 @@ class Disturbances:
 
     def _start(self) -> Process:
         self.lives += 1
-        self.processes.append(Process(self._world))
-        return self.processes[-1]
+        process = self._joined()
+        if self._world.shell is not None:
+            self._world.shell.workers.began(process)
+        return process
+
+    def _joined(self) -> Process:
+        process = Process(self._world)
+        self.processes.append(process)
+        return process
+
+    def _ended(self, process: Process) -> None:
+        process.is_alive = False
+        self.processes.remove(process)
+        if self._world.shell is not None:
+            self._world.shell.workers.ended(process)
+
+    def started_again(self) -> Process:
+        """A worker that failed, with the partitions that nobody has."""
+        process = self._joined()
+        orphans, self._orphans = self._orphans, []
+        for number in orphans:
+            self._owners[number] = process
+            process.assign(number)
+        return process
+
+    def failed(self, process: Process) -> None:
+        """It commits what it can, and leaves its group; nothing of it is waited for."""
+        if self._random.random() < 0.5:
+            self._world.commit(self._world.ranges_max)
+        process.is_alive = False
+        self.processes.remove(process)
+        if process is self._expelled:
+            self._expelled = None
+        self._expect_repeats(process)
+        self.is_disturbed = True
+        numbers = [number for number, owner in self._owners.items() if owner is process]
+        heirs = [process for process in self.processes if process is not self._expelled]
+        if not heirs:
+            self._orphans += numbers
+            return
+        heir = self._random.choice(heirs)
+        for number in numbers:
+            self._owners[number] = heir
+            heir.assign(number)
 
     def strike(self) -> None:
         faults, chance = self._world.faults, self._random.random
+        if not self.processes:
+            return
+        if chance() < faults.failure:
+            self._world.destination.is_struck = True
         if self._rebalance_by is not None:
             self._rebalance(self._rebalance_by)
         elif chance() < faults.rebalance:
@@ -116,8 +163,7 @@ class Disturbances:
 
     def _crash(self, process: Process) -> None:
         """What it sent and wrote is on its way; all that it knew is gone."""
-        process.is_alive = False
-        self.processes.remove(process)
+        self._ended(process)
         self._expect_repeats(process)
         self._reboot(process)
 
@@ -149,8 +195,7 @@ class Disturbances:
             self._expelled = None
             if process.is_alive:
                 process.revoke()
-                process.is_alive = False
-                self.processes.remove(process)
+                self._ended(process)
 
         self._world.later(self._random.uniform(0.0, EXPELLED_SECONDS), noticed)
 
@@ -174,7 +219,7 @@ class Disturbances:
         is_drained = all(process.is_drained for process in self.processes)
         if not is_drained and self._world.now < deadline:
             return
-        assert is_drained or not self._is_clean, "new requests went out while it was drained"
+        assert is_drained or not self._is_clean, "the drain did not end"
         # A longer note is kept among the parked, where there is that topic.
         is_whole = self._is_clean and self._world.parks
         self._world.commit(None if is_whole else self._world.ranges_max)
@@ -185,8 +230,7 @@ class Disturbances:
             process.check()
         for leaver in self._leavers:
             if leaver in self.processes:
-                leaver.is_alive = False
-                self.processes.remove(leaver)
+                self._ended(leaver)
         if not self.processes:
             self._start()
         self._leavers, self._rebalance_by = [], None
@@ -195,7 +239,7 @@ class Disturbances:
 
     def grow(self) -> bool:
         """Partitions are added, if the group is at rest: somebody is the first owner of each."""
-        if self._rebalance_by is not None or self._expelled is not None:
+        if self._rebalance_by is not None or self._expelled is not None or not self.processes:
             return False
         for number in self._world.log.grow():
             self._owners[number] = owner = self._random.choice(self.processes)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from random import Random
 
-OWN_CHANCE = ("unclean",)
+OWN_CHANCE = ("unclean", "failure")
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Faults:
     clock: float = 0.0  # The wall clock is set; only who starts after that reads it.
     others: float = 0.0  # Somebody else's parked records.
     # Each of a chance of its own: that of the others stays as it was.
+    failure: float = 0.0  # A worker fails as nobody foresaw, and is started again.
     unclean: float = 0.0  # A log loses its end, and others get the offsets of what was there.
 
     @classmethod

@@ -27,7 +27,7 @@ class _Mutating(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != f"consumers.{self._mutant.module}":
+        if fullname != self._mutant.module_name:
             return None
         spec = PathFinder.find_spec(fullname, path)
         assert spec is not None
@@ -56,7 +56,7 @@ def mutated(source: str, mutant: Mutant) -> str:
 
 def install(mutant: Mutant) -> None:
     """From here on, whoever imports the module gets the mutant."""
-    assert f"consumers.{mutant.module}" not in sys.modules, "it is too late for a mutation"
+    assert mutant.module_name not in sys.modules, "it is too late for a mutation"
     sys.meta_path.insert(0, _Mutating(mutant))
 
 

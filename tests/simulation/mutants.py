@@ -11,11 +11,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Mutant:
     name: str
-    module: str  # Of consumers.
+    module: str  # Of consumers, or of schemas by its whole name.
     old: str
     new: str
     kind: str | None = None  # Of destination, where only one kind can show it.
     also: Sequence[tuple[str, str]] = ()
+
+    @property
+    def module_name(self) -> str:
+        return self.module if self.module.startswith("schemas.") else f"consumers.{self.module}"
 
 
 MUTANTS: Sequence[Mutant] = (
@@ -85,6 +89,42 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.settling",
         "            case Split(reason, detail) if is_alone:",
         "            case Split(reason, detail) if False:",
+    ),
+    Mutant(
+        "what one worker raises ends all",
+        "supervision",
+        "            return error\n",
+        "            raise\n",
+    ),
+    Mutant(
+        "a worker that failed is not started again",
+        "supervision",
+        "            if error is None:",
+        "            if True:",
+    ),
+    Mutant(
+        "a worker that failed is started again at once",
+        "supervision",
+        "                async with asyncio.timeout(seconds):",
+        "                async with asyncio.timeout(0.0):",
+    ),
+    Mutant(
+        "a dead letter too large for its topic is tried again as it is",
+        "kafka.letters",
+        "                form = cut(original, ",
+        "                cut(original, ",
+    ),
+    Mutant(
+        "a dead letter that Kafka refuses is tried again as it is",
+        "kafka.letters",
+        "                form = bare(original)",
+        "                pass",
+    ),
+    Mutant(
+        "a cut letter does not say that it is cut",
+        "schemas.truncation",
+        "    return RawRecord(key, value, [*headers, truncated(record.value)])",
+        "    return RawRecord(key, value, headers)",
     ),
     Mutant(
         "new requests go out during a drain",

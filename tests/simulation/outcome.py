@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from ampgate.lab.simulators.properties import apply_operations
 from consumers.delivery.lanes import Letter
+from schemas.letters import TRUNCATED
+from schemas.records import RawRecord
 from tests.simulation.population import AMPLITUDE
 from tests.simulation.subjects import Subject
 
@@ -20,6 +22,17 @@ def check_dead_letter(world: "World", name: str, letter: Letter) -> None:
     expected = world.population.expected_reasons(origin.kind)
     if not world.is_bad_deploy:
         assert letter.reason in expected, f"{name} is {origin.kind} and died of {letter.reason}"
+
+
+def check_form(form: RawRecord, letter: Letter) -> None:
+    """What the dead letter topic has of it: all, or the beginning, and of how many bytes."""
+    value, original = form.value, letter.entry.record.value
+    told = dict(form.headers).get(TRUNCATED)
+    if told is None:
+        assert value == original, "a dead letter was cut, and does not say so"
+    else:
+        assert told == str(len(original or b"")).encode(), "a cut letter says another size"
+        assert (original or b"").startswith(value or b""), "a cut letter has other bytes"
 
 
 def check_outcome(world: "World") -> None:

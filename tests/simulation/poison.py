@@ -16,6 +16,10 @@ class PoisonError(Exception):
     pass
 
 
+class StruckError(BaseException):
+    """Not an `Exception`: nothing in the engine stops it."""
+
+
 class Poisoned:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
@@ -23,8 +27,15 @@ class Poisoned:
         self.kind = destination.kind
         self.limits = destination.limits
         self.merge: Merge | None = None if destination.merge is None else self._merged
+        self.is_struck = False  # Then what is called next fails as nobody foresaw.
+
+    def _strike(self) -> None:
+        if self.is_struck:
+            self.is_struck = False
+            raise StruckError
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
+        self._strike()
         value = record.value or b""
         if IN_ENCODE in value:
             raise PoisonError("encode")
@@ -42,11 +53,13 @@ class Poisoned:
         return border.encode_all(self._destination, records)
 
     def request(self, batch: Sequence[Encoded]) -> Request:
+        self._strike()
         if any(IN_REQUEST in one.body for one in batch):
             raise PoisonError("request")
         return self._destination.request(batch)
 
     def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
+        self._strike()
         match response.body:
             case b"unreadable":
                 raise PoisonError("verdict")
@@ -55,6 +68,7 @@ class Poisoned:
         return self._destination.verdict(response, batch)
 
     def _merged(self, first: Encoded, later: Encoded) -> Encoded | None:
+        self._strike()
         merge = self._destination.merge
         assert merge is not None
         if len(later.body) % MERGE_EVERY == 0:

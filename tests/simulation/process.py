@@ -1,7 +1,7 @@
 """One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from random import Random
 from typing import Protocol
@@ -12,7 +12,6 @@ from consumers.delivery import border
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
-    Destination,
     Limits,
     Reply,
     Request,
@@ -36,6 +35,7 @@ from tests.simulation.invariants import (
     check_whereabouts,
 )
 from tests.simulation.log import PARKED, TOPIC, Kept, Log
+from tests.simulation.poison import Poisoned, StruckError
 from tests.simulation.subjects import Subject, Wire
 
 FETCH_MAX = 60
@@ -56,15 +56,20 @@ class Surroundings(Protocol):
     subject: Subject
     lost: set[str]
     origins: dict[str, Origin]
-    destination: Destination
+    destination: Poisoned
     limits: Limits
     memory: int
     parks: bool
+
+    @property
+    def shell(self) -> object: ...
 
     def later(self, seconds: float, action: Callable[[], None]) -> None: ...
     def fly(
         self, process: "Process", request: Request, settle: Callable[[Reply], None]
     ) -> None: ...
+    def failed(self, process: "Process", error: BaseException) -> None: ...
+    def write_dead_letter(self, letter: Letter, on_stored: Callable[[], None]) -> None: ...
     def buried(self, letter: Letter) -> None: ...
     def reads_anew(self, place: TopicPartition, offset: int) -> None: ...
     def has_parked(self, process: "Process", letter: Letter) -> None: ...
@@ -135,6 +140,18 @@ class Process:
         self.scanning.clear()
 
     def step(self) -> None:
+        with self.failing():
+            self._step()
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What nobody foresaw ends the worker."""
+        try:
+            yield
+        except StruckError as error:
+            self.world.failed(self, error)
+
+    def _step(self) -> None:
         delivery, now = self.delivery, self.now
         for place in list(self.positions):
             self._read(place)
@@ -295,8 +312,9 @@ class Process:
         def settle(reply: Reply) -> None:
             if self.is_alive:
                 del self.in_flight[batch]
-                verdict = self.delivery.settle(batch, reply, self.now)
-                self._remember(batch, wires, reply, verdict)
+                with self.failing():
+                    verdict = self.delivery.settle(batch, reply, self.now)
+                    self._remember(batch, wires, reply, verdict)
 
         world.fly(self, request, settle)
 
@@ -343,6 +361,9 @@ class Process:
                 self.world.buried(letter)
                 self.world.later(5.0 if late else 0.0, acknowledged)
 
+        if self.world.shell is not None:
+            self.world.write_dead_letter(letter, acknowledged)
+            return
         self.world.later(self.world.random.choice([0.0, 3.0]) if late else 0.0, appended)
 
     def _park(self) -> None:

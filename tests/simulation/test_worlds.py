@@ -44,7 +44,7 @@ def test_one_seed_replays_every_decision() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_another_engine(mutant: Mutant) -> None:
-    path = Path("consumers", *mutant.module.split(".")).with_suffix(".py")
+    path = Path(*mutant.module_name.split(".")).with_suffix(".py")
     source = (HERE.parent.parent / path).read_text()
 
     assert compile(mutated(source, mutant), path, "exec") != compile(source, path, "exec")

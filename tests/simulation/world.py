@@ -6,20 +6,21 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
-from consumers.delivery.destination import Destination, Limits, Rate, Reply, Request, Unreachable
+from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import shortened
 from consumers.kafka.commit_notes import CommitNote
 from consumers.kafka.letter_forms import reference, whole
-from schemas.records import TopicPartition
+from schemas.records import RawRecord, TopicPartition
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin
 from tests.simulation.faults import Faults
 from tests.simulation.log import PARKED, TOPIC, Log
-from tests.simulation.outcome import check_dead_letter, check_outcome, why_it_is_pending
+from tests.simulation.outcome import check_dead_letter, check_form, check_outcome, why_it_is_pending
 from tests.simulation.poison import Poisoned
 from tests.simulation.population import OUTCAST, Population
 from tests.simulation.process import Process
+from tests.simulation.shell import Shell
 from tests.simulation.subjects import FLIGHT_SECONDS_MAX, NAME, SUBJECTS
 
 RECORDS = 600
@@ -44,7 +45,7 @@ class World:
         self.requests = self.steps = 0
         self.batch_max = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
-        self.destination: Destination = Poisoned(self.subject.make())
+        self.destination = Poisoned(self.subject.make())
         self.limits = self.destination.limits = self._limits()
         self.memory = random.choice([15_000, 64_000_000])
         self.parks = random.random() < 0.8
@@ -82,6 +83,11 @@ class World:
         for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
+        own = Random(f"{seed} shell")
+        self.faults.failure = own.choice([0.0, 0.0, 0.0, 0.01])
+        self.shell: Shell | None = None
+        if self.faults.failure:
+            self.shell = Shell(own, self.now, lambda: self.disturbances.started_again())
         self.disturbances = Disturbances(self)
         self.swarm = self._described()
 
@@ -95,6 +101,13 @@ class World:
         return self.disturbances.processes
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            if self.shell is not None:
+                self.shell.close()
+
+    def _run(self) -> None:
         for _ in range(FAULTY_STEPS * (3 if self.is_bad_deploy else 1)):
             self._grow()
             self.step()
@@ -123,6 +136,8 @@ class World:
         check_outcome(self)
 
     def step(self) -> None:
+        if self.shell is not None:
+            self.shell.catch_up(self.now)
         self.disturbances.strike()
         for process in list(self.processes):
             process.step()
@@ -198,6 +213,20 @@ class World:
 
         self.later(there, arrived)
 
+    def failed(self, process: Process, error: BaseException) -> None:
+        assert self.shell is not None
+        self.disturbances.failed(process)
+        self.shell.workers.failed(process, error)
+
+    def write_dead_letter(self, letter: Letter, on_stored: Callable[[], None]) -> None:
+        def stored(form: RawRecord) -> None:
+            check_form(form, letter)
+            self.buried(letter)
+            on_stored()
+
+        assert self.shell is not None
+        self.shell.dead_letters.write(letter, stored)
+
     def has_parked(self, process: Process, letter: Letter) -> None:
         """Somebody else may have sent it by now, and will see it here once more."""
         record, name = letter.entry.record, self.name_of(letter.entry)
@@ -267,6 +296,8 @@ class World:
         at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)
         if self.agenda:
             times.append(self.agenda[0][0])
+        if self.shell is not None and (due_at := self.shell.due_at) is not None:
+            times.append(due_at)
         self.now = max(self.now + 0.01, min(at_most, min(times, default=self.now + 1.0)))
 
     def _is_drained(self, targets: Mapping[TopicPartition, int]) -> bool:
