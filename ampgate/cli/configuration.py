@@ -9,6 +9,7 @@ from schemas.configuration.config import Config, ConfigError, Kafka
 from schemas.configuration.file import load
 from schemas.kafka import login
 
+NAME = "AMPGATE_CONFIG"
 DEFAULT_FILE = "ampgate.toml"
 WITH_SECRETS = frozenset({"sources", "destinations", "pulls"})
 DEV_FILE = Path(".ampgate") / DEFAULT_FILE
@@ -20,10 +21,11 @@ def configuration(secrets_of: Collection[str] = ()) -> Config:
     Of sources and destinations only the secrets of the sections `secrets_of` must be there: an edge
     has no API keys, a delivery no write keys, and most commands need neither.
     """
-    path = Path(os.environ.get("AMPGATE_CONFIG", DEFAULT_FILE))
+    path = Path(os.environ.get(NAME, DEFAULT_FILE))
     if not path.exists():
+        named = f"{NAME} names it" if NAME in os.environ else f"{NAME} can name another"
         written = f"; `ampgate dev` wrote {DEV_FILE}" if DEV_FILE.exists() else ""
-        raise ConfigError(f"{path}: there is no such file; AMPGATE_CONFIG names another{written}")
+        raise ConfigError(f"{path.absolute()}: there is no such file; {named}{written}")
     return load(path, os.environ, WITH_SECRETS.difference(secrets_of))
 
 

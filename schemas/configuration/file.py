@@ -1,6 +1,7 @@
 """The configuration's file: TOML, any value overridable from the environment.
 
-`load` raises `ConfigError` with one sentence that names the key's path. A process that does not use
+`load` raises `ConfigError` with one sentence for each mistake, which names the key's path and line.
+A process that does not use
 the secrets of a section need not have them: an edge has no API keys, a delivery no write keys.
 """
 
@@ -9,14 +10,16 @@ import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
 from schemas.configuration.config import Config, ConfigError, Kafka
 from schemas.configuration.errors import REGISTRIES, words
+from schemas.configuration.lines import line_of, lines_of
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "pulls", "scrub")
@@ -39,14 +42,15 @@ def load(
     In the sections `unused_secrets`, such as `destinations`, a secret may be unavailable.
     """
     try:
-        tree = tomllib.loads(path.read_text())
+        text = path.read_text()
+        tree = tomllib.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: it is nested too deeply") from error
     except (OSError, ValueError) as error:  # `tomllib` raises `int`'s errors, too.
         raise ConfigError(f"{path}: {error}") from error
-    config = parse(tree, environment, str(path), unused_secrets)
+    config = parse(tree, environment, str(path), unused_secrets, lines_of(text))
     _check_certificates(config.kafka, path)
     return config
 
@@ -72,20 +76,36 @@ def parse(
     environment: Mapping[str, str],
     origin: str,
     unused_secrets: Collection[str] = (),
+    lines: Mapping[str, int] = MappingProxyType({}),
 ) -> Config:
     """Check the values of the file `origin`, with the environment's overrides."""
     _override(tree, environment)
-    filled = _Filler(environment, origin, unused_secrets).fill_in(tree, "")
+    filler = _Filler(environment, unused_secrets)
+    filled = filler.fill_in(tree, "")
+    faults = dict(filler.faults)
+    config = None
     try:
-        return Config.model_validate(filled)
+        config = Config.model_validate(filled)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = _path(first["loc"], filled)
-        variable = ENVIRONMENT_PREFIX + path.replace(".", "__").upper()
-        if variable in environment and "." in path:
-            origin = variable
-        where = f"{origin}: {path}" if path else origin
-        raise ConfigError(f"{where}: {words(first)}") from error
+        for one in error.errors(include_url=False, include_input=False):
+            path = _path(one["loc"], filled)
+            if f"{path}_file" not in faults:
+                faults.setdefault(path, words(one))
+    if config is None or faults:
+        said = [_said(path, why, environment, origin, lines) for path, why in faults.items()]
+        raise ConfigError("\n".join(said))
+    return config
+
+
+def _said(
+    path: str, why: str, environment: Mapping[str, str], origin: str, lines: Mapping[str, int]
+) -> str:
+    variable = ENVIRONMENT_PREFIX + path.replace(".", "__").upper()
+    line = line_of(path, lines)
+    if variable in environment and "." in path:
+        origin, line = variable, None
+    where = f"{origin}: {path}" if path else origin
+    return f"{where}: {why}" + (f" (line {line})" if line is not None else "")
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.
@@ -140,8 +160,8 @@ class _Filler:
     """Replaces `"${NAME}"` by the environment's value and `key_file` by the file's content."""
 
     environment: Mapping[str, str]
-    origin: str
     unused_secrets: Collection[str]
+    faults: dict[str, str] = field(default_factory=dict)  # By the key's path.
 
     def fill_in(self, value: Any, path: str) -> Any:  # noqa: ANN401  A TOML tree is anything.
         if isinstance(value, list):
@@ -149,13 +169,13 @@ class _Filler:
         if isinstance(value, dict):
             return self._table(value, path)
         if isinstance(value, str) and SURROGATE.search(value):  # JSON in the environment may.
-            raise self._error(path, "is no Unicode text")
+            return self._fault(path, "is no Unicode text")
         if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
             if match[1] in self.environment:
                 return self.environment[match[1]]
             return self._absent(path, f"the environment has no {match[1]}")
         if isinstance(value, str) and (match := re.search(r"\$\{\w+\}", value)):
-            raise self._error(path, f"{match[0]} can only be the whole value")
+            return self._fault(path, f"{match[0]} can only be the whole value")
         return value
 
     def _table(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -163,7 +183,9 @@ class _Filler:
         # A filter's list may have any name.
         for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
             if (plain := key.removesuffix("_file")) in filled:
-                raise self._error(f"{path}.{key}", f"{plain} is there, too; only one can be")
+                del filled[key]
+                self._fault(f"{path}.{key}", f"{plain} is there, too; only one can be")
+                continue
             filled[plain] = self._content(filled.pop(key), f"{path}.{key}")
         return filled
 
@@ -171,13 +193,16 @@ class _Filler:
         try:
             return Path(file).read_text().strip()
         except (OSError, ValueError) as error:  # As above; a path with a NUL is one, too.
-            return self._absent(path, str(error), error)
+            return self._absent(path, str(error))
 
-    def _absent(self, path: str, why: str, cause: Exception | None = None) -> str:
+    def _absent(self, path: str, why: str) -> str:
         section, _, rest = path.removeprefix(".").partition(".")
         if section in self.unused_secrets and SECRET.search(rest):
             return f"{NOT_HERE}{section}.{rest}"  # Of each another: two keys must not be alike.
-        raise self._error(path, why) from cause
+        return self._fault(path, why)
 
-    def _error(self, path: str, why: str) -> ConfigError:
-        return ConfigError(f"{self.origin}: {path.removeprefix('.')}: {why}")
+    def _fault(self, path: str, why: str) -> str:
+        """What stands in the key's place, so that the other keys are checked, too."""
+        path = path.removeprefix(".")
+        self.faults[path] = why
+        return f"{NOT_HERE}{path}"
