@@ -24,7 +24,8 @@ class Reading:
         """The batch of a large body of so many bytes."""
         count = len(opened.values)
         batch = Batch()
-        turn = max(1, min(TURN_RECORDS, count * TURN_BYTES // size))
+        # Records of a query have no body.
+        turn = max(1, min(TURN_RECORDS, count * TURN_BYTES // max(1, size)))
         async with self._one:
             for first in range(0, count, turn):
                 await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from tests.unit.gateway.memory import EVENT, KEY, Edge
 
 COUNT = 3 * TURN_RECORDS + 1
 BAD = (0, TURN_RECORDS - 1, TURN_RECORDS, COUNT - 1)
+IDENTIFICATION = '{"user_id":"user-1","user_properties":{}}'
 Wrap = Callable[[Sequence[object]], object]
 
 
@@ -63,6 +64,17 @@ async def test_a_request_read_in_turns_is_answered_as_one_read_at_once(
     stored = [record for topic in edge.store.topics.values() for record in topic]
     assert len(stored) == len(at_once.batch.records) + len(at_once.batch.rejected)
     assert [record.key for record in stored if record.key] == at_once.keys
+
+
+@pytest.mark.parametrize(("value", "status"), [("{}", 400), (IDENTIFICATION, 200)])
+async def test_records_of_a_query_are_read_in_turns_too(value: str, status: int) -> None:
+    edge = Edge()
+    query = {"api_key": "secret", "identification": f"[{','.join([value] * COUNT)}]"}
+    async with edge.client as client:
+        answer = await client.get("/identify", params=query)
+
+    assert answer.status_code == status
+    assert len(edge.store.topics.get("user-properties", [])) == (COUNT if status == 200 else 0)
 
 
 @pytest.mark.parametrize("scrub", [[], [{"pattern": "[a-z]+@[a-z]+"}]])
