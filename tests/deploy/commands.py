@@ -8,8 +8,6 @@ from typer.main import get_command
 from ampgate.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-
-
 LAB_COMMANDS = {"dev", "simulate", "chaos"}
 
 

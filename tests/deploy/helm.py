@@ -9,14 +9,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-
-
 CHART = ROOT / "deploy" / "helm" / "ampgate"
-
-
 KUBERNETES = "1.31.0"
-
-
 needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
 
 

@@ -36,7 +36,6 @@ PROMISED = {
     "ampgate_delivery_lost_records_total": {"destination", "topic"},
     "ampgate_dead_letters_total": {"destination", "reason"},
 }
-
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
 )

@@ -66,7 +66,6 @@ CHECKS = [
     unsupported_method,
     keys_are_asked_for,
 ]
-
 Json = Any
 
 

@@ -114,29 +114,13 @@ def _amplemarket_success(body: bytes, count: int) -> bool:
 
 
 _NATIVE = (_native_success, _native_refusal)
-
-
 _AMPLITUDE = (_amplitude_success, _amplitude_refusal)
-
-
 _FORM = (_form_success, _form_refusal)
-
-
 _SEGMENT = (_segment_success, _segment_refusal)
-
-
 _AAMPE = (_aampe_success, _aampe_refusal)
-
-
 _WEBHOOK = (_amplemarket_success, _native_refusal)
-
-
 USERS, GROUPS = "user-properties", "group-properties"
-
-
 MANY, ONE = True, False
-
-
 CONTRACTS = [
     Contract("native", "events", 202, 401, MANY, native, _event_type, *_NATIVE),
     Contract("native-users", USERS, 202, 401, MANY, native_properties, _user_property, *_NATIVE),

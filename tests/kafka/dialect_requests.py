@@ -8,8 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 Headers = dict[str, str]
-
-
 Json = Any
 
 

@@ -12,8 +12,6 @@ from schemas.records import Headers, Stored
 from tests.kafka.writing import Topic
 
 SMALL = 20_000
-
-
 DESTINATION = "amplitude"
 
 

@@ -19,11 +19,7 @@ from schemas.configuration.config import Config
 from tests.eventually import eventually, seen
 
 DEADLINE_SECONDS = 120.0
-
-
 PARTITIONS = 6
-
-
 IDS = {"amplitude": "insert_id", "aampe": "event_id"}
 
 

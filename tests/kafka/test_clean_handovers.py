@@ -49,26 +49,14 @@ async def deployment(kafka: Broker, topic_prefix: str, tmp_path: Path) -> AsyncI
 
 
 USERS = 40
-
-
 AHEAD_MAX = 3000  # Events that the slower destination is behind.
-
-
 PER_DISTURBANCE = 400  # Events that arrive between two disturbances.
-
-
 SLOW = {"effect": {"kind": "delay", "seconds": 0.02, "jitter_seconds": 0.3}}
-
-
 REFUSED = {"match": {"event_type": "Refused"}, "effect": {"kind": "reject"}}
-
-
 HELD = [
     {"match": {"id": f"user-{n}"}, "probability": 0.02, "effect": {"kind": "throttle"}}
     for n in range(3)
 ]
-
-
 PAUSED = {"probability": 0.0005, "effect": {"kind": "throttle", "ids": ["user-4"], "seconds": 1}}
 
 

@@ -144,7 +144,6 @@ def _wire(names: tuple[str, ...], ids: Mapping[str, str]) -> Wire:
 _KEY = SecretStr("key")
 _AMPLITUDE = AmplitudeDestination(type="amplitude", name=NAME, api_key=_KEY)
 _AAMPE = AampeDestination(type="aampe", name=NAME, api_key=_KEY, region="us-east1")
-
 SUBJECTS: Mapping[str, Subject] = {
     "events": Subject("event", lambda: AmplitudeEvents(_AMPLITUDE), _of_batch),
     "identify-as-events": Subject(

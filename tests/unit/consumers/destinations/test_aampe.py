@@ -139,11 +139,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-
-
 OPERATION = st.sampled_from(["$set", "$setOnce", "$add", "$append", "$unset", "$clearAll", "$set "])
-
-
 RECORDS = st.fixed_dictionaries(
     {"user_id": st.text(), "event_type": st.text() | st.sampled_from(["$identify", "e"])},
     optional={
@@ -155,8 +151,6 @@ RECORDS = st.fixed_dictionaries(
         "platform": JSON,
     },
 )
-
-
 ASKING = CONFIG.model_copy(update={"metadata_fields": ("platform", "timezone")})
 
 

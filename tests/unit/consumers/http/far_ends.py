@@ -10,26 +10,14 @@ from consumers.http.http1 import Http1
 from tests.unit.consumers.http.http1_ends import FarEnd, Say
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
-
-
 TIMEOUT_SECONDS = 3.0
-
-
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"
-
-
 GOOD = Response(200, b"null")
-
-
 CLIENTS: dict[str, Callable[[str], Sender]] = {
     "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
     "http1": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
 }
-
-
 New = Callable[[str], Sender]
-
-
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -5,8 +5,6 @@ import gzip
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 import trustme
@@ -15,42 +13,14 @@ import uvloop
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX
+from tests.unit.consumers.http.http1_answers import LoopFactory, replies, run
 from tests.unit.consumers.http.http1_ends import REQUEST, TIMEOUT_SECONDS, Ends, Say
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nnull"
 CLOSING = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnull"
-DEADLINE_SECONDS = 60.0
 DELIVERED = Response(202, b"null")
 BROKEN = Unreachable("connection_broken")
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
-
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-
-def run(loop_factory: LoopFactory, scenario: Coroutine[Any, Any, None]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await scenario
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(limited())
-
-
-def replies(
-    loop_factory: LoopFactory, *lines: Say, sends: int, timeout_seconds: float = TIMEOUT_SECONDS
-) -> tuple[list[Reply], int]:
-    """What one request after the other was answered, and over how many connections."""
-    found: list[Reply] = []
-    connections = 0
-
-    async def scenario() -> None:
-        nonlocal connections
-        async with Ends(*lines, timeout_seconds=timeout_seconds) as ends:
-            found.extend([await ends.send() for _ in range(sends)])
-            connections = ends.far.connections
-
-    run(loop_factory, scenario())
-    return found, connections
 
 
 @pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])

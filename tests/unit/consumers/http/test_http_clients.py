@@ -23,8 +23,6 @@ from tests.unit.consumers.http.far_ends import (
 from tests.unit.consumers.http.http1_ends import Say
 
 REASONS = ("connect_failed", "timeout", "connection_broken", "invalid_reply")
-
-
 INTERIM = [
     b"HTTP/1.1 100 Continue\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\ncontent-length: 5\r\n\r\n",

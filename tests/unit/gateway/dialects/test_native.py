@@ -12,7 +12,6 @@ from schemas.topics import Kind
 from tests.unit.gateway.calls import ROOM
 
 FULL = b'{ "event_type":"a", "user_id":"u", "time":1, "insert_id":"i", "ip":"1.2.3.4", "x":1.50 }'
-
 KEEP = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 TRUNCATE = Context([("source", b"s")], 1000, "9.9.9.0", truncated, keeps_ip=False, room=ROOM)
 DROP = Context([("source", b"s")], 1000, None, lambda _: None, keeps_ip=False, room=ROOM)

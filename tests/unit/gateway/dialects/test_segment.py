@@ -8,8 +8,6 @@ from tests.unit.gateway.calls import NOW_MS
 from tests.unit.gateway.dialects.segment_calls import TRACK, batch, one
 
 TIME = 1_767_225_600_000
-
-
 NOW = "2027-01-15T08:00:00.000Z"
 
 

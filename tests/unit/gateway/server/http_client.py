@@ -15,8 +15,6 @@ from gateway.server.crowd import Crowd
 from tests.unit.gateway.memory import EVENT, Edge
 
 BODY = json.dumps(EVENT).encode()
-
-
 AUTH = b"Host: edge\r\nAuthorization: Bearer secret\r\n"
 
 

@@ -1,15 +1,8 @@
 """How long a connection may take for each step; over a clock that the test turns."""
 
 import asyncio
-import contextvars
-import re
-from collections.abc import Callable, Coroutine
-from operator import itemgetter
-from typing import Any
 
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
 from gateway.server.connections import (
     HEAD_BYTES_MAX,
@@ -17,139 +10,12 @@ from gateway.server.connections import (
     HEADERS_MAX,
     LEAVE_SECONDS,
     LINGER_SECONDS,
-    Connection,
 )
-from gateway.server.crowd import Crowd
-from gateway.server.flow import HIGH_WATER_BYTES, READER_SECONDS
-from tests.unit.gateway.memory import Edge
+from tests.unit.gateway.server.peers import HEALTH, KEEP_ALIVE_SECONDS, SMALL, Peer
 
-KEEP_ALIVE_SECONDS = 75
 LARGE = (
     b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 999999\r\n\r\n"
 )
-SMALL = (
-    b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 37\r\n\r\n"
-    b'{"event_type":"a","user_id":"user-1"}'
-)
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
-
-
-class Clock:
-    """A loop whose time passes at our word."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.alarms: list[tuple[float, asyncio.TimerHandle, Callable[[], None]]] = []
-        self._loop = asyncio.get_running_loop()
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(self.now + seconds, callback, (), self._loop)
-        self.alarms.append((self.now + seconds, handle, callback))
-        return handle
-
-    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._loop.create_task(coroutine, context=contextvars.copy_context())
-
-    def pass_until(self, now: float) -> None:
-        while due := [alarm for alarm in self.alarms if alarm[0] <= now]:
-            alarm = min(due, key=itemgetter(0))
-            self.alarms.remove(alarm)
-            self.now, handle, callback = alarm
-            if not handle.cancelled():
-                callback()
-        self.now = now
-
-
-class Wire(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.writes = 0
-        self.unread = 0  # What the client has not taken of it.
-        self.closed = self.aborted = False
-
-    def write(self, data: Any) -> None:  # noqa: ANN401
-        self.written += data
-        self.writes += 1
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = self.aborted = True
-
-    def get_write_buffer_size(self) -> int:
-        return self.unread
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-class Peer:
-    """A client's connection, and what happened on it."""
-
-    def __init__(self, connections_max: int = 10) -> None:
-        edge = Edge(max_body_bytes=1_000, max_inflight_bytes=100_000)
-        self.budget = edge.ingest.budget
-        self._connections_max = connections_max
-        self._crowd = Crowd(self.budget)
-        self._settings = uvicorn.Config(
-            edge.app,
-            http=Connection,
-            ws="none",
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            log_level="error",
-        )
-        self.clock = Clock()
-        self.state = ServerState()
-        self.connection, self.wire = self.connect()
-
-    def connect(self) -> tuple[Connection, Wire]:
-        loop: Any = self.clock
-        connection = Connection(
-            self._settings,
-            self.state,
-            {},
-            loop,
-            crowd=self._crowd,
-            connections_max=self._connections_max,
-        )
-        wire = Wire()
-        connection.connection_made(wire)
-        return connection, wire
-
-    async def sends(self, data: bytes) -> None:
-        self.connection.data_received(data)
-        while self.state.tasks:
-            await asyncio.wait(self.state.tasks)
-
-    def statuses(self) -> list[int]:
-        """Of all answers, in their order."""
-        return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d+) ", self.wire.written)]
-
-    def is_closed_at(self, seconds: float) -> bool:
-        """Whether it is closed then, and was not a moment before."""
-        self.clock.pass_until(seconds - 0.01)
-        before = self.wire.closed
-        self.clock.pass_until(seconds)
-        return self.wire.closed and not before
-
-
-@pytest.fixture
-async def peer() -> Peer:
-    return Peer()
 
 
 async def test_who_says_nothing_is_closed(peer: Peer) -> None:
@@ -296,68 +162,6 @@ async def test_a_legacy_upload_with_an_absolute_address_is_stored(peer: Peer) ->
     assert peer.statuses() == [200]
 
 
-@pytest.mark.parametrize("piece", [100, 4_096, 1_000_000])
-async def test_every_pipelined_request_is_answered(peer: Peer, piece: int) -> None:
-    upgrade = b"GET /healthz HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    requests = (upgrade + SMALL) * 500 + HEALTH
-    for start in range(0, len(requests), piece):
-        peer.connection.data_received(requests[start : start + piece])
-        await asyncio.sleep(0)
-    await peer.sends(b"")
-    assert peer.statuses() == [200, 202] * 500 + [200]
-
-
-@pytest.mark.parametrize("count", [150, 3_000])
-async def test_requests_behind_one_that_is_not_answered_stay_unparsed(
-    peer: Peer, count: int
-) -> None:
-    peer.connection.data_received(HEALTH * count)
-    assert len(peer.connection.pipeline) < 20
-    await peer.sends(b"")
-    assert len(peer.statuses()) == count
-
-
-async def test_who_takes_no_answer_is_cut_off(peer: Peer) -> None:
-    peer.wire.unread = 1_000
-    await peer.sends(HEALTH)
-    peer.clock.pass_until(READER_SECONDS - 0.01)
-    assert not peer.wire.aborted
-    peer.clock.pass_until(READER_SECONDS)
-    assert peer.wire.aborted
-
-
-async def test_who_takes_a_large_answer_slowly_is_not_cut_off(peer: Peer) -> None:
-    """The buffer is filled again as soon as there is room in it: at each look it is full."""
-    peer.wire.unread = HIGH_WATER_BYTES
-    peer.connection.pause_writing()
-    for round_ in range(1, 5):
-        for _ in range(6):
-            peer.connection.resume_writing()
-            peer.connection.pause_writing()
-        peer.clock.pass_until(round_ * READER_SECONDS)
-    assert not peer.wire.aborted
-
-    peer.wire.unread -= 30  # A byte a second.
-    peer.clock.pass_until(5 * READER_SECONDS)
-    assert peer.wire.aborted
-
-
-async def test_a_busy_connection_is_not_cut_off_for_its_newest_answer(peer: Peer) -> None:
-    for round_ in range(1, 8):
-        peer.wire.unread = 400
-        await peer.sends(HEALTH)
-        peer.clock.pass_until(round_ * READER_SECONDS / 2)
-    assert not peer.wire.aborted
-
-
-async def test_a_refusal_that_nobody_takes_holds_no_connection(peer: Peer) -> None:
-    peer.wire.unread = 100
-    await peer.sends(b"nonsense\r\n\r\n")
-    assert peer.statuses() == [400]
-    peer.clock.pass_until(READER_SECONDS)
-    assert peer.wire.aborted
-
-
 async def test_trailers_are_no_headers() -> None:
     """Else whoever is behind a proxy could add what the proxy takes out."""
     peer = Peer()
@@ -388,30 +192,3 @@ async def test_one_connection_too_many_takes_the_place_of_the_one_that_is_idle_l
     first[0].data_received(b"GET /healthz")  # None is idle any more.
     second[0].connection_lost(None)
     assert peer.connect()[1].written.startswith(b"HTTP/1.1 503 ")
-
-
-async def test_requests_that_wait_unparsed_count_in_the_budget(peer: Peer) -> None:
-    peer.connection.data_received(HEALTH * 3_000)
-    assert peer.budget.used > 50_000
-    await peer.sends(b"")
-    assert len(peer.statuses()) == 3_000
-    assert peer.budget.used == 0
-
-
-async def test_requests_for_which_there_is_no_room_are_left_to_be_sent_again(peer: Peer) -> None:
-    share = peer.budget.share()
-    share.charge(peer.budget.limit)
-    peer.connection.data_received(HEALTH * 3_000)
-    peer.connection.data_received(SMALL)
-    await peer.sends(SMALL)
-
-    assert 0 < len(peer.statuses()) < 100
-    assert set(peer.statuses()) == {200}
-    assert peer.wire.closed
-    assert peer.budget.used == share.size
-
-
-async def test_a_connection_that_ends_gives_its_room_back(peer: Peer) -> None:
-    peer.connection.data_received(HEALTH * 3_000)
-    peer.connection.connection_lost(None)
-    assert peer.budget.used == 0

@@ -11,28 +11,19 @@ from schemas.configuration.config import Config, ConfigError
 from schemas.configuration.file import load
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
-from tests.unit.schemas.configuration.parsing import AAMPE, AMPLITUDE, parsed, refusal
-
-SOURCE = {"name": "web", "write_key": "k1"}
+from tests.unit.schemas.configuration.parsing import (
+    AAMPE,
+    AMPLITUDE,
+    MSK,
+    OAUTH,
+    SOURCE,
+    parsed,
+    refusal,
+)
 
 
 def test_an_empty_file_is_a_whole_configuration() -> None:
     assert parsed({}) == Config()
-
-
-OAUTH = {
-    "security_protocol": "SASL_SSL",
-    "sasl_mechanism": "OAUTHBEARER",
-    "sasl_oauth_token_url": "https://idp.example/token",
-    "sasl_oauth_client_id": "ampgate",
-    "sasl_oauth_client_secret": "very-secret",
-}
-MSK = {
-    "security_protocol": "SASL_SSL",
-    "sasl_mechanism": "OAUTHBEARER",
-    "sasl_oauth_provider": "aws-msk-iam",
-    "aws_region": "eu-central-1",
-}
 
 
 def test_both_ways_to_log_in_with_tokens_are_taken() -> None:
@@ -86,116 +77,6 @@ def test_a_wrong_value_is_named_by_its_path(tree: dict[str, Any], path: str) -> 
 )
 def test_an_unknown_key_is_an_error(tree: dict[str, Any], path: str) -> None:
     assert refusal(tree).startswith(f"ampgate.toml: {path}: ")
-
-
-WEB = {**SOURCE, "write_key": "very-secret"}
-
-
-@pytest.mark.parametrize(
-    ("tree", "said"),
-    [
-        ({"edge": 5}, "edge: must be a table"),
-        ({"edge": {"port": "x"}}, "edge.port: must be a valid integer"),
-        ({"sources": {}}, 'sources: must be a list, as in ["…"]'),
-        ({"sources": [{**WEB, "name": "A b"}]}, "sources.0.name: must be lower-case letters"),
-        ({"sources": [{**WEB, "kye": 1}]}, "sources.0.kye: unknown key; known"),
-        ({"sources": [{"name": "web"}]}, "sources.0: needs either write_key or"),
-        ({"destnations": []}, "destnations: unknown key; known are delivery, destinations, edge"),
-        ({"destinations": [{"name": "a"}]}, "destinations.0: type is required: 'amplitude' or"),
-        ({"destinations": [{"name": "a", "type": "x"}]}, "destinations.0: type must be 'amplitu"),
-        ({"destinations": [{"type": "aampe"}]}, "destinations.0.name: is required"),
-        ({"destinations": [{**AMPLITUDE, "api_key": ""}]}, "destinations.0.api_key: is empty"),
-        ({"destinations": [{**AMPLITUDE, "x": 1}]}, "destinations.0.x: unknown key; known are api"),
-        (
-            {"destinations": [{**AAMPE, "where": {"country": "Germany"}}]},
-            'destinations.0.where.country: must be a list, as in ["…"]',
-        ),
-        (
-            {"destinations": [{**AMPLITUDE, "base_url": "x"}]},
-            "destinations.0.base_url: must be",
-        ),
-        (
-            {"destinations": [{**AMPLITUDE, "api_key": "very-${SECRET}"}]},
-            "destinations.0.api_key: ${SECRET} can only be the whole value",
-        ),
-        (
-            {"destinations": [{**AMPLITUDE, "api_key_file": "/key"}]},
-            "destinations.0.api_key_file: api_key is there, too; only one can be",
-        ),
-        ({"kafka": {"bootstrap_servers": "kafka-1"}}, "kafka.bootstrap_servers: must be host"),
-        ({"kafka": {"bootstrap_servers": ""}}, "kafka.bootstrap_servers: must be host"),
-        ({"kafka": {"security_protocol": "SASL_SSL"}}, "kafka: SASL_SSL needs sasl_plain_username"),
-        (
-            {"kafka": {**OAUTH, "sasl_oauth_client_secret": ""}},
-            'kafka: OAUTHBEARER, without sasl_oauth_provider = "aws-msk-iam", needs sasl_oauth',
-        ),
-        (
-            {"kafka": {**OAUTH, "security_protocol": "SSL"}},
-            'kafka: sasl_mechanism needs security_protocol = "SASL_SSL"',
-        ),
-        (
-            {"kafka": {**OAUTH, "sasl_mechanism": "PLAIN"}},
-            "kafka: SASL_SSL needs sasl_plain_username and sasl_plain_password; missing:",
-        ),
-        (
-            {"kafka": {**OAUTH, "aws_region": "eu-west-1"}},
-            'kafka: aws_region has no effect without sasl_oauth_provider = "aws-msk-iam"',
-        ),
-        (
-            {"kafka": {**OAUTH, "sasl_oauth_token_url": "idp.example/token"}},
-            "kafka.sasl_oauth_token_url: must be a URL, as in https://",
-        ),
-        (
-            {"kafka": {**OAUTH, "sasl_oauth_extensions": ["logicalCluster"]}},
-            "kafka.sasl_oauth_extensions.0: must be NAME=VALUE",
-        ),
-        (
-            {"kafka": {"topic_settings": {"letters": {"retention.ms": 1}}}},
-            "kafka.topic_settings.letters: must be 'all', 'events', 'user-properties'",
-        ),
-        (
-            {"kafka": {"topic_settings": {"all": {"retention.ms": "a week"}}}},
-            'kafka.topic_settings: all, "retention.ms": must be an integer, -1 or more',
-        ),
-        (
-            {"kafka": {"topic_settings": {"all": {"Retention": 1}}}},
-            'kafka.topic_settings: all, "Retention": must be one of Kafka\'s topic settings',
-        ),
-        ({"kafka": {**MSK, "aws_region": None}}, "kafka: aws-msk-iam needs aws_region; missing:"),
-        (
-            {"kafka": {**MSK, "aws_region": "Frankfurt"}},
-            "kafka.aws_region: must be a region of AWS",
-        ),
-        (
-            {"kafka": {**MSK, "security_protocol": "SASL_PLAINTEXT"}},
-            'kafka: aws-msk-iam needs security_protocol = "SASL_SSL"',
-        ),
-        (
-            {"kafka": {**MSK, "sasl_oauth_provider": "gcp"}},
-            "kafka.sasl_oauth_provider: must be 'aws-msk-iam'",
-        ),
-        (
-            {"kafka": {"sasl_oauth_client_id": "id"}},
-            'kafka: sasl_oauth_client_id has no effect without security_protocol = "SASL_SSL"',
-        ),
-    ],
-)
-def test_a_mistake_is_told_with_what_may_be_there(tree: dict[str, Any], said: str) -> None:
-    message = refusal(tree)
-    assert message.startswith(f"ampgate.toml: {said}")
-    assert "very-secret" not in message
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("AMPGATE_EDGE__PROT", "AMPGATE_EDGE__PROT: edge.prot: unknown key; known are "),
-        ("AMPGATE_EDGE__PORT", "AMPGATE_EDGE__PORT: edge.port: must be a valid integer"),
-        ("AMPGATE_SOURCES__0__NAME", "AMPGATE_SOURCES__0__NAME: the file has no sources.0 to set"),
-    ],
-)
-def test_a_mistake_in_the_environment_is_told_by_its_variable(name: str, said: str) -> None:
-    assert refusal({}, {name: "x"}).startswith(said)
 
 
 @pytest.mark.parametrize("servers", ["k:1", "k-1.example:9092,k-2:9092", "[::1]:9092", "a:1, b:2"])

@@ -1,0 +1,37 @@
+"""What tests of our own client send and get."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from consumers.delivery.destination import Reply
+from tests.unit.consumers.http.http1_ends import TIMEOUT_SECONDS, Ends, Say
+
+DEADLINE_SECONDS = 60.0
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def run(loop_factory: LoopFactory, scenario: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await scenario
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(limited())
+
+
+def replies(
+    loop_factory: LoopFactory, *lines: Say, sends: int, timeout_seconds: float = TIMEOUT_SECONDS
+) -> tuple[list[Reply], int]:
+    """What one request after the other was answered, and over how many connections."""
+    found: list[Reply] = []
+    connections = 0
+
+    async def scenario() -> None:
+        nonlocal connections
+        async with Ends(*lines, timeout_seconds=timeout_seconds) as ends:
+            found.extend([await ends.send() for _ in range(sends)])
+            connections = ends.far.connections
+
+    run(loop_factory, scenario())
+    return found, connections

@@ -1,0 +1,105 @@
+"""Events that are read together are what each is alone, whatever is among them."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import (
+    AT_ONCE,
+    read_event,
+    read_events,
+    read_group_identification,
+    read_identification,
+)
+from schemas.strictness import LEVELS_MAX, Defect
+from tests.shared_data import DATA
+from tests.unit.schemas.event_values import event, nested
+
+BODIES = DATA / "naughty" / "json_bodies.ndjson"
+ODD = (
+    b"1e999",
+    b"[]",
+    b"{}",
+    b'{"event_type":"a","user_id":"u","x":1e999}',
+    b'{"event_type":"a","user_id":"u","x":123456789012345678901}',
+    b'{"event_type":"a","user_id":"u","x":"\xff"}',
+    b'{"event_type":"a","user_id":"u","time":"1"}',
+    b'{"event_type":"a","user_id":"u","x":%b}' % (b"[" * 50 + b"]" * 50),
+    b'{"event_type":"a","user_id":"u","x":%b}' % (b"[" * 1_500 + b"]" * 1_500),
+    b'{"event_type":"a","user_id":"u","x":"%b"}' % (b"a" * 300_000),
+)
+
+
+@pytest.mark.skipif(not BODIES.exists(), reason=f"there is no {BODIES.name} beside the repository")
+@pytest.mark.parametrize(
+    "around",
+    [
+        b"%s",
+        b'{"event_type":"a","user_id":"u1","x":%s}',
+        b'{"event_type":"a","user_id":"u1","event_properties":{"x":%s}}',
+        b'{"event_type":"$groupidentify","groups":{"x":%s}}',
+    ],
+)
+def test_no_hostile_body_raises_and_no_malformed_one_is_taken(around: bytes) -> None:
+    for line in BODIES.read_bytes().splitlines():
+        case = json.loads(line)
+        value = around.replace(b"%s", base64.b64decode(case["body_b64"]))
+        facts = read_event(value)
+        read_identification(value)
+        read_group_identification(value)
+        if case["expect"] == "reject" and not _becomes_json(value):
+            assert isinstance(facts, Defect), case["id"]
+
+
+def _becomes_json(value: bytes) -> bool:
+    """Some malformed bodies are well-formed once something stands around them."""
+    try:
+        json.loads(value.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+@given(
+    st.lists(st.sampled_from([*ODD, event(), event(time=1), event(user_id=None)]), max_size=5),
+    st.integers(0, AT_ONCE),
+)
+def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
+    values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
+    assert list(read_events(values)) == [read_event(value) for value in values]
+
+
+TOGETHER_ODD = [
+    event(text="x" * 40_000),
+    nested(LEVELS_MAX),
+    nested(LEVELS_MAX + 1),
+    b'{"event_type":"a","user_id":"u1","x":1e999}',
+    b'{"event_type":"a","user_id":"u1","x":123456789012345678901}',
+    b"",
+    # With a comma between them these are JSON, and the second hides what is in a third.
+    b'{"event_type":"a","user_id":"u1"},{"x":"',
+    b'","event_type":"a","user_id":"u1"}',
+    b'"},{"user_id":"u1"',
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(TOGETHER_ODD), max_size=8), st.integers(0, 120))
+def test_what_is_no_json_changes_nothing_of_what_is_read_with_it(odd: list[bytes], n: int) -> None:
+    values = [event(number=number) for number in range(n)] + odd
+    assert list(read_events(values)) == [read_event(value) for value in values]
+    assert list(read_events(values[::-1])) == [read_event(value) for value in values[::-1]]
+
+
+def test_no_text_that_is_not_json_hides_a_defect_of_the_next_one() -> None:
+    opens, closes = b'{"event_type":"a","user_id":"u1","x":"', b'"}'
+    values = [opens, b'{"event_type":"a","user_id":"u1","y":1e999}', closes]
+
+    assert [one.reason for one in read_events(values) if isinstance(one, Defect)] == [
+        "not_json",
+        "number_out_of_range",
+        "not_json",
+    ]
