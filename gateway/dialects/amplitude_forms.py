@@ -69,12 +69,13 @@ class Identify(Endpoint):
         fields = fields_of(request)
         identification = fields.get("identification", b"").strip()
         try:
-            split_json(_anything, identification)
+            if identification.startswith(b"["):
+                values = elements(identification, self)
+            else:
+                split_json(_anything, identification)
+                values = [identification]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
-        values = [identification]
-        if identification.startswith(b"["):
-            values = elements(identification, self)
         return Opened(values, min_id_length(_lenient(fields.get("options", b""))))
 
     def read(self, opened: Opened, context: Context) -> Batch:
@@ -195,6 +196,8 @@ def _multipart(content_type: bytes, body: bytes) -> dict[str, bytes]:
 
 def _lenient(options: bytes) -> Any:  # noqa: ANN401  JSON is anything.
     """Segment's connector sends the word `undefined` if there are no options."""
+    if not options:
+        return None
     try:
         return orjson.loads(options)
     except orjson.JSONDecodeError:

@@ -29,7 +29,8 @@ def milliseconds_of(moment: object) -> int | None:
     if moment.isascii() and moment.isdecimal() and 9 < len(moment) < 17:
         # Python would read some of them as dates: 1711120512345 as December 1711.
         return milliseconds_of_number(int(moment))
-    moment = _LEAP_SECOND.sub(r"\1:59", moment)
+    if ":60" in moment:
+        moment = _LEAP_SECOND.sub(r"\1:59", moment)
     try:
         parsed = datetime.fromisoformat(moment.strip().upper())  # RFC 3339 allows `t` and `z`.
         if parsed.tzinfo is None:

@@ -12,9 +12,9 @@ _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 def unquoted(text: bytes) -> bytes:
     """A form's field, decoded; one with a `%` that begins no escape was not encoded."""
+    if b"%" not in text:
+        return text.replace(b"+", b" ")
     if _NO_ESCAPE.search(text):
         return text
     text = text.replace(b"+", b" ")
-    if b"%" not in text:
-        return text
     return binascii.a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"="))
