@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.hunt import hunt, mutated
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutant import Mutant
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeds import REGRESSION_SEEDS, Report, seeds_of, try_world
 from tests.simulation.subjects import SUBJECTS
 from tests.simulation.world import World

@@ -1,0 +1,158 @@
+"""Mutants in the order of records, holds, parking and offsets."""
+
+from collections.abc import Sequence
+
+from tests.simulation.mutant import Mutant
+
+MUTANTS: Sequence[Mutant] = (
+    Mutant(
+        "commits past the lowest unsettled",
+        "delivery.offsets",
+        "        return self._read[0] if self._read else self.read_to",
+        "        return self.read_to",
+    ),
+    Mutant(
+        "one key in two batches",
+        "delivery.line",
+        "                lane.sent()\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "what goes again goes to the back",
+        "delivery.lanes",
+        "        self.queue.extendleft(reversed(entries))\n        if halved:",
+        "        self.queue.extend(entries)\n        if halved:",
+    ),
+    Mutant(
+        "holds are ignored",
+        "delivery.waits",
+        "        if key in lane.waiting or self.clocks.of(entry.ids):",
+        "        if key in lane.waiting:",
+    ),
+    Mutant(
+        "the device's clock is ignored",
+        "delivery.lanes",
+        '        ids.append(Id("device", encoded.device_id))',
+        "        pass",
+        "events",
+    ),
+    Mutant(
+        "parked before the topic has it",
+        "delivery.waits",
+        "                    self._stock.park(",
+        "                    entry.offsets.settle((entry.offset,))\n"
+        "                    entry.offsets = type(entry.offsets)(0)\n"
+        "                    entry.offsets.is_ours = False\n"
+        "                    self._stock.park(",
+    ),
+    Mutant(
+        "the limit of records is ignored",
+        "delivery.line",
+        "        while left and len(draft.taken) < room:",
+        "        while left:",
+    ),
+    Mutant(
+        "the limit of bytes is ignored",
+        "delivery.line",
+        "        return len(entry.encoded.body) + 1 <= self.bytes_left",
+        "        return True",
+    ),
+    Mutant(
+        "later records overtake parked ones",
+        "delivery.waits",
+        "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",
+        "is_overtaking(key, entry.offset) if lane.is_parked else False\n\n",
+    ),
+    Mutant(
+        "what a former owner settled is sent again",
+        "delivery.offsets",
+        "        return offset < self.left_to and not (",
+        "        return False and not (",
+        "aampe-events",
+    ),
+    Mutant(
+        "all that a former owner read counts as settled",
+        "delivery.offsets",
+        "        return offset < self.left_to and not (self._left and self._left[0][0] <= offset)",
+        "        return offset < self.left_to",
+    ),
+    Mutant(
+        "different users are merged",
+        "delivery.line",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif self._limits.one_per_key and draft.own:",
+        "identify",
+        also=(
+            (
+                "        first = draft.keys[later.encoded.key]",
+                "        later.encoded.key = key = next(iter(draft.own)); first = draft.keys[key]",
+            ),
+            (
+                "        merged = border.merged(self._merge, first.encoded, later.encoded)",
+                "        merged = first.encoded",
+            ),
+        ),
+    ),
+    Mutant(
+        "two of one user in a request",
+        "delivery.line",
+        "            elif self._limits.one_per_key and entry.encoded.key in draft.keys:",
+        "            elif False:",
+        "identify",
+    ),
+    Mutant(
+        "merged past one that could not be",
+        "delivery.line",
+        "lane.sought or entry.encoded.key in lane.waiting",
+        "lane.sought",
+        "identify",
+    ),
+    Mutant(
+        "a wait is as long as another process's clock says",
+        "delivery.clocks",
+        "    return min(until, now + max(0.0, meant))",
+        "    return until",
+    ),
+    Mutant(
+        "lost to retention and still waited for",
+        "delivery.parking",
+        "                lost.append(parked.unloaded.popleft())",
+        "                break",
+    ),
+    Mutant(
+        "what retention deleted before it was read is not counted",
+        "delivery.offsets",
+        "        return sum(left) + (",
+        "        return 0 * (",
+    ),
+    Mutant(
+        "what a former owner settled counts as lost",
+        "delivery.offsets",
+        "before - max(first, self.left_to)) if",
+        "before - first) if",
+    ),
+    Mutant(
+        "what a former owner left unsettled does not count as lost",
+        "delivery.offsets",
+        "        return sum(left) + (",
+        "        return 0 * sum(left) + (",
+    ),
+    Mutant(
+        "an added partition is read at once",
+        "delivery.moved",
+        "        return self._after.keys() - self._parked.keys()",
+        "        return set()",
+    ),
+    Mutant(
+        "what was noted as settled ends the wait too early",
+        "delivery.moved",
+        "        return not self.left.unsettled or self.left.unsettled[0][0] >= end",
+        "        return True",
+    ),
+    Mutant(
+        "who is parked in another partition is overtaken",
+        "delivery.moved",
+        "        self._wait_behind(number, keys)",
+        "        self._wait_behind(number, ())",
+    ),
+)
