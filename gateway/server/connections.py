@@ -218,6 +218,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._leaving = True
             self._idle = False
+            self._crowd.idle.pop(self, None)
             self._deadline.set(LEAVE_SECONDS)
         else:
             self.cycle.keep_alive = False
