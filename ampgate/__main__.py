@@ -5,6 +5,8 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from ampgate.own_packages import hidden
+
 
 def run() -> NoReturn:
     """Run the command, and end the process without Python's own finalization.
@@ -15,6 +17,8 @@ def run() -> NoReturn:
     """
     status = 1
     try:
+        if (fault := hidden()) is not None:
+            sys.exit(f"ampgate: {fault}")
         from ampgate.cli.main import main
 
         main()

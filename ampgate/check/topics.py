@@ -74,7 +74,9 @@ def check_topic(
     """Compare a topic with its plan; more than planned is all right."""
     match state:
         case Missing(is_forbidden=True):
-            fix = tools.allow(f"--topic {topic.name}", "Describe")
+            # Whoever may not see it may do nothing with it: all that is needed is named at once.
+            names = [*(OPERATION_NAMES[one] for one in needed), "DescribeConfigs"]
+            fix = tools.allow(f"--topic {topic.name}", " --operation ".join(names))
             yield Finding(topic.name, "may not be seen with these credentials", fix)
             return
         case Missing():

@@ -72,7 +72,7 @@ class _Batches:
         self._gzip = config.gzip
 
     def request(self, batch: Sequence[Encoded]) -> Request:
-        bodies = [encoded.body for encoded in batch]
+        bodies = [encoded.body for encoded in batch] or [b""]  # `check` asks with no event.
         # Copied once: the whole may be 20 MB.
         bodies[0] = self._head + bodies[0]
         bodies[-1] += b"]}"

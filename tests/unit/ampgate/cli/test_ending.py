@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,20 @@ def test_output_that_nobody_reads_is_no_error_message() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("package", ["schemas", "gateway", "consumers"])
+@pytest.mark.parametrize("form", ["folder", "file"])
+def test_a_package_of_the_users_with_one_of_our_names_is_told_in_one_sentence(
+    package: str, form: str, tmp_path: Path
+) -> None:
+    mine = tmp_path / package / "__init__.py" if form == "folder" else tmp_path / f"{package}.py"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("MINE = 1\n")
+    command = [sys.executable, "-m", "ampgate", "--version"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    (said,) = ended.stderr.splitlines()
+    assert f"the package `{package}` at {tmp_path}" in said
+    assert "is not ampgate's own" in said
