@@ -1,78 +1,35 @@
 """One delivery process: the engine with a shell around it, as the worker is, in virtual time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from random import Random
-from typing import Protocol
-
-import orjson
 
 from consumers.delivery import border
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
-    Limits,
     Reply,
-    Request,
-    Response,
     Unsendable,
 )
 from consumers.delivery.lanes import Batch, Letter
-from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.delivery.offsets import Unfinished
-from consumers.delivery.outcomes import Verdict
 from consumers.drain import Drain
-from consumers.kafka.letter_forms import is_original
-from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
-from tests.simulation.far_end import Origin
-from tests.simulation.faults import Faults
+from tests.simulation import process_reading
 from tests.simulation.invariants import (
     SentRates,
     check_holds,
     check_request,
     check_whereabouts,
 )
-from tests.simulation.log import PARKED, TOPIC, Kept, Log
-from tests.simulation.poison import Poisoned, StruckError
-from tests.simulation.subjects import Subject, Wire
+from tests.simulation.log import PARKED, TOPIC
+from tests.simulation.poison import StruckError
+from tests.simulation.process_reading import FETCH_MAX
+from tests.simulation.surroundings import Surroundings
+from tests.simulation.told import remember
 
-FETCH_MAX = 60
 PARK_MAX = 50
 PLANS_MAX = 1000
-HELD_SECONDS = 30.0
-QUOTA_STEP_SECONDS = 3600.0
-
-
-class Surroundings(Protocol):
-    """What a process needs to know of its world."""
-
-    now: float
-    wall_ahead: float
-    random: Random
-    faults: Faults
-    log: Log
-    subject: Subject
-    lost: set[str]
-    origins: dict[str, Origin]
-    destination: Poisoned
-    limits: Limits
-    memory: int
-    parks: bool
-
-    @property
-    def shell(self) -> object: ...
-
-    def later(self, seconds: float, action: Callable[[], None]) -> None: ...
-    def fly(
-        self, process: "Process", request: Request, settle: Callable[[Reply], None]
-    ) -> None: ...
-    def failed(self, process: "Process", error: BaseException) -> None: ...
-    def write_dead_letter(self, letter: Letter, on_stored: Callable[[], None]) -> None: ...
-    def buried(self, letter: Letter) -> None: ...
-    def reads_anew(self, place: TopicPartition, offset: int) -> None: ...
-    def has_parked(self, process: "Process", letter: Letter) -> None: ...
 
 
 class Process:
@@ -154,17 +111,17 @@ class Process:
     def _step(self) -> None:
         delivery, now = self.delivery, self.now
         for place in list(self.positions):
-            self._read(place)
+            process_reading.read(self, place)
         for _ in range(10):
             if (wanted := delivery.wants(now)) is None:
                 break
-            self._load(wanted)
+            process_reading.load(self, wanted)
         while self.drain.is_open and (letter := delivery.next_dead_letter()):
             self._bury(letter)
         self._plan()
         self._park()
         if delivery.moved and self.world.random.random() < 0.3:
-            self._look_elsewhere()
+            process_reading.look_elsewhere(self)
 
     @property
     def is_idle(self) -> bool:
@@ -198,102 +155,6 @@ class Process:
                 return
         raise AssertionError(f"it plans nothing, and wants to be asked again: {wakes_at}")
 
-    def _read(self, place: TopicPartition) -> None:
-        delivery, log, now = self.delivery, self.world.log[place], self.now
-        if self.positions[place] > log.end:
-            self._restart(place)
-            return
-        if place.topic == TOPIC and (
-            place.partition in self.scanning or not delivery.has_room or place in delivery.full()
-        ):
-            return
-        if self.positions[place] >= log.end and place.partition not in self.scanning:
-            return
-        if self.positions[place] < log.begin:
-            self._lose(place, log.begin)
-        fetched = log.since(self.positions[place], self.world.random.randint(0, FETCH_MAX))
-        if place.topic == PARKED:
-            delivery.scan(fetched, now)
-        else:
-            delivery.accept(fetched, now)
-        last = log.records[-1].offset if log.records else -1
-        reached = fetched[-1].offset + 1 if fetched else self.positions[place]
-        # Past the last record are markers of transactions only, which a fetch goes past.
-        self.positions[place] = log.end if reached > last else reached
-        delivery.reached(place, self.positions[place])
-        if place.topic == PARKED:
-            end = self.scanning.get(place.partition)
-            if end is not None and max(self.positions[place], log.begin) >= end:
-                del self.scanning[place.partition]
-
-    def _restart(self, place: TopicPartition) -> None:
-        """Its log was cut: it is read from its beginning, once what was read is settled."""
-        self.delivery.cut(place)
-        if self.delivery.restart(place):
-            log, self.left[place] = self.world.log[place], None
-            log.is_restarted = True
-            self.positions[place] = log.begin
-            self.delivery.reached(place, log.begin)
-            self.world.reads_anew(place, log.begin)
-
-    def _look_elsewhere(self) -> None:
-        """As `consumers/kafka/moved.py` does."""
-        moved, log = self.delivery.moved, self.world.log
-        settled = {place: Settled(one.committed, one.left) for place, one in log.places.items()}
-        own = {place.partition: one for place, one in settled.items() if place.topic == TOPIC}
-        parked = {place.partition: one for place, one in settled.items() if place.topic == PARKED}
-        for number in moved.passed(own):
-            found: ParkedKeys = {}
-            for place, one in log.of(PARKED):
-                for record in one.between(max(one.committed, one.begin), one.end):
-                    key = self.world.origins[record.name].key if record.name else None
-                    is_moved = key is not None and log.partition_of(key) == number
-                    if (
-                        place.partition != number
-                        and is_moved
-                        and not parked[place.partition].has(record.offset)
-                    ):
-                        found.setdefault(place.partition, {})[record.offset] = key or ""
-            moved.found(number, found)
-        moved.settled(parked)
-
-    def _lose(self, place: TopicPartition, begin: int) -> None:
-        """Retention was faster: whatever of it was not settled is lost, and counted."""
-        first, left = self.positions[place], self.left.get(place)
-        missed = [n for n in range(first, begin) if left is None or not left.has_settled(n)]
-        lost = self.delivery.lose(place, first, begin)
-        self.positions[place] = begin
-        if place.topic == TOPIC:
-            assert lost == len(missed), f"{lost} records count as lost, and {len(missed)} are"
-            self.world.lost |= {
-                record.name or ""
-                for record in self.world.log[place].between(first, begin)
-                if record.offset in missed
-            }
-
-    def _load(self, place: TopicPartition) -> None:
-        offset = self.delivery.wanted_from(place.partition)
-        log = self.world.log[place]
-        records = log.since(offset, self.world.random.randint(1, FETCH_MAX))
-        begins = max(offset, records[0].offset) if records else log.begin
-        if begins > offset:
-            self.delivery.lose(place, offset, begins)
-        self.delivery.load([self._whole(record) for record in records], self.now)
-
-    def _whole(self, record: Kept) -> Kept:
-        """Of what is parked as a reference, the bytes are read from where they came."""
-        origin = LetterHeaders.decoded(record.headers).origin if is_reference(record) else None
-        if origin is None:
-            return record
-        log = self.world.log[origin.place]
-        found = log.between(max(origin.offset, log.begin), origin.offset + 1)
-        original = found[0] if found else None
-        if original is None or not is_original(original, record):  # Its bytes are gone.
-            self.world.lost.add(record.name or "")
-            return record
-        headers = [header for header in record.headers if header[0] != TRUNCATED]
-        return replace(record, key=original.key, value=original.value, headers=headers)
-
     def _send(self, batch: Batch) -> None:
         world = self.world
         assert not self.is_draining, "a request went out after the drain had begun"
@@ -314,38 +175,9 @@ class Process:
                 del self.in_flight[batch]
                 with self.failing():
                     verdict = self.delivery.settle(batch, reply, self.now)
-                    self._remember(batch, wires, reply, verdict)
+                    remember(self, batch, wires, reply, verdict)
 
-        world.fly(self, request, settle)
-
-    def _remember(
-        self, batch: Batch, wires: Sequence[Wire], reply: Reply, verdict: Verdict
-    ) -> None:
-        """The keys that the reply asked to wait."""
-        if not isinstance(reply, Response):
-            return
-        now, after = self.world.now, reply.retry_after_seconds
-        is_named = bool(verdict.holds or verdict.but) or self.world.subject.is_form
-        if after and (reply.status >= 500 or (reply.status == 429 and not is_named)):
-            self.quiet_until = max(self.quiet_until, now + after)
-        if reply.status != 429:
-            return
-        until = now + (after or HELD_SECONDS)
-        indexes: Sequence[int] = ()
-        if self.world.subject.is_form:
-            indexes = range(len(wires))
-        elif not self.world.subject.is_aampe and reply.body:
-            body = orjson.loads(reply.body)
-            indexes = body.get("throttled_events", ())
-            for kind, ending in (("user", "users"), ("device", "devices")):
-                for one in body.get(f"throttled_{ending}", ()):
-                    self.held[kind, one] = max(until, self.held.get((kind, one), 0.0))
-                for one in body.get(f"exceeded_daily_quota_{ending}", ()):
-                    self.held[kind, one] = (now // QUOTA_STEP_SECONDS + 1) * QUOTA_STEP_SECONDS
-        if all(lane.offsets.is_ours for lane, _ in batch.parts):
-            for index in indexes:
-                for name in wires[index].names:
-                    self.held["name", name] = until
+        world.carry(self, request, settle)
 
     def _bury(self, letter: Letter) -> None:
         self.dying[letter] = None

@@ -190,8 +190,8 @@ class World:
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         heappush(self.agenda, (self.now + seconds, next(self.ids), action))
 
-    def fly(self, process: Process, request: Request, settle: Callable[[Reply], None]) -> None:
-        """There and back; either may take so long that replies land in another order."""
+    def carry(self, process: Process, request: Request, settle: Callable[[Reply], None]) -> None:
+        """There and back; either may take so long that replies arrive in another order."""
         self.requests += 1
         self.batch_max = max(self.batch_max, len(self.subject.carried(request.body)))
         there, back = (min(self.random.expovariate(4.0), FLIGHT_SECONDS_MAX) for _ in range(2))

@@ -1,0 +1,117 @@
+"""What a simulated process reads: its topic, the parked records, and logs that were cut."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumers.delivery.moved import ParkedKeys, Settled
+from consumers.kafka.letter_forms import is_original
+from schemas.letters import TRUNCATED, LetterHeaders, is_reference
+from schemas.records import TopicPartition
+from tests.simulation.log import PARKED, TOPIC, Kept
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+
+FETCH_MAX = 60
+
+
+def read(process: "Process", place: TopicPartition) -> None:
+    delivery, log, now = process.delivery, process.world.log[place], process.now
+    if process.positions[place] > log.end:
+        restart(process, place)
+        return
+    if place.topic == TOPIC and (
+        place.partition in process.scanning or not delivery.has_room or place in delivery.full()
+    ):
+        return
+    if process.positions[place] >= log.end and place.partition not in process.scanning:
+        return
+    if process.positions[place] < log.begin:
+        lose(process, place, log.begin)
+    fetched = log.since(process.positions[place], process.world.random.randint(0, FETCH_MAX))
+    if place.topic == PARKED:
+        delivery.scan(fetched, now)
+    else:
+        delivery.accept(fetched, now)
+    last = log.records[-1].offset if log.records else -1
+    reached = fetched[-1].offset + 1 if fetched else process.positions[place]
+    # Past the last record are markers of transactions only, which a fetch goes past.
+    process.positions[place] = log.end if reached > last else reached
+    delivery.reached(place, process.positions[place])
+    if place.topic == PARKED:
+        end = process.scanning.get(place.partition)
+        if end is not None and max(process.positions[place], log.begin) >= end:
+            del process.scanning[place.partition]
+
+
+def restart(process: "Process", place: TopicPartition) -> None:
+    """Its log was cut: it is read from its beginning, once what was read is settled."""
+    process.delivery.cut(place)
+    if process.delivery.restart(place):
+        log, process.left[place] = process.world.log[place], None
+        log.is_restarted = True
+        process.positions[place] = log.begin
+        process.delivery.reached(place, log.begin)
+        process.world.reads_anew(place, log.begin)
+
+
+def look_elsewhere(process: "Process") -> None:
+    """As `consumers/kafka/moved.py` does."""
+    moved, log = process.delivery.moved, process.world.log
+    settled = {place: Settled(one.committed, one.left) for place, one in log.places.items()}
+    own = {place.partition: one for place, one in settled.items() if place.topic == TOPIC}
+    parked = {place.partition: one for place, one in settled.items() if place.topic == PARKED}
+    for number in moved.passed(own):
+        found: ParkedKeys = {}
+        for place, one in log.of(PARKED):
+            for record in one.between(max(one.committed, one.begin), one.end):
+                key = process.world.origins[record.name].key if record.name else None
+                is_moved = key is not None and log.partition_of(key) == number
+                if (
+                    place.partition != number
+                    and is_moved
+                    and not parked[place.partition].has(record.offset)
+                ):
+                    found.setdefault(place.partition, {})[record.offset] = key or ""
+        moved.found(number, found)
+    moved.settled(parked)
+
+
+def lose(process: "Process", place: TopicPartition, begin: int) -> None:
+    """Retention was faster: whatever of it was not settled is lost, and counted."""
+    first, left = process.positions[place], process.left.get(place)
+    missed = [n for n in range(first, begin) if left is None or not left.has_settled(n)]
+    lost = process.delivery.lose(place, first, begin)
+    process.positions[place] = begin
+    if place.topic == TOPIC:
+        assert lost == len(missed), f"{lost} records count as lost, and {len(missed)} are"
+        process.world.lost |= {
+            record.name or ""
+            for record in process.world.log[place].between(first, begin)
+            if record.offset in missed
+        }
+
+
+def load(process: "Process", place: TopicPartition) -> None:
+    offset = process.delivery.wanted_from(place.partition)
+    log = process.world.log[place]
+    records = log.since(offset, process.world.random.randint(1, FETCH_MAX))
+    begins = max(offset, records[0].offset) if records else log.begin
+    if begins > offset:
+        process.delivery.lose(place, offset, begins)
+    process.delivery.load([whole(process, record) for record in records], process.now)
+
+
+def whole(process: "Process", record: Kept) -> Kept:
+    """Of what is parked as a reference, the bytes are read from where they came."""
+    origin = LetterHeaders.decoded(record.headers).origin if is_reference(record) else None
+    if origin is None:
+        return record
+    log = process.world.log[origin.place]
+    found = log.between(max(origin.offset, log.begin), origin.offset + 1)
+    original = found[0] if found else None
+    if original is None or not is_original(original, record):  # Its bytes are gone.
+        process.world.lost.add(record.name or "")
+        return record
+    headers = [header for header in record.headers if header[0] != TRUNCATED]
+    return replace(record, key=original.key, value=original.value, headers=headers)
