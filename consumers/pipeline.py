@@ -153,7 +153,8 @@ class Pipeline:
                 self.delivery.assign(place, offset)
             else:
                 held = inherited(note.held, note.at, self._clock())
-                self.delivery.assign(place, offset, note.left, held, note.after)
+                has_moved = self.reader.has_moved(place)
+                self.delivery.assign(place, offset, note.left, held, note.after, has_moved)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:
         """Drain, commit, then forget these partitions: another consumer has them now.

@@ -84,13 +84,15 @@ class Progress:
         return encoded(replace(note, kept=kept), offset)
 
     def _note(self, place: TopicPartition) -> CommitNote:
+        after, partitions = self._reader.division(place, self._delivery.after(place))
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
         return CommitNote(
             self._delivery.unfinished(place),
             self._delivery.paused,
             dict(holds),
             at=self._clock(),
-            after=self._delivery.after(place),
+            partitions=partitions,
+            after=after,
         )
 
     async def _measure(self) -> None:

@@ -5,7 +5,7 @@ caller when to ask again. What it decides depends only on what it was told, so o
 every decision.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from sys import maxsize
 
@@ -60,6 +60,7 @@ class Delivery:
         left: Unfinished | None = None,
         held: Mapping[int, Held] | None = None,
         after: Ends | None = None,
+        has_moved: Callable[[str], bool] | None = None,
     ) -> None:
         """Call it before a partition is read: what its former owner settled and held, and which
         records of other partitions must be delivered before its own.
@@ -71,7 +72,7 @@ class Delivery:
         if place.topic == self._parked_topic:
             self._waits.parkable.add(place.partition)
         elif after:
-            self.moved.assign(place.partition, after)
+            self.moved.assign(place.partition, after, has_moved)
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read; returns why some need no delivery."""

@@ -6,15 +6,31 @@ before the others are settled up to the ends that they had when it got its first
 were parked by then stay where they are: the keys of these records, and no others, wait in the added
 partition until a commit shows that these records are settled. The ends are noted in the commit of
 the added partition, for its next owner.
+
+When the number is not multiplied (from 4 to 6), keys move between the other partitions, too. These
+go on being read; only the keys that were elsewhere before wait, as above. By how many partitions
+the keys were divided is noted in each commit.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from consumers.delivery.offsets import Unfinished
 
 Ends = Mapping[int, int]  # Of the other partitions, by number.
 ParkedKeys = dict[int, dict[int, str]]  # By parked partition, then by offset.
+
+
+class WaitBehind(Protocol):
+    def __call__(
+        self,
+        partition: int,
+        keys: Collection[str] | None,
+        may_be: Callable[[str], bool] | None = None,
+        /,
+    ) -> None:
+        """These keys of a partition wait; None: all that `may_be`, or all, until it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +56,27 @@ class Settled:
 class Moved:
     """What the added partitions of ours wait for in others."""
 
-    def __init__(self, wait_behind: Callable[[int, Collection[str] | None], None]) -> None:
-        self._wait_behind = wait_behind  # `None`: it is not known yet which keys have to wait.
+    def __init__(self, wait_behind: WaitBehind) -> None:
+        self._wait_behind = wait_behind
         self._after: dict[int, Ends] = {}
+        self._divided_anew: set[int] = set()  # Of these, the ones that are not added.
         self._parked: dict[int, ParkedKeys] = {}  # By added partition that may be read.
 
     def __bool__(self) -> bool:
         return bool(self._after)
 
-    def assign(self, number: int, after: Ends) -> None:
+    def assign(
+        self, number: int, after: Ends, has_moved: Callable[[str], bool] | None = None
+    ) -> None:
+        """`has_moved`: the partition is no added one, and only these keys are new in it."""
         self._after[number] = after
-        self._wait_behind(number, None)
+        if has_moved is not None:
+            self._divided_anew.add(number)
+        self._wait_behind(number, None, has_moved)
 
     def revoke(self, number: int) -> None:
         self._after.pop(number, None)
+        self._divided_anew.discard(number)
         self._parked.pop(number, None)
 
     def after(self, number: int) -> Ends:
@@ -63,12 +86,16 @@ class Moved:
     @property
     def unread(self) -> set[int]:
         """Added partitions of which nothing may be read yet."""
+        return self._looked_for - self._divided_anew
+
+    @property
+    def _looked_for(self) -> set[int]:
         return self._after.keys() - self._parked.keys()
 
     @property
     def others(self) -> set[int]:
         """Partitions of the topic that have to be settled first."""
-        return {other for number in self.unread for other in self._after[number]}
+        return {other for number in self._looked_for for other in self._after[number]}
 
     @property
     def parked(self) -> set[int]:
@@ -79,7 +106,7 @@ class Moved:
         """Partitions that wait only for parked records now: look for these, then call `found`."""
         return [
             number
-            for number in self.unread
+            for number in self._looked_for
             if all(
                 other in others and others[other].has_all_before(end)
                 for other, end in self._after[number].items()

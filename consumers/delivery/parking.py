@@ -7,7 +7,7 @@ records again when they are due.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -55,6 +55,7 @@ class ParkedPartition:
         self._due: dict[str, None] = {}  # Due, with something unloaded.
         # Keys that wait for older records parked elsewhere; None: all, until it is known who.
         self._behind: frozenset[str] | None = frozenset()
+        self._may_be: Callable[[str], bool] | None = None  # Then these keys alone, not all.
         self._alarms: list[tuple[float, str]] = []
 
     def __contains__(self, key: str) -> bool:
@@ -66,15 +67,19 @@ class ParkedPartition:
 
     def is_behind(self, key: str) -> bool:
         """Whether it has to wait for what is parked of it elsewhere."""
-        return self._behind is None or key in self._behind
+        if self._behind is None:
+            return self._may_be is None or self._may_be(key)
+        return key in self._behind
 
-    def wait_behind(self, keys: Iterable[str] | None) -> None:
+    def wait_behind(
+        self, keys: Iterable[str] | None, may_be: Callable[[str], bool] | None = None
+    ) -> None:
         """Set the keys that have older records parked in other partitions.
 
-        None: it is not known yet which have, so all wait.
+        None: it is not known yet which have, so all wait, or all that may have.
         """
         waited = [key for key in self.keys if self.is_behind(key)]
-        self._behind = None if keys is None else frozenset(keys)
+        self._behind, self._may_be = None if keys is None else frozenset(keys), may_be
         for key in waited:
             if not self.is_behind(key):
                 self._line_up(key)

@@ -1,6 +1,6 @@
 """Held records: in memory until their hold ends, or parked in Kafka where that is long."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from consumers.delivery.clocks import Clocks, Held
 from consumers.delivery.destination import Limits
@@ -122,9 +122,14 @@ class Waits:
             parked = self.parked[partition] = ParkedPartition()
         return parked
 
-    def wait_behind(self, partition: int, keys: Iterable[str] | None) -> None:
+    def wait_behind(
+        self,
+        partition: int,
+        keys: Iterable[str] | None,
+        may_be: Callable[[str], bool] | None = None,
+    ) -> None:
         """Set the keys of a partition that have older records parked in other partitions."""
-        self.parked_of(partition).wait_behind(keys)
+        self.parked_of(partition).wait_behind(keys, may_be)
 
     def wants(self, now: float) -> TopicPartition | None:
         """A partition of which parked records are to be read again, from `wanted_from`."""

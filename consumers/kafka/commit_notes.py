@@ -1,12 +1,14 @@
 """What is committed beside an offset: for the next owner of the partition, and for `ampgate trace`.
 
 As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": null, "held": {"97":
-["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5, "after": {}}`:
+["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5, "after": {},
+"partitions": 12}`:
 `committed` is the offset that it stands beside; `read` the next one to be read; `runs` tells which
 of those in between may be unsettled; `paused` says why the destination is; `held` by whose clock
 some wait, why, and until when; `kept` is the offset of a longer note, in the same partition of the
-parked topic; `at` is when it was written, by the same clock as `held`; and `after` tells up
-to where others are to be settled before an added partition is read (consumers/delivery/moved.py).
+parked topic; `at` is when it was written, by the same clock as `held`; `after` tells up
+to where others are to be settled before an added partition is read (consumers/delivery/moved.py);
+and `partitions` by how many the topic's keys were divided then.
 
 `runs` counts in turn how many offsets are settled and how many may not be, from the committed one
 on. First come the counts of the settled, then the others, each as varints that are deflated apart:
@@ -37,6 +39,7 @@ class CommitNote:
     held: Mapping[int, Held]  # By offset; not all of them may be in it.
     kept: int | None = None  # The offset of a longer note.
     at: float | None = None  # When it was written, by the same clock as those that are held.
+    partitions: int | None = None  # Of the topic, by which its keys were divided.
     after: Ends = field(default_factory=dict)  # What an added partition waits for.
 
 
@@ -51,6 +54,7 @@ class _Wire(msgspec.Struct):
     kept: int | None = None
     at: float | None = None
     after: Mapping[int, int] = {}
+    partitions: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -82,6 +86,7 @@ def encoded_whole(note: CommitNote, committed: int) -> str:
         kept=note.kept,
         at=note.at,
         after=note.after,
+        partitions=note.partitions,
     )
     return msgspec.json.encode(wire).decode()
 
@@ -105,7 +110,7 @@ def decoded(text: str, committed: int) -> CommitNote | None:
     if wire.committed != committed:
         return None
     left = Unfinished(wire.read, list(_ranges(counts, committed)))
-    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at, wire.after)
+    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at, wire.partitions, wire.after)
 
 
 def _counts(ranges: Iterable[Range], committed: int) -> Iterator[int]:

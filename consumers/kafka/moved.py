@@ -1,8 +1,9 @@
 """Looks in other partitions for older records of keys that moved (consumers/delivery/moved.py)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
@@ -12,11 +13,11 @@ from consumers.delivery.moved import Moved, ParkedKeys, Settled
 from consumers.delivery.parking import unparked
 from consumers.kafka.client import started
 from consumers.kafka.fetch import Consumer
-from consumers.kafka.notes import Notes
+from consumers.kafka.notes import Committed, Notes
 from schemas.configuration.config import Kafka
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
-from schemas.records import Record
+from schemas.records import Record, TopicPartition
 
 LOOK_SECONDS = 1.0
 SCAN_SECONDS = 60.0  # Time to read the parked records of other partitions.
@@ -99,6 +100,44 @@ class Elsewhere:
         if not is_ours or original.key is None or positive_hash(original.key) % count != number:
             return None
         return original.key.decode(errors="replace")
+
+
+async def divided_anew(
+    consumer: Consumer, topic: str, committed: Mapping[TopicPartition, Committed], count: int
+) -> dict[TopicPartition, Committed]:
+    """Partitions to which keys of others moved, as their number was not multiplied; each with what
+    is to be settled in the others first: all that these have by now.
+    """
+    notes = {
+        place: one.note
+        for place, one in committed.items()
+        if place.topic == topic and one.note is not None and one.note.partitions is not None
+    }
+    former = {
+        place: number
+        for place, note in notes.items()
+        if (number := note.partitions) and number < count and count % number
+    }
+    if not former:
+        return {}
+    numbers = range(max(former.values()))
+    ends = await consumer.end_offsets([KafkaPartition(topic, number) for number in numbers])
+    found = {}
+    for place, noted in former.items():
+        others = [at for at in ends if at.partition < noted and at.partition != place.partition]
+        note = replace(notes[place], after={at.partition: ends[at] for at in others})
+        found[place] = Committed(committed[place].offset, note)
+    return found
+
+
+def moved_to(number: int, count: int, former: int) -> Callable[[str], bool]:
+    """Whether a key is in this partition now, and was not before."""
+
+    def has_moved(key: str) -> bool:
+        hashed = positive_hash(key.encode())
+        return hashed % count == number != hashed % former
+
+    return has_moved
 
 
 @asynccontextmanager

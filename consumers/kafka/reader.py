@@ -9,9 +9,11 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from consumers.delivery.moved import Ends
 from consumers.kafka.client import RECONNECT_SECONDS, first_started
 from consumers.kafka.fetch import Consumer, Taken
 from consumers.kafka.membership import left, new_consumer
+from consumers.kafka.moved import divided_anew, moved_to
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Lost, Troubles
@@ -66,6 +68,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._begins = begins
         self._group_trouble: str | None = "not_started"
         self._is_commit_failing = False
+        self._count = 0  # Of the topic's partitions, when ours were assigned.
+        self._divided: Mapping[TopicPartition, Committed] = {}
 
     async def start(self) -> None:
         await first_started(self._opened, left)
@@ -192,6 +196,23 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         else:
             self._is_commit_failing = False
 
+    def has_moved(self, place: TopicPartition) -> Callable[[str], bool] | None:
+        """Of one to which keys of others moved, which these are; None of any other."""
+        found = self._divided.get(place)
+        if found is None or found.note is None or found.note.partitions is None:
+            return None
+        return moved_to(place.partition, self._count, found.note.partitions)
+
+    def division(self, place: TopicPartition, after: Ends) -> tuple[Ends, int | None]:
+        """For the next owner: what a partition waits for, and by what number its keys are divided.
+
+        Where keys moved, the former number says it all, until none of them waits any more.
+        """
+        found = self._divided.get(place)
+        if after and found is not None and found.note is not None:
+            return {}, found.note.partitions
+        return after, self._count if place.topic == self._topic else None
+
     def numbers(self, topic: str) -> Collection[int]:
         """A topic's partitions, as far as they are known."""
         numbers: Collection[int] = self._consumer.partitions_for_topic(topic) or ()
@@ -230,13 +251,17 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
         begun = await began(self._consumer, self._topic, self._parked_topic, self._begins)
         committed = await self.notes.read(places)
+        count = len(self.numbers(self._topic))
+        divided = await divided_anew(self._consumer, self._topic, committed, count)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
         if self._settling is not places:
             return  # There was another rebalance meanwhile.
         for place, offset in begun.items():
             self._consumer.seek(place, offset)
+        self._count, self._divided = count, divided
+        assigned = {**committed, **divided}
         self._on_assigned(
-            {here: one.within(ends[KafkaPartition(*here)]) for here, one in committed.items()}
+            {here: one.within(ends[KafkaPartition(*here)]) for here, one in assigned.items()}
         )
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic

@@ -43,7 +43,12 @@ async def began(
     after = await _ends(consumer, topic, committed) if added else {}
     await consumer.commit_for_all(
         {
-            place: (offset, _note(offset, after) if place in added else "")
+            place: (
+                offset,
+                _note(offset, after if place in added else {}, len(numbers))
+                if place.topic == topic
+                else "",
+            )
             for place, offset in offsets.items()
         }
     )
@@ -63,8 +68,9 @@ async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaParti
     return {place.partition: end for place, end in found.items()}
 
 
-def _note(offset: int, after: Ends) -> str:
-    note = encoded(CommitNote(Unfinished(offset, ()), None, {}, after=after), offset)
+def _note(offset: int, after: Ends, partitions: int) -> str:
+    left = Unfinished(offset, ())
+    note = encoded(CommitNote(left, None, {}, partitions=partitions, after=after), offset)
     if len(note) <= BYTES_MAX:
         return note
     log.warning("commit note is too large for an added partition, reading it at once")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -20,9 +21,10 @@ from schemas.records import TopicPartition
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.delivery_world import World, opened_world
+from tests.kafka.kafka_operations import committed
 from tests.operating import AMPLITUDE
 
-FORMER, NOW = 3, 6
+FORMER = 3
 
 
 class Order(Enum):
@@ -31,18 +33,31 @@ class Order(Enum):
     AT_ONCE = auto()
 
 
+# To a multiple of them; and not: then keys move between the former partitions, too.
+GROWTHS = [
+    (Order.EVENTS_FIRST, 6),
+    (Order.PARKED_FIRST, 6),
+    (Order.AT_ONCE, 5),
+    (Order.EVENTS_FIRST, 5),
+]
 HOUR = 3600.0
 USERS = [f"user-{n}" for n in range(30)]
-# Over their quota for an hour, and their keys move to added partitions.
-WAITING = [user for user in USERS if positive_hash(user.encode()) % NOW >= FORMER][:3]
 
 
-async def add_partitions(world: World, *topics: str) -> None:
+def waiting(now: int) -> Sequence[str]:
+    """Over their quota for an hour, while their keys move: to added partitions, and to others."""
+    places = {user: positive_hash(user.encode()) for user in USERS}
+    moved = {user: at % now for user, at in places.items() if at % now != at % FORMER}
+    added = [user for user, at in moved.items() if at >= FORMER]
+    return [*added[:2], *(user for user in moved if user not in added)][:4]
+
+
+async def add_partitions(world: World, now: int, *topics: str) -> None:
     async with admin_client(world.config.kafka) as client:
-        await client.create_partitions({topic: NewPartitions(NOW) for topic in topics})
+        await client.create_partitions({topic: NewPartitions(now) for topic in topics})
         await seen(
             lambda: client.describe_topics(list(topics)),
-            lambda found: all(len(topic["partitions"]) == NOW for topic in found),
+            lambda found: all(len(topic["partitions"]) == now for topic in found),
         )
 
 
@@ -96,51 +111,53 @@ async def test_partitions_are_added_in_any_order_and_who_is_parked_is_not_overta
     """All orders side by side, as each waits for Kafka's groups most of the time."""
     monkeypatch.setattr(membership, "METADATA_SECONDS", 1.0)
     async with asyncio.TaskGroup() as tasks:
-        for number, order in enumerate(Order):
-            tasks.create_task(grow(kafka, f"{topic_prefix}{number}.", order))
+        for order, now in GROWTHS:
+            tasks.create_task(grow(kafka, f"{topic_prefix}{order.name}-{now}.", order, now))
 
 
-async def grow(kafka: Broker, topic_prefix: str, order: Order) -> None:
+async def grow(kafka: Broker, topic_prefix: str, order: Order, now: int) -> None:
     async with opened_world(kafka, topic_prefix) as opened:
         wanted = [one for one in opened.config.destinations if one.name == AMPLITUDE]
         config = opened.config.model_copy(update={"destinations": wanted})
         world = replace(opened, config=config)
-        await add_while_delivering(world, order)
-        await check(world, order)
+        await add_while_delivering(world, order, now)
+        await check(world, order, now)
 
 
-async def add_while_delivering(world: World, order: Order) -> None:
+async def add_while_delivering(world: World, order: Order, now: int) -> None:
     topics, ahead = world.config.kafka.topics, 0.0
-    others = len(USERS) - len(WAITING)
+    others = len(USERS) - len(waiting(now))
     await produce(world, 0)
     async with world.delivering(lambda: time.time() + ahead):
         await world.until_accepted("amplitude", len(USERS))
-        await park(world, WAITING, 1)
+        await park(world, waiting(now), 1)
         match order:
             case Order.EVENTS_FIRST:
-                await add_partitions(world, topics.events)
+                await add_partitions(world, now, topics.events)
             case Order.PARKED_FIRST:
-                await add_partitions(world, topics.parked)
-                await add_partitions(world, topics.events)
+                await add_partitions(world, now, topics.parked)
+                await add_partitions(world, now, topics.events)
             case Order.AT_ONCE:
-                await add_partitions(world, topics.events, topics.parked)
+                await add_partitions(world, now, topics.events, topics.parked)
+        # Producers may know of them sooner than we do: whoever is settled is overtaken by nobody.
+        await seen(partial(committed, world), lambda found: len(found) == now)
         await produce(world, 2)
         # Nobody else waits for those who do.
         await world.until_accepted("amplitude", len(USERS) + others)
     if order == Order.EVENTS_FIRST:
-        await add_partitions(world, topics.parked)
+        await add_partitions(world, now, topics.parked)
     await produce(world, 3)
     async with world.delivering(lambda: time.time() + ahead):
         await world.until_accepted("amplitude", len(USERS) + 2 * others)
         assert (await world.stats("amplitude"))["accepted"] == len(USERS) + 2 * others
         ahead = HOUR
-        await world.until_accepted("amplitude", 3 * len(USERS) + len(WAITING))
+        await world.until_accepted("amplitude", 3 * len(USERS) + len(waiting(now)))
 
 
-async def check(world: World, order: Order) -> None:
+async def check(world: World, order: Order, now: int) -> None:
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for one in await world.received("amplitude"):
         numbers[one["user_id"]].append(one["event_properties"]["n"])
-    expected = {user: [0, 1, 2, 3] if user in WAITING else [0, 2, 3] for user in USERS}
-    assert dict(numbers) == expected, order
-    assert (await world.stats("amplitude"))["duplicates"] == 0, order
+    expected = {user: [0, 1, 2, 3] if user in waiting(now) else [0, 2, 3] for user in USERS}
+    assert dict(numbers) == expected, (order, now)
+    assert (await world.stats("amplitude"))["duplicates"] == 0, (order, now)

@@ -1,6 +1,6 @@
 """An added partition waits for what is older of its keys, and for nothing else."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from consumers.delivery.moved import Moved, Settled
 from consumers.delivery.offsets import Unfinished
@@ -13,10 +13,16 @@ class Behind:
 
     def __init__(self) -> None:
         self.keys: Collection[str] | None = ()
+        self.may_be: Callable[[str], bool] | None = None
 
-    def tell(self, number: int, keys: Collection[str] | None) -> None:
+    def tell(
+        self,
+        number: int,
+        keys: Collection[str] | None,
+        may_be: Callable[[str], bool] | None = None,
+    ) -> None:
         assert number == ADDED
-        self.keys = keys
+        self.keys, self.may_be = keys, may_be
 
 
 def test_nothing_is_read_before_the_others_are_settled_to_where_they_were() -> None:
@@ -56,3 +62,18 @@ def test_what_was_looked_for_while_a_partition_was_given_away_is_nobodys() -> No
     moved.revoke(ADDED)
     moved.found(ADDED, {0: {4: "ann"}})
     assert (moved.parked, behind.keys) == (set(), None)
+
+
+def test_a_partition_that_keys_moved_to_is_read_and_only_these_keys_wait() -> None:
+    behind = Behind()
+    moved = Moved(behind.tell)
+    moved.assign(ADDED, {0: 10, 1: 20}, "ann".__eq__)
+    assert (moved.unread, moved.others, behind.keys) == (set(), {0, 1}, None)
+    assert behind.may_be is not None
+    assert (behind.may_be("ann"), behind.may_be("bob")) == (True, False)
+
+    assert moved.passed({0: Settled(10), 1: Settled(20)}) == [ADDED]
+    moved.found(ADDED, {0: {4: "ann"}})
+    assert (behind.keys, moved.after(ADDED)) == ({"ann"}, {0: 10, 1: 20})
+    moved.settled({0: Settled(5)})
+    assert (behind.keys, moved.after(ADDED)) == (set(), {})
