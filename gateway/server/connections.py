@@ -1,8 +1,7 @@
 """One client's connection: uvicorn's HTTP/1.1, with limits on what it may hold and for how long.
 
-uvicorn has no such limits, parses all requests of a read before it answers one, closes idle
-connections at once at a shutdown, and refuses requests in plain text, which SDKs cannot read
-(amplitude-sdks.md#checklist-for-an-edge: never close without a status line).
+uvicorn has no such limits, parses all of a read before it answers, closes idle connections at once
+at a shutdown, and refuses in plain text (amplitude-sdks.md#checklist-for-an-edge: SDKs need JSON).
 """
 
 from asyncio import AbstractEventLoop, Transport
