@@ -15,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 # The class, or module, of a library; what we use of it beyond its public interface; and where.
 USED = [
     ("aiokafka.consumer.fetcher", ["MemoryRecords", "PartitionRecords"], "consumers/kafka/fetch"),
+    (
+        "aiokafka.consumer.fetcher:PartitionRecords",
+        [
+            *("_tp", "_records", "_records_iterator", "_check_crcs", "_isolation_level"),
+            *("_aborted_producers", "_consume_aborted_up_to", "_contains_abort_marker"),
+            "next_fetch_offset",
+        ],
+        "consumers/kafka/fetched",
+    ),
     ("aiokafka.consumer.consumer", ["Fetcher"], "consumers/kafka/fetch"),
     ("aiokafka.consumer.fetcher:FetchError", ["_error"], "consumers/kafka/fetch"),
     (
