@@ -62,6 +62,8 @@ def install(into: Path, build: Path) -> None:
         for source in sources:
             to = build / target / (Path(source).name if target == "./" else "")
             copy(ROOT / source, to)
+    for removed in re.findall(r"rm -r (\S+)", " ".join(stage("build").all_of("RUN"))):
+        shutil.rmtree(build / removed)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     pip += ["--disable-pip-version-check", "--no-index", "--target", str(into), str(build)]
     subprocess.run(pip, check=True)
@@ -114,6 +116,25 @@ def test_the_image_has_the_servers_and_only_the_target_lab_has_the_simulators(
     assert not servers & LAB_COMMANDS
     assert servers >= {"edge", "deliver", "check", "trace"}
     assert commands(site) == servers | LAB_COMMANDS
+
+
+def test_the_wheel_has_all_commands_and_says_that_it_is_typed(tmp_path: Path) -> None:
+    """`pip install 'ampgate[embedded]'` runs all that a checkout does, but for the benchmarks."""
+    for name in ("ampgate", "gateway", "consumers", "schemas"):
+        copy(ROOT / name, tmp_path / "build" / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        copy(ROOT / name, tmp_path / "build" / name)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    pip += ["--disable-pip-version-check", "--no-index", "--target", str(tmp_path / "site")]
+    subprocess.run([*pip, str(tmp_path / "build")], check=True)
+
+    assert commands(tmp_path / "site") >= LAB_COMMANDS
+    assert {one.parent.name for one in (tmp_path / "site").glob("*/py.typed")} >= {
+        "ampgate",
+        "gateway",
+        "consumers",
+        "schemas",
+    }
 
 
 def test_the_lab_is_added_to_the_interpreter_that_the_image_has() -> None:
