@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
+from tests.simulation.commits import commit
 from tests.simulation.log import PARKED, TOPIC, Partition
 from tests.simulation.process import Process
 from tests.simulation.subjects import NAME
@@ -74,7 +75,7 @@ class Disturbances:
     def failed(self, process: Process) -> None:
         """It commits what it can, and leaves its group; nothing of it is waited for."""
         if self._random.random() < 0.5:
-            self._world.commit(self._world.ranges_max)
+            commit(self._world, self._world.ranges_max)
         process.is_alive = False
         self.processes.remove(process)
         if process is self._expelled:
@@ -222,7 +223,7 @@ class Disturbances:
         assert is_drained or not self._is_clean, "the drain did not end"
         # A longer note is kept among the parked, where there is that topic.
         is_whole = self._is_clean and self._world.parks
-        self._world.commit(None if is_whole else self._world.ranges_max)
+        commit(self._world, None if is_whole else self._world.ranges_max)
         for process in self.processes:
             if not is_whole:
                 self._expect_repeats(process)

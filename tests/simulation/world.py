@@ -6,24 +6,23 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
-from consumers.delivery.destination import Limits, Rate, Reply, Request, Unreachable
+from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.delivery.lanes import Entry, Letter
-from consumers.delivery.offsets import shortened
-from consumers.kafka.commit_notes import CommitNote
 from consumers.kafka.letter_forms import reference, whole
 from schemas.records import RawRecord, TopicPartition
+from tests.simulation.commits import commit
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.far_end import FarEnd, Origin
 from tests.simulation.faults import Faults
 from tests.simulation.log import PARKED, TOPIC, Log
+from tests.simulation.making import RECORDS, limits_of, population_of
 from tests.simulation.outcome import check_dead_letter, check_form, check_outcome, why_it_is_pending
 from tests.simulation.poison import Poisoned
-from tests.simulation.population import OUTCAST, Population
+from tests.simulation.population import OUTCAST
 from tests.simulation.process import Process
 from tests.simulation.shell import Shell
 from tests.simulation.subjects import FLIGHT_SECONDS_MAX, NAME, SUBJECTS
 
-RECORDS = 600
 FAULTY_STEPS = 400
 HEALTHY_SECONDS = 4 * 3600.0
 HEALTHY_STEPS = 40_000
@@ -46,7 +45,7 @@ class World:
         self.batch_max = 0  # The most that came in one request.
         self.faults = Faults.swarm(random)
         self.destination = Poisoned(self.subject.make())
-        self.limits = self.destination.limits = self._limits()
+        self.limits = self.destination.limits = limits_of(self)
         self.memory = random.choice([15_000, 64_000_000])
         self.parks = random.random() < 0.8
         self.ranges_max = random.choice([1, 3, 400])
@@ -57,7 +56,7 @@ class World:
         self.agenda: list[tuple[float, int, Callable[[], None]]] = []
         self.ids = count()
         self.checked = dict.fromkeys(self.log.places, 0)
-        self.population = self._population()
+        self.population = population_of(self)
         proxy = PROXY_BYTES if self.population.is_huge_refused else None
         known = self.origins, self.dead, self.lost
         self.far_end = FarEnd(self.subject, random, self.faults, *known, proxy)
@@ -65,14 +64,7 @@ class World:
         is_bad_deploy = random.random() < 0.1
         self.records = 1500 if is_bad_deploy else RECORDS
         if is_bad_deploy:
-            # A crash forgets what was refused: what dies then says nothing.
-            self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
-            self.far_end.deployed_until = self.now + random.choice([20.0, 200.0, 1e9])
-            # Few are enough to tell, or as many as usual: of its own chance, as below.
-            usual = self.limits.policy
-            few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
-            policy = replace(usual, rejects_min=few)
-            self.limits = self.destination.limits = replace(self.limits, policy=policy)
+            self._deploy_badly(seed)
         self.is_bad_deploy = is_bad_deploy
         # Of its own chance, so that the other worlds stay as they were.
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
@@ -90,6 +82,17 @@ class World:
             self.shell = Shell(own, self.now, lambda: self.disturbances.started_again())
         self.disturbances = Disturbances(self)
         self.swarm = self._described()
+
+    def _deploy_badly(self, seed: int) -> None:
+        random = self.random
+        # A crash forgets what was refused: what dies then says nothing.
+        self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
+        self.far_end.deployed_until = self.now + random.choice([20.0, 200.0, 1e9])
+        # Few are enough to tell, or as many as usual: of its own chance, as below.
+        usual = self.limits.policy
+        few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
+        policy = replace(usual, rejects_min=few)
+        self.limits = self.destination.limits = replace(self.limits, policy=policy)
 
     def _described(self) -> str:
         deploy = f" bad_deploy={self.is_bad_deploy} lying={self.far_end.is_lying}"
@@ -142,7 +145,7 @@ class World:
         for process in list(self.processes):
             process.step()
         if self.random.random() < 0.3:
-            self.commit(self.ranges_max)
+            commit(self, self.ranges_max)
         if self.agenda:
             self.now = max(self.now, self.agenda[0][0])
             due = []
@@ -172,18 +175,6 @@ class World:
         self.population.write_into(place.partition, self.records)
         self.records += 1
         self.written += 1
-
-    def commit(self, ranges_max: int | None) -> None:
-        """Each with a note of so many ranges at most, or of all."""
-        for process in self.processes:
-            for place, offset in process.delivery.committable().items():
-                if self.disturbances.may_commit(process, place):
-                    left = process.delivery.unfinished(place)
-                    if ranges_max is not None:
-                        left = shortened(left, ranges_max)
-                    held, after = process.delivery.holds(place), process.delivery.after(place)
-                    note = CommitNote(left, None, dict(held), at=process.now, after=after)
-                    self._commit(place, offset, note)
 
     # What the processes ask of us.
 
@@ -249,41 +240,6 @@ class World:
         if name not in self.lost:
             check_dead_letter(self, name, letter)
 
-    # How the world comes to be.
-
-    def _limits(self) -> Limits:
-        """The destination's, or tiny ones: what is rare at full size happens all the time."""
-        random, limits = self.random, self.destination.limits
-        records = 1 if self.subject.is_aampe else random.choice([1, 20, limits.records])
-        together = 1 if limits.one_per_key else records
-        rate = limits.rate
-        if rate is not None and together <= 20 and random.random() < 0.5:
-            rate = Rate(records=together * 3 + 20, seconds=30.0, burst=together + 10)
-        return replace(
-            limits,
-            records=records,
-            bytes=random.choice([400, limits.bytes]),
-            linger_seconds=random.choice([0.0, 0.5]),
-            concurrency=random.choice([1, 4]),
-            lanes=random.choice([1, 4]),
-            span_max=random.choice([50, 50_000]),
-            rate=rate,
-        )
-
-    def _population(self) -> Population:
-        random = self.random
-        owners = random.choice([1, 5, 50])
-        # At most one, and only where others can go by: else a curse looks like an outage.
-        is_roomy = self.limits.span_max > 2 * RECORDS and self.memory > 1_000_000
-        others_go_by = owners == 50 and (self.parks or is_roomy)
-        outcast = None
-        if others_go_by and random.random() < 0.6:
-            outcast = random.randrange(RECORDS), random.choice(["cursed", "firewalled"])
-        is_huge_refused = random.random() < 0.5
-        return Population(
-            self.subject, random, self.log, self.origins, owners, is_huge_refused, outcast
-        )
-
     # How time goes by.
 
     def _tick(self) -> None:
@@ -310,25 +266,3 @@ class World:
         log = self.log[place]
         self.far_end.may_repeat.update(one.name or "" for one in log.between(offset, log.end))
         self.disturbances.is_disturbed = True
-
-    def _commit(self, place: TopicPartition, offset: int, note: CommitNote) -> None:
-        log, left = self.log[place], note.left
-        if log.is_cut and not log.is_restarted:  # Of offsets that are no more.
-            log.committed, log.note = offset, note
-            return
-        if log.is_cut:
-            log.is_cut = log.is_restarted = False
-            log.committed = self.checked[place] = 0
-        assert offset >= log.committed, "a commit went backwards"
-        settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
-        for record in (*log.between(self.checked[place], offset), *settled):
-            assert self._is_accounted_for(record.name, place), f"{record.name} was lost: {place}"
-        self.checked[place] = max(offset, self.checked[place])
-        log.committed, log.note = offset, note
-
-    def _is_accounted_for(self, name: str | None, place: TopicPartition) -> bool:
-        if name is None or name in self.far_end.stored or name in self.dead or name in self.lost:
-            return True
-        if self.origins[name].kind == "skipped":
-            return True
-        return place.topic == TOPIC and name in self.log.parked_names

@@ -1,0 +1,47 @@
+"""The limits and the users of a world, drawn from its seed."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumers.delivery.destination import Limits, Rate
+from tests.simulation.population import Population
+
+RECORDS = 600
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+def limits_of(world: "World") -> Limits:
+    """The destination's, or tiny ones: what is rare at full size happens all the time."""
+    random, limits = world.random, world.destination.limits
+    records = 1 if world.subject.is_aampe else random.choice([1, 20, limits.records])
+    together = 1 if limits.one_per_key else records
+    rate = limits.rate
+    if rate is not None and together <= 20 and random.random() < 0.5:
+        rate = Rate(records=together * 3 + 20, seconds=30.0, burst=together + 10)
+    return replace(
+        limits,
+        records=records,
+        bytes=random.choice([400, limits.bytes]),
+        linger_seconds=random.choice([0.0, 0.5]),
+        concurrency=random.choice([1, 4]),
+        lanes=random.choice([1, 4]),
+        span_max=random.choice([50, 50_000]),
+        rate=rate,
+    )
+
+
+def population_of(world: "World") -> Population:
+    random = world.random
+    owners = random.choice([1, 5, 50])
+    # At most one, and only where others can go by: else a curse looks like an outage.
+    is_roomy = world.limits.span_max > 2 * RECORDS and world.memory > 1_000_000
+    others_go_by = owners == 50 and (world.parks or is_roomy)
+    outcast = None
+    if others_go_by and random.random() < 0.6:
+        outcast = random.randrange(RECORDS), random.choice(["cursed", "firewalled"])
+    is_huge_refused = random.random() < 0.5
+    return Population(
+        world.subject, random, world.log, world.origins, owners, is_huge_refused, outcast
+    )
