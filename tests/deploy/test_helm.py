@@ -144,6 +144,48 @@ def test_the_alerts_lead_to_a_runbook_of_ones_own() -> None:
 
 
 @needs_helm
+def test_a_pod_gets_what_a_cluster_of_ones_own_needs(tmp_path: Path) -> None:
+    """An identity of the cloud, Strimzi's Secrets as they are, a proxy, volumes, an Ingress."""
+    values: dict[str, Any] = {
+        "serviceAccount": {"create": True, "annotations": {"eks.amazonaws.com/role-arn": "arn:x"}},
+        "secrets": {
+            "extra": [
+                {"name": "ampgate-user", "items": [{"key": "user.key", "path": "user.key"}]},
+                {"name": "shop-cluster-ca-cert", "items": [{"key": "ca.crt", "path": "ca.crt"}]},
+            ]
+        },
+        "imagePullSecrets": [{"name": "registry"}],
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+        "extraVolumes": [{"name": "plans", "configMap": {"name": "plans"}}],
+        "extraVolumeMounts": [{"name": "plans", "mountPath": "/plans"}],
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone"}],
+        "edge": {"ingress": {"enabled": True, "className": "nginx", "hosts": ["e.example"]}},
+    }
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    done = helm("template", "shop", str(CHART), "--kube-version", KUBERNETES, "--values", str(file))
+    assert done.returncode == 0, done.stderr
+    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    [account], [ingress] = of_kind(documents, "ServiceAccount"), of_kind(documents, "Ingress")
+    assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:x"}
+    [rule] = ingress["spec"]["rules"]
+    [path] = rule["http"]["paths"]
+    names = {service["metadata"]["name"] for service in of_kind(documents, "Service")}
+    assert path["backend"]["service"]["name"] in names
+    for deployment in of_kind(documents, "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["serviceAccountName"] == account["metadata"]["name"]
+        assert pod["imagePullSecrets"] == [{"name": "registry"}]
+        assert pod["topologySpreadConstraints"] == values["topologySpreadConstraints"]
+        assert secrets_of(deployment) >= {"ampgate-user", "shop-cluster-ca-cert"}
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert values["extraEnv"][0] in container["env"]
+            assert container["envFrom"] == values["extraEnvFrom"]
+            assert values["extraVolumeMounts"][0] in container["volumeMounts"]
+
+
+@needs_helm
 @pytest.mark.parametrize(
     "setting",
     [
@@ -153,6 +195,8 @@ def test_the_alerts_lead_to_a_runbook_of_ones_own() -> None:
         "logLevel=loud",
         "secrets.edge=",
         "image.digest=latest",
+        "edge.ingress.enabled=true",
+        "secrets.extra={one}",
     ],
 )
 def test_a_wrong_value_is_refused(setting: str) -> None:

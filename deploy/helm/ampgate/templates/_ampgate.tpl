@@ -2,6 +2,12 @@
 {{- if contains "ampgate" .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-ampgate{{ end }}
 {{- end }}
 
+{{- define "ampgate.serviceAccount" -}}
+{{- with .Values.serviceAccount }}
+{{- .name | default (ternary (include "ampgate.name" $) "default" .create) }}
+{{- end }}
+{{- end }}
+
 {{- define "ampgate.selector" -}}
 app.kubernetes.io/name: ampgate
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -29,7 +35,8 @@ annotations:
 {{- define "ampgate.pod" -}}
 {{- $secret := .secret }}
 {{- with .root }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
+serviceAccountName: {{ include "ampgate.serviceAccount" . }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -51,8 +58,19 @@ volumes:
         {{- with .Values.secrets.kafka }}
         - secret: {name: {{ . }}}
         {{- end }}
+        {{- range .Values.secrets.extra }}
+        - secret:
+            {{- toYaml . | nindent 12 }}
+        {{- end }}
   - name: tmp
     emptyDir: {}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -85,10 +103,20 @@ env:
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
   - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 volumeMounts:
   - {name: config, mountPath: /etc/ampgate, readOnly: true}
   - {name: secrets, mountPath: /run/secrets/ampgate, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- /* Names, and Kafka on the ports of its bootstrap servers and on those that are named. */}}
