@@ -4,7 +4,7 @@ import gzip
 import sys
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase, BufferedReader
 from itertools import count
@@ -86,3 +86,16 @@ def piped_lines(path: Path, first: int) -> Iterator[Line | BadLine]:
         yield from read_lines(gzip.open(raw), first)  # noqa: SIM115  As above.
     else:
         yield from read_lines(raw, first)
+
+
+Lines = Iterable[Line | BadLine] | AsyncIterable[Line | BadLine | None]
+"""None: no other line comes at once, and what there is should go."""
+
+
+async def one_by_one(lines: Lines) -> AsyncIterator[Line | BadLine | None]:
+    if isinstance(lines, AsyncIterable):
+        async for line in lines:
+            yield line
+    else:
+        for line in lines:
+            yield line

@@ -9,11 +9,8 @@ sends the same bytes.
 import asyncio
 import time
 from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Sequence,
 )
 from dataclasses import dataclass, field
@@ -23,7 +20,7 @@ import msgspec
 
 from ampgate.cli.printing import printable
 from ampgate.errors import CommandError
-from ampgate.send.lines import LANES, BadLine, Line
+from ampgate.send.lines import LANES, BadLine, Line, Lines, one_by_one
 from ampgate.send.posting import NO_ANSWER, Answer, Post
 from ampgate.send.refusals import Refusals
 from ampgate.send.window import Window
@@ -37,9 +34,6 @@ RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
 RECEIPT_STATUSES = frozenset({200, 202, 422})
 EXCERPT_BYTES = 300
 SPLIT_STATUSES = frozenset({400, 413})  # The request was refused as a whole: find out which line.
-
-Lines = Iterable[Line | BadLine] | AsyncIterable[Line | BadLine | None]
-"""None: no other line comes at once, and what there is should go."""
 
 Report = Callable[[int, str], None]
 """Called with a line's number, and why it was not accepted."""
@@ -142,7 +136,7 @@ class Sender:
 
     async def _fill(self, lanes: "Sequence[asyncio.Queue[Batch | None]]", lines: Lines) -> None:
         batches = [Batch() for _ in lanes]
-        async for line in _one_by_one(lines):
+        async for line in one_by_one(lines):
             if self._is_stopping:
                 break
             if line is None:
@@ -231,15 +225,6 @@ class Sender:
         for number, reason in lines:
             self.summary.rejected += 1
             self._report(number, reason)
-
-
-async def _one_by_one(lines: Lines) -> AsyncIterator[Line | BadLine | None]:
-    if isinstance(lines, AsyncIterable):
-        async for line in lines:
-            yield line
-    else:
-        for line in lines:
-            yield line
 
 
 async def _hand_over(lanes: "Sequence[asyncio.Queue[Batch | None]]", batches: list[Batch]) -> None:

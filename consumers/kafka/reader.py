@@ -1,41 +1,31 @@
 """Reading a topic and its parked records from Kafka, and committing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.delivery.moved import Ends
 from consumers.kafka.client import RECONNECT_SECONDS, first_started
+from consumers.kafka.committing import Commits
 from consumers.kafka.fetch import Consumer, Taken
 from consumers.kafka.membership import left, new_consumer
 from consumers.kafka.moved import divided_anew, moved_to
 from consumers.kafka.notes import Committed, Notes
+from consumers.kafka.read import Read
 from consumers.kafka.start import Start, began
-from consumers.kafka.troubles import Lost, Troubles
+from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
 from schemas.kafka.login import client_arguments
-from schemas.records import Record, Standing, TopicPartition
+from schemas.records import Standing, TopicPartition
 
 POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
-COMMIT_SECONDS_MAX = 10.0
 READ_BYTES_MAX = 8_000_000  # Of values, decompressed, in one read.
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What one read found, in the order in which it is to be told to the engine."""
-
-    lost: Sequence[Lost]
-    records: Sequence[Sequence[Record]]  # Each of one partition.
-    reached: Mapping[TopicPartition, int]  # There is no other record below these offsets.
-    cut: Sequence[TopicPartition]  # Their logs end before what was read of them.
 
 
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
@@ -67,7 +57,6 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
         self._begins = begins
         self._group_trouble: str | None = "not_started"
-        self._is_commit_failing = False
         self._count = 0  # Of the topic's partitions, when ours were assigned.
         self._divided: Mapping[TopicPartition, Committed] = {}
 
@@ -79,6 +68,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._consumer = new_consumer(self._kafka, self._group_id)
         topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
         self._troubles = Troubles(self._consumer)
+        self._commits = Commits(self._consumer)
         self._consumer.subscribe(topics, listener=self)
         return self._consumer
 
@@ -176,25 +166,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit those of our partitions, each with a note; what fails comes the next time."""
-        assigned = self._consumer.assignment()
-        ours = {
-            KafkaPartition(*place): committed
-            for place, committed in offsets.items()
-            if KafkaPartition(*place) in assigned
-        }
-        if not ours:
-            return
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS_MAX):  # aiokafka's own tries have no end.
-                await self._consumer.commit(ours)
-        except CommitFailedError:
-            log.warning("rebalance before a commit, its records will be sent again")
-        except (KafkaError, TimeoutError) as error:
-            if not self._is_commit_failing:
-                log.warning("offset commit failed, retrying", error=repr(error))
-            self._is_commit_failing = True
-        else:
-            self._is_commit_failing = False
+        await self._commits.store(offsets)
 
     def has_moved(self, place: TopicPartition) -> Callable[[str], bool] | None:
         """Of one to which keys of others moved, which these are; None of any other."""

@@ -1,0 +1,42 @@
+"""Committing the offsets of a consumer's partitions."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import CommitFailedError, KafkaError
+
+from consumers.kafka.fetch import Consumer
+from schemas.records import TopicPartition
+
+COMMIT_SECONDS_MAX = 10.0
+log = structlog.get_logger()
+
+
+class Commits:
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._is_failing = False
+
+    async def store(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        """Commit those of our partitions, each with a note; a failure is logged once."""
+        assigned = self._consumer.assignment()
+        ours = {
+            KafkaPartition(*place): committed
+            for place, committed in offsets.items()
+            if KafkaPartition(*place) in assigned
+        }
+        if not ours:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS_MAX):  # aiokafka's own tries have no end.
+                await self._consumer.commit(ours)
+        except CommitFailedError:
+            log.warning("rebalance before a commit, its records will be sent again")
+        except (KafkaError, TimeoutError) as error:
+            if not self._is_failing:
+                log.warning("offset commit failed, retrying", error=repr(error))
+            self._is_failing = True
+        else:
+            self._is_failing = False
