@@ -29,17 +29,22 @@ def _bound(key: str, host: str, port: int) -> list[socket.socket]:
     """With `SO_REUSEPORT`: a successor can listen before this process stops."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return [_listener(family, address) for family, _, _, _, address in addresses]
+        # Alone, `::` takes IPv4, too; beside an IPv4 address of the same name it must not.
+        is_alone = len(addresses) == 1
+        return [
+            _listener(family, address, takes_both=is_alone)
+            for family, _, _, _, address in addresses
+        ]
     except OSError as error:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error}") from error
 
 
-def _listener(family: int, address: tuple[object, ...]) -> socket.socket:
+def _listener(family: int, address: tuple[object, ...], *, takes_both: bool) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not takes_both)
     listener.bind(address)
     listener.setblocking(False)
     return listener
