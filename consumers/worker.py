@@ -121,5 +121,7 @@ class Worker:
         try:
             async with asyncio.timeout(END_SECONDS):
                 await end()
-        except Exception as error:  # noqa: BLE001  See above.
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled():
+                raise  # Else aiokafka passes on that it has cancelled a fetch of its own.
             log.warning("worker did not close cleanly", worker=self.name, error=repr(error))

@@ -24,7 +24,7 @@ from schemas.configuration.file import load
 
 POLL_SECONDS = 0.05
 READY_SECONDS = 120.0  # Kafka may be away meanwhile.
-STOP_SECONDS = 20.0  # An edge ends within 10 s, a delivery some seconds after its 8 of draining.
+STOP_SECONDS = 45.0  # A delivery drains for 20 s, commits for 5, and leaves its groups for 15.
 LISTENING = '"message": "listening"'
 KEY = "chaos"
 DESTINATIONS = ("amplitude-chaos", "aampe-chaos")
