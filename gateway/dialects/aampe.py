@@ -22,7 +22,7 @@ from gateway.dialects.shapes import (
     Request,
     split_json,
 )
-from gateway.dialects.trees import make_room_for_members, tree_of
+from gateway.dialects.trees import make_room_for_members
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -71,13 +71,13 @@ class Aampe(Endpoint):
         (value,) = opened.values
         if defect := strictness_defect(value):
             raise _invalid([_detail((defect.reason, defect.message))])
-        fields = tree_of(value, context)
-        if not isinstance(fields, dict):
-            raise _invalid(
-                [_detail(("model_attributes_type", "Input should be a valid dictionary"))]
-            )
         make_room_for_members(value, context)
-        raws = _object.decode(value)
+        try:
+            raws = _object.decode(value)
+        except msgspec.ValidationError as error:
+            words = ("model_attributes_type", "Input should be a valid dictionary")
+            raise _invalid([_detail(words)]) from error
+        fields = {name: _plain(raw) for name, raw in raws.items()}
         is_event = self.kind is Kind.EVENT
         checked = Fields(fields)
         members = _event(checked, raws) if is_event else _update(checked, raws)
@@ -211,6 +211,15 @@ def _invalid(details: list[Detail]) -> RefusedError:
 
 def _refusal(status: int, details: list[Detail]) -> Answer:
     return Answer(status, orjson.dumps({"detail": details}))
+
+
+def _plain(raw: Raw) -> object:
+    """What a member says; of a large object or array only which it is, as no answer shows more."""
+    text = memoryview(raw)
+    if len(text) > SHOWN_BYTES_MAX and text[0] in b"{[":
+        large = "x" * SHOWN_BYTES_MAX
+        return {"": large} if text[0] == ord("{") else [large]
+    return msgspec.json.decode(raw)
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
