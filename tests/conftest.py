@@ -86,6 +86,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
             gc.enable()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that nobody can read are no name: gzip's differ by the second, and so by process."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process of pytest-xdist tells the one that sums up."""
     told: dict[str, str] | None = getattr(session.config, "workeroutput", None)
