@@ -43,6 +43,12 @@ MUTANTS: Sequence[Mutant] = (
         "                pass",
     ),
     Mutant(
+        "numbers go on after a batch that failed for good",
+        "schemas.kafka.numbering",
+        "        self._epoch += 1\n        self._next = 0\n",
+        "",
+    ),
+    Mutant(
         "a cut letter does not say that it is cut",
         "schemas.truncation",
         "    return RawRecord(key, value, [*headers, truncated(record.value)])",

@@ -18,6 +18,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.flushes import Appendable
 from schemas.kafka.log import Log
+from schemas.kafka.numbering import Numbering
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
 from schemas.letters import TRUNCATED
@@ -122,6 +123,29 @@ class Workers:
         assert not ended, "a worker that failed is not started again"
 
 
+class Sequence:
+    """How Kafka takes one producer's batches: within an epoch each number once, and in order."""
+
+    def __init__(self) -> None:
+        self._producer_id = 1
+        self._numbering = Numbering()
+        self._last = 0, 0, -1
+
+    def write(self, failure: Exception | None) -> None:
+        """One batch of one record; where it fails for good, its number is not used again."""
+        numbers = self._producer_id, *self._numbering.take(self._producer_id, 1)
+        producer_id, epoch, number = self._last
+        is_new = numbers > (producer_id, epoch, number) and numbers[2] == 0
+        if failure is None and not is_new and numbers != (producer_id, epoch, number + 1):
+            failure = NotStored("OutOfOrderSequenceNumber")
+        if failure is None:
+            self._last = numbers
+            return
+        if not self._numbering.restart():
+            self._producer_id += 1
+        raise failure
+
+
 class DeadLetterTopic(Log):
     """It does not take every record, nor at any time."""
 
@@ -131,19 +155,22 @@ class DeadLetterTopic(Log):
         self._odds = odds
         self.sizes = Sizes()
         self.outage = Outage("letters wait")
+        self._sequence = Sequence()
         self.stored: dict[asyncio.Task[None] | None, RawRecord] = {}
 
     async def store(self, topic: str, record: Appendable) -> None:
         await asyncio.sleep(self._random.choice([0.0, 0.0, 3.0]))
         key, value, headers = record
         size = sum(len(part or b"") for part in (key, value, *(one for _, one in headers)))
-        if size > self._most:
-            raise TooLargeForKafka(topic, size)
-        if self._random.random() < self._odds:
-            raise NotStored("no leader")
+        failure: Exception | None = None
         is_cut = any(name == TRUNCATED for name, _ in headers)
-        if value is not None and len(value) % 3 == 0 and not is_cut and self._odds:
-            raise ValueError("aiokafka does not take it in this form")
+        if size > self._most:
+            failure = TooLargeForKafka(topic, size)
+        elif self._random.random() < self._odds:
+            failure = NotStored("no leader")
+        elif value is not None and len(value) % 3 == 0 and not is_cut and self._odds:
+            failure = ValueError("aiokafka does not take it in this form")
+        self._sequence.write(failure)
         self.stored[asyncio.current_task()] = RawRecord(key, value, headers)
 
 
