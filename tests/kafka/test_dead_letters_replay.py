@@ -56,7 +56,7 @@ async def test_a_letter_goes_to_its_destination_alone(here: Operation) -> None:
     found = await trace(here.config, Search(ByInsertId("a")))
     assert [(one.destination, one.state, one.reason) for one in found] == [
         (AMPLITUDE, State.WAITING, "replay"),
-        (AAMPE, State.UNREAD, None),
+        (AAMPE, State.UNREAD, "no_delivery_yet"),
     ]
 
 
