@@ -145,7 +145,11 @@ class Disturbances:
             return
         at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
         committed = owner.delivery.committable().get(place, log.committed)
-        log.is_cut = owner.positions.get(place, 0) > at
+        is_noticed = owner.positions.get(place, 0) > at
+        if log.left is not None and log.left.read_to > at and not is_noticed:
+            return  # Only the note of a former owner knows of more: nobody would notice.
+        self._world.faults.unclean = 0.0  # Once: after that, offsets say less with each time.
+        log.is_cut = is_noticed
         gone = log.cut(at)
         world.lost |= {record.name or "" for record in gone}
         # With the gaps between them, offsets of all these stay below what is known.

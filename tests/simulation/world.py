@@ -70,13 +70,15 @@ class World:
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
         self.written = self.records if self.grows_at is None else self.records // 2
         # An outcast would be alone, while nothing new is read.
-        if self.population.outcast is None and self.grows_at is None:
+        may_be_cut = self.population.outcast is None and self.grows_at is None
+        if may_be_cut and not is_bad_deploy:
             self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
         for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
         own = Random(f"{seed} shell")
-        self.faults.failure = own.choice([0.0, 0.0, 0.0, 0.01])
+        if not is_bad_deploy:
+            self.faults.failure = own.choice([0.0, 0.0, 0.0, 0.01])
         self.shell: Shell | None = None
         if self.faults.failure:
             self.shell = Shell(own, self.now, lambda: self.disturbances.started_again())
