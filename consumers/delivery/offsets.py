@@ -48,7 +48,8 @@ class Offsets:
         self._settled: set[int] = set()
         self._after_settled: set[int] = set()  # Settled offsets right before these are forgotten.
         self._stamps: deque[tuple[int, int]] = deque()
-        self._left = deque(left.unsettled if left else ())
+        self._left: Sequence[Range] = left.unsettled if left else ()
+        self._left_firsts = [first for first, _ in self._left]
         self.left_to = left.read_to if left else start  # `was_settled` knows of offsets below.
         self.read_to = start  # The next offset that is expected.
         self.is_ours = True  # Until the partition is revoked.
@@ -83,10 +84,11 @@ class Offsets:
         return sum(left) + (max(0, before - max(first, self.left_to)) if all_are_ours else 0)
 
     def was_settled(self, offset: int) -> bool:
-        """Whether a former owner settled it; asked in the order of reading."""
-        while self._left and self._left[0][1] < offset:
-            self._left.popleft()
-        return offset < self.left_to and not (self._left and self._left[0][0] <= offset)
+        """Whether a former owner settled it. Asking changes nothing: it may come to no reading."""
+        if offset >= self.left_to:
+            return False
+        after = bisect_right(self._left_firsts, offset)
+        return after == 0 or self._left[after - 1][1] < offset
 
     def stamp(self, offset: int, timestamp: int) -> None:
         """From this offset on, records are not older than this; call it once a fetch."""

@@ -66,15 +66,15 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "what a former owner settled is sent again",
         "delivery.offsets",
-        "        return offset < self.left_to and not (",
-        "        return False and not (",
+        "        return after == 0 or self._left[after - 1][1] < offset",
+        "        return False",
         "aampe-events",
     ),
     Mutant(
         "all that a former owner read counts as settled",
         "delivery.offsets",
-        "        return offset < self.left_to and not (self._left and self._left[0][0] <= offset)",
-        "        return offset < self.left_to",
+        "        return after == 0 or self._left[after - 1][1] < offset",
+        "        return True",
     ),
     Mutant(
         "different users are merged",

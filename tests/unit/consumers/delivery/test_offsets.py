@@ -101,3 +101,17 @@ def test_what_was_lost_is_not_noted_as_unsettled() -> None:
     offsets.read([10], 11)
 
     assert list(offsets.unfinished().unsettled) == [(0, 1), (10, 10)]
+
+
+def test_what_was_asked_about_and_not_read_is_left_to_the_next_owner() -> None:
+    """A worker that fails while it takes records in still commits."""
+    left = Unfinished(100, [(10, 12), (50, 60)])
+    offsets = Offsets(10, left)
+    assert [offsets.was_settled(offset) for offset in (12, 13, 60, 61, 100)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert offsets.unfinished() == left
