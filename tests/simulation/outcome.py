@@ -109,7 +109,10 @@ def _owner(subject: Subject, key: str) -> dict[str, str]:
 
 
 def _check_bad_deploy(world: "World") -> None:
-    good = [name for name in world.dead if world.origins[name].kind == "good"]
+    dead = (
+        world.dead.keys() - world.lost
+    )  # Of a reference whose bytes are gone, retention killed it.
+    good = [name for name in dead if world.origins[name].kind == "good"]
     in_flight = world.limits.concurrency * world.batch_max
     bound = (
         world.limits.policy.rejects_min + in_flight + (world.healed - world.born) / 7.0
