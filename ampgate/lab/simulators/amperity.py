@@ -6,7 +6,6 @@ are made from their number, so two million of them take no memory.
 
 import base64
 import binascii
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -20,6 +19,7 @@ from ampgate.lab.simulators.model import (
     Violations,
     json_answer,
 )
+from ampgate.lab.simulators.requests_limit import RequestsLimit
 
 API_VERSIONS = ("2024-04-01", "2025-07-31")
 SIZE = 1_000
@@ -58,7 +58,7 @@ class Amperity:
         self._odd: dict[int, object] = {}
         self._cursors = 0  # Those that were given out before this count are known no more.
         self._shown = 0
-        self._asked: dict[str, deque[float]] = {}
+        self._limit = RequestsLimit(REQUESTS_A_WINDOW, WINDOW_SECONDS)
 
     def change(self, number: int) -> None:
         """This profile has another value from now on."""
@@ -112,13 +112,8 @@ class Amperity:
             return _error(400, "amperity-tenant and api-version are required")
         if request.method != "GET":
             return _error(405, "method not allowed")
-        asked = self._asked.setdefault(tenant, deque())
-        while asked and asked[0] <= now - WINDOW_SECONDS:
-            asked.popleft()
-        if len(asked) >= REQUESTS_A_WINDOW:
-            self.violations.note(f"more than {REQUESTS_A_WINDOW} requests in a second")
+        if not self._limit.takes(tenant, now, self.violations):
             return _error(429, "too many requests")
-        asked.append(now)
         return None
 
     def _page(self, query: Mapping[str, str]) -> Answer:

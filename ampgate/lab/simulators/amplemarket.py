@@ -5,7 +5,6 @@ Strict: 500 requests in a minute, at most 20 ids of contacts, cursors that are o
 
 import base64
 import binascii
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
@@ -19,6 +18,7 @@ from ampgate.lab.simulators.model import (
     Violations,
     json_answer,
 )
+from ampgate.lab.simulators.requests_limit import RequestsLimit
 
 SIZE = 200
 PAGE_MAX, IDS_MAX = 100, 20
@@ -51,7 +51,7 @@ class Amplemarket:
         self.contacts: dict[str, dict[str, object]] = {
             f"c{n}": _contact(n) for n in range(self.options.tasks)
         }
-        self._asked: dict[str, deque[float]] = {}
+        self._limit = RequestsLimit(REQUESTS_A_WINDOW, WINDOW_SECONDS)
 
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
         if (refused := self._refusal(request, now)) is not None:
@@ -78,13 +78,8 @@ class Amplemarket:
         keys = self.options.accepted_keys
         if scheme.lower() != "bearer" or not (key if keys is None else key in keys):
             return _error(401, "unauthorized")
-        asked = self._asked.setdefault(key, deque())
-        while asked and asked[0] <= now - WINDOW_SECONDS:
-            asked.popleft()
-        if len(asked) >= REQUESTS_A_WINDOW:
-            self.violations.note(f"more than {REQUESTS_A_WINDOW} requests in a minute")
+        if not self._limit.takes(key, now, self.violations):
             return _error(429, "too_many_requests")
-        asked.append(now)
         return None
 
     def _page(self, query: Mapping[str, str]) -> Answer:

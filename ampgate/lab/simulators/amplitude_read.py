@@ -9,7 +9,6 @@ import binascii
 import csv
 import gzip
 import io
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from ampgate.lab.simulators.model import (
     Violations,
     json_answer,
 )
+from ampgate.lab.simulators.requests_limit import RequestsLimit
 
 SIZE = 1_000
 COHORT = "cohort1"
@@ -65,7 +65,7 @@ class AmplitudeRead:
         self.cut_bytes = 0  # So many are missing at the end of the next file.
         self.downloads = 0
         self._jobs: dict[str, Job] = {}
-        self._asked: dict[str, deque[float]] = {}
+        self._limit = RequestsLimit(REQUESTS_A_WINDOW, WINDOW_SECONDS)
 
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
         parts = request.path.strip("/").split("/")
@@ -98,13 +98,8 @@ class AmplitudeRead:
         keys = self.options.accepted_keys
         if not key or (keys is not None and key not in keys):
             return _error(403, "Invalid API/Secret Key combination")
-        asked = self._asked.setdefault(key, deque())
-        while asked and asked[0] <= now - WINDOW_SECONDS:
-            asked.popleft()
-        if len(asked) >= REQUESTS_A_WINDOW:
-            self.violations.note(f"more than {REQUESTS_A_WINDOW} requests in 10 minutes")
+        if not self._limit.takes(key, now, self.violations):
             return _error(429, "Too many requests")
-        asked.append(now)
         return None
 
     def _request(self, now: float) -> Answer:
