@@ -57,7 +57,7 @@ async def test_what_was_delivered_past_a_throttled_user_is_delivered(
     first, second = [one for one in found if one.destination == AMPLITUDE]
     assert (first.state, first.reason) == (State.WAITING, "throttled")
     assert first.until is not None
-    assert replace(second, insert_id="h1", offset=first.offset) == first
+    assert replace(second, insert_id="h1", offset=first.offset, time=first.time) == first
 
 
 async def test_what_is_over_its_quota_is_parked_until_its_wake_time(
