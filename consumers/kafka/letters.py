@@ -7,7 +7,7 @@ aiokafka's answer is waited for, however long it takes.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from random import uniform
+from random import Random
 
 import structlog
 
@@ -27,8 +27,9 @@ log = structlog.get_logger()
 class Letters:
     """Writes records to another topic: the original bytes, untouched, with the reason."""
 
-    def __init__(self, kafka: Kafka, log: Log | None = None) -> None:
+    def __init__(self, kafka: Kafka, log: Log | None = None, random: Random | None = None) -> None:
         """With a way of its own into Kafka, if none is given."""
+        self._random = random or Random()
         self._dead_letters = kafka.topics.dead_letters
         self._parked = kafka.topics.parked
         self._log = log or Log(
@@ -55,7 +56,7 @@ class Letters:
     async def bury(self, letter: Letter, destination: str) -> None:
         """Returns only once Kafka has it: until then it is not settled."""
         original = form = whole(letter, destination)
-        waits = _backoff()
+        waits = _backoff(self._random)
         while True:
             tried = form
             try:
@@ -84,7 +85,7 @@ class Letters:
 
     async def _park(self, partition: int, letters: Sequence[Letter], destination: str) -> None:
         left = [(letter, self._form(letter, destination)) for letter in letters]
-        waits = _backoff()
+        waits = _backoff(self._random)
         while True:
             forms = [form for _, form in left]
             stored, error = await self._log.store_in_order(self._parked, forms, partition)
@@ -105,9 +106,9 @@ class Letters:
         return form if fits else reference(letter, destination)
 
 
-async def _backoff() -> AsyncIterator[float]:
+async def _backoff(random: Random) -> AsyncIterator[float]:
     """Doubling, with jitter, so that letters that failed together are not in one batch again."""
     seconds = FIRST_BACKOFF_SECONDS
     while True:
-        yield seconds * uniform(0.5, 1.0)
+        yield seconds * random.uniform(0.5, 1.0)
         seconds = min(BACKOFF_SECONDS_MAX, seconds * 2)

@@ -181,12 +181,12 @@ class DeadLetters:
         self._loop = loop
         most = random.choice([AROUND_BYTES, 1_000, 100_000])
         self._topic = DeadLetterTopic(random, most, random.choice([0.0, 0.1, 0.3]))
-        self._letters = Letters(Kafka(bootstrap_servers="none:1"), self._topic)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._letters = Letters(Kafka(bootstrap_servers="none:1"), self._topic, random)
+        self._tasks: list[asyncio.Task[None]] = []
 
     def write(self, letter: Letter, on_stored: Callable[[RawRecord], None]) -> None:
         task = self._loop.create_task(self._written(letter, on_stored))
-        self._tasks.add(task)
+        self._tasks.append(task)
         self._loop.happened()
 
     def check(self) -> None:
