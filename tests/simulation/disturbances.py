@@ -258,11 +258,12 @@ class Disturbances:
             process.assign(number)
 
     def _expect_repeats(self, process: Process) -> None:
-        """What it has not committed is read again; only what it had sent is delivered twice."""
+        """What it has not committed is read again; what it had sent, or parked, comes twice."""
         in_flight = (
             entry for batch in process.in_flight for _, part in batch.parts for entry in part
         )
         sent = {self._world.name_of(one) for entry in in_flight for one in entry.parts or (entry,)}
+        sent |= self._world.log.parked_names
         for number, owner in self._owners.items():
             if owner is process:
                 for topic in (TOPIC, PARKED):
