@@ -68,8 +68,9 @@ class Disturbances:
         process = self._joined()
         orphans, self._orphans = self._orphans, []
         for number in orphans:
-            self._owners[number] = process
-            process.assign(number)
+            if self._owners[number] not in self.processes:  # Nobody was given it since.
+                self._owners[number] = process
+                process.assign(number)
         return process
 
     def failed(self, process: Process) -> None:
