@@ -2,10 +2,13 @@
 
 import asyncio
 import reprlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 PAUSE_SECONDS = 0.02
+PAUSE_MAX_SECONDS = 0.5
+LOOKING_SHARE = 5  # A look that costs much keeps what it waits for from the processor.
 WITHIN_SECONDS = 60.0
 Seen = TypeVar("Seen")
 
@@ -19,10 +22,15 @@ async def seen(
     last: object = "nothing: the first look has not ended"
     try:
         async with asyncio.timeout(within_seconds):
-            while not holds(found := await look()):
+            while True:
+                began = time.perf_counter()
+                if holds(found := await look()):
+                    return found
                 last = found
-                await asyncio.sleep(PAUSE_SECONDS)
-            return found
+                took = time.perf_counter() - began
+                await asyncio.sleep(
+                    min(max(PAUSE_SECONDS, took * LOOKING_SHARE), PAUSE_MAX_SECONDS)
+                )
     except TimeoutError:
         raise AssertionError(
             f"not within {within_seconds:g} s; the last look showed {reprlib.repr(last)}"
