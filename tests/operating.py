@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import OffsetAndMetadata
@@ -30,6 +29,7 @@ from ampgate.trace.whereabouts import State
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from tests.conftest import Broker
+from tests.loopback import loopback_client
 
 DEADLINE_SECONDS = 60.0
 HERE = "http://127.0.0.1:9"  # Nobody listens there.
@@ -199,14 +199,14 @@ async def simulating(kind: str, accepted_keys: frozenset[str] | None = None) -> 
 
 
 async def set_faults(url: str, *rules: Mapping[str, object]) -> None:
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         answer = await client.post(f"{url}/_faults", json={"seed": 1, "rules": rules})
     answer.raise_for_status()
 
 
 async def received(url: str) -> list[dict[str, Any]]:
     """What a simulator accepted, in order."""
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         answer = await client.get(f"{url}/_received")
     return [json.loads(line) for line in answer.text.splitlines()]
 

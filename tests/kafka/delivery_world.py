@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.deliveries import workers_of
@@ -19,6 +18,7 @@ from consumers.worker import Worker
 from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.eventually import seen
+from tests.loopback import loopback_client
 from tests.operating import operation, received, set_faults, simulating
 
 DEADLINE_SECONDS = 150.0  # A throttled user waits 30 s, and may have to wait again.
@@ -30,7 +30,7 @@ class World:
     urls: Mapping[str, str]
 
     async def stats(self, kind: str) -> dict[str, Any]:
-        async with httpx.AsyncClient() as client:
+        async with loopback_client() as client:
             stats: dict[str, Any] = (await client.get(f"{self.urls[kind]}/_stats")).json()
         return stats
 

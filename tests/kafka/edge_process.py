@@ -17,6 +17,7 @@ import psutil
 from ampgate import topics
 from schemas.configuration.config import Kafka
 from tests.eventually import eventually, seen
+from tests.loopback import TRUST_NOBODY
 
 KEY = {"authorization": "Bearer secret"}
 CONFIGURATION = """\
@@ -56,7 +57,7 @@ class EdgeProcess:
             timeout=30,
             limits=limits,
             trust_env=False,
-            verify=True if self.trust is None else self.trust,
+            verify=TRUST_NOBODY if self.trust is None else self.trust,
         )
 
     def workers(self) -> list[psutil.Process]:

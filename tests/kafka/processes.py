@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.eventually import seen
+from tests.loopback import loopback_client
 
 DEADLINE_SECONDS = 60.0
 
@@ -79,7 +80,7 @@ def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess
 
 async def until_answers(url: str, status: int) -> None:
     """Ask until the answer has that status."""
-    async with httpx.AsyncClient(timeout=5) as client:
+    async with loopback_client(timeout=5) as client:
 
         async def answer() -> int | httpx.TransportError:
             try:
@@ -93,5 +94,5 @@ async def until_answers(url: str, status: int) -> None:
 async def post(url: str, event: object, write_key: str) -> int:
     """The status of the answer."""
     bearer = {"authorization": f"Bearer {write_key}"}
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         return (await client.post(url, json=event, headers=bearer)).status_code

@@ -17,6 +17,7 @@ import httpx
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from tests.eventually import eventually, seen
+from tests.loopback import loopback_client
 
 DEADLINE_SECONDS = 120.0
 PARTITIONS = 6
@@ -114,7 +115,7 @@ async def simulated(directory: Path) -> AsyncIterator[dict[str, str]]:
 
 
 async def answers(url: str) -> bool:
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         try:
             return (await client.get(f"{url}/_stats")).status_code == 200
         except httpx.TransportError:

@@ -29,6 +29,7 @@ from tests.conftest import Broker
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import DEADLINE_SECONDS, World
 from tests.kafka.shop_events import COUNTRIES, real_events, rows_by_contact
+from tests.loopback import loopback_client
 
 EVENTS = int(os.environ.get("AMPGATE_OUTAGE_EVENTS", "6000"))
 OUTAGE_SECONDS = float(os.environ.get("AMPGATE_OUTAGE_SECONDS", "0"))
@@ -76,7 +77,7 @@ async def regions(kafka: Broker, topic_prefix: str, urls: Mapping[str, str]) -> 
     reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": topic_prefix}
     config = Config.model_validate({"kafka": reached, "destinations": destinations})
     await topics.create(config.kafka, partitions=3)
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         for url in urls.values():
             (await client.post(f"{url}/_reset")).raise_for_status()
     return World(config, urls)

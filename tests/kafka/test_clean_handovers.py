@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -26,6 +25,7 @@ from schemas.records import TopicPartition
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.rolling_deployment import DEADLINE_SECONDS, IDS, PARTITIONS, Deployment, simulated
+from tests.loopback import loopback_client
 from tests.operating import received, set_faults
 
 ROUNDS = int(os.environ.get("AMPGATE_HANDOVERS", "1"))
@@ -129,7 +129,7 @@ class Load:
         return {kind: one["duplicates"] for kind, one in (await self.stats()).items()}
 
     async def stats(self) -> dict[str, dict[str, object]]:
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with loopback_client() as client:
             return {
                 kind: (await client.get(f"{url}/_stats")).json()
                 for kind, url in self.deployment.urls.items()

@@ -16,6 +16,7 @@ from gateway.edge.app import create_app
 from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.kafka.edge_process import create_topics
+from tests.loopback import loopback_client
 
 KEY = {"authorization": "Bearer secret"}
 EVENT = {
@@ -55,7 +56,7 @@ async def serving(settings: Config) -> AsyncIterator[httpx.AsyncClient]:
     port = sockets[0].getsockname()[1]
     task = asyncio.create_task(server.serve(sockets))
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        async with loopback_client(f"http://127.0.0.1:{port}") as client:
             yield client
     finally:
         server.should_exit = True
