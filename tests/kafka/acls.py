@@ -1,10 +1,13 @@
 """Permissions in Kafka, as an administrator gives them; aiokafka has no requests for that."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
@@ -34,6 +37,18 @@ async def denied(broker: Broker, topic: str, operation: int) -> AsyncIterator[No
         assert deleted.filter_responses[0][0] == 0
     finally:
         await client.close()
+
+
+async def until_denied(broker: Broker, topic: str) -> None:
+    """Return once Kafka lets nobody read the topic."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest"
+    )
+    async with asyncio.timeout(60), consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        with suppress(TopicAuthorizationFailedError):
+            while True:
+                await consumer.getmany(timeout_ms=100)
 
 
 async def allow(broker: Broker, *acls: tuple[int, str, str, int]) -> None:

@@ -111,6 +111,7 @@ async def test_a_missing_topic_is_not_created_by_looking(simulated: Operation) -
     topic = simulated.config.kafka.topics.parked
     async with admin_client(simulated.config.kafka) as admin:
         await admin.delete_topics([topic])
+        await seen(admin.list_topics, lambda names: topic not in names)
     for _ in range(2):
         (finding,) = await first_wrong(simulated)
         assert (finding.subject, finding.says) == (topic, "does not exist")

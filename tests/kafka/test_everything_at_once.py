@@ -27,7 +27,7 @@ from schemas.letters import timestamp
 from schemas.topics import Kind
 from tests.conftest import Broker
 from tests.eventually import seen
-from tests.kafka.acls import READ, WITH_ACLS, denied
+from tests.kafka.acls import READ, WITH_ACLS, denied, until_denied
 from tests.kafka.delivery_world import World, event, opened_world
 from tests.kafka.everything import (
     ANSWERS,
@@ -210,7 +210,7 @@ async def go_through(
     await asyncio.sleep(AWAY_SECONDS)
     await asyncio.to_thread(kafka.restart, 1)
     async with denied(Broker(kafka.bootstrap_servers), topics.events, READ):
-        await until_answers(f"{first.url}/readyz", 503)
+        await until_denied(Broker(kafka.bootstrap_servers), topics.events)
     await until_answers(f"{first.url}/readyz", 200)
     for topic in (topics.events, topics.parked):
         await add_partitions(world, topic)
