@@ -11,6 +11,7 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     NoError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 
@@ -179,22 +180,26 @@ async def describe_topics(
     for code, name, *_ in response.topics:
         states[name] = Missing(for_code(code) is TopicAuthorizationFailedError)
     for _code, name, _internal, partitions, operations in found:
+        if name not in settings:
+            continue  # It was deleted a moment ago: not every answer knows that already.
         states[name] = TopicState(
             len(partitions),
             min(len(replicas) for *_, replicas, _isr, _offline in partitions),
             min(len(isr) for *_, isr, _offline in partitions),
             operations,
-            settings.get(name, {}),
+            settings[name],
         )
     return states
 
 
 async def settings_of(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Of each topic that exists; none of them where we may not read them."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources) if resources else []:
-        for _code, _message, _type, name, entries in answer.resources:
-            found[name] = {entry[0]: entry[1] for entry in entries}
+        for code, _message, _type, name, entries in answer.resources:
+            if for_code(code) is not UnknownTopicOrPartitionError:
+                found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 
 
