@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ settings.register_profile("quick", settings.get_profile("ampgate"), max_examples
 settings.load_profile("ampgate")
 
 WHICH_KAFKA = pytest.StashKey[str]()
+
+
+def pytest_configure() -> None:
+    """A shell that runs us in the background ignores SIGINT, and so would our children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +141,6 @@ class Operation:
             stdin=stdin,
             stdout=PIPE,
             stderr=PIPE,
-            # Whoever runs the tests in the background ignores it, and so would a child.
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     @asynccontextmanager
