@@ -1,18 +1,16 @@
 """Permissions in Kafka, as an administrator gives them; aiokafka has no requests for that."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 from tests.conftest import Broker
+from tests.eventually import seen
 
 READ, WRITE = 3, 4
 TOPIC, GROUP = 2, 3
@@ -40,15 +38,20 @@ async def denied(broker: Broker, topic: str, operation: int) -> AsyncIterator[No
 
 
 async def until_denied(broker: Broker, topic: str) -> None:
-    """Return once Kafka lets nobody read the topic."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest"
-    )
-    async with asyncio.timeout(60), consumer:
-        consumer.assign([TopicPartition(topic, 0)])
-        with suppress(TopicAuthorizationFailedError):
-            while True:
-                await consumer.getmany(timeout_ms=100)
+    """Return once Kafka lets nobody read the topic, and so, as it has an ACL, not even see it."""
+    client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
+    await client.bootstrap()
+    client.set_topics([topic])
+
+    async def hidden() -> set[str]:
+        await client.force_metadata_update()
+        found: set[str] = client.cluster.unauthorized_topics
+        return found
+
+    try:
+        await seen(hidden, lambda found: topic in found)
+    finally:
+        await client.close()
 
 
 async def allow(broker: Broker, *acls: tuple[int, str, str, int]) -> None:
