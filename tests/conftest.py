@@ -39,14 +39,6 @@ class Broker:
     bootstrap_servers: str
 
 
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """A command logs to its own standard error, which is closed when its test is over."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
-
-
 @pytest.fixture(scope="session")
 def kafka(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config

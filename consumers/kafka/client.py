@@ -8,12 +8,21 @@ import structlog
 from aiokafka.errors import KafkaError
 
 RECONNECT_SECONDS = 1.0
+FIRST_ANSWER_SECONDS = 1.0
 log = structlog.get_logger()
 
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
     """Start it; retry for as long as Kafka is unavailable: a restart would change nothing."""
-    await first_started(lambda: client, _kept)
+    starting = asyncio.create_task(first_started(lambda: client, _kept))
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # aiokafka never closes a connection that is cancelled before its first answer.
+        await asyncio.wait([starting], timeout=FIRST_ANSWER_SECONDS)
+        starting.cancel()
+        await asyncio.wait([starting])
+        raise
 
 
 async def first_started(

@@ -156,8 +156,8 @@ class Originals:
             consumer = Consumer(
                 **client_arguments(self._kafka), auto_offset_reset="none", enable_auto_commit=False
             )
+            self._consumer = consumer  # Also if it is cancelled while it starts, it is stopped.
             await started(consumer)
-            self._consumer = consumer
         place = KafkaPartition(*origin.place)
         self._consumer.assign([place])
         self._consumer.seek(place, origin.offset)

@@ -34,8 +34,8 @@ def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
 async def can_park(kafka: Kafka) -> bool:
     """Whether there is a parked topic."""
     client = AIOKafkaAdminClient(**client_arguments(kafka))
-    await started(client)
     try:
+        await started(client)  # It may be cancelled: a worker that is told to stop does not wait.
         return kafka.topics.parked in await client.list_topics()
     finally:
         await client.close()

@@ -148,8 +148,8 @@ async def _reading(kafka: Kafka) -> AsyncIterator[Consumer]:
         enable_auto_commit=False,
         isolation_level="read_committed",
     )
-    await started(consumer)
     try:
+        await started(consumer)
         yield consumer
     finally:
         await consumer.stop()
