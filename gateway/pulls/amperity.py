@@ -8,14 +8,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway.pulls.pull import (
-    Answer,
     Api,
-    CursorLostError,
     Item,
     Page,
     Pull,
-    RefusedError,
     UnreadableError,
+    failure,
 )
 from schemas.configuration.config import ConfigError
 from schemas.events import ABSENT
@@ -71,7 +69,8 @@ class Profiles:
             query.append(("next_token", cursor))
         answer = await api.get(self._path, query)
         if answer.status != 200:
-            raise _failure(answer, cursor)
+            is_lost = cursor is not None and answer.status in (400, 410)
+            raise failure(answer, "a page of profiles", is_lost=is_lost)
         try:
             envelope = _envelope.decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -125,11 +124,3 @@ def _id(value: Raw) -> str | None:
     if isinstance(read, int) and not isinstance(read, bool):
         return str(read)
     return read.strip() or None if isinstance(read, str) else None
-
-
-def _failure(answer: Answer, cursor: str | None) -> Exception:
-    if answer.status in (400, 410) and cursor is not None:
-        return CursorLostError(f"status {answer.status}")
-    if 400 <= answer.status < 500:
-        return RefusedError(f"status_{answer.status}")
-    return UnreadableError(f"status {answer.status} for a page of profiles")

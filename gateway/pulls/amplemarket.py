@@ -16,12 +16,11 @@ from gateway.dialects.moments import milliseconds_of
 from gateway.pulls.pull import (
     Answer,
     Api,
-    CursorLostError,
     Item,
     Page,
     Pull,
-    RefusedError,
     UnreadableError,
+    failure,
 )
 from schemas.configuration.config import ConfigError
 from schemas.strictness import Defect
@@ -75,7 +74,8 @@ class Tasks:
             query.append(("page[after]", cursor))
         answer = await api.get("/tasks", query)
         if answer.status != 200:
-            raise _failure(answer, cursor)
+            is_lost = cursor is not None and answer.status in (400, 404, 410, 422)
+            raise failure(answer, "a page of tasks", is_lost=is_lost)
         tasks = _read_list(answer)
         contacts = await _contacts_of(api, tasks)
         items = [_task(raw, contacts) for raw in tasks] if self._reads_tasks else []
@@ -96,7 +96,7 @@ async def _contacts_of(api: Api, tasks: Sequence[bytes]) -> dict[str, bytes]:
         query = [("ids[]", one) for one in ids[start : start + IDS_MAX]]
         answer = await api.get("/contacts", query)
         if answer.status != 200:
-            raise _failure(answer, None)
+            raise failure(answer, "contacts", is_lost=False)
         for raw in _read_list(answer):
             if id_ := _member(_fields(raw), "id"):
                 found[id_] = raw
@@ -180,11 +180,3 @@ def _next_cursor(answer: Answer) -> str | None:
         return None
     href = None if found is None else found.href
     return None if not href else parse_qs(urlsplit(href).query).get("page[after]", [None])[0]
-
-
-def _failure(answer: Answer, cursor: str | None) -> Exception:
-    if answer.status in (400, 404, 410, 422) and cursor is not None:
-        return CursorLostError(f"status {answer.status}")
-    if 400 <= answer.status < 500:
-        return RefusedError(f"status_{answer.status}")
-    return UnreadableError(f"status {answer.status} of Amplemarket's")

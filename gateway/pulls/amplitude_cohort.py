@@ -14,14 +14,12 @@ from pathlib import Path
 import msgspec
 
 from gateway.pulls.pull import (
-    Answer,
     Api,
-    CursorLostError,
     Item,
     Page,
     Pull,
-    RefusedError,
     UnreadableError,
+    failure,
 )
 from schemas.configuration.config import ConfigError
 from schemas.topics import Kind
@@ -80,7 +78,7 @@ class Cohort:
     async def _request(self, api: Api) -> Page:
         answer = await api.get(f"/api/5/cohorts/request/{self._cohort}")
         if answer.status not in (200, 202):
-            raise _failure(answer)
+            raise failure(answer, "a cohort's request", is_lost=False)
         try:
             requested = msgspec.json.decode(answer.body, type=_Requested)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -92,7 +90,7 @@ class Cohort:
         if answer.status == 202:
             return Page([], _cursor(place), POLL_SECONDS)
         if answer.status != 200:
-            raise _lost(answer)
+            raise failure(answer, "a cohort's status", is_lost=True)
         try:
             status = msgspec.json.decode(answer.body, type=_Status).async_status
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -105,7 +103,7 @@ class Cohort:
         if self._rows is None or self._rows[0] != place:
             answer = await api.download(f"/api/5/cohorts/request/{place.request}/file", self._file)
             if answer.status != 200:
-                raise _lost(answer)
+                raise failure(answer, "a cohort's file", is_lost=True)
             self._rows = place, islice(_members(self._file), place.row, None)
         rows = self._rows[1]
         try:
@@ -138,16 +136,3 @@ def _members(file: Path) -> Iterator[Mapping[str, str]]:
 
 def _cursor(place: Place) -> str:
     return msgspec.json.encode(place).decode()
-
-
-def _failure(answer: Answer) -> Exception:
-    if 400 <= answer.status < 500:
-        return RefusedError(f"status_{answer.status}")
-    return UnreadableError(f"status {answer.status} for a cohort's request")
-
-
-def _lost(answer: Answer) -> Exception:
-    """A request is known for seven days."""
-    if 400 <= answer.status < 500:
-        return CursorLostError(f"status {answer.status}")
-    return UnreadableError(f"status {answer.status} for a cohort's file")

@@ -1,7 +1,7 @@
 """The pulls of one process: those whose partition of `ampgate.cursors` it was given."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
 
 RESTORED_RUN = 0  # No run has this number: what is restored was seen by none of this process.
-Configured = Callable[[], ConfiguredPull]
 
 
 @asynccontextmanager
@@ -75,7 +74,7 @@ def share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]) -> tup
 
 
 def _restore(fingerprints: Fingerprints, objects: Sequence[tuple[str, bytes | None]]) -> None:
-    newest: Mapping[str, bytes | None] = dict(objects)
+    newest = dict(objects)
     fingerprints.drop([object_id for object_id, version in newest.items() if version is None])
     kept = [(object_id, version) for object_id, version in newest.items() if version is not None]
     fingerprints.keep(kept, RESTORED_RUN)

@@ -83,3 +83,12 @@ class UnavailableError(Exception):
 
 class RefusedError(Exception):
     """The polled system refuses us until somebody changes something; the reason is snake_case."""
+
+
+def failure(answer: Answer, what: str, *, is_lost: bool) -> Exception:
+    """Of an answer that is not `what` was asked for; `is_lost`: a 4xx of it is the cursor's."""
+    if not 400 <= answer.status < 500:
+        return UnreadableError(f"status {answer.status} for {what}")
+    if is_lost:
+        return CursorLostError(f"status {answer.status}")
+    return RefusedError(f"status_{answer.status}")

@@ -103,20 +103,19 @@ class Run:
         return records, None if page.cursor is None else replace(standing, cursor=page.cursor)
 
     async def _produce(self, items: Sequence[Item], standing: Standing) -> int:
-        made = await self._changed(items, standing)
-        await self._append(made, standing)
-        versions = [(one.item.object_id, one.version) for one in made]
-        await self._journal.remember(self._name, self._partition, versions)
-        seen = versions
-        if self._pull.sees_gone:  # Also what did not change was seen by this run.
-            seen = [(item.object_id, _version(item)) for item in items if item.record is not None]
-        await asyncio.to_thread(self._fingerprints.keep, seen, standing.run)
-        changed = {one.item.object_id for one in made}
-        silent = [item.kind for item in items if item.record is None]
-        self._count("skipped", silent)
+        silent = [item for item in items if item.record is None]
         read = [item for item in items if item.record is not None]
-        same = [item.kind for item in read if item.object_id not in changed]
-        self._count("unchanged", same)
+        made = await self._changed(read, standing)
+        await self._append(made, standing)
+        versions = {one.item.object_id: one.version for one in made}
+        await self._journal.remember(self._name, self._partition, versions.items())
+        same = [item for item in read if item.object_id not in versions]
+        seen = dict(versions)
+        if self._pull.sees_gone:  # Also what did not change was seen by this run.
+            seen |= {item.object_id: _version(item) for item in same}
+        await asyncio.to_thread(self._fingerprints.keep, seen.items(), standing.run)
+        self._count("skipped", [item.kind for item in silent])
+        self._count("unchanged", [item.kind for item in same])
         return len(made)
 
     async def _produce_gone(self, standing: Standing) -> int:
@@ -124,7 +123,8 @@ class Run:
         lots = self._fingerprints.unseen(standing.run)
         while ids := await asyncio.to_thread(next, lots, None):
             gone = [item for object_id in ids if (item := self._pull.gone(object_id)) is not None]
-            await self._append([self._made(item, standing) for item in gone], standing)
+            made = [self._made(item, _version(item), standing) for item in gone]
+            await self._append(made, standing)
             forgotten = [(object_id, None) for object_id in ids]
             await self._journal.remember(self._name, self._partition, forgotten)
             await asyncio.to_thread(self._fingerprints.drop, ids)
@@ -136,8 +136,12 @@ class Run:
         newest = {item.object_id: item for item in items if item.record is not None}
         objects = [(object_id, _version(item)) for object_id, item in newest.items()]
         differing = await asyncio.to_thread(self._fingerprints.differing, objects)
-        changed = zip(newest.values(), differing, strict=True)
-        return [self._made(item, standing) for item, differs in changed if differs]
+        looked_at = zip(newest.values(), objects, differing, strict=True)
+        return [
+            self._made(item, version, standing)
+            for item, (_, version), differs in looked_at
+            if differs
+        ]
 
     async def _append(self, made: Sequence[Made], standing: Standing) -> None:
         now_ms = int(standing.began * 1000)
@@ -155,8 +159,7 @@ class Run:
         self._count("dead", [one.item.kind for one in made if one.defect is not None])
         self._count("produced", [one.item.kind for one in made if one.record is not None])
 
-    def _made(self, item: Item, standing: Standing) -> Made:
-        version = _version(item)
+    def _made(self, item: Item, version: bytes, standing: Standing) -> Made:
         value = item.record
         if not isinstance(value, bytes):
             return Made(item, version, None, value)

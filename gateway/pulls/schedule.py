@@ -41,14 +41,12 @@ class Schedule:
         run: Run,
         standing: Standing | None,
         on_page: Callable[[Step], None] = _unobserved,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self._every_seconds = every_seconds
         self._run = run
         self._standing = standing or Standing()
         self._on_page = on_page
-        self._clock = clock
         self._failures = 0
         self.paused: str | None = None
         if self._standing.finished is not None:
@@ -57,7 +55,7 @@ class Schedule:
     async def follow(self) -> None:
         """Until it is cancelled."""
         while True:
-            await asyncio.sleep(max(0.0, self._due() - self._clock()))
+            await asyncio.sleep(max(0.0, self._due() - time.time()))
             trouble = await self.once()
             if trouble is not None:
                 await asyncio.sleep(self._backoff())
@@ -65,7 +63,7 @@ class Schedule:
     async def once(self) -> str | None:
         """One run, or the rest of one that was interrupted: what went wrong, None if nothing."""
         if self._standing.finished is not None or not self._standing.run:
-            self._standing = Standing(run=self._standing.run + 1, began=self._clock())
+            self._standing = Standing(run=self._standing.run + 1, began=time.time())
         try:
             await self._whole()
         except CursorLostError as error:  # Twice in a run.
@@ -113,7 +111,7 @@ class Schedule:
             log.info("pull succeeded again", pull=self.name, failures=self._failures)
         self._failures = 0
         metrics.RUNS.labels(self.name, "success").inc()
-        metrics.LAST_SUCCESS.labels(self.name).set(self._clock())
+        metrics.LAST_SUCCESS.labels(self.name).set(time.time())
 
     def _failed(self, trouble: str) -> str:
         self._failures += 1

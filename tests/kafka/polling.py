@@ -77,6 +77,9 @@ class Polled(Generic[System]):
     async def produced(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.user_properties)
 
+    async def cursors(self) -> Sequence[Stored]:
+        return await self.here.stored(self.here.config.kafka.topics.cursors)
+
     async def events(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.events)
 

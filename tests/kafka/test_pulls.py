@@ -97,7 +97,7 @@ async def test_a_cursor_that_is_not_known_any_more_starts_over_and_repeats_nothi
     options = AmperityOptions(profiles=120, page_max=20)
     async with polled_here(kafka, topic_prefix, tmp_path, options) as polled:
         process = await polled.start()
-        await seen(polled.produced, lambda records: len(records) >= 20)
+        await seen(polled.cursors, len)
         process.kill()
         await process.wait()
         polled.system.expire_cursors()

@@ -21,6 +21,7 @@ from ampgate.lab.simulators.model import (
     Received,
     Request,
     Violations,
+    bearer_token,
     json_answer,
     one_line,
 )
@@ -97,7 +98,7 @@ class Aampe:
             return json_answer(404, {"detail": "Not Found"})
         if request.method != "POST":
             return json_answer(405, {"detail": "Method Not Allowed"}, {"allow": "POST"})
-        key = _bearer(request)
+        key = bearer_token(request)
         keys = self._options.accepted_keys
         if not (key if keys is None else key in keys):
             return json_answer(401, {"detail": "Invalid API Key"})
@@ -218,11 +219,6 @@ class Aampe:
         if isinstance(record, _Properties):
             self._contacts.setdefault(record.contact_id, {}).update(record.user_properties)
         self.received.append(Received(request.path, one_line(request.body)))
-
-
-def _bearer(request: Request) -> str:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _json_invalid(body: bytes, error: json.JSONDecodeError) -> dict[str, object]:

@@ -17,6 +17,7 @@ from ampgate.lab.simulators.model import (
     Received,
     Request,
     Violations,
+    bearer_token,
     json_answer,
 )
 from ampgate.lab.simulators.requests_limit import RequestsLimit
@@ -103,9 +104,8 @@ class Amperity:
 
     def _refusal(self, request: Request, now: float) -> Answer | None:
         tenant = request.headers.get("amperity-tenant", "")
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        keys = self.options.accepted_keys
-        if scheme.lower() != "bearer" or not (token if keys is None else token in keys):
+        token, keys = bearer_token(request), self.options.accepted_keys
+        if not (token if keys is None else token in keys):
             return _error(401, "the access token is not valid")
         if not tenant or request.headers.get("api-version") not in API_VERSIONS:
             self.violations.note("a request without Amperity-Tenant or a known api-version")

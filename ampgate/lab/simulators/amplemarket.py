@@ -16,6 +16,7 @@ from ampgate.lab.simulators.model import (
     Received,
     Request,
     Violations,
+    bearer_token,
     json_answer,
 )
 from ampgate.lab.simulators.requests_limit import RequestsLimit
@@ -74,9 +75,8 @@ class Amplemarket:
         return {"tasks": len(self.tasks), "contacts": len(self.contacts)}
 
     def _refusal(self, request: Request, now: float) -> Answer | None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        keys = self.options.accepted_keys
-        if scheme.lower() != "bearer" or not (key if keys is None else key in keys):
+        key, keys = bearer_token(request), self.options.accepted_keys
+        if not (key if keys is None else key in keys):
             return _error(401, "unauthorized")
         if not self._limit.takes(key, now, self.violations):
             return _error(429, "too_many_requests")

@@ -98,6 +98,12 @@ def json_answer(status: int, body: object, headers: Mapping[str, str] | None = N
     )
 
 
+def bearer_token(request: Request) -> str:
+    """Empty where there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def text_answer(status: int, text: str) -> Answer:
     return Answer(status, {"content-type": "text/plain; charset=utf-8"}, text.encode())
 

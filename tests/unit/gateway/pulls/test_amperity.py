@@ -43,7 +43,7 @@ class Fixed:
         return self._answer
 
     async def download(self, path: str, into: Path) -> Answer:
-        raise NotImplementedError
+        raise AssertionError("profiles come in pages, not in a file")
 
 
 def profiles(**keys: object) -> Profiles:
