@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from schemas.letters import LetterHeaders, Origin
 from schemas.records import TopicPartition
 from tests.simulation.commits import commit
-from tests.simulation.log import PARKED, TOPIC, Partition
+from tests.simulation.log import PARKED, TOPIC, Kept, Partition
 from tests.simulation.process import Process
 from tests.simulation.subjects import NAME
 
@@ -298,29 +298,27 @@ class Disturbances:
         name = self._random.choice(known)
         world.far_end.may_repeat[name] += 1
         world.far_end.replayed.add(name)
-        origin = world.origins[name]
-        self._park_for(NAME, name, TOPIC, origin.partition, origin.offset)
+        self._park_for(NAME, world.log.originals[name])
 
     def _park_for_others(self) -> None:
         name = self._random.choice(["b", NAME])
         topic = TOPIC if name == "b" else "other-records"
         number = self._random.randrange(self._world.log.partitions)
-        self._park_for(name, None, topic, number, self._random.randrange(100))
+        offset = self._random.randrange(100)
+        self._park_for(name, Kept(topic, number, offset, b"k", b"{}", name=None))
 
-    def _park_for(
-        self, destination: str, name: str | None, topic: str, number: int, offset: int
-    ) -> None:
+    def _park_for(self, destination: str, original: Kept) -> None:
+        """As it was, though its log may have been cut since: a dead letter is there to replay."""
         world = self._world
-        found = world.log[TopicPartition(TOPIC, number)].between(offset, offset + 1)
         headers = LetterHeaders(
             destination=destination,
             reason="replay",
             detail="",
-            origin=Origin(TopicPartition(topic, number), offset),
+            origin=Origin(TopicPartition(original.topic, original.partition), original.offset),
             attempts=0,
             first_failed_at=world.now,
-            accepted_at=found[0].timestamp / 1000 if found else None,
+            accepted_at=original.timestamp / 1000 if original.timestamp else None,
             not_before=world.now + world.wall_ahead,
         ).encoded(())
-        key, value = (found[0].key, found[0].value) if found else (b"k", b"{}")
-        world.log.park(number, key, value, name, headers, world.now + world.wall_ahead)
+        number, wall = original.partition, world.now + world.wall_ahead
+        world.log.park(number, original.key, original.value, original.name, headers, wall)

@@ -91,6 +91,7 @@ class Log:
         }
         # Of the originals, by partition, offset and timestamp: a cut log gives offsets anew.
         self.names: dict[tuple[int, int, int], str] = {}
+        self.originals: dict[str, Kept] = {}  # By their names, cut off or not.
         self.parked_names: set[str] = set()  # Of all that ever was in the parked topic.
 
     def grow(self) -> list[int]:
@@ -109,6 +110,12 @@ class Log:
 
     def of(self, topic: str) -> Iterable[tuple[TopicPartition, Partition]]:
         return ((place, log) for place, log in self.places.items() if place.topic == topic)
+
+    def write(self, name: str, original: Kept) -> None:
+        """Append one that the world knows by this name."""
+        self.originals[name] = original
+        self.names[original.partition, original.offset, original.timestamp] = name
+        self.places[TopicPartition(original.topic, original.partition)].append(original)
 
     def partition_of(self, key: str) -> int:
         return crc32(key.encode()) % self.partitions

@@ -85,9 +85,9 @@ class Population:
         key, members = self.subject.members(n, owner, random)
         if self.subject.is_aampe and "user_id" not in members and kind not in OURS:
             kind = "skipped"  # Aampe knows no devices.
-        log = self.log[TopicPartition(TOPIC, self.log.partition_of(key))]
-        offset = log.end + random.choice([0, 0, 1])  # Gaps, as transactions leave them.
         partition = self.log.partition_of(key)
+        end = self.log[TopicPartition(TOPIC, partition)].end
+        offset = end + random.choice([0, 0, 1])  # Gaps, as transactions leave them.
         name = f"i{n}"
         if is_named or self.subject.is_form or random.random() < 0.9:
             members["insert_id"] = name
@@ -113,5 +113,5 @@ class Population:
         changes = members.get("user_properties") or members.get("group_properties") or {}
         assert isinstance(changes, dict)
         self.origins[name] = Origin(n, key, kind, partition, offset, value, changes)
-        self.log.names[partition, offset, 1 + n] = name
-        log.append(Kept(TOPIC, partition, offset, wire_key, value, name, timestamp=1 + n))
+        kept = Kept(TOPIC, partition, offset, wire_key, value, name, timestamp=1 + n)
+        self.log.write(name, kept)
