@@ -2,19 +2,34 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Packages are checked against the hashes of the lock. uv installs them; where it cannot (no wheel of
+# it for this machine, or a mirror that only pip knows), pip does.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
+LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: setup run quick test check bench worlds unit-gateway unit-consumers unit-others
+.PHONY: setup run quick test check bench worlds unit-gateway unit-consumers unit-others lock
 
-setup: .venv/.ready
+# What `make run` needs.
+setup: .venv/.run
 
-# Anew when the lock changes; the packages in it are checked against their hashes.
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.run: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "ampgate needs Python 3.11 or later, as in: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; \
 	  exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@echo "setup: installing what ampgate needs into .venv (about 300 MB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --quiet --require-hashes --only-binary :all: -r requirements-uv.lock || \
+	  echo "setup: no uv for this machine, pip installs"
+	@$(call INSTALL,--require-hashes -r requirements.lock)
+	@$(call INSTALL,--no-deps --no-build-isolation -e .)
+	@touch $@
+
+# What the other targets need as well: test runner, linters, official SDKs, a Node.js.
+.venv/.test: .venv/.run requirements-test.lock
+	@echo "setup: installing what the tests need into .venv (about 600 MB more)"
+	@$(call INSTALL,--require-hashes -r requirements-test.lock)
 	@touch $@
 
 run: setup
@@ -22,27 +37,34 @@ run: setup
 
 # What to run while working: under a minute on two cores. The longest go first;
 # property tests try 30 examples instead of 100.
-quick: setup
+quick: .venv/.test
 	@$(MAKE) --no-print-directory --jobs=2 unit-consumers unit-gateway unit-others check worlds
 
-unit-gateway unit-consumers: unit-%: setup
+unit-gateway unit-consumers: unit-%: .venv/.test
 	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit/$*
 
-unit-others: setup
+unit-others: .venv/.test
 	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit --ignore=tests/unit/gateway --ignore=tests/unit/consumers
 
-worlds: setup
+worlds: .venv/.test
 	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1
 
 # Most tests wait: two processes take turns on the files, each with a Kafka of its own.
-test: setup
+test: .venv/.test
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-check: setup
+check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: .venv/.test
 	$(BIN)/python -m benchmarks
+
+# Anew after a change of the dependencies in pyproject.toml: what is in a lock keeps its version.
+# setuptools is in each, as the project itself is installed with it, without a download.
+lock: .venv/.run
+	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra embedded --extra aws --extra dev -o requirements-test.lock >/dev/null
+	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra embedded -c requirements-test.lock -o requirements.lock >/dev/null
+	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra aws -c requirements-test.lock -o deploy/requirements.lock >/dev/null

@@ -11,6 +11,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.commands import LAB_COMMANDS, ROOT, assert_is_command
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -147,14 +149,15 @@ def test_the_lab_is_added_to_the_interpreter_that_the_image_has() -> None:
     assert stage("") == stage("servers")
 
 
-def test_the_images_packages_are_those_that_were_tested() -> None:
-    ours, image = locked(ROOT / "requirements.lock"), locked(ROOT / "deploy" / "requirements.lock")
+@pytest.mark.parametrize("lock", ["requirements.lock", "deploy/requirements.lock"])
+def test_the_packages_that_run_are_those_that_were_tested(lock: str) -> None:
+    tested, run = locked(ROOT / "requirements-test.lock"), locked(ROOT / lock)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[\[><=; ]", name)[0].lower() for name in project["dependencies"]}
 
-    assert wanted <= image.keys()
-    assert {name: entry.split()[0] for name, entry in image.items()} == {
-        name: ours[name].split()[0] for name in image
+    assert wanted <= run.keys()
+    assert {name: entry.split()[0] for name, entry in run.items()} == {
+        name: tested[name].split()[0] for name in run
     }
 
 
