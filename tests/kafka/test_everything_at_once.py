@@ -7,11 +7,8 @@ release: `AMPGATE_GOOD_EVENTS=20000 AMPGATE_KAFKA_AWAY_SECONDS=40`.
 
 import asyncio
 import os
-import signal
-import sys
 import time
-from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,9 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.lab.chaos.fleet import ask, scrape
+from ampgate.lab.chaos.fleet import ask
 from ampgate.lab.kafka.kafka import EmbeddedKafka
-from ampgate.lab.kafka.ports import free_ports
 from schemas.letters import timestamp
 from schemas.topics import Kind
 from tests.conftest import Broker
@@ -42,6 +38,15 @@ from tests.kafka.everything import (
     produce_transactions,
 )
 from tests.kafka.kafka_operations import add_partitions, delete_below, produce_raw
+from tests.kafka.one_delivery import (
+    WITHIN_SECONDS,
+    Delivery,
+    arrived,
+    counted,
+    delivering,
+    until_arrived,
+    until_quiet,
+)
 from tests.kafka.processes import until_answers
 from tests.kafka.writing import Topic
 from tests.operating import AAMPE, Operation
@@ -49,97 +54,12 @@ from tests.raw_batches import Raw
 
 GOOD = int(os.environ.get("AMPGATE_GOOD_EVENTS", "3000"))
 AWAY_SECONDS = float(os.environ.get("AMPGATE_KAFKA_AWAY_SECONDS", "2"))
-WITHIN_SECONDS = 300.0
 USERS, LOST = 100, 55
 PARKED = USERS  # A user whose only event waits in the parked topic, behind the lies;
 DUE = USERS + 1  # one whose time comes while Kafka is away;
 OTHERS = USERS + 2  # and one of transactions and of what retention left.
 CODECS = ("none", "gzip", "zstd")
 OTHER_KINDS = {"too large for its letter": 2, "a lie": 1}  # How many of each destination.
-COUNTED = ("ampgate_delivery_waiting_records", "ampgate_delivery_lost_records_total")
-
-
-class Delivery:
-    """A process as an operator runs it, which must live until it is told to end."""
-
-    def __init__(self, process: Process, file: Path, port: int) -> None:
-        self.process = process
-        self.file = file
-        self.url = f"http://127.0.0.1:{port}"
-
-    async def end(self) -> None:
-        assert self.process.returncode is None, "it ended by itself"
-        self.process.terminate()
-        assert await self.process.wait() == 0
-
-    async def reload(self, text: str) -> None:
-        """SIGHUP with this configuration."""
-        self.file.write_text(text)
-        self.process.send_signal(signal.SIGHUP)
-
-
-@asynccontextmanager
-async def delivering(world: World, directory: Path) -> AsyncIterator[Delivery]:
-    [port] = free_ports(1)
-    file = Operation(world.config).write(directory)
-    file.write_text(file.read_text().replace("admin_port = 0", f"admin_port = {port}"))
-    process = await create_subprocess_exec(
-        *(sys.executable, "-m", "ampgate", "deliver"),
-        env=os.environ | {"AMPGATE_CONFIG": str(file)},
-        stderr=DEVNULL,
-    )
-    try:
-        delivery = Delivery(process, file, port)
-        await until_answers(f"{delivery.url}/healthz", 200)
-        yield delivery
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def arrived(world: World, kind: str) -> Mapping[str, Sequence[int]]:
-    """By user, in order."""
-    properties, owner = {
-        "amplitude": ("event_properties", "user_id"),
-        "aampe": ("metadata", "contact_id"),
-    }[kind]
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for record in await world.received(kind):
-        if "n" in record.get(properties, {}):
-            found[record[owner]].append(record[properties]["n"])
-    return found
-
-
-async def until_arrived(world: World, wanted: Mapping[str, Sequence[int]]) -> None:
-    count = sum(map(len, wanted.values()))
-    for kind in ("amplitude", "aampe"):
-        await seen(
-            partial(arrived, world, kind),
-            lambda found: sum(map(len, found.values())) >= count,
-            WITHIN_SECONDS,
-        )
-        assert await arrived(world, kind) == wanted
-
-
-async def counted(*urls: str) -> Counter[str]:
-    """By destination: the records that /metrics knows, settled, waiting or lost."""
-    found: Counter[str] = Counter()
-    for sample in [sample for url in urls for sample in await scrape(url)]:
-        is_settled = sample.name == "ampgate_delivery_records_total"
-        if sample.name in COUNTED or (is_settled and sample.labels["outcome"] != "parked"):
-            found[sample.labels["destination"]] += int(sample.value)
-    return found
-
-
-async def lag(*urls: str) -> float:
-    name = "ampgate_delivery_lag_records"
-    samples = [sample for url in urls for sample in await scrape(url)]
-    return sum(sample.value for sample in samples if sample.name == name)
-
-
-async def until_quiet(*urls: str) -> None:
-    await seen(partial(lag, *urls), lambda records: records == 0, WITHIN_SECONDS)
 
 
 @asynccontextmanager

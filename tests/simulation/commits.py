@@ -15,7 +15,7 @@ def commit(world: "World", ranges_max: int | None) -> None:
     """Each with a note of so many ranges at most, or of all."""
     for process in world.processes:
         for place, offset in process.delivery.committable().items():
-            if world.disturbances.may_commit(process, place):
+            if world.group.may_commit(process, place):
                 left = process.delivery.unfinished(place)
                 if ranges_max is not None:
                     left = shortened(left, ranges_max)

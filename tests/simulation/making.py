@@ -1,6 +1,7 @@
-"""The limits and the users of a world, drawn from its seed."""
+"""What a world is made of: its limits, its users, a bad deploy; all drawn from its seed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from random import Random
 from typing import TYPE_CHECKING
 
 from consumers.delivery.destination import Limits, Rate
@@ -45,3 +46,22 @@ def population_of(world: "World") -> Population:
     return Population(
         world.subject, random, world.log, world.origins, owners, is_huge_refused, outcast
     )
+
+
+def deploy_badly(world: "World", seed: int) -> None:
+    """The far end refuses all that it gets, for a while."""
+    random = world.random
+    # A crash forgets what was refused: what dies then says nothing.
+    world.faults.crash = world.faults.rebalance = world.faults.expelled = 0.0
+    world.far_end.deployed_until = world.now + random.choice([20.0, 200.0, 1e9])
+    # Few are enough to tell, or as many as usual; drawn apart, so that the rest stays as it was.
+    usual = world.limits.policy
+    few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
+    policy = replace(usual, rejects_min=few)
+    world.limits = world.destination.limits = replace(world.limits, policy=policy)
+
+
+def described(world: "World") -> str:
+    deploy = f" bad_deploy={world.is_bad_deploy} lying={world.far_end.is_lying}"
+    settings = f"memory={world.memory} parks={world.parks} proxy={world.far_end.proxy_bytes}"
+    return f"{world.kind} {world.limits} {settings}{deploy} {asdict(world.faults)}"

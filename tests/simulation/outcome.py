@@ -79,7 +79,7 @@ def _check_fates(world: "World") -> None:
 def _check_limits(world: "World") -> None:
     """Zero requests that break a documented limit."""
     broken = world.far_end.model.violations.first
-    if world.disturbances.is_disturbed or world.far_end.is_lying:
+    if world.group.is_disturbed or world.far_end.is_lying:
         # Who was told to wait may have told nobody else, or was not told whom it was about.
         broken = [one for one in broken if " was held and came " not in one]
         broken = [one for one in broken if "before Retry-After had passed" not in one]

@@ -190,11 +190,11 @@ class Process:
 
         def appended() -> None:
             if self.is_alive or self.world.random.random() < 0.5:
-                self.world.buried(letter)
+                self.world.letters.buried(letter)
                 self.world.later(5.0 if late else 0.0, acknowledged)
 
         if self.world.shell is not None:
-            self.world.write_dead_letter(letter, acknowledged)
+            self.world.letters.write_dead(letter, acknowledged)
             return
         self.world.later(self.world.random.choice([0.0, 3.0]) if late else 0.0, appended)
 
@@ -221,7 +221,7 @@ class Process:
         def appended() -> None:
             there = letters if self.is_alive else letters[: world.random.randint(0, len(letters))]
             for letter in there:
-                world.has_parked(self, letter)
+                world.letters.has_parked(self, letter)
             world.later(world.random.choice([0.0, 5.0]) if late else 0.0, acknowledged)
 
         world.later(world.random.choice([0.0, 3.0]) if late else 0.0, appended)

@@ -1,34 +1,34 @@
 """A world in a bottle: one seed decides every fault, delay and reply. No clock, no socket."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
 from consumers.delivery.destination import Reply, Request, Unreachable
-from consumers.delivery.lanes import Entry, Letter
-from consumers.kafka.letter_forms import reference, whole
-from schemas.records import RawRecord, TopicPartition
+from schemas.records import TopicPartition
 from tests.simulation.commits import commit
-from tests.simulation.disturbances import Disturbances
+from tests.simulation.disturbances import strike
 from tests.simulation.far_end import FarEnd, Origin
 from tests.simulation.faults import Faults
+from tests.simulation.group import Group
+from tests.simulation.letters import Letters
 from tests.simulation.log import PARKED, TOPIC, Log
-from tests.simulation.making import RECORDS, limits_of, population_of
-from tests.simulation.outcome import check_dead_letter, check_form, check_outcome, why_it_is_pending
+from tests.simulation.losses import Losses
+from tests.simulation.making import RECORDS, deploy_badly, described, limits_of, population_of
+from tests.simulation.others_letters import OthersLetters
+from tests.simulation.outcome import check_outcome, why_it_is_pending
 from tests.simulation.poison import Poisoned
 from tests.simulation.population import OUTCAST
 from tests.simulation.process import Process
 from tests.simulation.shell import Shell
-from tests.simulation.subjects import FLIGHT_SECONDS_MAX, NAME, SUBJECTS
+from tests.simulation.subjects import FLIGHT_SECONDS_MAX, SUBJECTS
 
 FAULTY_STEPS = 400
 HEALTHY_SECONDS = 4 * 3600.0
 HEALTHY_STEPS = 40_000
 TIMEOUT_SECONDS = 30.0
 PROXY_BYTES = 11_000  # Of a smaller record no 413 is believed (answers.LARGE_BYTES).
-LARGE_EVERY = 5  # Of so many records one is too large to be parked as it is.
 CHECK_EVERY = 5  # A broken count stays broken: looking each time would find nothing more.
 
 
@@ -64,7 +64,7 @@ class World:
         is_bad_deploy = random.random() < 0.1
         self.records = 1500 if is_bad_deploy else RECORDS
         if is_bad_deploy:
-            self._deploy_badly(seed)
+            deploy_badly(self, seed)
         self.is_bad_deploy = is_bad_deploy
         # Of its own chance, so that the other worlds stay as they were.
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
@@ -81,29 +81,16 @@ class World:
             self.faults.failure = own.choice([0.0, 0.0, 0.0, 0.01])
         self.shell: Shell | None = None
         if self.faults.failure:
-            self.shell = Shell(own, self.now, lambda: self.disturbances.started_again())
-        self.disturbances = Disturbances(self)
-        self.swarm = self._described()
-
-    def _deploy_badly(self, seed: int) -> None:
-        random = self.random
-        # A crash forgets what was refused: what dies then says nothing.
-        self.faults.crash = self.faults.rebalance = self.faults.expelled = 0.0
-        self.far_end.deployed_until = self.now + random.choice([20.0, 200.0, 1e9])
-        # Few are enough to tell, or as many as usual: of its own chance, as below.
-        usual = self.limits.policy
-        few = Random(f"{seed} deploy").choice([40, 40, 40, usual.rejects_min])
-        policy = replace(usual, rejects_min=few)
-        self.limits = self.destination.limits = replace(self.limits, policy=policy)
-
-    def _described(self) -> str:
-        deploy = f" bad_deploy={self.is_bad_deploy} lying={self.far_end.is_lying}"
-        settings = f"memory={self.memory} parks={self.parks} proxy={self.far_end.proxy_bytes}"
-        return f"{self.kind} {self.limits} {settings}{deploy} {asdict(self.faults)}"
+            self.shell = Shell(own, self.now, lambda: self.group.started_again())
+        self.letters = Letters(self)
+        self.group = Group(self)
+        self.losses = Losses(self)
+        self.others = OthersLetters(self)
+        self.swarm = described(self)
 
     @property
     def processes(self) -> list[Process]:
-        return self.disturbances.processes
+        return self.group.processes
 
     def run(self) -> None:
         try:
@@ -117,7 +104,7 @@ class World:
             self._grow()
             self.step()
         self.faults.heal()
-        while self.written < self.records or self.disturbances.is_rewriting:
+        while self.written < self.records or self.losses.is_rewriting:
             self._grow()
             self.step()
             assert self.steps < HEALTHY_STEPS, (
@@ -143,7 +130,7 @@ class World:
     def step(self) -> None:
         if self.shell is not None:
             self.shell.catch_up(self.now)
-        self.disturbances.strike()
+        strike(self)
         for process in list(self.processes):
             process.step()
         if self.random.random() < 0.3:
@@ -165,7 +152,7 @@ class World:
         """Partitions are added, and what is written from then on is divided anew."""
         if self.grows_at is None or self.steps < self.grows_at or self.written == self.records:
             return
-        if self.disturbances.grow():
+        if self.group.grow():
             self.checked |= {place: 0 for place in self.log.places if place not in self.checked}
             for n in range(self.written, self.records):
                 self.population.write(n)
@@ -191,12 +178,12 @@ class World:
         is_given_up = self.random.random() < self.faults.overtime
         if is_given_up:
             there = self.random.uniform(0.0, 2 * TIMEOUT_SECONDS)
-            self.disturbances.is_disturbed = True
+            self.group.is_disturbed = True
             self.later(TIMEOUT_SECONDS, lambda: settle(Unreachable("read_timeout")))
         for wire in self.subject.carried(request.body):
             for name in wire.names:
                 place = TopicPartition(TOPIC, self.origins[name].partition)
-                if is_given_up or not self.disturbances.may_commit(process, place):
+                if is_given_up or not self.group.may_commit(process, place):
                     self.far_end.may_repeat[name] += 1
 
         def arrived() -> None:
@@ -208,39 +195,8 @@ class World:
 
     def failed(self, process: Process, error: BaseException) -> None:
         assert self.shell is not None
-        self.disturbances.failed(process)
+        self.group.failed(process)
         self.shell.workers.failed(process, error)
-
-    def write_dead_letter(self, letter: Letter, on_stored: Callable[[], None]) -> None:
-        def stored(form: RawRecord) -> None:
-            check_form(form, letter)
-            self.buried(letter)
-            on_stored()
-
-        assert self.shell is not None
-        self.shell.dead_letters.write(letter, stored)
-
-    def has_parked(self, process: Process, letter: Letter) -> None:
-        """Somebody else may have sent it by now, and will see it here once more."""
-        record, name = letter.entry.record, self.name_of(letter.entry)
-        form = reference(letter, NAME) if record.offset % LARGE_EVERY == 0 else whole(letter, NAME)
-        wall = self.now + self.wall_ahead
-        self.log.park(record.partition, form.key, form.value, name, form.headers, wall)
-        may_commit = self.disturbances.may_commit(process, TopicPartition(TOPIC, record.partition))
-        # It may also have lost the partition in between, and have it again.
-        if not (may_commit and letter.entry.offsets.is_ours):
-            self.far_end.may_repeat[name] += 1
-
-    def name_of(self, entry: Entry) -> str:
-        record = entry.record
-        assert record.topic == TOPIC, "a letter tells where the original was"
-        return self.log.names[record.partition, record.offset, record.timestamp]
-
-    def buried(self, letter: Letter) -> None:
-        name = self.name_of(letter.entry)
-        self.dead[name] = letter.reason
-        if name not in self.lost:
-            check_dead_letter(self, name, letter)
 
     # How time goes by.
 
@@ -251,7 +207,7 @@ class World:
             wakes = [process.delivery.wakes_at(), process.delivery.snapshot().parked_due_at]
             times += [at - process.ahead for at in wakes if at is not None and at > process.now]
         is_idle = all(process.is_idle for process in self.processes)
-        at_most = self.now + (30.0 if is_idle and not self.disturbances.is_busy else 1.0)
+        at_most = self.now + (30.0 if is_idle and not self.group.is_busy else 1.0)
         if self.agenda:
             times.append(self.agenda[0][0])
         if self.shell is not None and (due_at := self.shell.due_at) is not None:
@@ -267,4 +223,4 @@ class World:
         """A log was cut: all that it has from this offset on may be delivered again."""
         log = self.log[place]
         self.far_end.may_repeat.update(one.name or "" for one in log.between(offset, log.end))
-        self.disturbances.is_disturbed = True
+        self.group.is_disturbed = True

@@ -1,0 +1,74 @@
+"""Of broken batches their offsets are named, and what can be read is read."""
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.kafka.fetched import UnreadableError
+from tests.raw_batches import CODECS, Raw, batch
+from tests.unit.consumers.kafka.batch_reading import fetched, raws
+
+
+@given(
+    st.lists(raws, min_size=1, max_size=4),
+    st.sampled_from(list(CODECS)),
+    st.integers(0, 2000),
+    st.integers(1, 255),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_a_broken_batch_is_named_with_its_offsets_and_nothing_else_is_raised(
+    written: list[Raw], codec: str, at: int, by: int, keeps_crc: bool
+) -> None:
+    """At worst it is read wrongly: what a CRC does not protect nobody can tell."""
+    data = bytearray(batch(written, codec, base_offset=10))
+    data[at % len(data)] ^= by
+    records = fetched(bytes(data), offset=10, check_crcs=keeps_crc)
+    try:
+        list(records)
+    except UnreadableError as error:
+        assert error.first < error.before  # noqa: PT017  Or none is raised.
+
+
+def test_what_comes_before_broken_bytes_is_given_out_first() -> None:
+    data = bytearray(batch([Raw(b"k", b"v")] * 3))
+    header = 61
+    data[header + (len(data) - header) // 3 * 2] ^= 0xFF  # The length of the last record.
+    records = fetched(bytes(data), check_crcs=False)
+
+    assert [one.offset for one in records.some(10, 1000)[0]] == [0, 1]
+    with pytest.raises(UnreadableError) as raised:
+        records.some(10, 1000)
+    assert (raised.value.first, raised.value.before) == (2, 3)
+
+
+def test_a_wrong_crc_is_told_with_the_offsets_that_it_concerns() -> None:
+    good = batch([Raw(b"k", b"v")] * 2)
+    broken = bytearray(batch([Raw(b"k", b"v")] * 3, base_offset=2))
+    broken[-1] ^= 1
+    records = fetched(good + bytes(broken))
+    assert [next(records).offset for _ in range(2)] == [0, 1]
+
+    with pytest.raises(UnreadableError) as raised:
+        next(records)
+    assert (raised.value.first, raised.value.before) == (2, 5)
+
+
+def test_an_unknown_codec_is_unreadable_and_not_a_reason_to_end() -> None:
+    data = bytearray(batch([Raw(b"k", b"v")]))
+    data[22] |= 6
+
+    with pytest.raises(UnreadableError):
+        next(fetched(bytes(data), check_crcs=False))
+
+
+def test_only_the_last_batch_of_a_fetch_may_be_cut_off() -> None:
+    good = batch([Raw(b"k", b"v")])
+    assert [one.offset for one in fetched(good + batch([Raw(b"k", b"v")], base_offset=1)[:-1])] == [
+        0
+    ]
+
+    with pytest.raises(UnreadableError):
+        next(fetched(struct.pack(">qi", 0, 2**31 - 1) + good[12:]))
