@@ -137,7 +137,8 @@ async def edge(
     port = unused_tcp_port_factory()
     async with running(directory, kafka.bootstrap_servers, prefix, port) as edge:
         yield edge
-        assert "unexpected" not in edge.said.read_text()
+        _, unexpected, traceback = edge.said.read_text().partition("unexpected")
+        assert not unexpected, traceback
 
 
 @pytest.fixture(scope="module")
