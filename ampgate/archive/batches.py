@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 
-from consumers.kafka.batches import records_of
+from schemas.kafka.fetching.batches import records_of
 from schemas.records import Stored
 
 # The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,

@@ -14,8 +14,8 @@ from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import printable
 from ampgate.errors import CommandError
 from ampgate.trace.whereabouts import identity_of
-from consumers.kafka.fetch import Consumer
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import Stored, source_of
 
 POLL_MS = 1000

@@ -7,7 +7,7 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from consumers.kafka.fetch import Consumer
+from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import TopicPartition
 
 COMMIT_SECONDS_MAX = 10.0

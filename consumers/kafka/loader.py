@@ -7,12 +7,12 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.kafka.client import RECONNECT_SECONDS, started
-from consumers.kafka.fetch import Consumer
-from consumers.kafka.fetched import UnreadableError
 from consumers.kafka.letter_forms import is_original
 from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.fetched import UnreadableError
 from schemas.kafka.login import client_arguments
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Record, Stored, TopicPartition

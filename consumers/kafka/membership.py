@@ -7,8 +7,8 @@ from aiokafka.errors import KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
 from consumers.kafka.client import started
-from consumers.kafka.fetch import Consumer
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
 METADATA_SECONDS = 10.0  # Added partitions are noticed after so long.

@@ -11,7 +11,6 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from consumers.delivery.moved import Ends
 from consumers.kafka.client import RECONNECT_SECONDS, first_started
 from consumers.kafka.committing import Commits
-from consumers.kafka.fetch import Consumer, Taken
 from consumers.kafka.membership import left, new_consumer
 from consumers.kafka.moved import divided_anew, moved_to
 from consumers.kafka.notes import Committed, Notes
@@ -19,6 +18,7 @@ from consumers.kafka.read import Read
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer, Taken
 from schemas.kafka.login import client_arguments
 from schemas.records import Standing, TopicPartition
 

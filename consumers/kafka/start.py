@@ -10,7 +10,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import BYTES_MAX, CommitNote, encoded
-from consumers.kafka.fetch import Consumer
+from schemas.kafka.fetching.fetch import Consumer
 
 Start = Literal["earliest", "latest"] | datetime
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka.fetch import Consumer, Taken
-from consumers.kafka.fetched import UnreadableError
+from schemas.kafka.fetching.fetch import Consumer, Taken
+from schemas.kafka.fetching.fetched import UnreadableError
 from schemas.records import TopicPartition
 
 AGAIN_SECONDS = 1.0  # Delay before a partition with an error is read again.

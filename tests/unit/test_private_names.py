@@ -14,7 +14,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # The class, or module, of a library; what we use of it beyond its public interface; and where.
 USED = [
-    ("aiokafka.consumer.fetcher", ["MemoryRecords", "PartitionRecords"], "consumers/kafka/fetch"),
+    (
+        "aiokafka.consumer.fetcher",
+        ["MemoryRecords", "PartitionRecords"],
+        "schemas/kafka/fetching/fetch",
+    ),
     (
         "aiokafka.consumer.fetcher:PartitionRecords",
         [
@@ -22,25 +26,25 @@ USED = [
             *("_aborted_producers", "_consume_aborted_up_to", "_contains_abort_marker"),
             "next_fetch_offset",
         ],
-        "consumers/kafka/fetched",
+        "schemas/kafka/fetching/fetched",
     ),
-    ("aiokafka.consumer.consumer", ["Fetcher"], "consumers/kafka/fetch"),
-    ("aiokafka.consumer.fetcher:FetchError", ["_error"], "consumers/kafka/fetch"),
+    ("aiokafka.consumer.consumer", ["Fetcher"], "schemas/kafka/fetching/fetch"),
+    ("aiokafka.consumer.fetcher:FetchError", ["_error"], "schemas/kafka/fetching/fetch"),
     (
         "aiokafka.consumer.fetcher:FetchResult",
         ["_partition_records", "_update_position", "has_more", "check_assignment"],
-        "consumers/kafka/fetch",
+        "schemas/kafka/fetching/fetch",
     ),
     (
         "aiokafka.consumer.fetcher:Fetcher",
         ["_records", "_subscriptions", "_create_fetch_waiter", "_notify", "_wait_consume_future"],
-        "consumers/kafka/fetch",
+        "schemas/kafka/fetching/fetch",
     ),
-    ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "consumers/kafka/fetch"),
+    ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "schemas/kafka/fetching/fetch"),
     (
         "aiokafka.consumer.group_coordinator:GroupCoordinator",
         ["_stop_heartbeat_task", "_stop_commit_offsets_refresh_task", "commit_offsets"],
-        "consumers/kafka/fetch",
+        "schemas/kafka/fetching/fetch",
     ),
     (
         "aiokafka.producer.message_accumulator:BatchBuilder",

@@ -7,8 +7,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from hypothesis import strategies as st
 
-from consumers.kafka.batches import Batches
-from consumers.kafka.fetched import FetchedRecords
+from schemas.kafka.fetching.batches import Batches
+from schemas.kafka.fetching.fetched import FetchedRecords
 from tests.raw_batches import Raw
 
 some_bytes = st.none() | st.binary(max_size=40)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.kafka.fetched import UnreadableError
+from schemas.kafka.fetching.fetched import UnreadableError
 from tests.raw_batches import CODECS, Raw, batch
-from tests.unit.consumers.kafka.batch_reading import fetched, raws
+from tests.unit.schemas.kafka.batch_reading import fetched, raws
 
 
 @given(

@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
 from aiokafka.errors import KafkaError
 
-from consumers.kafka.batches import Batches
-from consumers.kafka.fetched import FetchedRecords, UnreadableError
+from schemas.kafka.fetching.batches import Batches
+from schemas.kafka.fetching.fetched import FetchedRecords, UnreadableError
 from schemas.records import Record, Standing
 
 FRESH_SECONDS = 5.0

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.kafka import pieces as kafka_pieces
-from consumers.kafka.codecs import LZ4, expanded_max
+from schemas.kafka.fetching import pieces as kafka_pieces
+from schemas.kafka.fetching.codecs import LZ4, expanded_max
 from tests.raw_batches import CODECS, Raw, batch
-from tests.unit.consumers.kafka.batch_reading import (
+from tests.unit.schemas.kafka.batch_reading import (
     contents,
     fetched,
 )

@@ -14,8 +14,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
-from consumers.kafka.codecs import decompressed, expanded_max
-from consumers.kafka.pieces import Parsed, Piece, parsed, pieces
+from schemas.kafka.fetching.codecs import decompressed, expanded_max
+from schemas.kafka.fetching.pieces import Parsed, Piece, parsed, pieces
 
 AT_ONCE_BYTES_MAX = 4_000_000  # Decompressed; a batch that cannot exceed it is not cut.
 

@@ -7,9 +7,9 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.kafka import pieces as kafka_pieces
+from schemas.kafka.fetching import pieces as kafka_pieces
 from tests.raw_batches import CODECS, Raw, batch
-from tests.unit.consumers.kafka.batch_reading import (
+from tests.unit.schemas.kafka.batch_reading import (
     as_read,
     contents,
     fetched,
@@ -25,7 +25,7 @@ def test_whatever_a_producer_wrote_is_read_as_it_is(
     with pytest.MonkeyPatch.context() as patch:
         if is_in_pieces:
             patch.setattr(kafka_pieces, "PIECE_BYTES", 30)
-            patch.setattr("consumers.kafka.batches.AT_ONCE_BYTES_MAX", 0)
+            patch.setattr("schemas.kafka.fetching.batches.AT_ONCE_BYTES_MAX", 0)
         data = batch(written, codec) + batch(written, codec, base_offset=len(written))
         found = list(fetched(data))
 

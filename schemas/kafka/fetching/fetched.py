@@ -9,7 +9,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from msgspec import Struct
 
-from consumers.kafka.batches import Batches, Pieces
+from schemas.kafka.fetching.batches import Batches, Pieces
 from schemas.records import Headers
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.errors import CorruptRecordException
 
-from consumers.kafka.codecs import Stream
+from schemas.kafka.fetching.codecs import Stream
 
 PIECE_BYTES = 1_000_000
 RECORD_BYTES_MAX = 32_000_000  # A longer record is read up to here.
