@@ -9,7 +9,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
 LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: setup run quick test check bench worlds unit-gateway unit-consumers unit-others lock
+.PHONY: setup run quick test check docs bench worlds unit-gateway unit-consumers unit-others lock
 
 # What `make run` needs.
 setup: .venv/.run
@@ -58,6 +58,11 @@ check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation site, in site/. A link to nothing is an error.
+docs: .venv/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'Open site/index.html, or serve it: python3 -m http.server -d site'
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks

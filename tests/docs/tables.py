@@ -93,7 +93,7 @@ def _written_table(found: re.Match[str]) -> str:
 
 
 def main() -> None:
-    for file in sorted(DOCS.glob("*.md")):
+    for file in sorted(DOCS.rglob("*.md")):
         document = file.read_text()
         if written(document) != document:
             file.write_text(written(document))

@@ -14,7 +14,8 @@ from tests.docs.log_messages import messages, messages_of
 from tests.docs.tables import DOCS, MESSAGES, TABLE, written
 
 ROOT = DOCS.parent
-PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
+
 ENVIRONMENT = {
     name: f"value of {name}"
     for page in PAGES
@@ -22,7 +23,11 @@ ENVIRONMENT = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_tables_are_those_of_the_code(page: Path) -> None:
     document = page.read_text()
 
@@ -87,14 +92,14 @@ def test_an_alert_that_a_log_message_names_exists() -> None:
     assert set(re.findall(r"Ampgate\w+", (DOCS / "logs.md").read_text())) <= told
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
 
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_configurations_in_the_docs_are_good(page: Path, tmp_path: Path) -> None:
     for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         tree = tomllib.loads(text)
@@ -113,7 +118,7 @@ def test_configurations_in_the_docs_are_good(page: Path, tmp_path: Path) -> None
         ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_the_docs_exist(page: Path) -> None:
     groups = {group.name for group in app.registered_groups}
     names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
