@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 from ampgate.lab.simulators.amperity import Amperity
 from ampgate.lab.simulators.amplemarket import Amplemarket
-from ampgate.lab.simulators.amplitude_read import AmplitudeRead
 from ampgate.lab.simulators.app import SimulatorApp, simulator_server
+from ampgate.lab.simulators.reads.side import AmplitudeRead
 from schemas.records import Stored
 from tests.conftest import Broker
 from tests.operating import Operation, operation

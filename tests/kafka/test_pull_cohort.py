@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.lab.simulators.amplitude_read import AmplitudeRead, AmplitudeReadOptions
+from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
 from schemas.records import Stored
 from tests.conftest import Broker
 from tests.kafka.polling import COHORT, Polled, polling, values
@@ -30,12 +30,14 @@ async def test_who_entered_and_who_left_is_told_once(cohort: Polled[AmplitudeRea
     await cohort.once()
     first = await cohort.produced()
     inside, outside = {"$set": {"is_vip": True}}, {"$set": {"is_vip": False}}
-    assert sorted(told(first)) == sorted((member, inside) for member in cohort.system.members)
+    assert sorted(told(first)) == sorted(
+        (member, inside) for member in cohort.system.cohorts.members
+    )
 
-    before = set(cohort.system.members)
+    before = set(cohort.system.cohorts.members)
     left = set(sorted(before)[: MEMBERS * 3 // 10])
     entered = {f"new{number}@shop.example" for number in range(MEMBERS // 10)}
-    cohort.system.members = before - left | entered
+    cohort.system.cohorts.members = before - left | entered
     await cohort.once()
     changes = await cohort.produced()
     known = {(record.partition, record.offset) for record in first}
@@ -52,7 +54,7 @@ async def test_a_file_that_is_cut_off_tells_of_nobody_that_they_left(
     cohort: Polled[AmplitudeRead],
 ) -> None:
     await cohort.once()
-    cohort.system.cut_bytes = 1_000
+    cohort.system.cohorts.cut_bytes = 1_000
     status, _, said = await cohort.run("--once")
     assert (status, "the cohort's file" in said) == (1, True)
     assert len(await cohort.produced()) == MEMBERS

@@ -26,6 +26,7 @@ import struct
 import time
 from collections.abc import Callable
 from pkgutil import resolve_name
+from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -40,14 +41,22 @@ from ampgate.lab.simulators.spool import Spool
 from schemas.configuration.config import ConfigError
 
 RESET_EXTENSION = "ampgate.reset"
+READS = "/api/"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
+
+
+@runtime_checkable
+class KeepsAccepted(Protocol):
+    """A model that shows what it accepted: it reads where we write it."""
+
+    accepted: Spool
 
 
 class SimulatorApp:
     def __init__(self, model: Model, clock: Callable[[], float]) -> None:
         self.simulator = Simulator(model)
         self._clock = clock
-        self._spool = Spool()
+        self._spool = model.accepted if isinstance(model, KeepsAccepted) else Spool()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # Neither lifespan nor websockets.
@@ -65,10 +74,14 @@ class SimulatorApp:
         if request.path.startswith("/_"):
             await self._operate(request, send)
             return
-        reaction = self.simulator.respond(request, self._clock())
+        now = self._clock()
+        if request.path.startswith(READS):  # An export takes seconds; deliveries go on meanwhile.
+            reaction = await asyncio.to_thread(self.simulator.respond, request, now)
+        else:
+            reaction = self.simulator.respond(request, now)
         received = self.simulator.model.received
         if received:
-            self._spool.append(received)
+            self._spool.append(received, int(now * 1000), self.simulator.show(now))
             received.clear()
         if reaction.delay_seconds:
             await asyncio.sleep(reaction.delay_seconds)

@@ -102,8 +102,48 @@ class MaxBodyBytes(_Strict):
     bytes: int = Field(ge=1)
 
 
+class Drop(_Strict):
+    """Amplitude accepts what matches, and then none of its read APIs shows it."""
+
+    kind: Literal["drop"]
+
+
+class Double(_Strict):
+    """What matches is stored twice: `"times": 100` doubles so many records."""
+
+    kind: Literal["double"]
+
+
+class Late(_Strict):
+    """Amplitude's Export shows what matches so many hours later than it came."""
+
+    kind: Literal["late"]
+    hours: int = Field(default=1, ge=1, le=24)
+
+
+class Cut(_Strict):
+    """So many bytes are missing at the end of a success's body, and nothing says so."""
+
+    kind: Literal["cut"]
+    bytes: int = Field(default=100, ge=1)
+
+
+# Of what is accepted while the rule holds: they match records, and `times` counts these.
+AfterAcceptance = Drop | Double | Late
 Effect = Annotated[
-    AnswerWith | Html | Empty | Delay | Reset | HoldIds | Silence | Reject | MaxBodyBytes,
+    AnswerWith
+    | Html
+    | Empty
+    | Delay
+    | Reset
+    | HoldIds
+    | Silence
+    | Reject
+    | MaxBodyBytes
+    | Drop
+    | Double
+    | Late
+    | Cut,
     Field(discriminator="kind"),
 ]
 

@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
+import orjson
+
 from ampgate.lab.simulators.fault_rules import (
+    AfterAcceptance,
     AnswerWith,
+    Cut,
     Delay,
+    Double,
+    Drop,
     Empty,
     Faults,
     HoldIds,
     Html,
+    Late,
     Match,
     MaxBodyBytes,
     Reject,
@@ -19,7 +26,8 @@ from ampgate.lab.simulators.fault_rules import (
     Rule,
     Silence,
 )
-from ampgate.lab.simulators.model import Answer, Conditions, json_answer
+from ampgate.lab.simulators.model import Answer, Conditions, Received, json_answer
+from ampgate.lab.simulators.spool import HOUR_MS, Shown
 
 _PROPERTIES = ("event_properties", "user_properties", "group_properties", "metadata")
 _IDS = ("user_id", "device_id", "contact_id", "group_value")
@@ -41,6 +49,7 @@ class Fate:
     conditions: Conditions
     delay_seconds: float
     ending: Answer | Literal["reset before", "reset after"] | None
+    cut_bytes: int = 0  # So many are missing at the end of a success.
 
 
 class Script:
@@ -62,6 +71,8 @@ class Script:
         for index, rule in enumerate(self._rules):
             if not self._is_due(index, rule, now) or rule.match.path not in (None, path):
                 continue
+            if isinstance(rule.effect, AfterAcceptance):
+                continue
             applied = _Applied(rule)
             if rule.reads_records:
                 seen = records() if seen is None else seen
@@ -80,6 +91,34 @@ class Script:
                 break
         self.applied += len(applying)
         return _fate(applying, self._random) if applying else None
+
+    @property
+    def changes_what_is_shown(self) -> bool:
+        return any(isinstance(rule.effect, AfterAcceptance) for rule in self._rules)
+
+    def shown(self, received: Received, now: float) -> Shown:
+        """How the read side shows an accepted record."""
+        copies, late_ms = 1, 0
+        record = orjson.loads(received.body)
+        for index, rule in enumerate(self._rules):
+            is_its = rule.match.path in (None, received.endpoint) and _matches(rule.match, record)
+            if not is_its or not self._is_due(index, rule, now):
+                continue
+            if rule.probability < 1.0 and self._random.random() >= rule.probability:
+                continue
+            match rule.effect:
+                case Drop():
+                    copies = 0
+                case Double():
+                    copies *= 2
+                case Late(hours=hours):
+                    late_ms += hours * HOUR_MS
+                case _:
+                    continue
+            left = self._left[index]
+            self._left[index] = None if left is None else left - 1
+            self.applied += 1
+        return Shown(copies, late_ms)
 
     def _is_due(self, index: int, rule: Rule, now: float) -> bool:
         since = now - self._posted_at - rule.from_seconds
@@ -117,7 +156,7 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
     silenced: set[str] = set()
     sizes: list[int] = []
     rejected: dict[int, str] = {}
-    delay = 0.0
+    delay, cut_bytes = 0.0, 0
     ending: Answer | Literal["reset before", "reset after"] | None = None
     for applied in applying:
         match applied.rule.effect:
@@ -131,6 +170,8 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
                 rejected |= dict.fromkeys(applied.indexes, name)
             case MaxBodyBytes(bytes=size):
                 sizes.append(size)
+            case Cut(bytes=missing):
+                cut_bytes += missing
             case Reset(when=when):
                 ending = "reset before" if when == "before" else "reset after"
             case AnswerWith() | Html() | Empty() as answer:
@@ -142,7 +183,7 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
         max_body_bytes=min(sizes, default=None),
         rejected=rejected,
     )
-    return Fate(conditions, delay, ending)
+    return Fate(conditions, delay, ending, cut_bytes)
 
 
 def _answer(effect: AnswerWith | Html | Empty) -> Answer:

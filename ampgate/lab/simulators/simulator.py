@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ampgate.lab.simulators.fault_rules import Faults
 from ampgate.lab.simulators.faults import Script
 from ampgate.lab.simulators.model import Answer, Model, Request, Violations
+from ampgate.lab.simulators.spool import Show
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ class Simulator:
         counter[status] += 1
         return reaction
 
+    def show(self, now: float) -> Show | None:
+        """How the read side shows what was accepted now, where a fault changes that."""
+        if self._script is None or not self._script.changes_what_is_shown:
+            return None
+        return partial(self._script.shown, now=now)
+
     def stats(self) -> dict[str, object]:
         violations: Violations = self.model.violations
         return {
@@ -77,6 +85,8 @@ class Simulator:
         if fate.ending == "reset before":
             return Reaction("reset", fate.delay_seconds)
         answer = self.model.answer(request, now, fate.conditions)
+        if fate.cut_bytes and answer.status == 200:
+            answer = replace(answer, body=answer.body[: -fate.cut_bytes])
         # A lost reply is one to something that was stored; a refusal is heard.
         if fate.ending == "reset after" and 200 <= answer.status < 300:
             return Reaction("reset", fate.delay_seconds)
