@@ -40,15 +40,17 @@ def linked(markdown: str, page: Path) -> str:
 
 
 def indented(markdown: str) -> str:
-    """What belongs to a list item by its marker's width is moved four columns in."""
-    lines, width, in_fence = [], 0, False
+    """The lines of a list item that begin where its text does are moved four columns in."""
+    lines, width, shift, in_fence = [], 0, None, False
     for line in markdown.split("\n"):
         text = line
         if width and line.startswith(" " * width):
-            text = " " * COLUMNS + line[width:]
+            if shift is None:
+                shift = " " * (COLUMNS - len(line) + len(line.lstrip()))
+            text = shift + line
         elif line and not in_fence:
             marker = ITEM.match(line)
-            width = len(marker[1]) if marker else 0
+            width, shift = len(marker[1]) if marker else 0, None
         if FENCE.match(line):
             in_fence = not in_fence
         lines.append(text)
