@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from aiokafka.client import AIOKafkaClient
 
 from ampgate.check import regions
+from ampgate.check.compression import check_compression
 from ampgate.check.destinations import check_destination
 from ampgate.check.edge import check_certificate, check_keys
 from ampgate.check.finding import Finding
@@ -26,6 +27,7 @@ from ampgate.check.topics import (
     check_topic,
     describe_topics,
     group_operations,
+    may_write,
 )
 from ampgate.cli.configuration import client_arguments
 from ampgate.errors import CommandError
@@ -38,7 +40,7 @@ __all__ = ["Finding", "check"]
 
 
 async def check(config: Config) -> list[Finding]:
-    """All findings; changes nothing."""
+    """All findings; changes nothing, and writes nothing but a record to the topic of probes."""
     probes = [check_destination(destination) for destination in config.destinations]
     kafka, *destinations = await asyncio.gather(check_kafka(config), *probes)
     return [*check_config(config), *kafka, *(one for found in destinations for one in found)]
@@ -84,6 +86,8 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
         state = states.get(topic.name, Missing(is_forbidden=False))
         findings += check_topic(topic, state, needed, tools)
     findings += check_partitions(topics, states, tools)
+    if may_write(states.get(topics.probe)):
+        findings += await check_compression(config.kafka)
     findings += check_offsets_retention(topics, states, minutes, tools)
     for group_id in groups:
         findings += check_group(group_id, operations.get(group_id, 0), tools)

@@ -69,6 +69,10 @@ class Tools:
         return self.line("kafka-acls", arguments)
 
 
+def may_write(state: TopicState | Missing | None) -> bool:
+    return isinstance(state, TopicState) and bool(state.operations >> WRITE & 1)
+
+
 def check_topic(
     topic: TopicPlan, state: TopicState | Missing, needed: Sequence[int], tools: Tools
 ) -> Iterator[Finding]:

@@ -68,9 +68,8 @@ class Notes:
         """Store a note that is too long for a commit; returns its offset, None if that failed."""
         if self.parked_topic is None:
             return None
-        producer = AIOKafkaProducer(
-            **self._client, acks="all", max_request_size=NOTE_BYTES_MAX, compression_type="gzip"
-        )
+        # Without compression, which some clusters refuse: the note is deflated already.
+        producer = AIOKafkaProducer(**self._client, acks="all", max_request_size=NOTE_BYTES_MAX)
         try:
             async with producer, asyncio.timeout(KEPT_SECONDS):
                 stored = await producer.send_and_wait(

@@ -9,6 +9,7 @@ import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.deadline import Deadline
+from schemas.kafka.compression import Compression
 from schemas.kafka.flushes import Appendable, Flush, OpenBatch, all_done, retrieved
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.outage import Outage
@@ -43,6 +44,7 @@ class Way:
     ack_timeout_seconds: float | None
     sizes: Sizes
     outage: Outage
+    compression: Compression
     large: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)  # One at a time.
 
 
@@ -78,9 +80,9 @@ class Lane:
         return waits
 
     def _begin(self) -> Flush:
-        accumulator = self._way.producer()._message_accumulator  # noqa: SLF001  It knows the codec.
-        size, codec = self._way.sizes.of(self._place.topic).batch, accumulator._compression_type  # noqa: SLF001
-        flush = Flush(OpenBatch(size, codec, self._numbering))
+        self._way.producer()  # Raises `NotStored` while there is none.
+        size = self._way.sizes.of(self._place.topic).batch
+        flush = Flush(OpenBatch(size, self._way.compression.codec, self._numbering))
         self._waiting.append(flush)
         if self._task is None:
             self._task = asyncio.create_task(self._send_all())
@@ -112,6 +114,9 @@ class Lane:
             _fail(flush, NotStored("the process stops"))
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was: nothing was acknowledged.
+            if self._way.compression.is_refused(flush.batch.codec, error):
+                flush.batch = flush.batch.compressed_as(self._way.compression.codec)
+                return await self._send(flush)
             if self._handed is not None:  # If no batch follows, its result is never read.
                 self._handed.add_done_callback(retrieved)
             self._say_failed(error)

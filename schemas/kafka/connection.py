@@ -21,13 +21,6 @@ from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import BATCH_BYTES, RECORD_BYTES, Sizes
 from schemas.records import TopicPartition
 
-CODECS = {  # Kafka's numbers.
-    "none": 0,
-    "gzip": 1,
-    "snappy": 2,
-    "lz4": 3,
-    "zstd": 4,
-}
 RECONNECT_SECONDS = 0.5
 STOP_SECONDS = 1.0
 SIZES_SECONDS = 60.0
@@ -148,7 +141,6 @@ async def _limits(client: Any, topics: Sequence[str]) -> Mapping[str, int]:  # n
 def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
     return AIOKafkaProducer(
         **client_arguments(kafka),
-        compression_type=None if kafka.compression == "none" else kafka.compression,
         acks="all",
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,

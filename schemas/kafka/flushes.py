@@ -5,11 +5,15 @@ from collections.abc import Collection
 from typing import Any
 
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.kafka.numbering import Numbering
+from schemas.kafka.sizes import RECORD_BYTES
 from schemas.records import Headers
 
 Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
+
+ATTRIBUTES, CODEC_MASK = slice(21, 23), 0b111  # Of a batch in Kafka's format.
 
 
 class OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
@@ -28,6 +32,19 @@ class OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
         numbers = self._numbering.take(producer_id, self.record_count())
         super()._set_producer_state(producer_id, *numbers)
         self.close()  # Its size was just computed.
+
+    @property
+    def codec(self) -> int:
+        """Of the batch as it was sent; 0 before."""
+        return 0 if self._buffer is None else int.from_bytes(self._buffer[ATTRIBUTES]) & CODEC_MASK
+
+    def compressed_as(self, codec: int) -> "OpenBatch":
+        """Its records, once more; it takes no others."""
+        batch = OpenBatch(RECORD_BYTES, codec, self._numbering)
+        for one in MemoryRecords(bytes(self._build())).next_batch():
+            batch.append(timestamp=one.timestamp, key=one.key, value=one.value, headers=one.headers)
+        batch.close()
+        return batch
 
 
 class Flush:

@@ -14,7 +14,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
-from schemas.kafka.connection import CODECS, Connection
+from schemas.kafka.compression import Compression
+from schemas.kafka.connection import Connection
 from schemas.kafka.flushes import Appendable, all_done
 from schemas.kafka.outage import Outage
 from schemas.kafka.partitioner import positive_hash
@@ -50,7 +51,7 @@ class Log:
         self.sizes = Sizes()
         self.outage = Outage(on_outage)
         self._connection = Connection(kafka, topics, self.sizes, self.outage)
-        self._codec = CODECS[kafka.compression]
+        self.compression = Compression(kafka.compression)
         self._connect_seconds = ack_timeout_seconds or CONNECT_SECONDS
         self._way = Way(
             self._connection.producer,
@@ -58,6 +59,7 @@ class Log:
             ack_timeout_seconds,
             self.sizes,
             self.outage,
+            self.compression,
         )
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._partitions: dict[str, tuple[float, int]] = {}
@@ -170,7 +172,7 @@ class Log:
     def _measure(self, topic: str, record: Appendable, most: int) -> None:
         """Raises `TooLargeForKafka` if it does not fit, compressed as it would be sent."""
         key, value, headers = record
-        alone = BatchBuilder(most, self._codec)
+        alone = BatchBuilder(most, self.compression.codec)
         alone.append(timestamp=0, key=key, value=value, headers=list(headers))
         if (size := len(alone._build())) > most:  # noqa: SLF001
             raise TooLargeForKafka(topic, size)

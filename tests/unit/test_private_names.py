@@ -48,13 +48,13 @@ USED = [
     ),
     (
         "aiokafka.producer.message_accumulator:BatchBuilder",
-        ["_set_producer_state", "_build", "record_count"],
+        ["_set_producer_state", "_build", "_buffer", "record_count"],
         "schemas/kafka/flushes, log",
     ),
     (
         "aiokafka.producer.message_accumulator:MessageAccumulator",
-        ["_compression_type", "fail_all"],
-        "schemas/kafka/batches, connection",
+        ["fail_all"],
+        "schemas/kafka/connection",
     ),
     ("aiokafka:AIOKafkaProducer", ["_message_accumulator", "_sender"], "schemas/kafka/connection"),
     ("aiokafka.producer.sender:Sender", ["sender_task"], "schemas/kafka/connection"),

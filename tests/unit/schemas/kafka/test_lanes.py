@@ -1,15 +1,23 @@
 """Batches that requests share, against aiokafka's own accumulator: all but the network."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
+import pytest
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import (
+    MessageSizeTooLargeError,
+    UnknownError,
+    UnsupportedForMessageFormatError,
+)
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.memory_records import MemoryRecords
+from structlog.testing import capture_logs
 
 from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
+from schemas.kafka.compression import CODECS, Compression, UnsupportedCompressionTypeError
 from schemas.kafka.numbering import EPOCH_MAX
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
@@ -42,15 +50,29 @@ class Producer:
         return acknowledged
 
     def take(self) -> Any:  # noqa: ANN401  aiokafka has no types.
-        """As aiokafka's sender does before it builds the request, a step of the loop later."""
+        """As aiokafka's sender does as it builds the request, a step of the loop later."""
         self.handed_over.clear()
-        return self._message_accumulator._pop_batch(PARTITION)
+        taken = self._message_accumulator._pop_batch(PARTITION)
+        taken.get_data_buffer()
+        return taken
 
 
-def a_lane(producer: Producer, ack_timeout_seconds: float = 30.0, batch_bytes: int = 900) -> Lane:
+def a_lane(
+    producer: Producer,
+    ack_timeout_seconds: float = 30.0,
+    batch_bytes: int = 900,
+    compression: str = "none",
+) -> Lane:
     sizes = Sizes()
     sizes.told(PARTITION.topic, batch_bytes)
-    way = Way(lambda: producer, producer.replace, ack_timeout_seconds, sizes, Outage("it waits"))
+    way = Way(
+        lambda: producer,
+        producer.replace,
+        ack_timeout_seconds,
+        sizes,
+        Outage("it waits"),
+        Compression(compression),
+    )
     return Lane(way, PARTITION)
 
 
@@ -182,3 +204,96 @@ async def test_of_a_batch_that_was_too_large_only_a_record_alone_is_to_blame() -
     producer.take().failure(MessageSizeTooLargeError())
     await asyncio.wait([alone])
     assert isinstance(alone.exception(), TooLargeForKafka)
+
+
+def records_of(taken: Any) -> tuple[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]]:  # noqa: ANN401
+    """The codec that Kafka reads, and the records."""
+    batch = MemoryRecords(bytes(taken.get_data_buffer())).next_batch()
+    codec: int = batch.compression_type
+    return codec, [(one.key, one.value, list(one.headers)) for one in batch]
+
+
+@pytest.mark.parametrize(
+    ("configured", "error", "tried"),
+    [
+        ("lz4", UnsupportedCompressionTypeError, ["lz4", "gzip", "none"]),
+        ("gzip", UnsupportedForMessageFormatError, ["gzip", "lz4", "none"]),
+        ("snappy", UnsupportedForMessageFormatError, ["snappy", "lz4", "gzip", "none"]),
+        ("zstd", UnsupportedCompressionTypeError, ["zstd", "lz4", "gzip", "none"]),
+    ],
+)
+async def test_records_whose_compression_is_refused_are_sent_again_with_the_next_one(
+    configured: str, error: type[Exception], tried: list[str]
+) -> None:
+    producer = Producer()
+    lane = a_lane(producer, batch_bytes=20_000, compression=configured)
+    records = [NewRecord(b"key", b"x" * 2_000 + b"%d" % n, [("source", b"web")]) for n in range(3)]
+    stored = lane.add(records, NOW_MS)
+    seen = []
+    with capture_logs() as said:
+        for codec in tried:
+            await producer.handed_over.wait()
+            taken = producer.take()
+            seen.append((*records_of(taken), numbers(taken)))
+            if codec == "none":
+                taken.done(0)
+            else:
+                taken.failure(error())
+        await asyncio.wait(stored)
+        [later] = lane.add(records[:1], NOW_MS)
+        await producer.handed_over.wait()
+        again = producer.take()
+        again.done(3)
+        await later
+
+    sent = [(one.key, one.value, list(one.headers)) for one in records]
+    assert seen == [(CODECS[codec], sent, (1, epoch, 0)) for epoch, codec in enumerate(tried)], (
+        "a batch that was refused leaves a gap in the numbers"
+    )
+    assert records_of(again)[0] == CODECS["none"]
+    assert [(one["refused"], one["using"]) for one in said] == list(pairwise(tried))
+
+
+async def test_two_batches_refused_for_one_codec_are_said_once() -> None:
+    producer = Producer()
+    lane = a_lane(producer, batch_bytes=3_000, compression="lz4")
+    stored = lane.add([NewRecord(b"key", b"x" * 2_000)] * 2, NOW_MS)
+    codecs = []
+    with capture_logs() as said:
+        while not all(one.done() for one in stored):
+            await producer.handed_over.wait()
+            taken = producer.take()
+            codecs.append(records_of(taken)[0])
+            if codecs[-1] == CODECS["lz4"]:
+                taken.failure(UnsupportedCompressionTypeError())
+            else:
+                taken.done(0)
+            await asyncio.sleep(0.001)
+
+    assert codecs == [CODECS["lz4"], CODECS["gzip"], CODECS["lz4"], CODECS["gzip"]]
+    assert len(said) == 1
+
+
+async def test_an_error_of_a_batch_that_is_not_compressed_is_none_of_the_compression() -> None:
+    producer = Producer()
+    lane = a_lane(producer, compression="none")
+    [stored] = lane.add([RECORD], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().failure(UnsupportedForMessageFormatError())
+    await asyncio.wait([stored])
+
+    assert isinstance(stored.exception(), NotStored)
+
+
+async def test_an_old_kafka_says_of_zstd_only_that_something_went_wrong() -> None:
+    producer = Producer()
+    lane = a_lane(producer, batch_bytes=20_000, compression="zstd")
+    [stored] = lane.add([NewRecord(b"key", b"x" * 2_000)], NOW_MS)
+    await producer.handed_over.wait()
+    producer.take().failure(UnknownError())
+    await producer.handed_over.wait()
+    taken = producer.take()
+    taken.done(0)
+    await stored
+
+    assert records_of(taken)[0] == CODECS["lz4"]

@@ -5,7 +5,7 @@ import os
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from schemas.kafka.connection import CODECS
+from schemas.kafka.compression import CODECS
 from schemas.kafka.sizes import BATCH_BYTES, DEFAULT_BYTES, RECORD_BYTES, Sizes, raw_bytes
 
 
