@@ -1,7 +1,10 @@
 """Aampe (docs/reference/aampe.md). It documents no dedupe (aampe.md#answers)."""
 
 from typing import Literal
+from uuid import UUID
 
+from schemas.configuration.values import BaseUrl
+from schemas.vendors.pull import Credential
 from schemas.vendors.vendor import (
     REGIONAL_ADDRESS_FIX,
     REGIONAL_KEY_FIX,
@@ -15,11 +18,20 @@ class AampeDestination(ConfiguredDestination):
     type: Literal["aampe"]
     region: Literal["us-east1", "europe-west3", "asia-southeast1"]
     metadata_fields: tuple[str, ...] = ()
+    # Its Content API: what `ask` asks (aampe.md#content).
+    content_api_key: Credential | None = None
+    surfaces: tuple[UUID, ...] = ()
+    read_url: BaseUrl | None = None
 
     @property
     def url(self) -> str:
         # aampe.md#hosts.
         return self.base_url or f"https://ingestion.{self.region}.api.aampe.com"
+
+    @property
+    def reading_url(self) -> str:
+        # aampe.md#content.
+        return self.read_url or f"https://content.{self.region}.api.aampe.com"
 
     @property
     def data_region(self) -> str:

@@ -4,8 +4,9 @@ import base64
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from schemas.configuration.values import BaseUrl
 from schemas.topics import Kind
 from schemas.vendors.pull import ConfiguredPull, Credential, PolledSystem
 from schemas.vendors.vendor import (
@@ -26,15 +27,33 @@ READ_HOSTS = {  # amplitude-read.md#access.
 DEDUPE_DAYS = 7  # amplitude.md#deduplication.
 
 
+def basic_login(api_key: SecretStr, secret_key: SecretStr) -> Mapping[str, str]:
+    """The headers of each request to the read side (amplitude-read.md#access)."""
+    pair = f"{api_key.get_secret_value()}:{secret_key.get_secret_value()}"
+    return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
 class AmplitudeDestination(ConfiguredDestination):
     type: Literal["amplitude"]
     region: Literal["us", "eu"] = "us"
     user_properties_via: Literal["identify", "batch"] = "identify"
     gzip: bool = True
+    # Its read side: what `reconcile`, `backfill`, `ask` and `plan` ask.
+    secret_key: Credential | None = None
+    read_url: BaseUrl | None = None
 
     @property
     def url(self) -> str:
         return self.base_url or HOSTS[self.region]
+
+    @property
+    def reading_url(self) -> str:
+        return self.read_url or READ_HOSTS[self.region]
+
+    def reading_login(self) -> Mapping[str, str]:
+        """The headers of each request to the read side; there must be a `secret_key`."""
+        assert self.secret_key is not None, "who reads has asked for the key"
+        return basic_login(self.api_key, self.secret_key)
 
     @property
     def data_region(self) -> str:
@@ -62,8 +81,7 @@ class AmplitudeCohortPull(ConfiguredPull):
         return f"{self.type} {self.url} {self.api_key.get_secret_value()}"
 
     def login(self) -> Mapping[str, str]:
-        pair = f"{self.api_key.get_secret_value()}:{self.secret_key.get_secret_value()}"
-        return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return basic_login(self.api_key, self.secret_key)
 
     # The last, as it hides the decorator of its name.
     property: Annotated[str, Field(min_length=1, max_length=1_024)]

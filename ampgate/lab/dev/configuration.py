@@ -32,6 +32,8 @@ name = "amplitude-dev"
 type = "amplitude"
 api_key = "dev"
 base_url = "http://127.0.0.1:{amplitude_port}"
+secret_key = "dev"
+read_url = "http://127.0.0.1:{amplitude_port}"
 
 [[destinations]]
 name = "aampe-dev"
