@@ -23,17 +23,24 @@ class Raw:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[bytes, bytes | None]] = ()
+    delta: int | None = None  # Of its offset, if it is not to be its place in the batch.
+    length: int | None = None  # That it states, if it is not to be the right one.
 
 
 def batch(
-    records: Sequence[Raw], codec: str = "none", *, base_offset: int = 0, timestamp: int = 0
+    records: Sequence[Raw],
+    codec: str = "none",
+    *,
+    base_offset: int = 0,
+    timestamp: int = 0,
+    count: int | None = None,
 ) -> bytes:
-    """A batch of magic 2, with a right CRC."""
+    """A batch of magic 2, with a right CRC; it may state another number of records."""
     number, encode = CODECS[codec]
     payload = b"".join(_record(delta, one) for delta, one in enumerate(records))
-    count = len(records)
+    stated = len(records) if count is None else count
     checked = struct.pack(
-        ">hiqqqhii", number, count - 1, timestamp, timestamp, -1, -1, -1, count
+        ">hiqqqhii", number, len(records) - 1, timestamp, timestamp, -1, -1, -1, stated
     ) + encode(payload)
     body = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
     return struct.pack(">qi", base_offset, len(body)) + body
@@ -41,9 +48,10 @@ def batch(
 
 def _record(delta: int, one: Raw) -> bytes:
     headers = [_sized(name) + _sized(value) for name, value in one.headers]
+    delta = delta if one.delta is None else one.delta
     body = b"\0" + _varint(0) + _varint(delta) + _sized(one.key) + _sized(one.value)
     body += _varint(len(headers)) + b"".join(headers)
-    return _varint(len(body)) + body
+    return _varint(len(body) if one.length is None else one.length) + body
 
 
 def _sized(data: bytes | None) -> bytes:

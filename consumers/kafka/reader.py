@@ -18,7 +18,8 @@ from consumers.kafka.read import Read
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
-from schemas.kafka.fetching.fetch import Consumer, Taken
+from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.fetcher import Taken
 from schemas.kafka.login import client_arguments
 from schemas.records import Standing, TopicPartition
 

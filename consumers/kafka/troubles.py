@@ -9,8 +9,9 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from schemas.kafka.fetching.fetch import Consumer, Taken
+from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
+from schemas.kafka.fetching.fetcher import Taken
 from schemas.records import TopicPartition
 
 AGAIN_SECONDS = 1.0  # Delay before a partition with an error is read again.

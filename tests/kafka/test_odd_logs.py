@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -95,6 +96,22 @@ async def test_of_transactions_only_what_is_committed_is_delivered(amplitude: Wo
 
     assert await numbers(amplitude) == [0, 1, 3, 4]
     assert lost(topic) == 0
+
+
+@pytest.mark.parametrize("delta", [-20, 0, 2**20], ids=["before", "twice", "beyond"])
+async def test_offsets_that_lie_cost_their_own_batch_only(amplitude: World, delta: int) -> None:
+    """Kafka stores a batch without compression as its producer wrote it."""
+    topic = amplitude.config.kafka.topics.events
+    first, lying, behind = (Raw(b"ann", purchase(n)) for n in range(1, 4))
+    await produce_raw(amplitude, topic, [Raw(b"ann", purchase(0))])
+    await produce_raw(amplitude, topic, [first, replace(lying, delta=delta), behind])
+    await produce_raw(amplitude, topic, [Raw(b"ann", purchase(4))])
+    async with amplitude.delivering():
+        await amplitude.until_accepted("amplitude", 3)
+        await eventually(lambda: lag(topic) == 0)
+
+    assert await numbers(amplitude) == [0, 1, 4]
+    assert lost(topic) == 2
 
 
 async def test_what_retention_deleted_while_nobody_read_is_counted(amplitude: World) -> None:

@@ -15,11 +15,6 @@ ROOT = Path(__file__).parents[2]
 # The class, or module, of a library; what we use of it beyond its public interface; and where.
 USED = [
     (
-        "aiokafka.consumer.fetcher",
-        ["MemoryRecords", "PartitionRecords"],
-        "schemas/kafka/fetching/fetch",
-    ),
-    (
         "aiokafka.consumer.fetcher:PartitionRecords",
         [
             *("_tp", "_records", "_records_iterator", "_check_crcs", "_isolation_level"),
@@ -29,16 +24,20 @@ USED = [
         "schemas/kafka/fetching/fetched",
     ),
     ("aiokafka.consumer.consumer", ["Fetcher"], "schemas/kafka/fetching/fetch"),
-    ("aiokafka.consumer.fetcher:FetchError", ["_error"], "schemas/kafka/fetching/fetch"),
+    ("aiokafka.consumer.fetcher:FetchError", ["_error"], "schemas/kafka/fetching/fetcher"),
     (
         "aiokafka.consumer.fetcher:FetchResult",
         ["_partition_records", "_update_position", "has_more", "check_assignment"],
-        "schemas/kafka/fetching/fetch",
+        "schemas/kafka/fetching/fetcher",
     ),
     (
         "aiokafka.consumer.fetcher:Fetcher",
-        ["_records", "_subscriptions", "_create_fetch_waiter", "_notify", "_wait_consume_future"],
-        "schemas/kafka/fetching/fetch",
+        [
+            *("_records", "_subscriptions", "_create_fetch_waiter", "_notify", "_set_error"),
+            *("_wait_consume_future", "_proc_fetch_request", "_client", "_retry_backoff"),
+            *("_check_crcs", "_isolation_level", "_prefetch_backoff", "_default_reset_strategy"),
+        ],
+        "schemas/kafka/fetching/fetcher",
     ),
     ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "schemas/kafka/fetching/fetch"),
     (

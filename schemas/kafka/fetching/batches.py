@@ -109,6 +109,7 @@ class Messages:
 
     def __init__(self, batch: memoryview) -> None:
         self._parsed = LegacyRecordBatch(batch, batch[MAGIC_AT])
+        self.base_offset = 0  # It says its last offset only.
         self.next_offset: int = self._parsed.next_offset
 
     def validate_crc(self) -> bool:

@@ -2,43 +2,27 @@
 
 aiokafka's own `getmany` raises what concerns one partition, and then forgets what it had already
 taken of others; it skips what it cannot parse or parses it again for ever; and it knows records,
-not bytes. Three classes take the place of aiokafka's, for every consumer of the process.
+not bytes. `fetcher` takes the place of aiokafka's, for every consumer of the process.
 """
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiokafka.consumer.consumer
-import aiokafka.consumer.fetcher
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
 from aiokafka.errors import KafkaError
 
-from schemas.kafka.fetching.batches import Batches
-from schemas.kafka.fetching.fetched import FetchedRecords, UnreadableError
-from schemas.records import Record, Standing
+from schemas.kafka.fetching.fetcher import ErrorsAsValues, Taken
+from schemas.records import Standing
 
 FRESH_SECONDS = 5.0
 
 
 class ConsumerEndedError(Exception):
     """A task of aiokafka's has ended: only a new consumer reads on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What was fetched: records, positions after them, and what went wrong, each by partition."""
-
-    records: list[Sequence[Record]] = field(default_factory=list)
-    positions: dict[TopicPartition, int] = field(default_factory=dict)
-    errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.records or self.errors)
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types.
@@ -134,87 +118,4 @@ def _end_of(state: Any) -> int:  # noqa: ANN401  aiokafka's `TopicPartitionState
     return int(state.lso if is_stable_known else state.highwater)
 
 
-class _Fetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
-    async def taken(
-        self,
-        partitions: Collection[TopicPartition],
-        seconds: float,
-        records_max: int,
-        bytes_max: int,
-    ) -> Taken:
-        deadline = time.monotonic() + seconds
-        while True:
-            if self._subscriptions.reassignment_in_progress:
-                await self._subscriptions.wait_for_assignment()
-            taken = self._take(partitions, records_max, bytes_max)
-            left = deadline - time.monotonic()
-            if taken or left <= 0:
-                return taken
-            waiter = self._create_fetch_waiter()
-            await asyncio.wait([waiter], timeout=left)
-            if not waiter.done():
-                waiter.cancel()
-                return taken
-            waiter.result()  # It raises what concerns the group.
-
-    def _take(
-        self, partitions: Collection[TopicPartition], records_max: int, bytes_max: int
-    ) -> Taken:
-        taken = Taken()
-        for place in list(self._records):
-            if place not in partitions:
-                if not self._subscriptions.is_assigned(place):
-                    del self._records[place]
-                continue
-            if records_max <= 0 or bytes_max <= 0:
-                break
-            result = self._records[place]
-            if isinstance(result, FetchError):
-                taken.errors[place] = result._error  # noqa: SLF001
-                self._forget(place)
-            elif result.has_more() and result.check_assignment(place):
-                records, size = self._take_of(place, result, taken, records_max, bytes_max)
-                records_max -= records
-                bytes_max -= size
-            else:
-                self._forget(place)
-        return taken
-
-    def _take_of(
-        self,
-        place: TopicPartition,
-        result: FetchResult,
-        taken: Taken,
-        records_max: int,
-        bytes_max: int,
-    ) -> tuple[int, int]:
-        """How many records and bytes they were."""
-        records: list[Record] = []
-        left, is_all = bytes_max, False
-        fetched: FetchedRecords = result._partition_records  # noqa: SLF001
-        try:
-            while len(records) < records_max and left > 0 and not is_all:
-                some, size = fetched.some(records_max - len(records), left)
-                records += some
-                left -= size
-                is_all = not some
-        except UnreadableError as error:
-            taken.errors[place] = error
-            is_all = True
-        result._update_position()  # noqa: SLF001
-        taken.positions[place] = fetched.next_fetch_offset
-        if records:
-            taken.records.append(records)
-        if is_all:
-            self._forget(place)
-        return len(records), bytes_max - left
-
-    def _forget(self, place: TopicPartition) -> None:
-        """So that it is fetched again."""
-        del self._records[place]
-        self._notify(self._wait_consume_future)
-
-
-aiokafka.consumer.fetcher.MemoryRecords = Batches
-aiokafka.consumer.fetcher.PartitionRecords = FetchedRecords
-aiokafka.consumer.consumer.Fetcher = _Fetcher
+aiokafka.consumer.consumer.Fetcher = ErrorsAsValues

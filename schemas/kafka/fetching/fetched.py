@@ -50,6 +50,7 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
         self._records_iterator = None  # aiokafka's own is not used, and refers to this object.
         self._parts: Iterator[Iterable[Any]] | None = None  # Of the batch that is being read.
         self._batch_end = 0
+        self._last = -1  # The offset of the last record that was parsed.
         self._is_in_pieces = False
         self._failure: Exception | None = None  # Met behind what is given out first.
         self._read: Sequence[Fetched] = ()
@@ -98,9 +99,15 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
                 return self._next_part()
             except Exception as error:  # Whatever bytes may raise.
                 self._parts = None
-                if not self._records.try_again():
-                    before = self._records.batch_end(self.next_fetch_offset)
-                    raise UnreadableError(self.next_fetch_offset, before, error) from error
+                if self._records.try_again() or self._is_whole:
+                    continue
+                before = self._records.batch_end(self.next_fetch_offset)
+                raise UnreadableError(self.next_fetch_offset, before, error) from error
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the last record of the batch was parsed: what follows it has no offset."""
+        return 0 < self._batch_end == self._last + 1
 
     def _next_part(self) -> Sequence[Fetched]:
         while True:
@@ -110,6 +117,7 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
             if self._parts is None:
                 if not self._records.has_next():
                     return ()
+                self._batch_end = 0
                 self._parts = self._begin(self._records.next_batch())
             part = next(self._parts, None)
             if part is None:
@@ -124,7 +132,8 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
     def _begin(self, batch: Any) -> Iterator[Iterable[Any]]:  # noqa: ANN401  aiokafka's, or ours.
         if self._check_crcs and not batch.validate_crc():
             raise CorruptRecordException("the CRC is wrong")
-        self._batch_end = batch.next_offset
+        self._last = batch.base_offset - 1
+        self._batch_end = max(batch.next_offset, batch.base_offset + 1)
         self._is_in_pieces = isinstance(batch, Pieces)
         is_aborted = False
         if self._isolation_level == READ_COMMITTED and batch.producer_id is not None:
@@ -145,13 +154,19 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
         topic, partition = self._tp
         records = []
         headers, shared = None, ()
+        last, end = self._last, self._batch_end
         for one in parsed:
+            if not last < one.offset < end:  # A broker stores it as its producer wrote it.
+                self._failure = CorruptRecordException("an offset is not one of its batch")
+                break
+            last = one.offset
             # Most have the same, and containers by the thousand keep the collector busy.
             if (own := one.headers) != headers:
                 headers, shared = own, tuple(own)
             records.append(
-                Fetched(topic, partition, one.offset, one.timestamp, one.key, one.value, shared)
+                Fetched(topic, partition, last, one.timestamp, one.key, one.value, shared)
             )
+        self._last = last
         if records and records[0].offset < self.next_fetch_offset:  # A fetch begins at a batch.
             return [one for one in records if one.offset >= self.next_fetch_offset]
         return records

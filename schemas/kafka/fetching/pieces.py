@@ -34,7 +34,7 @@ class Piece(NamedTuple):
 
 
 def pieces(stream: Stream, count: int) -> Iterator[Piece]:
-    """The records in pieces of about 1 MB."""
+    """The records in pieces of about 1 MB; raises if there are more bytes than they have."""
     rest, wanted = b"", PIECE_BYTES
     while count > 0:
         read = stream.read(wanted)
@@ -52,6 +52,8 @@ def pieces(stream: Stream, count: int) -> Iterator[Piece]:
             _skip(stream, missing - RECORD_BYTES_MAX)
             count, rest, missing = count - 1, b"", 0
         wanted = max(PIECE_BYTES, missing)
+    if rest or stream.read(1):
+        raise CorruptRecordException("a batch has more than the records that it states")
 
 
 def parsed(batch: Any, piece: Piece) -> Iterator[Parsed]:  # noqa: ANN401  aiokafka's.
@@ -60,6 +62,8 @@ def parsed(batch: Any, piece: Piece) -> Iterator[Parsed]:  # noqa: ANN401  aioka
     for _ in range(piece.records):
         record, at = _record(batch, piece, at)
         yield record
+    if at < len(piece.data) and not piece.is_cut:
+        raise CorruptRecordException("a batch has more than the records that it states")
 
 
 def _record(batch: Any, piece: Piece, at: int) -> tuple[Parsed, int]:  # noqa: ANN401  See above.

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.kafka.fetching import pieces as kafka_pieces
 from schemas.kafka.fetching.fetched import UnreadableError
 from tests.raw_batches import CODECS, Raw, batch
-from tests.unit.schemas.kafka.batch_reading import fetched, raws
+from tests.unit.schemas.kafka.batch_reading import fetched, raws, some_bytes
 
 
 @given(
@@ -72,3 +73,41 @@ def test_only_the_last_batch_of_a_fetch_may_be_cut_off() -> None:
 
     with pytest.raises(UnreadableError):
         next(fetched(struct.pack(">qi", 0, 2**31 - 1) + good[12:]))
+
+
+lies = st.one_of(
+    st.builds(Raw, some_bytes, some_bytes, delta=st.integers(-(2**40), 2**40)),
+    st.builds(Raw, some_bytes, some_bytes, length=st.integers(-(2**40), 2**40)),
+    raws,
+)
+
+
+@given(
+    st.lists(lies, min_size=1, max_size=4),
+    st.sampled_from(list(CODECS)),
+    st.none() | st.integers(-5, 9) | st.just(2**31 - 1),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_of_a_batch_that_lies_each_offset_is_read_or_named_unreadable(
+    written: list[Raw], codec: str, count: int | None, is_in_pieces: bool
+) -> None:
+    """A broker stores some of them, and its CRC is right."""
+    data = batch(written, codec, base_offset=10, count=count)
+    records = fetched(data, offset=10)
+    with pytest.MonkeyPatch.context() as patch:
+        if is_in_pieces:
+            patch.setattr(kafka_pieces, "PIECE_BYTES", 30)
+            patch.setattr("schemas.kafka.fetching.batches.AT_ONCE_BYTES_MAX", 0)
+        found, unreadable = [], range(0)
+        try:
+            while some := records.some(9, 10_000)[0]:
+                found += [one.offset for one in some]
+        except UnreadableError as error:
+            unreadable = range(error.first, error.before)
+
+    end = 10 + len(written)
+    assert found == sorted({*found} & {*range(10, end)})
+    assert (records.next_fetch_offset, end) == (unreadable.start or end, unreadable.stop or end)
+    if all(one.delta is None for one in written):
+        assert [*found, *unreadable] == list(range(10, end))
