@@ -3,71 +3,46 @@
 from collections import Counter as Tally
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import Any, Self
 
-import prometheus_client
-from prometheus_client import Gauge
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import REGISTRY, Gauge, Histogram
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Skip, Verdict
 from consumers.levels import Levels
 from schemas.records import Standing, TopicPartition
+from schemas.tallies import Tallies
 from schemas.topics import Kind
 
-
-class _Remembering(MetricWrapperBase):
-    """Caches children of metrics: an eighth of the cost, which matters with one event a request."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  The library's own.
-        super().__init__(*arguments, **named)
-        self._remembered: dict[tuple[object, ...], Self] = {}
-
-    def labels(self, *values: object, **named: object) -> Self:
-        if named:
-            return super().labels(*values, **named)
-        child = self._remembered.get(values)
-        if child is None:
-            child = self._remembered[values] = super().labels(*values)
-        return child
-
-
-class Counter(_Remembering, prometheus_client.Counter):
-    pass
-
-
-class Histogram(_Remembering, prometheus_client.Histogram):
-    pass
-
-
-RECORDS = Counter(
+_tallies = Tallies(REGISTRY)
+RECORDS = _tallies.counter(
     "ampgate_delivery_records",
     "Records settled: delivered, dead, skipped or parked.",
     ["destination", "kind", "outcome"],
 )
-SKIPPED = Counter(
+SKIPPED = _tallies.counter(
     "ampgate_delivery_skipped",
     "Records a destination has no use for, and operations left out of those it gets.",
     ["destination", "reason"],
 )
-REQUESTS = Counter(
+REQUESTS = _tallies.counter(
     "ampgate_delivery_requests",
     "Requests by the status of their answer, or why there was none.",
     ["destination", "endpoint", "status"],
 )
-AMBIGUOUS_REPEATS = Counter(
+AMBIGUOUS_REPEATS = _tallies.counter(
     "ampgate_delivery_ambiguous_repeats",
     "Records sent again, with the same id, though the request whose reply was lost or broken may"
     " have been carried out.",
     ["destination", "reason"],
 )
-REQUEST_SECONDS = Histogram(
+REQUEST_SECONDS = _tallies.histogram(
     "ampgate_delivery_request_seconds",
     "From sending a request to its answer.",
     ["destination", "endpoint"],
+    buckets=Histogram.DEFAULT_BUCKETS,
 )
-BATCH_RECORDS = Histogram(
+BATCH_RECORDS = _tallies.histogram(
     "ampgate_delivery_batch_records",
     "Records in a request.",
     ["destination"],
@@ -83,7 +58,7 @@ OLDEST_WAITING_SECONDS = Gauge(
     "Age of the oldest record read and not settled.",
     ["destination"],
 )
-END_TO_END_SECONDS = Histogram(
+END_TO_END_SECONDS = _tallies.histogram(
     "ampgate_delivery_end_to_end_seconds",
     "From acceptance to delivery, the oldest record of each request.",
     ["destination"],
@@ -100,12 +75,12 @@ PAUSED = Gauge(
 CONCURRENCY_LIMIT = Gauge(
     "ampgate_delivery_concurrency_limit", "Requests that may be in flight at once.", ["destination"]
 )
-RESTARTS = Counter(
+RESTARTS = _tallies.counter(
     "ampgate_delivery_restarts",
     "Workers started again after a failure of ours; 0 in health.",
     ["destination"],
 )
-DEAD_LETTERS = Counter(
+DEAD_LETTERS = _tallies.counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
 
@@ -114,7 +89,7 @@ LETTERS_FAILING = Gauge(
     "1 while dead letters or parked records cannot be written; what they are of waits.",
 )
 
-LOST = Counter(
+LOST = _tallies.counter(
     "ampgate_delivery_lost_records",
     "Records that Kafka deleted before they were delivered, or that could not be read.",
     ["destination", "topic"],

@@ -89,6 +89,7 @@ def create_app(
             yield
         finally:
             await log.stop()
+            ingest.metrics.tick()
 
     app = FastAPI(
         title="ampgate edge",

@@ -107,7 +107,9 @@ class Ingest:
                 answer = await self._answer(endpoint, scope, headers, receive, share, outcome)
             else:
                 answer = endpoint.failure(405, f"{scope['method']} is not for this path")
-            self.metrics.request(endpoint.dialect, answer.status, time.perf_counter() - started)
+            self.metrics.request(
+                endpoint.dialect, str(answer.status), time.perf_counter() - started
+            )
             # Until the key is known, the origins of all sources are allowed.
             sender = outcome.sender
             origins = self._sources.origins if sender is None else sender.origins

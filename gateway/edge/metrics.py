@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from schemas.tallies import Tallies
 
 # prometheus-client's directory for values of several workers.
 WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -16,26 +18,23 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class Metrics:
     def __init__(self, inflight_bytes: Callable[[], int]) -> None:
         self.registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "ampgate_edge_requests", "Requests.", ["dialect", "status"], registry=registry
+        self._tallies = tallies = Tallies(registry)
+        self._requests = tallies.counter(
+            "ampgate_edge_requests", "Requests.", ["dialect", "status"]
         )
-        self._seconds = Histogram(
+        self._seconds = tallies.histogram(
             "ampgate_edge_request_seconds",
             "From a request's first byte to its answer.",
+            (),
             buckets=_SECONDS,
-            registry=registry,
+        ).labels()
+        self._records = tallies.counter(
+            "ampgate_edge_records", "Records.", ["source", "kind", "outcome"]
         )
-        self._records = Counter(
-            "ampgate_edge_records",
-            "Records.",
-            ["source", "kind", "outcome"],
-            registry=registry,
-        )
-        self._dropped = Counter(
+        self._dropped = tallies.counter(
             "ampgate_edge_dead_letters_dropped",
             "Rejected records that are no dead letters: too many of one request or source.",
             ["source"],
-            registry=registry,
         )
         self._inflight_bytes = inflight_bytes
         self._inflight = Gauge(
@@ -44,14 +43,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        # Looking a child up by its labels costs more than counting; the sets are small.
-        self._request_children: dict[tuple[str, int], Counter] = {}
-        self._record_children: dict[tuple[str, str, str], Counter] = {}
         self._made = b""
         self._made_again_at = 0.0
 
     def tick(self) -> None:
-        """Call it every second: another worker may serve `/metrics`."""
+        """Call it every second and at the end: another worker may serve `/metrics`."""
+        self._tallies.tell()
         self._inflight.set(self._inflight_bytes())
 
     def exposition(self) -> bytes:
@@ -74,20 +71,12 @@ class Metrics:
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # It has no types.
         return generate_latest(together)
 
-    def request(self, dialect: str, status: int, seconds: float) -> None:
-        child = self._request_children.get((dialect, status))
-        if child is None:
-            child = self._requests.labels(dialect, str(status))
-            self._request_children[dialect, status] = child
-        child.inc()
+    def request(self, dialect: str, status: str, seconds: float) -> None:
+        self._requests.labels(dialect, status).inc()
         self._seconds.observe(seconds)
 
     def records(self, source: str, kind: str, outcome: str, count: int) -> None:
-        child = self._record_children.get((source, kind, outcome))
-        if child is None:
-            child = self._records.labels(source, kind, outcome)
-            self._record_children[source, kind, outcome] = child
-        child.inc(count)
+        self._records.labels(source, kind, outcome).inc(count)
 
     def dead_letters_dropped(self, source: str, count: int) -> None:
         self._dropped.labels(source).inc(count)
