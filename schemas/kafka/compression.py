@@ -51,7 +51,7 @@ class Compression:
     def codec(self) -> int:
         return CODECS[self._left[0]]
 
-    def is_refused(self, codec: int, error: Exception) -> bool:
+    def is_refused(self, codec: int, error: BaseException) -> bool:
         """Whether the error means this codec; then new batches have another."""
         if not means_compression(codec, error):
             return False
@@ -66,7 +66,7 @@ class Compression:
         return True
 
 
-def means_compression(codec: int, error: Exception) -> bool:
+def means_compression(codec: int, error: BaseException) -> bool:
     """Whether a batch with this codec was refused because of it."""
     if codec == CODECS["zstd"] and type(error) is UnknownError:
         return True

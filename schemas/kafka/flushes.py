@@ -1,8 +1,6 @@
 """A batch while it is filled, and how its writers wait for it."""
 
 import asyncio
-from collections.abc import Collection
-from typing import Any
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -27,6 +25,24 @@ class OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
         super().__init__(size, compression)
         self._numbering = numbering
 
+    def add(self, record: Appendable, now_ms: int) -> bool:
+        """As `append`, which takes 0.5 µs more a record; returns whether there was room."""
+        if self._closed:
+            return False
+        key, value, headers = record
+        added = self._builder.append(
+            self._relative_offset,
+            now_ms,
+            key,
+            value,
+            headers if type(headers) is list else list(headers),
+        )
+        if added is None:
+            self.close()
+            return False
+        self._relative_offset += 1
+        return True
+
     def _set_producer_state(self, producer_id: int, *_: int) -> None:
         """aiokafka's own epoch and number are not used, see `numbering`."""
         numbers = self._numbering.take(producer_id, self.record_count())
@@ -48,50 +64,58 @@ class OpenBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types.
 
 
 class Flush:
-    """A batch being filled, and the futures of its writers."""
+    """A batch being filled, and who waits until it is stored."""
 
-    __slots__ = ("batch", "stored")
+    __slots__ = ("_writes", "batch", "stored")
 
     def __init__(self, batch: OpenBatch) -> None:
         self.batch = batch
         self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Without this, asyncio logs failures that no writer waits for.
-        self.stored.add_done_callback(retrieved)
+        self._writes: list[Write] = []
 
-    def append(self, record: Appendable, now_ms: int) -> bool:
-        """Append a record; returns whether there was room."""
-        key, value, headers = record
-        appended = self.batch.append(
-            timestamp=now_ms,
-            key=key,
-            value=value,
-            headers=headers if type(headers) is list else list(headers),  # The largest batch.
-        )
-        return appended is not None
+    def await_by(self, write: "Write") -> None:
+        write.left += 1
+        if self.stored.done():
+            write.one_ended(self.stored.exception())
+        else:
+            self._writes.append(write)
+
+    def end(self, error: Exception | None) -> None:
+        """It is stored, or failed."""
+        if not self.stored.done():
+            if error is None:
+                self.stored.set_result(None)
+            else:
+                self.stored.set_exception(error)
+                self.stored.exception()  # Else asyncio logs failures that nobody waits for.
+        for write in self._writes:
+            write.one_ended(error)
 
 
-async def all_done(futures: "Collection[asyncio.Future[Any]]") -> None:
-    """Wait for all, then raise what one of them failed with, if one did.
+class Write:
+    """One writer, until all batches with its records have ended.
 
-    Others wait for them, too: a task that is cancelled must not cancel them. `asyncio.wait` takes
-    twice the time, and so does `asyncio.shield` of one.
+    Others wait for them, too: a task that is cancelled must not cancel them. A future and its
+    callbacks for each batch, as `asyncio.wait` has them, take 2 µs more.
     """
-    done = asyncio.get_running_loop().create_future()
-    left = len(futures)
 
-    def one_is_done(_: "asyncio.Future[Any]") -> None:
-        nonlocal left
-        left -= 1
-        if not left and not done.done():
-            done.set_result(None)
+    __slots__ = ("_done", "_error", "left")
 
-    for future in futures:
-        future.add_done_callback(one_is_done)
-    await done
-    for future in futures:
-        future.result()
+    def __init__(self) -> None:
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._error: BaseException | None = None
+        self.left = 0
 
+    def one_ended(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._error = error
+        self.left -= 1
+        if not self.left and not self._done.done():
+            self._done.set_result(None)
 
-def retrieved(future: "asyncio.Future[Any]") -> None:
-    if not future.cancelled():
-        future.exception()
+    async def all_ended(self) -> None:
+        """Wait for all, then raise what one of them failed with, if one did."""
+        if self.left:
+            await self._done
+        if self._error is not None:
+            raise self._error

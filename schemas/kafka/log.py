@@ -16,7 +16,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
 from schemas.kafka.compression import Compression
 from schemas.kafka.connection import Connection
-from schemas.kafka.flushes import Appendable, all_done
+from schemas.kafka.flushes import Appendable, Write
 from schemas.kafka.outage import Outage
 from schemas.kafka.partitioner import positive_hash
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
@@ -101,7 +101,7 @@ class Log:
         if fresh_until < time.monotonic():
             count = await self.partitions(topic)
         now_ms = time.time_ns() // 1_000_000
-        waits: set[asyncio.Future[None]] = set()
+        write = Write()
         for start in range(0, len(records), TURN_RECORDS):
             if start:
                 await asyncio.sleep(0)
@@ -110,9 +110,9 @@ class Log:
             )
             for partition, share in self._by_partition(turn, count).items():
                 lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
-                waits |= lane.add(share, now_ms)
-        if waits:
-            await all_done(waits)
+                for flush in lane.add(share, now_ms):
+                    flush.await_by(write)
+        await write.all_ended()
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, with any bytes, in its key's partition."""
@@ -125,8 +125,8 @@ class Log:
         The future is shared: others' records are in the same batch, so it must not be cancelled.
         """
         self._require_room(topic, record)
-        (stored,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
-        return stored
+        (flush,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
+        return flush.stored
 
     async def store_in_order(
         self, topic: str, records: Sequence[Appendable], partition: int

@@ -47,12 +47,15 @@ USED = [
     ),
     (
         "aiokafka.producer.message_accumulator:BatchBuilder",
-        ["_set_producer_state", "_build", "_buffer", "record_count"],
+        [
+            *("_set_producer_state", "_build", "_buffer", "record_count"),
+            *("_builder", "_relative_offset", "_closed"),
+        ],
         "schemas/kafka/flushes, log",
     ),
     (
         "aiokafka.producer.message_accumulator:MessageAccumulator",
-        ["fail_all"],
+        ["fail_all", "_append_batch", "_closed", "_exception"],
         "schemas/kafka/connection",
     ),
     ("aiokafka:AIOKafkaProducer", ["_message_accumulator", "_sender"], "schemas/kafka/connection"),

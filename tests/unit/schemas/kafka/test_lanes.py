@@ -1,7 +1,9 @@
 """Batches that requests share, against aiokafka's own accumulator: all but the network."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,26 +30,44 @@ PARTITION = TopicPartition("topic", 0)
 NOW_MS = 1_800_000_000_000
 
 
+class Accumulator(MessageAccumulator):  # type: ignore[misc]  # aiokafka has no types.
+    """aiokafka's own; it says when a batch was handed over."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self.handed_over = asyncio.Event()
+
+    def _append_batch(self, builder: Any, tp: Any) -> Any:  # noqa: ANN401
+        self.handed_over.set()
+        return super()._append_batch(builder, tp)
+
+
 class Producer:
     """A producer whose sender is the test: it takes what waits when it is told to."""
 
     def __init__(self) -> None:
         transactions = TransactionManager(None, 60_000)
         transactions.set_pid_and_epoch(1, 0)
-        self._message_accumulator = MessageAccumulator(
-            ClusterMetadata(), 900, 0, 30, txn_manager=transactions
-        )
-        self.handed_over = asyncio.Event()
+        cluster = ClusterMetadata()
+        self.client = SimpleNamespace(cluster=cluster)
+        self._message_accumulator = Accumulator(cluster, 900, 0, 30, txn_manager=transactions)
+        self.handed_over = self._message_accumulator.handed_over
         self.replacements = 0
+        self.learns([PARTITION.partition])
+
+    def learns(self, partitions: Sequence[int]) -> None:
+        self.client.cluster._partitions[PARTITION.topic] = {
+            number: SimpleNamespace(leader=0) for number in partitions
+        }
 
     def replace(self) -> None:
         self.replacements += 1
 
-    async def send_batch(self, batch: Any, topic: str, partition: int) -> Any:  # noqa: ANN401
-        handed = TopicPartition(topic, partition)  # Equal to aiokafka's.
-        acknowledged = await self._message_accumulator.add_batch(batch, handed, 30)
-        self.handed_over.set()
-        return acknowledged
+    async def partitions_for(self, topic: str) -> Collection[int]:
+        """As aiokafka's, of metadata that come a moment later."""
+        await asyncio.sleep(0)
+        self.learns([PARTITION.partition])
+        return {PARTITION.partition}
 
     def take(self) -> Any:  # noqa: ANN401  aiokafka has no types.
         """As aiokafka's sender does as it builds the request, a step of the loop later."""
@@ -57,15 +77,19 @@ class Producer:
         return taken
 
 
-def a_lane(
+def added(lane: Lane, records: Sequence[NewRecord]) -> "set[asyncio.Future[None]]":
+    return {flush.stored for flush in lane.add(records, NOW_MS)}
+
+
+def way_of(
     producer: Producer,
     ack_timeout_seconds: float = 30.0,
     batch_bytes: int = 900,
     compression: str = "none",
-) -> Lane:
+) -> Way:
     sizes = Sizes()
     sizes.told(PARTITION.topic, batch_bytes)
-    way = Way(
+    return Way(
         lambda: producer,
         producer.replace,
         ack_timeout_seconds,
@@ -73,7 +97,15 @@ def a_lane(
         Outage("it waits"),
         Compression(compression),
     )
-    return Lane(way, PARTITION)
+
+
+def a_lane(
+    producer: Producer,
+    ack_timeout_seconds: float = 30.0,
+    batch_bytes: int = 900,
+    compression: str = "none",
+) -> Lane:
+    return Lane(way_of(producer, ack_timeout_seconds, batch_bytes, compression), PARTITION)
 
 
 def numbers(taken: Any) -> tuple[int, int, int]:  # noqa: ANN401  aiokafka has no types.
@@ -85,12 +117,12 @@ def numbers(taken: Any) -> tuple[int, int, int]:  # noqa: ANN401  aiokafka has n
 async def test_what_comes_until_the_sender_takes_a_batch_goes_with_it() -> None:
     producer = Producer()
     lane = a_lane(producer)
-    first = lane.add([RECORD], NOW_MS)
+    first = added(lane, [RECORD])
     await producer.handed_over.wait()
-    assert lane.add([RECORD], NOW_MS) == first
+    assert added(lane, [RECORD]) == first
 
     taken = producer.take()
-    [later] = lane.add([RECORD], NOW_MS)  # It would not be counted any more.
+    [later] = added(lane, [RECORD])  # It would not be counted any more.
     assert {later} != first
     assert taken.record_count == 2
 
@@ -107,7 +139,7 @@ async def test_what_comes_until_the_sender_takes_a_batch_goes_with_it() -> None:
 async def test_no_batch_grows_beyond_its_size() -> None:
     producer = Producer()
     lane = a_lane(producer)
-    stored = lane.add([NewRecord(b"key", b"x" * 100)] * 20, NOW_MS)
+    stored = added(lane, [NewRecord(b"key", b"x" * 100)] * 20)
     counts = []
     for _ in range(len(stored)):
         await producer.handed_over.wait()
@@ -123,12 +155,12 @@ async def test_no_batch_grows_beyond_its_size() -> None:
 async def test_after_a_failure_records_begin_a_batch_of_their_own() -> None:
     producer = Producer()
     lane = a_lane(producer)
-    failed = lane.add([RECORD], NOW_MS)
+    failed = added(lane, [RECORD])
     await producer.handed_over.wait()
     producer.take().failure(ConnectionError("gone"))
     await asyncio.wait(failed)
 
-    [stored] = lane.add([RECORD], NOW_MS)
+    [stored] = added(lane, [RECORD])
     await producer.handed_over.wait()
     producer.take().done(0)
     await asyncio.wait([stored])
@@ -140,7 +172,7 @@ async def test_after_a_batch_that_failed_for_good_the_next_begins_a_new_epoch_at
     lane = a_lane(producer)
     seen = []
     for error in (None, None, ConnectionError("gone"), None, None):
-        [stored] = lane.add([RECORD], NOW_MS)
+        [stored] = added(lane, [RECORD])
         await producer.handed_over.wait()
         taken = producer.take()
         seen.append(numbers(taken))
@@ -156,21 +188,24 @@ async def test_after_a_batch_that_failed_for_good_the_next_begins_a_new_epoch_at
 async def test_no_batch_follows_a_late_one_before_its_fate_is_known() -> None:
     producer = Producer()
     lane = a_lane(producer, ack_timeout_seconds=0.05)
-    [first] = lane.add([RECORD], NOW_MS)
+    [first] = added(lane, [RECORD])
     await producer.handed_over.wait()
     late = producer.take()
     await asyncio.wait([first])
     assert isinstance(first.exception(), NotStored)
 
-    [second] = lane.add([RECORD], NOW_MS)
+    [second] = added(lane, [RECORD])
     await asyncio.wait([second])
     assert isinstance(second.exception(), NotStored)
     assert not producer.handed_over.is_set(), "it would be numbered as if the first were stored"
 
     late.failure(ConnectionError("gone"))
-    lane.add([RECORD], NOW_MS)
+    [third] = added(lane, [RECORD])
     await producer.handed_over.wait()
-    assert numbers(producer.take()) == (1, 1, 0)
+    last = producer.take()
+    assert numbers(last) == (1, 1, 0)
+    last.done(0)
+    await third
 
 
 async def test_when_the_epochs_are_used_up_another_producer_is_asked_for() -> None:
@@ -178,7 +213,7 @@ async def test_when_the_epochs_are_used_up_another_producer_is_asked_for() -> No
     lane = a_lane(producer)
     lane._numbering._producer_id, lane._numbering._epoch = 1, EPOCH_MAX
     for error in (ConnectionError("gone"), None):
-        [stored] = lane.add([RECORD], NOW_MS)
+        [stored] = added(lane, [RECORD])
         await producer.handed_over.wait()
         taken = producer.take()
         if error is None:
@@ -193,13 +228,13 @@ async def test_when_the_epochs_are_used_up_another_producer_is_asked_for() -> No
 async def test_of_a_batch_that_was_too_large_only_a_record_alone_is_to_blame() -> None:
     producer = Producer()
     lane = a_lane(producer)
-    shared = lane.add([RECORD, RECORD], NOW_MS)
+    shared = added(lane, [RECORD, RECORD])
     await producer.handed_over.wait()
     producer.take().failure(MessageSizeTooLargeError())
     await asyncio.wait(shared)
     assert [type(one.exception()) for one in shared] == [NotStored]
 
-    [alone] = lane.add([RECORD], NOW_MS)
+    [alone] = added(lane, [RECORD])
     await producer.handed_over.wait()
     producer.take().failure(MessageSizeTooLargeError())
     await asyncio.wait([alone])
@@ -228,7 +263,7 @@ async def test_records_whose_compression_is_refused_are_sent_again_with_the_next
     producer = Producer()
     lane = a_lane(producer, batch_bytes=20_000, compression=configured)
     records = [NewRecord(b"key", b"x" * 2_000 + b"%d" % n, [("source", b"web")]) for n in range(3)]
-    stored = lane.add(records, NOW_MS)
+    stored = added(lane, records)
     seen = []
     with capture_logs() as said:
         for codec in tried:
@@ -240,7 +275,7 @@ async def test_records_whose_compression_is_refused_are_sent_again_with_the_next
             else:
                 taken.failure(error())
         await asyncio.wait(stored)
-        [later] = lane.add(records[:1], NOW_MS)
+        [later] = added(lane, records[:1])
         await producer.handed_over.wait()
         again = producer.take()
         again.done(3)
@@ -257,7 +292,7 @@ async def test_records_whose_compression_is_refused_are_sent_again_with_the_next
 async def test_two_batches_refused_for_one_codec_are_said_once() -> None:
     producer = Producer()
     lane = a_lane(producer, batch_bytes=3_000, compression="lz4")
-    stored = lane.add([NewRecord(b"key", b"x" * 2_000)] * 2, NOW_MS)
+    stored = added(lane, [NewRecord(b"key", b"x" * 2_000)] * 2)
     codecs = []
     with capture_logs() as said:
         while not all(one.done() for one in stored):
@@ -277,7 +312,7 @@ async def test_two_batches_refused_for_one_codec_are_said_once() -> None:
 async def test_an_error_of_a_batch_that_is_not_compressed_is_none_of_the_compression() -> None:
     producer = Producer()
     lane = a_lane(producer, compression="none")
-    [stored] = lane.add([RECORD], NOW_MS)
+    [stored] = added(lane, [RECORD])
     await producer.handed_over.wait()
     producer.take().failure(UnsupportedForMessageFormatError())
     await asyncio.wait([stored])
@@ -288,7 +323,7 @@ async def test_an_error_of_a_batch_that_is_not_compressed_is_none_of_the_compres
 async def test_an_old_kafka_says_of_zstd_only_that_something_went_wrong() -> None:
     producer = Producer()
     lane = a_lane(producer, batch_bytes=20_000, compression="zstd")
-    [stored] = lane.add([NewRecord(b"key", b"x" * 2_000)], NOW_MS)
+    [stored] = added(lane, [NewRecord(b"key", b"x" * 2_000)])
     await producer.handed_over.wait()
     producer.take().failure(UnknownError())
     await producer.handed_over.wait()
@@ -297,3 +332,41 @@ async def test_an_old_kafka_says_of_zstd_only_that_something_went_wrong() -> Non
     await stored
 
     assert records_of(taken)[0] == CODECS["lz4"]
+
+
+async def test_a_batch_goes_out_once_its_partition_is_learned() -> None:
+    producer = Producer()
+    producer.learns([])  # As a new producer.
+    lane = a_lane(producer)
+    [stored] = added(lane, [RECORD])
+    assert not producer.handed_over.is_set()
+
+    await producer.handed_over.wait()
+    producer.take().done(0)
+    await stored
+
+
+async def test_a_batch_of_a_partition_that_is_gone_fails() -> None:
+    producer = Producer()
+    producer.learns([])
+    lane = Lane(way_of(producer), TopicPartition("topic", 7))
+    [failed] = added(lane, [RECORD])
+    await asyncio.wait([failed])
+
+    assert isinstance(failed.exception(), NotStored)
+
+
+async def test_large_batches_of_several_partitions_go_one_after_the_other() -> None:
+    producer = Producer()
+    producer.learns([0, 1, 2])
+    way = way_of(producer, batch_bytes=2_000_000)
+    large = NewRecord(b"key", b"x" * 1_500_000)
+    lanes = [Lane(way, TopicPartition("topic", number)) for number in range(3)]
+    stored = [added(lane, [large]) for lane in lanes]
+    batches = producer._message_accumulator._batches
+
+    for number, (waiting,) in enumerate(stored):
+        assert [place.partition for place in batches] == [number]
+        taken = producer._message_accumulator._pop_batch(TopicPartition("topic", number))
+        taken.done(0)
+        await waiting
