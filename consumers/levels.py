@@ -14,6 +14,7 @@ class Level:
     oldest_seconds: float = 0.0
     concurrency: int = 0
     paused: str | None = None
+    paused_since: float = 0.0
 
 
 class Levels:

@@ -72,6 +72,11 @@ WAITING = Gauge(
 PAUSED = Gauge(
     "ampgate_delivery_paused", "1 while the destination takes nothing.", ["destination", "reason"]
 )
+PAUSED_SINCE = Gauge(
+    "ampgate_delivery_paused_since_timestamp_seconds",
+    "When it was paused for the present reason, in seconds since the epoch; 0 if it is not.",
+    ["destination"],
+)
 CONCURRENCY_LIMIT = Gauge(
     "ampgate_delivery_concurrency_limit", "Requests that may be in flight at once.", ["destination"]
 )
@@ -138,9 +143,12 @@ class Counts:
             waited = max(0.0, now - oldest / 1000)
             END_TO_END_SECONDS.labels(self._destination).observe(waited)
 
-    def paused(self, reason: str | None) -> None:
+    def paused(self, reason: str | None, now: float) -> None:
         """Why this worker is paused now; a destination is paused while any of its workers is."""
-        _LEVELS.of(self._destination, self._kind).paused = reason
+        level = _LEVELS.of(self._destination, self._kind)
+        level.paused, level.paused_since = reason, 0.0 if reason is None else now
+        since = [one.paused_since for one in _LEVELS.all_of(self._destination) if one.paused]
+        PAUSED_SINCE.labels(self._destination).set(min(since, default=0.0))
         for each in _LEVELS.reasons(self._destination):
             PAUSED.labels(self._destination, each).set(each in _LEVELS.paused(self._destination))
 
@@ -178,7 +186,7 @@ class Counts:
     def ended(self) -> None:
         """Remove the gauges of a worker that has ended: they would keep their last values."""
         self.given_away(list(self._places))
-        self.paused(None)
+        self.paused(None, 0.0)
         level = _LEVELS.of(self._destination, self._kind)
         level.waiting = dict.fromkeys(level.waiting, 0)
         level.oldest_seconds, level.concurrency = 0.0, 0

@@ -80,7 +80,7 @@ class Sending:
         paused = self._delivery.paused
         if paused == self._paused:
             return
-        self._counts.paused(paused)
+        self._counts.paused(paused, time.time())
         name = self._destination.name
         if paused is not None:
             log.error("destination paused", destination=name, reason=paused)

@@ -11,15 +11,15 @@ from schemas.kafka import login
 
 NAME = "AMPGATE_CONFIG"
 DEFAULT_FILE = "ampgate.toml"
-WITH_SECRETS = frozenset({"sources", "destinations", "pulls"})
+WITH_SECRETS = frozenset({"sources", "destinations", "pulls", "console"})
 DEV_FILE = Path(".ampgate") / DEFAULT_FILE
 
 
 def configuration(secrets_of: Collection[str] = ()) -> Config:
     """The file that `AMPGATE_CONFIG` names; `ConfigError` says what is wrong with it.
 
-    Of sources and destinations only the secrets of the sections `secrets_of` must be there: an edge
-    has no API keys, a delivery no write keys, and most commands need neither.
+    Of the sections with secrets only those of `secrets_of` must be there: an edge has no API keys,
+    a delivery no write keys, and most commands need neither.
     """
     path = Path(os.environ.get(NAME, DEFAULT_FILE))
     if not path.exists():

@@ -94,6 +94,16 @@ def pull(
 
 
 @app.command()
+def console() -> None:
+    """Run the console: a web page that shows what waits and why, and replays dead letters."""
+    config = configuration(["console"])
+    logs.configure("console", logs.level_of(os.environ))
+    from ampgate.console.server import serve  # As above.
+
+    serve(config, lambda words: print(words, flush=True))
+
+
+@app.command()
 def bench() -> None:
     """Measure what an event costs on this machine; from a checkout of the project."""
     try:

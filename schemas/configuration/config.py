@@ -23,6 +23,7 @@ from schemas.configuration.values import (
     SHA256,
     TOPIC_PREFIX,
     UNSCRUBBED,
+    BaseUrl,
     BootstrapServers,
     Bytes,
     Host,
@@ -149,6 +150,28 @@ class Pulling(Section):
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9092
 
 
+class Console(Section):
+    """The web page for operators and analysts; each URL is where processes serve `/metrics`."""
+
+    host: Host = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8090
+    token: SecretStr | None = None
+    viewer_token: SecretStr | None = None
+    edges: tuple[BaseUrl, ...] | None = None
+    deliveries: tuple[BaseUrl, ...] | None = None
+    pulls: tuple[BaseUrl, ...] | None = None
+
+    @model_validator(mode="after")
+    def _tokens_can_be_told_apart(self) -> Self:
+        given = {"token": self.token, "viewer_token": self.viewer_token}
+        for name, token in given.items():
+            if token is not None and not token.get_secret_value().strip():
+                raise ValueError(f"{name} is empty")
+        if self.token is not None and self.token == self.viewer_token:
+            raise ValueError("viewer_token is the same as token")
+        return self
+
+
 class Source(Section):
     name: Name
     write_key: SecretStr | None = None
@@ -184,6 +207,7 @@ class Config(Section):
     sources: tuple[Source, ...] = ()
     destinations: tuple[Destination, ...] = ()
     pull: Pulling = Pulling()
+    console: Console = Console()
     pulls: tuple[Pull, ...] = ()
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ampgate.console.access import link
 from ampgate.lab.dev.configuration import CONFIGURATION_FILE, KEY, Options
 from schemas.configuration.config import Config
 
@@ -17,10 +18,11 @@ def announce(edge: str, config: Config, options: Options, console: Console) -> N
     admin_port = config.edge.admin_port
     admin = edge if admin_port is None else f"http://127.0.0.1:{admin_port}"
     delivery = f"http://127.0.0.1:{config.delivery.admin_port}"
+    token = config.console.token
     console.print("[bold green]ampgate is ready[/]; Ctrl-C stops it")
     # Nothing is wrapped, whatever the terminal's width: it is there to be copied.
     for name, url in (  # First what a browser opens.
-        ("console", f"{admin}/console?delivery={delivery}"),
+        ("console", link(config.console, None if token is None else token.get_secret_value())),
         ("documentation", f"{admin}/docs"),
         ("edge, for SDKs", edge),
         ("delivery metrics", f"{delivery}/metrics"),

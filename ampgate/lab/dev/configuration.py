@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ampgate.console.access import made_token
 from schemas.configuration.config import Config
 from schemas.configuration.file import load
 
@@ -21,6 +22,9 @@ host = "127.0.0.1"
 [delivery]
 admin_host = "127.0.0.1"
 drain_timeout_seconds = 2.5
+
+[console]
+token = "{token}"
 
 [[sources]]
 name = "dev"
@@ -59,6 +63,7 @@ def configure(options: Options, bootstrap_servers: str) -> Config:
         CONFIGURATION.format(
             bootstrap_servers=bootstrap_servers,
             key=KEY,
+            token=made_token(),
             amplitude_port=options.amplitude_port,
             aampe_port=options.aampe_port,
         )

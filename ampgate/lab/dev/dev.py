@@ -91,6 +91,7 @@ def require_free_ports(config: Config, options: Options) -> None:
     wanted: dict[str, int] = {
         "the edge": config.edge.port,
         "the delivery": config.delivery.admin_port,
+        "the console": config.console.port,
         "the Amplitude simulator": options.amplitude_port,
         "the Aampe simulator": options.aampe_port,
     }
@@ -100,7 +101,8 @@ def require_free_ports(config: Config, options: Options) -> None:
     if taken:
         raise CommandError(
             f"already taken by another program: port {', '.join(taken)}: end that one, or choose"
-            " others (ampgate dev --help; AMPGATE_EDGE__PORT, AMPGATE_DELIVERY__ADMIN_PORT)"
+            " others (ampgate dev --help; AMPGATE_EDGE__PORT, AMPGATE_DELIVERY__ADMIN_PORT,"
+            " AMPGATE_CONSOLE__PORT)"
         )
 
 
@@ -110,6 +112,7 @@ def children(options: Options) -> list[Child]:
     return [
         Child("the Amplitude simulator", ("simulate", "amplitude", "--port", amplitude), 0.5),
         Child("the Aampe simulator", ("simulate", "aampe", "--port", aampe), 0.5),
+        Child("the console", ("console",), 2.5),
         Child("the delivery", ("deliver",), 3.0),
         Child("the edge", ("edge",), 2.0),
     ]

@@ -18,7 +18,10 @@ WEB = {**SOURCE, "write_key": "very-secret"}
         ({"sources": [{**WEB, "name": "A b"}]}, "sources.0.name: must be lower-case letters"),
         ({"sources": [{**WEB, "kye": 1}]}, "sources.0.kye: unknown key; known"),
         ({"sources": [{"name": "web"}]}, "sources.0: needs either write_key or"),
-        ({"destnations": []}, "destnations: unknown key; known are delivery, destinations, edge"),
+        (
+            {"destnations": []},
+            "destnations: unknown key; known are console, delivery, destinations, edge",
+        ),
         ({"destinations": [{"name": "a"}]}, "destinations.0: type is required: 'amplitude' or"),
         ({"destinations": [{"name": "a", "type": "x"}]}, "destinations.0: type must be 'amplitu"),
         ({"destinations": [{"type": "aampe"}]}, "destinations.0.name: is required"),

@@ -1,0 +1,96 @@
+"""All that the pages show of the running gateway, kept up to date in the background."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyreqwest.client import Client
+
+from ampgate.console.figures import series
+from ampgate.console.figures.exposition import Sample, samples
+from ampgate.console.figures.history import History
+from ampgate.console.figures.names import LAG, NAMES, WAITING
+from ampgate.console.figures.processes import Heard, Place, hear, places_of
+from ampgate.console.figures.stored import Stored, Watch
+from ampgate.console.figures.totals import Totals
+from consumers.http.client import client_builder
+from schemas.configuration.config import Config
+
+LOOK_SECONDS = 5.0
+TIMEOUT_SECONDS = 4.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """`heard` are the last answers of all processes; `looked_at` is None before the first."""
+
+    config: Config
+    history: History = field(default_factory=History)
+    totals: Totals = field(default_factory=Totals)
+    heard: Sequence[Heard] = ()
+    looked_at: float | None = None
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    places: Sequence[Place] = ()
+    _watch: Watch = field(init=False)
+    _before: tuple[float, Mapping[str, float]] | None = None
+
+    def __post_init__(self) -> None:
+        self.places = places_of(self.config)
+        self._watch = Watch(self.config, self.unattended)
+
+    @property
+    def stored(self) -> Stored:
+        return self._watch.stored
+
+    def attended(self) -> set[str]:
+        """The destinations that a delivery reports: it has a gauge of what waits for each."""
+        return {
+            dict(labels)["destination"] for name, labels in self.totals.gauges if name == WAITING
+        }
+
+    def unattended(self) -> list[str]:
+        known = self.attended()
+        return [one.name for one in self.config.destinations if one.name not in known]
+
+    async def run(self) -> None:
+        """Until it is cancelled; nothing that a process answers ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch.run())
+            builder = client_builder(timeout_seconds=TIMEOUT_SECONDS, proxy=None)
+            async with builder.build() as client:
+                while True:
+                    began = time.monotonic()
+                    await self.look(client)
+                    await asyncio.sleep(max(0.5, LOOK_SECONDS - (time.monotonic() - began)))
+
+    async def look(self, client: Client) -> None:
+        answers = await asyncio.gather(*(hear(client, place) for place in self.places))
+        self.heard = [one for some in answers for one in some]
+        read = await asyncio.to_thread(_read, self.heard)
+        self.totals.take(read)
+        now = time.time()
+        self._remember(now)
+        self.looked_at = now
+        async with self.changed:
+            self.changed.notify_all()
+
+    def _remember(self, now: float) -> None:
+        """One point of each series: rates of what has grown, and gauges as they are."""
+        grown = series.counters(self.totals, self.stored.topics)
+        values = series.gauges(self.totals)
+        if self._before is not None:
+            at, before = self._before
+            values |= series.rates(before, grown, now - at)
+        self._before = (now, grown)
+        self.history.add(now, values)
+
+    def lag_of(self, destination: str) -> list[Sample]:
+        """Of each partition of its topics, read from the last answers."""
+        label = f'destination="{destination}"'
+        texts = [one.text for one in self.heard if one.text and one.place.what == "delivery"]
+        return [one for text in texts for one in samples(text, {LAG}, label)]
+
+
+def _read(heard: Sequence[Heard]) -> dict[str, Sequence[Sample]]:
+    return {one.address: samples(one.text, NAMES) for one in heard if one.text is not None}

@@ -1,0 +1,73 @@
+"""The console as a process: its port, its signals, and the looks in the background."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from ampgate.console.access import access_of, link
+from ampgate.console.app import create_app
+from ampgate.console.desk import Desk
+from schemas.configuration.config import Config, ConfigError
+
+log = structlog.get_logger()
+
+
+def serve(config: Config, say: Callable[[str], None]) -> None:
+    """Until SIGINT or SIGTERM; `say` prints a sign-in link, if the token was made here."""
+    try:
+        asyncio.run(_serve(config, say))
+    except SystemExit as ended:  # uvicorn's, with its own exit code.
+        where = f"{config.console.host}:{config.console.port}"
+        raise ConfigError(f"console: cannot listen on {where}") from ended
+
+
+async def _serve(config: Config, say: Callable[[str], None]) -> None:
+    access, made = access_of(config.console)
+    app = create_app(config, access, _looking)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=config.console.host,
+            port=config.console.port,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    desk: Desk = app.state.desk
+
+    def stop() -> None:
+        server.should_exit = True
+        desk.stopping.set()  # Open streams end by themselves.
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    if made is not None:
+        say(f"sign in to the console: {link(config.console, made)}")
+    log.info("console started", url=link(config.console))
+    await server.serve()
+
+
+@asynccontextmanager
+async def _looking(app: FastAPI) -> AsyncIterator[None]:
+    looking = asyncio.create_task(app.state.desk.figures.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, leaving the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
