@@ -15,12 +15,12 @@ from consumers.kafka.letters import Letters
 from tests.conftest import Broker
 from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event, opened_world
-from tests.kafka.fault_proxy import FETCH, HOST, FaultProxy, Faults, fault_proxy
+from tests.kafka.fault_proxy import FETCH, HEARTBEAT, HOST, FaultProxy, Faults, fault_proxy
 from tests.kafka.kafka_operations import with_amplitude
 from tests.kafka.test_isolation import delivering, restarts
 from tests.operating import AMPLITUDE
 
-UNSUPPORTED_VERSION, NEW_ERROR = 35, 999
+UNSUPPORTED_VERSION, GROUP_DENIED, NEW_ERROR = 35, 30, 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +107,14 @@ async def test_a_refused_fetch_is_said_once_and_not_repeated_without_pause(
     lines = [(one["event"], one["partition"]) for one in said if one.get("topic") == events]
     assert lines
     assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("code", [UNSUPPORTED_VERSION, GROUP_DENIED])
+async def test_a_member_whose_heartbeats_were_refused_joins_again(
+    running: Delivering, code: int
+) -> None:
+    async with refusing(running, Faults(codes={HEARTBEAT: code})) as faults:
+        await eventually(lambda: faults.struck[HEARTBEAT] > 0)
+        await eventually(lambda: not running.is_reached)
+    await eventually(lambda: running.is_reached)
+    await running.deliver()

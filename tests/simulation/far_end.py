@@ -18,8 +18,13 @@ from tests.simulation.subjects import Subject, Wire
 
 PAGE = b"<html>Sign in</html>"
 # What is nobody's word on the data: not the destination's answers, or not about records.
-STRANGE = [Response(status, PAGE) for status in (302, 400, 401, 402, 407, 410, 418, 421, 451)]
-STRANGE += [Response(200, PAGE), Response(200, b'{"code":500}'), Response(203, b"")]
+STRANGE = [Response(status, PAGE) for status in (302, 400, 401, 402, 407, 410, 418, 451)]
+STRANGE += [
+    Response(200, PAGE),
+    Response(202, PAGE),
+    Response(200, b'{"code":500}'),
+    Response(203, b""),
+]
 NAMED = {
     "invalid": "events_with_invalid_fields",
     "missing": "events_with_missing_fields",

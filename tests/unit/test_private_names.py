@@ -42,7 +42,10 @@ USED = [
     ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "schemas/kafka/fetching/fetch"),
     (
         "aiokafka.consumer.group_coordinator:GroupCoordinator",
-        ["_stop_heartbeat_task", "_stop_commit_offsets_refresh_task", "commit_offsets"],
+        [
+            *("_stop_heartbeat_task", "_stop_commit_offsets_refresh_task", "commit_offsets"),
+            *("_heartbeat_task", "_commit_refresh_task", "request_rejoin"),
+        ],
         "schemas/kafka/fetching/fetch",
     ),
     (

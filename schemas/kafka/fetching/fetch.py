@@ -29,6 +29,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  aiokafka's own.
         super().__init__(**arguments)
         self._asked_at: dict[TopicPartition, float] = {}  # For their ends, on the wall clock.
+        self._failed: list[asyncio.Task[None]] = []  # Tasks for which the group was joined again.
 
     async def take(
         self,
@@ -44,6 +45,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         group; what concerns a partition is in the answer.
         """
         self._check_tasks()
+        names = ("_heartbeat_task", "_commit_refresh_task")
+        self._join_again_without([getattr(self._coordinator, name, None) for name in names])
         self._coordinator.check_errors()
         with self._subscription.fetch_context():
             taken: Taken = await self._fetcher.taken(
@@ -57,6 +60,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await self._coordinator._stop_commit_offsets_refresh_task()  # noqa: SLF001  As above.
         await self._fetcher.close()
         await self._client.close()
+
+    def _join_again_without(self, tasks: Collection[asyncio.Task[None] | None]) -> None:
+        """aiokafka starts these as it joins: after an error it would go on without them."""
+        failed = [task for task in tasks if task and task.done() and not task.cancelled()]
+        failed = [task for task in failed if task.exception() is not None]
+        if any(task not in self._failed for task in failed):
+            self._coordinator.request_rejoin()
+        self._failed = failed
 
     def _check_tasks(self) -> None:
         """aiokafka would go on without them, and nothing be read any more."""
