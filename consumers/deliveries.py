@@ -12,9 +12,11 @@ from consumers.clock import Clock
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_of
+from consumers.destinations.shaping.functions import digest_of, renewed
 from consumers.http.client import Sender, sender_to
 from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
+from consumers.transform_times import timed
 from consumers.worker import Worker
 from schemas.configuration.config import Config, ConfigError
 from schemas.vendors import vendor_of
@@ -29,6 +31,7 @@ class Running:
     """One configured destination and its workers."""
 
     configured: ConfiguredDestination
+    digest: str  # Of the sources of its function.
     workers: list[Supervised]
     tasks: list[asyncio.Task[None]]
 
@@ -55,13 +58,15 @@ class Deliveries:
             running
             for name, running in self._running.items()
             if named.get(name) != running.configured
+            or digest_of(running.configured) != running.digest
         ]
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
                 workers = supervised(configured, config, self.letters, self._clock)
                 running = [tasks.create_task(worker.run()) for worker in workers]
-                self._running[name] = Running(configured, workers, running)
+                digest = digest_of(configured)
+                self._running[name] = Running(configured, digest, workers, running)
 
     async def stop(self, config: Config) -> None:
         """Drain, commit and end."""
@@ -83,7 +88,9 @@ class Deliveries:
 
 def check(config: Config, only: Collection[str]) -> None:
     """Build every destination and its client; `ConfigError` if one cannot be built."""
-    for configured in wanted(config, only).values():
+    named = wanted(config, only)
+    renewed(named.values())
+    for configured in named.values():
         sender_to(configured)
         destinations_of(configured, config.destinations)
 
@@ -111,7 +118,7 @@ def supervised(
 
     return [
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
-        for part in destinations_of(configured, config.destinations)
+        for part in destinations_of(configured, config.destinations, timed)
     ]
 
 
@@ -124,7 +131,7 @@ def workers_of(
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own pace."""
     wait = _wait_of(configured)
-    parts = destinations_of(configured, config.destinations)
+    parts = destinations_of(configured, config.destinations, timed)
     return [Worker(part, config, http, letters, wait, clock) for part in parts]
 
 

@@ -88,6 +88,12 @@ RESTARTS = _tallies.counter(
 DEAD_LETTERS = _tallies.counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
+TRANSFORM_SECONDS = Histogram(
+    "ampgate_delivery_transform_seconds",
+    "What a destination's transform takes, an event.",
+    ["destination"],
+    buckets=(1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 5e-2, 1e-1, 1.0),
+)
 
 LETTERS_FAILING = Gauge(
     "ampgate_delivery_letters_failing",

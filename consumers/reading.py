@@ -1,6 +1,7 @@
 """From Kafka to the engine: the records of a topic, and parked records that are due."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -14,6 +15,7 @@ from consumers.metrics import Counts
 from schemas.records import TopicPartition
 
 READ_RECORDS_MAX = 4000
+ACCEPT_SECONDS = 0.1  # For what is read at once: all destinations wait for so long.
 LOAD_SECONDS = 0.1  # Between checks for parked records that are due and for which there is room.
 log = structlog.get_logger()
 
@@ -36,23 +38,29 @@ class Reading:
         self._counts = counts
         self._clock = clock
         self._on_records = on_records  # Set when there may be something to send.
+        self._records_max = READ_RECORDS_MAX  # Fewer while a record takes long, as in a function.
 
     async def read(self, reader: Reader) -> None:
         """Read what the engine has room for, until the worker stops."""
         while not self._drain.is_stopping:
             full = self._delivery.full() if self._delivery.has_room else None
-            read = await reader.read(full=full, records_max=READ_RECORDS_MAX)
+            read = await reader.read(full=full, records_max=self._records_max)
             for lost in read.lost:
                 self._lose(lost)
+            started, count = time.perf_counter(), 0
             for records in read.records:
                 is_own = records[0].topic == self._topic
                 take = self._delivery.accept if is_own else self._delivery.scan
                 self._counts.skipped(take(records, self._clock()))
+                count += len(records)
+            self._took(count, time.perf_counter() - started)
             for place, offset in read.reached.items():
                 self._delivery.reached(place, offset)
             for place in read.cut:
                 self._restart(reader, place)
             self._on_records()
+            if self._records_max < READ_RECORDS_MAX:
+                await asyncio.sleep(0)  # Other destinations go on, even if more has come.
 
     async def load(self, loader: Loader) -> None:
         """Read parked records again when they are due, until cancelled."""
@@ -62,11 +70,16 @@ class Reading:
                 await asyncio.sleep(LOAD_SECONDS)  # There is no event for free memory.
                 continue
             offset = self._delivery.wanted_from(place.partition)
-            records, begins = await loader.read(place, offset, READ_RECORDS_MAX)
+            records, begins = await loader.read(place, offset, self._records_max)
             if begins > offset:
                 self._lose(Lost(place, offset, begins, "deleted"))
+            started = time.perf_counter()
             self._counts.skipped(self._delivery.load(records, self._clock()))
+            self._took(len(records), time.perf_counter() - started)
             self._on_records()
+
+    def _took(self, records: int, seconds: float) -> None:
+        self._records_max = next_read(self._records_max, records, seconds)
 
     def _restart(self, reader: Reader, place: TopicPartition) -> None:
         """Read a log that was cut from its beginning once nothing of it is unsettled."""
@@ -91,3 +104,11 @@ class Reading:
             last=lost.before - 1,
             lost=records,
         )
+
+
+def next_read(before: int, records: int, seconds: float) -> int:
+    """How many records to read at once, as so many took so long."""
+    if not records:
+        return before
+    fitting = int(records * ACCEPT_SECONDS / max(seconds, 1e-9))
+    return max(1, min(fitting, 2 * before, READ_RECORDS_MAX))

@@ -105,7 +105,7 @@ class Operation:
             lines.append("[[destinations]]")
             given = destination.model_dump(mode="json", exclude_unset=True)
             given["api_key"] = destination.api_key.get_secret_value()
-            lines += [f"{name} = {json.dumps(value)}" for name, value in given.items()]
+            lines += [f"{name} = {as_toml(value)}" for name, value in given.items()]
         file = directory / "ampgate.toml"
         file.write_text("\n".join(lines))
         return file
@@ -206,6 +206,14 @@ async def received(url: str) -> list[dict[str, Any]]:
     async with loopback_client() as client:
         answer = await client.get(f"{url}/_received")
     return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def as_toml(value: object) -> str:
+    """A value of JSON on one line; a `null` is left out."""
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    members = [(name, one) for name, one in value.items() if one is not None]
+    return "{" + ", ".join(f"{json.dumps(name)} = {as_toml(one)}" for name, one in members) + "}"
 
 
 def event(user: str, **members: object) -> Message:

@@ -9,7 +9,7 @@ from aiokafka.client import AIOKafkaClient
 
 from ampgate.check import regions
 from ampgate.check.compression import check_compression
-from ampgate.check.destinations import check_destination
+from ampgate.check.destinations import check_destination, check_function
 from ampgate.check.edge import check_certificate, check_keys
 from ampgate.check.finding import Finding
 from ampgate.check.offsets import (
@@ -33,7 +33,7 @@ from ampgate.cli.configuration import client_arguments
 from ampgate.errors import CommandError
 from ampgate.topic_plan import plan
 from ampgate.topics import admin_client
-from consumers.destinations import destinations_of
+from consumers.destinations import parts_of
 from schemas.configuration.config import Config
 
 __all__ = ["Finding", "check"]
@@ -54,6 +54,8 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield Finding("destinations", f"{destinations} configured", fix)
     for concern in regions.concerns(config):
         yield Finding(concern.subject, concern.says, advice=concern.advice)
+    for destination in config.destinations:
+        yield from check_function(destination)
     yield from check_keys(config.sources)
     yield from check_certificate(config.edge, datetime.now(UTC))
 
@@ -117,5 +119,5 @@ def _group_ids(config: Config) -> list[str]:
     return [
         topics.group_id(part.name, part.kind)
         for destination in config.destinations
-        for part in destinations_of(destination)
+        for part in parts_of(destination)
     ]

@@ -12,8 +12,10 @@ from ampgate.send.posting import cause_of
 from consumers.delivery.border import judge
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable
 from consumers.delivery.outcomes import Pause, Retry
-from consumers.destinations import destinations_of
+from consumers.destinations import parts_of
+from consumers.destinations.shaping.functions import function_of
 from consumers.http.client import client_builder, header, read_body
+from schemas.configuration.config import ConfigError
 from schemas.configuration.file import is_here
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import moment
@@ -33,12 +35,25 @@ class Probed:
     date: datetime | None
 
 
+def check_function(config: ConfiguredDestination) -> Iterator[Finding]:
+    """Whether its `transform` can be imported here."""
+    if config.transform is None:
+        return
+    try:
+        function_of(config)
+    except ConfigError as error:
+        says, _, fix = str(error).removeprefix(f"destination {config.name}: ").rpartition("; ")
+        yield Finding(config.name, says, fix)
+    else:
+        yield Finding(config.name, f"transform {config.transform} can be used")
+
+
 async def check_destination(config: ConfiguredDestination) -> list[Finding]:
     """Whether it accepts our key, and agrees with our clock."""
     if not is_here(config.api_key):
         says = "its api_key cannot be read here: it was not tried"
         return [Finding(config.name, says, advice="run check where the delivery's secrets are")]
-    vendor, part = vendor_of(config), destinations_of(config)[0]
+    vendor, part = vendor_of(config), parts_of(config)[0]
     batch = [Encoded(one.body, "", path=one.path) for one in vendor.probe]
     probed = await _send(config.url, part, batch)
     now = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """The configuration of the commands."""
 
 import os
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ def configuration(secrets_of: Collection[str] = ()) -> Config:
         named = f"{NAME} names it" if NAME in os.environ else f"{NAME} can name another"
         written = f"; `ampgate dev` wrote {DEV_FILE}" if DEV_FILE.exists() else ""
         raise ConfigError(f"{path.absolute()}: there is no such file; {named}{written}")
+    _import_from(Path.cwd(), path.absolute().parent)
     return load(path, os.environ, WITH_SECRETS.difference(secrets_of))
+
+
+def _import_from(*folders: Path) -> None:
+    """Functions for `transform` may be there; all that Python finds by itself comes before."""
+    sys.path += [str(one) for one in dict.fromkeys(folders) if str(one) not in sys.path]
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Which records a destination wants: by source, by `where` and by the header `opted_out`.
 
 A record that no destination could use is dead whatever its values, so a filter sees only records
-that the destination could send. Reasons: `opted_out`, its sender does not want it there;
-`other_source`; `other_region`, another destination of the type wants it; `no_region`, none does.
+that the destination could send; what the destination changes of a record comes after it. Reasons:
+`opted_out`, its sender does not want it there; `other_source`; `other_region`, another destination
+of the type wants it; `no_region`, none does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from consumers.delivery.destination import (
     Response,
 )
 from consumers.delivery.outcomes import Reject, Skip, Verdict
+from consumers.destinations.shaping.shaped import Shaped
 from schemas.opt_outs import OPTED_OUT, opted_out
 from schemas.records import Headers, Record, source_of
 from schemas.vendors.vendor import ConfiguredDestination
@@ -36,10 +38,13 @@ class Filtered:
         destination: Destination,
         config: ConfiguredDestination,
         others: Sequence[ConfiguredDestination] = (),
+        shaped: Shaped | None = None,
     ) -> None:
         self._destination = destination
-        self._encode = destination.encode
-        self._encode_all = destination.encode_all if isinstance(destination, EncodesMany) else None
+        self._shaped = shaped
+        encodes = shaped or destination
+        self._encode = encodes.encode
+        self._encode_all = encodes.encode_all if isinstance(encodes, EncodesMany) else None
         self._filter = Filter(config)
         self._others = [Filter(other) for other in others]
         self._type = config.type
@@ -61,11 +66,11 @@ class Filtered:
         if not self._filter.takes_from(source):
             return Skip("other_source")
         encoded = self._destination.encode(record)
-        if not isinstance(encoded, Encoded):
+        if isinstance(encoded, Reject) or (isinstance(encoded, Skip) and self._shaped is None):
             return encoded
         value = record.value or b""
         if self._filter.matches(value):
-            return encoded
+            return encoded if self._shaped is None else self._shaped.encode(record)
         wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
         return Skip("other_region" if wanted else "no_region")
 

@@ -27,7 +27,7 @@ from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import BaseResponse, Response
 
 from consumers.delivery.destination import Reply, Request, Unreachable
-from consumers.destinations import destinations_of
+from consumers.destinations import parts_of
 from consumers.http.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
 from schemas.http.proxies import proxy_for
@@ -53,7 +53,7 @@ def sender_to(destination: ConfiguredDestination) -> Sender:
     """The client that suits the destination; `ConfigError` if the proxy to it cannot be used."""
     url, timeout_seconds = destination.url, destination.timeout_seconds
     proxy = proxy_for(url, os.environ)
-    one_record_each = all(one.limits.records == 1 for one in destinations_of(destination))
+    one_record_each = all(one.limits.records == 1 for one in parts_of(destination))
     if one_record_each and proxy is None:
         return Http1(url, timeout_seconds=timeout_seconds)
     return Http(url, timeout_seconds=timeout_seconds, proxy=proxy)

@@ -24,6 +24,8 @@ HOST = r"^[A-Za-z0-9._:%-]{1,253}$"  # To listen on.
 # Printable ASCII: the characters allowed in a header.
 API_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?$"
 WHERE_FIELD = r"((event|user|group)_properties\.)?[^.\x00-\x1f\"\\]+"
+# A function of Python's, as entry points name it.
+FUNCTION = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"
 # As a browser sends it: no path, not even a slash at the end.
 ORIGIN = r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$"
 # Members that delivery needs.

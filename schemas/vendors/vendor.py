@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from schemas.configuration.section import Section
 from schemas.configuration.values import (
     API_KEY,
+    FUNCTION,
     RESERVED_NAMES,
     WHERE_FIELD,
     BaseUrl,
@@ -21,6 +22,17 @@ from schemas.configuration.values import (
 )
 from schemas.topics import Kind
 
+# Property updates among the events: every routing lets them pass, and they keep their type.
+PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
+EventPattern = Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class Events(Section):
+    """Which event types a destination gets: shell patterns, as in `"Order *"`."""
+
+    allow: tuple[EventPattern, ...] | None = None
+    deny: tuple[EventPattern, ...] = ()
+
 
 class ConfiguredDestination(Section):
     """The keys that destinations of every type have; a vendor's model adds its own."""
@@ -30,6 +42,10 @@ class ConfiguredDestination(Section):
     base_url: BaseUrl | None = None
     sources: tuple[str, ...] | None = None
     where: Mapping[str, tuple[FilterValue, ...]] = {}
+    events: Events | None = None
+    rename: Mapping[str, str] = {}
+    drop_properties: tuple[EventPattern, ...] = ()
+    transform: Annotated[str, Field(pattern=FUNCTION)] | None = None
     start: Start = "earliest"
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     timeout_seconds: Seconds = 30.0
@@ -72,6 +88,16 @@ class ConfiguredDestination(Section):
             if not re.fullmatch(WHERE_FIELD, field):
                 raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
         return where
+
+    @field_validator("rename")
+    @classmethod
+    def _renames_ordinary_events(cls, rename: Mapping[str, str]) -> Mapping[str, str]:
+        for before, after in rename.items():
+            if not after.strip():
+                raise ValueError(f"{before}: its new name is blank")
+            for found in PROPERTY_EVENTS.intersection((before, after)):
+                raise ValueError(f"{found} is no name of an event: it updates properties")
+        return rename
 
 
 # For a type with regions.
