@@ -88,7 +88,7 @@ RESTARTS = _tallies.counter(
 DEAD_LETTERS = _tallies.counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
-TRANSFORM_SECONDS = Histogram(
+TRANSFORM_SECONDS = _tallies.histogram(
     "ampgate_delivery_transform_seconds",
     "What a destination's transform takes, an event.",
     ["destination"],
