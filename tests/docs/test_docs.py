@@ -4,7 +4,9 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
+import jsonschema
 import pytest
 import yaml
 
@@ -103,7 +105,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_configurations_in_the_docs_are_good(page: Path, tmp_path: Path) -> None:
     for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         tree = tomllib.loads(text)
-        filled = re.sub(r'(_file": )"[^"]*"', rf'\1"{a_file(tmp_path)}"', json.dumps(tree))
+        filled = re.sub(
+            r'(_file": )"([^"]*)"', lambda m: f'{m[1]}"{a_file(tmp_path, m[2])}"', json.dumps(tree)
+        )
         # A page may show a destination that names a source of another page.
         loaded = json.loads(filled)
         named = {s for d in loaded.get("destinations", ()) for s in d.get("sources", ())}
@@ -116,6 +120,19 @@ def test_configurations_in_the_docs_are_good(page: Path, tmp_path: Path) -> None
         assert [one.name for one in config.destinations] == [
             one["name"] for one in loaded.get("destinations", ())
         ]
+
+
+def test_values_in_the_docs_fit_the_chart() -> None:
+    chart = ROOT / "deploy" / "helm" / "ampgate"
+    usual = yaml.safe_load((chart / "values.yaml").read_text())
+    page = (DOCS / "howto" / "kubernetes.md").read_text()
+    shown = re.findall(r"^ *```yaml\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
+
+    assert len(shown) > 1
+    for text in shown:
+        values = usual | yaml.safe_load(dedent(text))
+        values["secrets"] = usual["secrets"] | values["secrets"]
+        jsonschema.validate(values, json.loads((chart / "values.schema.json").read_text()))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -133,7 +150,7 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
     assert used - names - groups - {name.replace("_", "-") for name in names} == set()
 
 
-def a_file(directory: Path) -> str:
-    file = directory / "secret"
-    file.write_text("a-secret")
+def a_file(directory: Path, name: str) -> str:
+    file = directory / name.replace("/", "-")
+    file.write_text(f"secret of {name}")
     return file.as_posix()
