@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Packages are checked against the hashes of the lock. uv installs them; where it cannot (no wheel of
 # it for this machine, or a mirror that only pip knows), pip does.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
@@ -9,7 +10,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
 LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: setup run quick test check docs bench worlds unit-gateway unit-consumers unit-others lock
+.PHONY: setup run quick test check docs bench worlds unit-gateway unit-consumers unit-others lock dist sbom image release-notes
 
 # What `make run` needs.
 setup: .venv/.run
@@ -73,3 +74,27 @@ lock: .venv/.run
 	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra embedded --extra aws --extra dev -o requirements-test.lock >/dev/null
 	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra embedded -c requirements-test.lock -o requirements.lock >/dev/null
 	echo 'setuptools>=77' | $(BIN)/$(LOCK) --extra aws -c requirements-test.lock -o deploy/requirements.lock >/dev/null
+
+# A release. Its version is in pyproject.toml alone; `tests/deploy/test_releases.py` says where else it is.
+dist: .venv/.test
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+
+# What is in the image, as CycloneDX: packages with versions, licenses, and what needs what.
+sbom: .venv/.test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom/bin/python --require-hashes -r deploy/requirements.lock
+	$(BIN)/uv pip uninstall --quiet --python build/sbom/bin/python setuptools
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/ampgate-$(VERSION).cdx.json build/sbom/bin/python
+
+# IMAGE=ghcr.io/you/ampgate PLATFORMS=linux/amd64,linux/arm64 PUSH=1: for two architectures, to a registry.
+IMAGE ?= ampgate
+image:
+	docker buildx build --file deploy/Dockerfile --tag $(IMAGE):$(VERSION) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) \
+	  $(if $(PLATFORMS),--platform $(PLATFORMS)) $(if $(PUSH),--push --sbom=true --provenance=mode=max,--load) .
+
+# What CHANGELOG.md says of this version.
+release-notes:
+	@awk '/^## / {on = ($$2 == "$(VERSION)"); next} on' CHANGELOG.md

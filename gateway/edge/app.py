@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
@@ -93,7 +94,7 @@ def create_app(
 
     app = FastAPI(
         title="ampgate edge",
-        version="0.1.0",
+        version=version("ampgate"),
         lifespan=lifespan,
         redirect_slashes=False,
         openapi_url=None,  # Our page is built once, and loads nothing from other hosts.

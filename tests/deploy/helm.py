@@ -19,8 +19,19 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def rendered(*settings: str) -> list[dict[str, Any]]:
-    sets = [part for setting in settings for part in ("--set", setting)]
-    done = helm("template", "shop", str(CHART), "--kube-version", KUBERNETES, *sets)
+    return _template(KUBERNETES, *(part for setting in settings for part in ("--set", setting)))
+
+
+def rendered_with(
+    values: dict[str, Any], folder: Path, kubernetes: str = KUBERNETES
+) -> list[dict[str, Any]]:
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return _template(kubernetes, "--values", str(file))
+
+
+def _template(kubernetes: str, *arguments: str) -> list[dict[str, Any]]:
+    done = helm("template", "shop", str(CHART), "--kube-version", kubernetes, *arguments)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 

@@ -6,12 +6,21 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from schemas.configuration.file import parse
 from schemas.topics import Kind, Topics
-from tests.deploy.helm import CHART, KUBERNETES, helm, needs_helm, of_kind, rendered
+from tests.deploy.helm import (
+    CHART,
+    KUBERNETES,
+    helm,
+    needs_helm,
+    of_kind,
+    rendered,
+    rendered_with,
+)
 
 EVERYTHING = [
     "delivery.keda.enabled=true",
@@ -162,11 +171,7 @@ def test_a_pod_gets_what_a_cluster_of_ones_own_needs(tmp_path: Path) -> None:
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone"}],
         "edge": {"ingress": {"enabled": True, "className": "nginx", "hosts": ["e.example"]}},
     }
-    file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
-    done = helm("template", "shop", str(CHART), "--kube-version", KUBERNETES, "--values", str(file))
-    assert done.returncode == 0, done.stderr
-    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    documents = rendered_with(values, tmp_path)
     [account], [ingress] = of_kind(documents, "ServiceAccount"), of_kind(documents, "Ingress")
     assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:x"}
     [rule] = ingress["spec"]["rules"]
@@ -186,6 +191,52 @@ def test_a_pod_gets_what_a_cluster_of_ones_own_needs(tmp_path: Path) -> None:
 
 
 @needs_helm
+def test_a_gateway_is_an_alternative_to_an_ingress(tmp_path: Path) -> None:
+    gateway = {"name": "public", "namespace": "gateways", "sectionName": "https"}
+    values: dict[str, Any] = {
+        "enabled": True,
+        "parentRefs": [gateway],
+        "hostnames": ["e.example"],
+        "annotations": {"owner": "web"},
+    }
+    documents = rendered_with({"edge": {"gateway": values, "service": {"port": 8000}}}, tmp_path)
+
+    [route] = of_kind(documents, "HTTPRoute")
+    services = {
+        (service["metadata"]["name"], port["port"])
+        for service in of_kind(documents, "Service")
+        for port in service["spec"]["ports"]
+    }
+    [rule] = route["spec"]["rules"]
+    [backend] = rule["backendRefs"]
+    assert (backend["name"], backend["port"]) in services
+    assert (route["spec"]["parentRefs"], route["spec"]["hostnames"]) == ([gateway], ["e.example"])
+    assert route["metadata"]["annotations"] == {"owner": "web"}
+    assert of_kind(documents, "Ingress") == []
+
+
+@needs_helm
+@pytest.mark.parametrize("version", ["1.25.0", "1.31.0", "1.35.0"])
+def test_kubernetes_knows_every_field_of_what_it_gets(version: str, tmp_path: Path) -> None:
+    """By the schemas of that version; of what others define, there is none here."""
+    values: dict[str, Any] = {
+        "serviceAccount": {"create": True},
+        "secrets": {"extra": [{"name": "ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}]},
+        "imagePullSecrets": [{"name": "registry"}],
+        "networkPolicy": {"edgeFrom": [{"namespaceSelector": {}}], "metricsFrom": []},
+        "edge": {"ingress": {"enabled": True, "className": "nginx", "hosts": ["e.example"]}},
+    }
+    documents = rendered_with(values, tmp_path, kubernetes=version)
+
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+    assert {one["kind"] for one in documents} == {
+        *("ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy"),
+        *("PodDisruptionBudget", "Service", "ServiceAccount"),
+    }
+
+
+@needs_helm
 @pytest.mark.parametrize(
     "setting",
     [
@@ -196,6 +247,7 @@ def test_a_pod_gets_what_a_cluster_of_ones_own_needs(tmp_path: Path) -> None:
         "secrets.edge=",
         "image.digest=latest",
         "edge.ingress.enabled=true",
+        "edge.gateway.enabled=true",
         "secrets.extra={one}",
     ],
 )
