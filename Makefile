@@ -66,7 +66,7 @@ docs: .venv/.test
 	@echo 'Open site/index.html, or serve it: python3 -m http.server -d site'
 
 bench: .venv/.test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --rows '$(ROWS)' $(if $(AGAINST),--against '$(AGAINST)')
 
 # Anew after a change of the dependencies in pyproject.toml: what is in a lock keeps its version.
 # setuptools is in each, as the project itself is installed with it, without a download.

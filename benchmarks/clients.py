@@ -17,7 +17,7 @@ import uvloop
 from ampgate.lab.kafka.ports import free_ports
 from benchmarks.events import event
 from benchmarks.processes import cpu_seconds, peak_kilobytes, process
-from benchmarks.row import Figures, Report, Row, in_turns, row
+from benchmarks.row import Figures, Round, Row, Selection, in_turns, row
 from consumers.delivery.destination import Request, Response
 from consumers.http.client import Http, Sender
 from consumers.http.http1 import Http1
@@ -32,7 +32,7 @@ CLIENTS: dict[str, Callable[[str], Sender]] = {
 REQUEST = Request("/v1/events", {"authorization": "Bearer bench"}, event(0)[1])
 
 
-def measure(directory: Path, _bootstrap_servers: str, _reference: Path | None) -> Report:
+def measure(directory: Path, selection: Selection) -> list[Row]:
     authority = trustme.CA()
     server = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(directory / "authority.pem"))
@@ -40,23 +40,23 @@ def measure(directory: Path, _bootstrap_servers: str, _reference: Path | None) -
     before = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(directory / "authority.pem")
     try:
-        return Report([*compared("http"), *compared("https", str(directory / "server.pem"))])
+        server_pem = str(directory / "server.pem")
+        return [*compared(selection, "http"), *compared(selection, "https", server_pem)]
     finally:
         del os.environ["SSL_CERT_FILE"]
         if before is not None:
             os.environ["SSL_CERT_FILE"] = before
 
 
-def compared(scheme: str, *certificate: str) -> list[Row]:
+def compared(selection: Selection, scheme: str, *certificate: str) -> list[Row]:
     (port,) = free_ports(1)
     url = f"{scheme}://127.0.0.1:{port}"
     with process("benchmarks.sink", str(port), "202", *certificate, ready=url) as pid:
-        found = in_turns(
-            {
-                f"HTTP client alone, {scheme}: {name}": partial(figures, client, url, pid)
-                for name, client in CLIENTS.items()
-            }
-        )
+        subjects: dict[str, Round] = {
+            f"HTTP client alone, {scheme}: {name}": partial(figures, client, url, pid)
+            for name, client in CLIENTS.items()
+        }
+        found = in_turns(selection.of(subjects))
     return [row(name, found) for name in found]
 
 

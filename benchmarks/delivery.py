@@ -1,72 +1,101 @@
 """The delivery: Kafka in, requests to a sink that only counts out."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from benchmarks.drain import Drain, Kind, Topic
 from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP
-from benchmarks.row import Report, Round, Rounds, Row, compared, in_turns, row
+from benchmarks.processes import OURS, Tree
+from benchmarks.row import Round, Rounds, Row, Selection, compared, in_turns, rows_of
 
 GO = ", Go"
 PARTITIONS = 8  # Where they are not what is compared.
 MANY_PARTITIONS = (1, PARTITIONS, 64)
 BACKLOG = Topic("backlog", PARTITIONS, events=1_000_000)
+SHORT_BACKLOG = Topic("short-backlog", PARTITIONS, events=100_000)
 EVENTS = {n: Topic(f"many-{n}", n, events=300_000) for n in MANY_PARTITIONS}
 FEW_EVENTS = {n: Topic(f"few-{n}", n, events=40_000) for n in MANY_PARTITIONS}
+PLAIN = Topic("plain", PARTITIONS, events=300_000, compression="none")
+TEN_USERS = Topic("ten-users", PARTITIONS, events=300_000, users=10)
+# Each is throttled once: of a million users, most would have no second event to be held.
+HELD_USERS = Topic("held", PARTITIONS, events=100_000, users=10_000)
 
 TO_AMPLITUDE = Kind('type = "amplitude"\ngzip = false', "amplitude", 200)
 TO_AMPLITUDE_GZIP = Kind('type = "amplitude"', "amplitude", 200)
 TO_AAMPE = Kind('type = "aampe"\nregion = "us-east1"', "aampe", 202)
+FILTERED = Kind(TO_AMPLITUDE_GZIP.settings + '\nsources = ["bench"]', "amplitude", 200)
+WHERE = Kind(TO_AMPLITUDE_GZIP.settings + '\nwhere = { platform = ["Web"] }', "amplitude", 200)
 
 
-def measure(directory: Path, bootstrap_servers: str, reference: Path | None) -> Report:
-    drain = Drain(directory, bootstrap_servers)
-    for topic in (*FEW_EVENTS.values(), *EVENTS.values(), BACKLOG):
-        drain.fill(topic)
-    found = in_turns(amplitude(drain, reference)) | in_turns(aampe(drain, reference))
-    return Report(rows(found), scaling(found))
+def throttled(percent: int) -> Kind:
+    return Kind(TO_AMPLITUDE_GZIP.settings, "amplitude", 200, throttled_percent=percent)
 
 
-def amplitude(drain: Drain, reference: Path | None) -> dict[str, Round]:
-    """Over the backlog ours and the reference, next to each other in time."""
-    subjects: dict[str, Round] = {AMPLITUDE: partial(drain.ours, TO_AMPLITUDE, BACKLOG)}
-    if reference is not None:
-        subjects[AMPLITUDE + GO] = partial(drain.compiled, reference, TO_AMPLITUDE, BACKLOG)
-    subjects[AMPLITUDE_GZIP] = partial(drain.ours, TO_AMPLITUDE_GZIP, EVENTS[PARTITIONS])
-    for topic in EVENTS.values():
-        subjects[to_amplitude(topic)] = partial(drain.ours, TO_AMPLITUDE, topic)
-    return subjects
+USUAL = "Amplitude, gzip, usual"
+# All but the partitions and the backlog: those are compared without gzip.
+MATRIX: Mapping[str, tuple[str, Kind, Topic]] = {
+    USUAL: (USUAL, TO_AMPLITUDE_GZIP, EVENTS[PARTITIONS]),
+    "Amplitude, gzip, an uncompressed topic": (USUAL, TO_AMPLITUDE_GZIP, PLAIN),
+    "Amplitude, gzip, a filter of sources": (USUAL, FILTERED, EVENTS[PARTITIONS]),
+    "Amplitude, gzip, a where": (USUAL, WHERE, EVENTS[PARTITIONS]),
+    "Amplitude, gzip, 10 users": (USUAL, TO_AMPLITUDE_GZIP, TEN_USERS),
+    "Amplitude, gzip, 0 % of users held": (USUAL, throttled(0), HELD_USERS),
+    "Amplitude, gzip, 5 % of users held": (USUAL, throttled(5), HELD_USERS),
+    "Amplitude, gzip, 50 % of users held": (USUAL, throttled(50), HELD_USERS),
+}
 
 
-def aampe(drain: Drain, reference: Path | None) -> dict[str, Round]:
-    subjects: dict[str, Round] = {}
-    if reference is not None:
-        subjects[AAMPE + GO] = partial(drain.compiled, reference, TO_AAMPE, FEW_EVENTS[PARTITIONS])
-    for topic in FEW_EVENTS.values():
-        subjects[to_aampe(topic)] = partial(drain.ours, TO_AAMPE, topic)
-    return subjects
+class Delivery:
+    def __init__(self, drain: Drain, selection: Selection) -> None:
+        self._drain = drain
+        self._selection = selection
+
+    def headlines(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
+        """Ours and the reference, next to each other in time."""
+        subjects: dict[str, Round] = {}
+        for name, kind, topic in (
+            (AMPLITUDE, TO_AMPLITUDE, BACKLOG),
+            (AMPLITUDE_GZIP, TO_AMPLITUDE_GZIP, BACKLOG),
+            (AAMPE, TO_AAMPE, FEW_EVENTS[PARTITIONS]),
+        ):
+            for tree in trees.values():
+                subjects[name + tree.suffix] = partial(self._drain.ours, tree, kind, topic)
+            if reference is not None and name != AMPLITUDE_GZIP:  # It has no gzip.
+                subjects[name + GO] = partial(self._drain.compiled, reference, kind, topic)
+        return in_turns(self._selection.of(subjects))
+
+    def matrix(self, trees: Mapping[str, Tree]) -> Rounds:
+        subjects: dict[str, Round] = {}
+        for topic in (*EVENTS.values(), SHORT_BACKLOG, BACKLOG):
+            subjects[to_amplitude(topic)] = partial(self._drain.ours, OURS, TO_AMPLITUDE, topic)
+        for topic in FEW_EVENTS.values():
+            subjects[to_aampe(topic)] = partial(self._drain.ours, OURS, TO_AAMPE, topic)
+        for name, (_, kind, topic) in MATRIX.items():
+            for tree in trees.values():
+                subjects[name + tree.suffix] = partial(self._drain.ours, tree, kind, topic)
+        return in_turns(self._selection.of(subjects))
 
 
 def rows(found: Rounds) -> list[Row]:
-    found = {**found, AAMPE: found[to_aampe(FEW_EVENTS[PARTITIONS])]}
-    if AMPLITUDE + GO not in found:
-        return [row(name, found) for name in (AMPLITUDE, AMPLITUDE_GZIP, AAMPE)]
-    return [
-        row(AMPLITUDE, found, ratio_to=AMPLITUDE + GO),
-        row(AMPLITUDE_GZIP, found, ratio_to=AMPLITUDE + GO),
-        row(AMPLITUDE + GO, found),
-        row(AAMPE, found, ratio_to=AAMPE + GO),
-        row(AAMPE + GO, found),
-    ]
+    pairs = (
+        (AMPLITUDE, AMPLITUDE + GO),
+        (AMPLITUDE_GZIP, AMPLITUDE + GO),
+        (AMPLITUDE + GO, None),
+        (AAMPE, AAMPE + GO),
+        (AAMPE + GO, None),
+    )
+    return rows_of(pairs, found)
 
 
 def scaling(found: Rounds) -> list[Row]:
-    """More partitions, and a longer backlog."""
-    found = {**found, to_amplitude(BACKLOG): found[AMPLITUDE]}
+    """More partitions, a longer backlog, and what comes from the field."""
+    backlogs = (SHORT_BACKLOG, EVENTS[PARTITIONS], BACKLOG)
     return [
         *compared([to_amplitude(topic) for topic in EVENTS.values()], found),
-        *compared([to_amplitude(EVENTS[PARTITIONS]), to_amplitude(BACKLOG)], found),
+        *compared([to_amplitude(topic) for topic in backlogs], found),
         *compared([to_aampe(topic) for topic in FEW_EVENTS.values()], found),
+        *rows_of([(name, base) for name, (base, _, _) in MATRIX.items()], found),
     ]
 
 

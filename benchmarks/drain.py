@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from ampgate.lab.kafka.ports import free_ports
-from benchmarks.events import KEY
+from benchmarks.events import KEY, STEP, USERS
 from benchmarks.preload import preload
-from benchmarks.processes import cpu_seconds, get, process, rss_megabytes, running
+from benchmarks.processes import Tree, cpu_seconds, get, process, rss_megabytes, running
 from benchmarks.row import Figures
 from schemas.configuration.config import Kafka
 
@@ -43,15 +44,21 @@ class Topic:
     prefix: str
     partitions: int
     events: int
+    users: int = USERS
+    compression: Literal["lz4", "none"] = "lz4"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A destination: how ours is set up, the reference's command for it, and the sink's answer."""
+    """A destination: how ours is set up, the reference's command for it, and the sink's answer.
+
+    Of so many percent of the users, the sink takes nothing.
+    """
 
     settings: str
     command: str
     status: int
+    throttled_percent: int = 0
 
 
 class Drain:
@@ -61,17 +68,28 @@ class Drain:
         self._directory = directory
         self._bootstrap_servers = bootstrap_servers
         self._runs = count()
+        self._filled: set[Topic] = set()
 
     def fill(self, topic: Topic) -> None:
-        prefix = f"{topic.prefix}."
-        kafka = Kafka(bootstrap_servers=self._bootstrap_servers, topic_prefix=prefix)
-        asyncio.run(preload(kafka, partitions=topic.partitions, events=topic.events))
+        if topic in self._filled:
+            return
+        self._filled.add(topic)
+        kafka = Kafka(
+            bootstrap_servers=self._bootstrap_servers,
+            topic_prefix=f"{topic.prefix}.",
+            compression=topic.compression,
+        )
+        filling = preload(
+            kafka, partitions=topic.partitions, events=topic.events, users=topic.users
+        )
+        asyncio.run(filling)
 
-    def ours(self, kind: Kind, topic: Topic) -> Figures:
+    def ours(self, tree: Tree, kind: Kind, topic: Topic) -> Figures:
+        self.fill(topic)
         [port] = free_ports(1)
         group = f"{kind.command}-{next(self._runs)}"
         path = self._directory / f"{group}.toml"
-        with sink(kind.status) as (sink_pid, url):
+        with sink(kind) as (sink_pid, url):
             path.write_text(
                 CONFIGURATION.format(
                     bootstrap_servers=self._bootstrap_servers,
@@ -83,27 +101,38 @@ class Drain:
                     settings=kind.settings,
                 )
             )
-            with process("ampgate", "deliver", group, ready=metrics(port), config=path) as pid:
-                return drained(pid, sink_pid, metrics(port), topic.events)
+            ready = metrics(port)
+            with process("ampgate", "deliver", group, ready=ready, config=path, tree=tree) as pid:
+                return drained(pid, sink_pid, ready, deliverable(kind, topic))
 
     def compiled(self, reference: Path, kind: Kind, topic: Topic) -> Figures:
+        self.fill(topic)
         [port] = free_ports(1)
         group = f"{kind.command}-{next(self._runs)}"
         source = (self._bootstrap_servers, f"{topic.prefix}.events")
-        with sink(kind.status) as (sink_pid, url):
+        with sink(kind) as (sink_pid, url):
             command = [str(reference), kind.command, *source, str(port), KEY, group, url]
             with running(command, ready=metrics(port)) as pid:
                 return drained(pid, sink_pid, metrics(port), topic.events)
 
 
 @contextmanager
-def sink(status: int) -> Iterator[tuple[int, str]]:
+def sink(kind: Kind) -> Iterator[tuple[int, str]]:
     """Its pid and URL; it must have seen requests."""
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    with process("benchmarks.sink", str(port), str(status), ready=url) as pid:
+    words = ("benchmarks.sink", str(port), str(kind.status))
+    with process(*words, ready=url, throttled_percent=kind.throttled_percent) as pid:
         yield pid, url
         assert int(get(url)) > 0, "the sink saw no request"
+
+
+def deliverable(kind: Kind, topic: Topic) -> int:
+    """How many events are of users that are not throttled."""
+    if not kind.throttled_percent:
+        return topic.events
+    users = (number * STEP % topic.users for number in range(topic.events))
+    return sum(user % 100 >= kind.throttled_percent for user in users)
 
 
 def metrics(port: int) -> str:
@@ -132,8 +161,9 @@ def drained(pid: int, sink_pid: int, url: str, total: int) -> Figures:
 
 
 def settled(text: str) -> int:
-    """How many were delivered; none may end otherwise."""
+    """How many were delivered; none may end otherwise, and some may be parked."""
     counts = {labels: int(float(value)) for labels, value in METRIC.findall(text)}
-    other = {k: v for k, v in counts.items() if 'outcome="delivered"' not in k and v}
+    delivered = {k: v for k, v in counts.items() if 'outcome="delivered"' in k}
+    other = {k: v for k, v in counts.items() if k not in delivered and v and "parked" not in k}
     assert not other, f"not delivered: {other}"
-    return sum(counts.values())
+    return sum(delivered.values())

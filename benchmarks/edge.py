@@ -1,184 +1,147 @@
 """The edge: HTTP in, acknowledged by Kafka out."""
 
-import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from ampgate import topics
-from ampgate.lab.kafka.ports import free_ports
-from benchmarks.events import KEY
+from benchmarks.generator import Generator
 from benchmarks.goals import BATCH, PACED, SINGLE
-from benchmarks.processes import cpu_seconds, process, rss_megabytes, running
+from benchmarks.processes import OURS, Tree, cpu_seconds, rss_megabytes
 from benchmarks.requests import REQUESTS, USUAL
-from benchmarks.row import Figures, Report, Round, Rounds, compared, in_turns, row
-from schemas.configuration.file import load
+from benchmarks.row import Figures, Round, Rounds, Row, Selection, compared, in_turns, rows_of
+from benchmarks.servers import USUAL_EDGE, Server, Servers, Variant
 
 SINGLES = 12_000
 BATCH_EVENTS = 100
 BATCHES = 1_500
 PACED_BATCHES = 3_000
 PACED_SHARE = 0.8
-PARTITIONS = 12
+FEW = 4  # A row of the matrix has this share of a headline's requests.
 GO = ", Go"
 WORKERS = ", 2 workers"
-
-CONFIGURATION = """\
-[kafka]
-bootstrap_servers = "{bootstrap_servers}"
-topic_prefix = "edge."
-
-[edge]
-host = "127.0.0.1"
-port = {port}
-workers = {workers}
-
-[[sources]]
-name = "bench"
-write_key = "{key}"
-"""
+TLS = Variant(tls=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    pid: int
-    port: int
+class Cell:
+    """One kind of load on one kind of edge."""
+
+    per_request: int
+    requests: int
+    kind: str = USUAL
+    way: str = "kept"
+    variant: Variant = USUAL_EDGE
 
 
-class Load(msgspec.Struct):
-    """What `benchmarks.load` prints."""
-
-    events: int
-    failures: int
-    seconds: float
-    busy: float
-    p99_ms: float
+HEADLINES: Mapping[str, Cell] = {
+    SINGLE: Cell(1, SINGLES),
+    BATCH: Cell(BATCH_EVENTS, BATCHES),
+}
 
 
-def measure(directory: Path, bootstrap_servers: str, reference: Path | None) -> Report:
-    with ExitStack() as started:
-        servers = {
-            "": started.enter_context(ours(directory, bootstrap_servers, workers=1)),
-            WORKERS: started.enter_context(ours(directory, bootstrap_servers, workers=2)),
-        }
+def cell_name(per_request: int, what: str = USUAL) -> str:
+    return f"edge, {per_request:,} a request, {what}"
+
+
+def _matrix() -> Iterator[tuple[str, str, Cell]]:
+    """Name, what it is compared with, and load, of all that comes from the field."""
+    for per_request, requests in ((1, SINGLES // FEW), (BATCH_EVENTS, BATCHES // FEW)):
+        base = cell_name(per_request)
+        yield base, base, Cell(per_request, requests)
+        for kind in REQUESTS:
+            if kind != USUAL and not (per_request > 1 and kind == "Aampe"):
+                yield cell_name(per_request, kind), base, Cell(per_request, requests, kind)
+        variants = {f"{n} partitions": Variant(partitions=n) for n in (1, 64)}
+        for what, variant in (variants | {"2 workers": Variant(workers=2)}).items():
+            cell = Cell(per_request, requests, variant=variant)
+            yield cell_name(per_request, what), base, cell
+        yield cell_name(per_request, "TLS"), base, Cell(per_request, requests, USUAL, "tls", TLS)
+    for per_request, requests in ((10, SINGLES // 10), (1_000, BATCHES // 30)):
+        yield cell_name(per_request), cell_name(BATCH_EVENTS), Cell(per_request, requests)
+    single, requests = cell_name(1), SINGLES // FEW
+    yield cell_name(1, "fresh connections"), single, Cell(1, requests, USUAL, "fresh")
+    fresh_tls = Cell(1, requests // 3, USUAL, "fresh-tls", TLS)
+    yield cell_name(1, "fresh connections, TLS"), single, fresh_tls
+
+
+MATRIX = {name: (base, cell) for name, base, cell in _matrix()}
+
+
+class Edge:
+    def __init__(self, servers: Servers, generator: Generator, selection: Selection) -> None:
+        self._servers = servers
+        self._generator = generator
+        self._selection = selection
+
+    def headlines(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
+        subjects: dict[str, Round] = {}
+        for name, cell in HEADLINES.items():
+            for tree in trees.values():
+                subjects[name + tree.suffix] = self.round(tree, cell)
+            if reference is not None:
+                subjects[name + GO] = partial(self._compiled, cell)
+            workers = Cell(cell.per_request, cell.requests, variant=Variant(workers=2))
+            subjects[name + WORKERS] = self.round(OURS, workers)
+        return in_turns(self._selection.of(subjects))
+
+    def paced(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
+        """At the same rate for all: 80 % of what ours does at most, as measured in each round.
+
+        A rate of a faster minute is more than a slower one can serve: then the requests queue, and
+        the latency is that of the queue.
+        """
+        rate = 0.0
+
+        def measured(tree: Tree | None) -> Figures:
+            nonlocal rate
+            if tree is OURS:
+                server = self._servers.of(OURS)
+                most = self._generator.load(server.port, BATCH_EVENTS, BATCHES)
+                rate = PACED_SHARE * most.requests / most.seconds
+            server = self._servers.compiled() if tree is None else self._servers.of(tree)
+            return self._cost(server, Cell(BATCH_EVENTS, PACED_BATCHES), rate)
+
+        subjects = {PACED + tree.suffix: partial(measured, tree) for tree in trees.values()}
         if reference is not None:
-            servers[GO] = started.enter_context(compiled(reference, bootstrap_servers))
-        for server in servers.values():  # To warm up.
-            load_with(server.port, 1, 2_000)
-            load_with(server.port, BATCH_EVENTS, 200)
-        found = unpaced(servers)
-        del servers[WORKERS]
-        found |= paced(servers)
-        found |= in_turns(loads(servers[""]))
-    return report(found)
+            subjects[PACED + GO] = partial(measured, None)
+        return in_turns(self._selection.of(subjects))
+
+    def matrix(self, trees: Mapping[str, Tree]) -> Rounds:
+        subjects: dict[str, Round] = {}
+        for name, (_, cell) in MATRIX.items():
+            for tree in trees.values():
+                subjects[name + tree.suffix] = self.round(tree, cell)
+        return in_turns(self._selection.of(subjects))
+
+    def round(self, tree: Tree, cell: Cell) -> Round:
+        return lambda: self._cost(self._servers.of(tree, cell.variant), cell)
+
+    def _compiled(self, cell: Cell) -> Figures:
+        return self._cost(self._servers.compiled(), cell)
+
+    def _cost(self, server: Server, cell: Cell, rate: float = 0.0) -> Figures:
+        before = cpu_seconds(server.pid)
+        load = self._generator.load(
+            server.port, cell.per_request, cell.requests, rate=rate, kind=cell.kind, way=cell.way
+        )
+        events = load.requests * cell.per_request
+        return Figures(
+            microseconds_per_event=(cpu_seconds(server.pid) - before) / events * 1e6,
+            events=events,
+            seconds=load.seconds,
+            rss_megabytes=rss_megabytes(server.pid),
+            other_end_busy=load.busy,
+            p99_ms=load.p99_ms,
+        )
 
 
-@contextmanager
-def ours(directory: Path, bootstrap_servers: str, *, workers: int) -> Iterator[Server]:
-    [port] = free_ports(1)
-    path = directory / f"edge-{workers}.toml"
-    settings = {"bootstrap_servers": bootstrap_servers, "port": port, "workers": workers}
-    path.write_text(CONFIGURATION.format(**settings, key=KEY))
-    asyncio.run(topics.create(load(path, {}).kafka, partitions=PARTITIONS))
-    ready = f"http://127.0.0.1:{port}/readyz"
-    with process("ampgate", "edge", ready=ready, config=path) as pid:
-        yield Server(pid, port)
+def rows(found: Rounds) -> list[Row]:
+    names = (SINGLE, BATCH, PACED)
+    return rows_of([pair for n in names for pair in ((n, n + GO), (n + GO, None))], found)
 
 
-@contextmanager
-def compiled(reference: Path, bootstrap_servers: str) -> Iterator[Server]:
-    [port] = free_ports(1)
-    command = [str(reference), "edge", bootstrap_servers, "edge.events", str(port), KEY]
-    with running(command, ready=f"http://127.0.0.1:{port}/readyz") as pid:
-        yield Server(pid, port)
-
-
-def unpaced(servers: Mapping[str, Server]) -> dict[str, list[Figures]]:
-    single = {f"{SINGLE}{of}": partial(cost, at, 1, SINGLES) for of, at in servers.items()}
-    batch = {f"{BATCH}{of}": partial(cost, at, BATCH_EVENTS, BATCHES) for of, at in servers.items()}
-    return in_turns({**single, **batch})
-
-
-def loads(server: Server) -> dict[str, Round]:
-    """What comes from the field besides the usual, so many events a request."""
-    singles = {(1, kind): SINGLES // 3 for kind in REQUESTS}
-    batches = {(BATCH_EVENTS, kind): BATCHES // 5 for kind in REQUESTS if kind != "Aampe"}
-    sizes = {(10, USUAL): SINGLES // 10, (1_000, USUAL): BATCHES // 30}
-    return {
-        load_name(per_request, kind): partial(cost, server, per_request, requests, kind=kind)
-        for (per_request, kind), requests in {**singles, **batches, **sizes}.items()
-    }
-
-
-def load_name(per_request: int, kind: str = USUAL) -> str:
-    return f"edge, {per_request:,} a request, {kind}"
-
-
-def paced(servers: Mapping[str, Server]) -> dict[str, list[Figures]]:
-    """At the same rate for all: 80 % of what ours does at most, as measured before each round.
-
-    A rate of a faster minute is more than a slower one can serve: then the requests queue, and the
-    latency is that of the queue.
-    """
-
-    rate = 0.0
-
-    def measure(name: str, server: Server) -> Figures:
-        nonlocal rate
-        if name == "":
-            most = load_with(server.port, BATCH_EVENTS, BATCHES)
-            rate = PACED_SHARE * most.events / most.seconds / BATCH_EVENTS
-        return cost(server, BATCH_EVENTS, PACED_BATCHES, rate)
-
-    ordered = {f"{PACED}{of}": partial(measure, of, at) for of, at in servers.items()}
-    return in_turns(ordered)
-
-
-def report(found: Rounds) -> Report:
-    rows, scaling = [], []
-    for name in (SINGLE, BATCH, PACED):
-        if (compiled := f"{name}{GO}") in found:
-            rows += [row(name, found, ratio_to=compiled), row(compiled, found)]
-        else:
-            rows.append(row(name, found))
-        if (workers := f"{name}{WORKERS}") in found:
-            scaling += compared([name, workers], found)
-    for per_request in (1, BATCH_EVENTS):
-        usual = load_name(per_request)
-        alike = [name for name in found if name.startswith(usual.removesuffix(USUAL))]
-        scaling += compared([usual, *(name for name in alike if name != usual)], found)
-    for per_request in (10, 1_000):
-        scaling += compared([load_name(BATCH_EVENTS), load_name(per_request)], found)[1:]
-    return Report(rows, scaling)
-
-
-def cost(
-    server: Server, per_request: int, requests: int, rate: float = 0.0, *, kind: str = USUAL
-) -> Figures:
-    before = cpu_seconds(server.pid)
-    load = load_with(server.port, per_request, requests, rate, kind)
-    cpu = cpu_seconds(server.pid) - before
-    assert not load.failures, f"{load.failures} requests failed"
-    return Figures(
-        microseconds_per_event=cpu / load.events * 1e6,
-        events=load.events,
-        seconds=load.seconds,
-        rss_megabytes=rss_megabytes(server.pid),
-        other_end_busy=load.busy,
-        p99_ms=load.p99_ms,
-    )
-
-
-def load_with(
-    port: int, per_request: int, requests: int, rate: float = 0.0, kind: str = USUAL
-) -> Load:
-    arguments = map(str, (port, per_request, requests, rate, kind))
-    command = [sys.executable, "-m", "benchmarks.load", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300)
-    return msgspec.json.decode(done.stdout, type=Load)
+def scaling(found: Rounds) -> list[Row]:
+    workers = [one for name in HEADLINES for one in compared([name, name + WORKERS], found)]
+    cells = rows_of([(name, base) for name, (base, _) in MATRIX.items()], found)
+    return [*workers, *cells]

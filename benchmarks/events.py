@@ -8,6 +8,7 @@ import time
 
 KEY = "bench"
 USERS = 1_000_000
+STEP = 7919  # From one event's user to the next one's.
 TEMPLATE = (
     '{"user_id":"user-%06d@example.org","device_id":"%s","event_type":"Product Viewed",'
     '"time":%d,"insert_id":"00000000-0000-0000-0000-%012x","session_id":%d,'
@@ -20,9 +21,9 @@ TEMPLATE = (
 )
 
 
-def event(number: int) -> tuple[bytes, bytes]:
+def event(number: int, users: int = USERS) -> tuple[bytes, bytes]:
     """The record's key and the event; no two numbers give the same `insert_id`."""
-    user = number * 7919 % USERS
+    user = number * STEP % users
     now = int(time.time() * 1000)
     device = f"6f1c2d3e-0000-4000-8000-{user:012d}"
     ids = (now, number, now - 60_000, number)

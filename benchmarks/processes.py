@@ -1,6 +1,6 @@
 """Processes under measurement: started with their configuration, read in /proc, ended by us."""
 
-import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -8,23 +8,42 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ampgate.lab import parent_death
+from benchmarks.row import BEFORE
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 15.0
+GET_SECONDS = 30.0
 SAID_MAX = 4000
-TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A checkout of the project, whose processes are measured. `suffix` names its rows."""
+
+    suffix: str
+    python: str
+    directory: Path | None = None  # None is this one.
+
+    @classmethod
+    def at(cls, directory: Path) -> "Tree":
+        return cls(BEFORE, str(directory / ".venv" / "bin" / "python"), directory)
+
+
+OURS = Tree("", sys.executable)
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of the process and of its children."""
-    ticks = 0
-    for member in family(pid):
-        fields = stat(member)
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
+    """User and system time of all threads, ended ones too, of the process and of its children."""
+    return sum(time.clock_gettime(cpu_clock(member)) for member in family(pid))
+
+
+def cpu_clock(pid: int) -> int:
+    """As glibc's `clock_getcpuclockid`: in nanoseconds, where `/proc/PID/stat` has 10 ms."""
+    return (~pid << 3) | 2  # CPUCLOCK_SCHED
 
 
 def rss_megabytes(pid: int) -> float:
@@ -46,23 +65,28 @@ def family(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
-def stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on: the second may hold anything."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    unverified = ssl.create_default_context()  # Who answers is known: it was started here.
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(url, timeout=GET_SECONDS, context=unverified) as answer:
         body: bytes = answer.read()
     return body.decode()
 
 
 @contextmanager
-def process(*arguments: str, ready: str, config: Path | None = None) -> Iterator[int]:
-    """As `running`, of `python -m …`."""
-    command = [sys.executable, "-m", *arguments]
-    if config is not None:
-        command = ["env", f"AMPGATE_CONFIG={config}", *command]  # It becomes python: same pid.
+def process(
+    *arguments: str,
+    ready: str,
+    config: Path | None = None,
+    tree: Tree = OURS,
+    throttled_percent: int = 0,
+) -> Iterator[int]:
+    """As `running`, of `python -m …` in this checkout or another."""
+    command = [tree.python, "-m", *arguments]
+    where = [] if tree.directory is None else ["-C", str(tree.directory)]
+    settings = [] if config is None else [f"AMPGATE_CONFIG={config}"]
+    settings.append(f"AMPGATE_BENCH_THROTTLED={throttled_percent}")
+    command = ["env", *where, *settings, *command]  # It becomes python: same pid.
     with running(command, ready=ready) as pid:
         yield pid
 

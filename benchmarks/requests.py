@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import quote
 
-from benchmarks.events import KEY, event
+from benchmarks.events import KEY, USERS, event
 
 USUAL = "Amplitude"  # What the headline rows are of.
 JSON = b"application/json"
@@ -24,13 +24,25 @@ def post(path: bytes, body: bytes, *, headers: bytes = b"", kind: bytes = JSON) 
     )
 
 
-def listed(numbers: range, member: bytes = b"") -> bytes:
+def listed(numbers: range, member: bytes = b"", users: int = USERS) -> bytes:
     """A JSON array of the events, each with this member (such as `b'"ip":"::1",'`)."""
-    return b"[%b]" % b",".join([b"{%b%b" % (member, event(number)[1][1:]) for number in numbers])
+    events = [b"{%b%b" % (member, event(number, users)[1][1:]) for number in numbers]
+    return b"[%b]" % b",".join(events)
 
 
-def amplitude(numbers: range, member: bytes = b"") -> bytes:
-    return b'{"api_key":"%b","events":%b}' % (KEY.encode(), listed(numbers, member))
+def amplitude(numbers: range, member: bytes = b"", users: int = USERS) -> bytes:
+    return b'{"api_key":"%b","events":%b}' % (KEY.encode(), listed(numbers, member, users))
+
+
+def short(numbers: range) -> bytes:
+    """Events of 300 bytes, as the Amplitude SDK for browsers sends a page view at the least."""
+    events = []
+    for number in numbers:
+        given = json.loads(event(number)[1])
+        kept = ("user_id", "device_id", "event_type", "time", "insert_id", "library", "platform")
+        events.append({name: given[name] for name in kept})
+    made = json.dumps(events, separators=(",", ":")).encode()
+    return b'{"api_key":"%b","events":%b}' % (KEY.encode(), made)
 
 
 def call(number: int) -> bytes:
@@ -42,8 +54,12 @@ def call(number: int) -> bytes:
     return json.dumps(made | {"context": context, "properties": given["event_properties"]}).encode()
 
 
-def _amplitude(numbers: range, member: bytes = b"") -> bytes:
-    return post(b"/2/httpapi", amplitude(numbers, member))
+def _amplitude(numbers: range, member: bytes = b"", users: int = USERS) -> bytes:
+    return post(b"/2/httpapi", amplitude(numbers, member, users))
+
+
+def _short(numbers: range) -> bytes:
+    return post(b"/2/httpapi", short(numbers))
 
 
 def _zipped(numbers: range) -> bytes:
@@ -92,6 +108,8 @@ REQUESTS: Mapping[str, Make] = {
     USUAL: _amplitude,
     "Amplitude, an ip given": partial(_amplitude, member=b'"ip":"203.0.113.7",'),
     "Amplitude, ip $remote": partial(_amplitude, member=b'"ip":"$remote",'),
+    "Amplitude, 10 users": partial(_amplitude, users=10),
+    "Amplitude, events of 300 bytes": _short,
     "Amplitude, events of 8 kB": partial(_amplitude, member=b'"x":"%b",' % (b"a" * 7_400)),
     "Amplitude, gzip": _zipped,
     "Amplitude's former form": _former,

@@ -1,10 +1,12 @@
 """The figures of one round, the median of several, and how two things compare. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 ROUNDS = 3
+BEFORE = ", before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,18 @@ class Row:
     rss_megabytes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a part of the benchmark found: the table's rows, and how costs grow with size."""
-
-    rows: Sequence[Row]
-    scaling: Sequence[Row] = ()
-
-
 Round = Callable[[], Figures]
 Rounds = Mapping[str, Sequence[Figures]]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows are measured: those with a match of the pattern in their name."""
+
+    pattern: re.Pattern[str]
+
+    def of(self, subjects: Mapping[str, Round]) -> dict[str, Round]:
+        return {name: one for name, one in subjects.items() if self.pattern.search(name)}
 
 
 def in_turns(subjects: Mapping[str, Round], rounds: int = ROUNDS) -> dict[str, list[Figures]]:
@@ -93,7 +97,20 @@ def ratio(ours: Sequence[Figures], others: Sequence[Figures]) -> float:
     )
 
 
+def rows_of(pairs: Iterable[tuple[str, str | None]], found: Rounds) -> list[Row]:
+    """A row of each name that was measured, with its ratio to the other, if that was."""
+    return [
+        row(name, found, ratio_to=base if base in found and base != name else None)
+        for name, base in pairs
+        if name in found
+    ]
+
+
 def compared(names: Sequence[str], found: Rounds) -> list[Row]:
     """A row of each, all but the first with its ratio to the first."""
-    first, *others = names
-    return [row(first, found), *(row(other, found, ratio_to=first) for other in others)]
+    return rows_of([(name, names[0]) for name in names], found)
+
+
+def against(found: Rounds) -> list[Row]:
+    """Each row that has one of the other checkout, with its ratio to that."""
+    return rows_of([(name, name + BEFORE) for name in found if name + BEFORE in found], found)

@@ -22,14 +22,18 @@ FOOT = (
 def show(
     rows: Sequence[Row],
     scaling: Sequence[Row],
+    against: Sequence[Row],
     verdicts: Iterable[Verdict],
-    dearest: Iterable[Worst],
+    dearest: Sequence[Worst],
 ) -> None:
     console = Console(highlight=False, width=WIDTH)
     console.print(costs("CPU of the server process", "to Go", rows))
-    console.print(costs("Scaling", "to the first", scaling))
+    console.print(costs("Scaling, and other loads", "to its base", scaling))
+    if against:
+        console.print(costs("Against the other checkout", "to it", against))
     console.print(FOOT)
-    console.print(worst(dearest))
+    if dearest:
+        console.print(worst(dearest))
     console.print(goals(verdicts))
 
 

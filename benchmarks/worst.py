@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.edge import Server, ours
 from benchmarks.events import KEY, event
 from benchmarks.hostile import VALUES, Request, dialects, request
-from benchmarks.processes import peak_kilobytes
+from benchmarks.processes import OURS, cpu_seconds, peak_kilobytes
 from benchmarks.requests import call
+from benchmarks.servers import Server, Servers
 
 TEXT_BYTES = 990_000  # What may come out of any body, however short, is 1 MB.
 COMPARED = ("plain", "gzip", "deflate", "brotli", "zstd", "brotli in gzip")
@@ -45,35 +45,35 @@ class Worst:
     memory_megabytes: float
 
 
-def measure(directory: Path, bootstrap_servers: str) -> list[Worst]:
-    with ours(directory, bootstrap_servers, workers=1) as server:
-        cost_of(server, legitimate("Amplitude", "plain", 100_000))  # To warm up.
-        found = [
-            (encoding, dialect, sent, cost_of(server, sent))
-            for encoding in COMPARED
-            for dialect in dialects(KEY.encode())
-            for sent in hostile(dialect, encoding)
-        ]
-        rows = []
-        for place, names in ((0, COMPARED), (1, tuple(dialects(KEY.encode())))):
-            for name in names:
-                those = [one for one in found if one[place] == name]
-                encoding, dialect, sent, cost = max(those, key=lambda one: one[3].microseconds)
-                usually = usual(server, dialect, encoding, len(sent.wire))
-                *_, large, held = max(those, key=lambda one: one[3].memory_bytes)
-                rows.append(
-                    Worst(
-                        name=name,
-                        request=sent.name,
-                        wire_bytes=len(sent.wire),
-                        microseconds_per_byte=round(cost.microseconds / len(sent.wire), 2),
-                        ratio=round(cost.microseconds / usually, 1),
-                        memory_request=large.name,
-                        memory_bytes_per_byte=round(held.memory_bytes / len(large.wire), 1),
-                        memory_megabytes=round(held.memory_bytes / 1e6, 1),
-                    )
+def measure(servers: Servers) -> list[Worst]:
+    server = servers.of(OURS)
+    cost_of(server, legitimate("Amplitude", "plain", 100_000))  # To warm up.
+    found = [
+        (encoding, dialect, sent, cost_of(server, sent))
+        for encoding in COMPARED
+        for dialect in dialects(KEY.encode())
+        for sent in hostile(dialect, encoding)
+    ]
+    rows = []
+    for place, names in ((0, COMPARED), (1, tuple(dialects(KEY.encode())))):
+        for name in names:
+            those = [one for one in found if one[place] == name]
+            encoding, dialect, sent, cost = max(those, key=lambda one: one[3].microseconds)
+            usually = usual(server, dialect, encoding, len(sent.wire))
+            *_, large, held = max(those, key=lambda one: one[3].memory_bytes)
+            rows.append(
+                Worst(
+                    name=name,
+                    request=sent.name,
+                    wire_bytes=len(sent.wire),
+                    microseconds_per_byte=round(cost.microseconds / len(sent.wire), 2),
+                    ratio=round(cost.microseconds / usually, 1),
+                    memory_request=large.name,
+                    memory_bytes_per_byte=round(held.memory_bytes / len(large.wire), 1),
+                    memory_megabytes=round(held.memory_bytes / 1e6, 1),
                 )
-        return rows
+            )
+    return rows
 
 
 def hostile(dialect: str, encoding: str) -> Iterable[Request]:
@@ -129,16 +129,10 @@ MADE: Mapping[str, Callable[[int], bytes]] = {
 def cost_of(server: Server, sent: Request) -> Cost:
     """Until the answer's last byte: by then Kafka has all."""
     Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # The peak begins anew (proc(5)).
-    cpu, held = cpu_microseconds(server.pid), peak_kilobytes(server.pid)
+    cpu, held = cpu_seconds(server.pid), peak_kilobytes(server.pid)
     send(server.port, sent.wire)
-    spent = cpu_microseconds(server.pid) - cpu
-    return Cost(spent, (peak_kilobytes(server.pid) - held) * 1024)
-
-
-def cpu_microseconds(pid: int) -> float:
-    """Of all threads; finer than the ticks of `stat`."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
+    spent = cpu_seconds(server.pid) - cpu
+    return Cost(spent * 1e6, (peak_kilobytes(server.pid) - held) * 1024)
 
 
 def send(port: int, wire: bytes) -> None:

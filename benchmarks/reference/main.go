@@ -21,12 +21,17 @@ import (
 const usage = `usage:
   reference edge      BOOTSTRAP_SERVERS TOPIC PORT KEY
   reference amplitude BOOTSTRAP_SERVERS TOPIC PORT KEY GROUP SINK_URL
-  reference aampe     BOOTSTRAP_SERVERS TOPIC PORT KEY GROUP SINK_URL`
+  reference aampe     BOOTSTRAP_SERVERS TOPIC PORT KEY GROUP SINK_URL
+  reference load      PORT CONNECTIONS REQUESTS RATE kept|fresh|tls|fresh-tls`
 
 func main() {
 	switch words := os.Args[1:]; {
 	case len(words) == 5 && words[0] == "edge":
 		log.Fatal(serve(words[1], words[2], words[3], words[4]))
+	case len(words) == 6 && words[0] == "load":
+		if err := generate(words[1], words[2], words[3], words[4], words[5]); err != nil {
+			log.Fatal(err)
+		}
 	case len(words) == 7 && words[0] == "amplitude":
 		log.Fatal(newDelivery(words[1:]).run((*delivery).toAmplitude))
 	case len(words) == 7 && words[0] == "aampe":

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.row import Figures, compared, in_turns, row
+from benchmarks.row import Figures, against, compared, in_turns, row, rows_of
 
 
 def figures(cost: float, *, seconds: float = 2.0, p99_ms: float | None = None) -> Figures:
@@ -68,3 +68,19 @@ def test_sizes_are_compared_with_the_first() -> None:
 
     assert (first.ratio, first.ratio_to) == (None, None)
     assert (second.ratio, second.ratio_to) == (1.1, "1 worker")
+
+
+def test_a_row_without_the_other_has_no_ratio_and_one_that_was_not_measured_is_left_out() -> None:
+    found = {"edge": [figures(10)], "native": [figures(20)]}
+
+    made = rows_of([("edge", "edge, Go"), ("native", "edge"), ("Segment", "edge")], found)
+
+    assert [(one.name, one.ratio) for one in made] == [("edge", None), ("native", 2.0)]
+
+
+def test_each_row_is_compared_with_that_of_the_other_checkout() -> None:
+    found = {"edge": [figures(9)], "edge, before": [figures(10)], "edge, Go": [figures(5)]}
+
+    [one] = against(found)
+
+    assert (one.name, one.ratio, one.ratio_to) == ("edge", 0.9, "edge, before")
