@@ -1,4 +1,4 @@
-"""The tables in docs/ that follow the code: `python -m tests.docs.tables` writes them anew.
+"""The tables in docs/ that follow the code, and cli.md: `python -m tests.docs.tables` writes them.
 
 Of the configuration and the log messages, the last column is written by hand, and kept; a new row's
 is empty, and a test fails, until somebody writes it. The metrics say themselves what they mean.
@@ -6,18 +6,21 @@ is empty, and a test fails, until somebody writes it. The metrics say themselves
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from schemas.configuration.config import Config
 from tests.deploy.declared_metrics import declared
+from tests.docs import cli_page
 from tests.docs.log_messages import messages
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLE = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 MESSAGES = "messages_"  # What the name of such a table begins with; the room follows.
 PLAIN_MAX = 99_999  # Up to a port's number; what is larger gets underscores, as TOML has them.
+HTTP = "http_"  # As above; the dialect follows.
+OPENAPI = json.loads((DOCS.parent / "schemas" / "generated" / "openapi.json").read_text())
 SCHEMA = Config.model_json_schema()
 
 
@@ -47,6 +50,27 @@ def log_messages(room: str, meanings: Mapping[str, str]) -> list[list[str]]:
             fields = ", ".join(f"`{field}`" for field in one.fields) or "none"
             rows.append([name, " or ".join(one.levels), fields, meanings.get(name, "")])
     return rows
+
+
+def http(dialect: str) -> list[list[str]]:
+    """The requests of a dialect, or of the operations, as the OpenAPI document has them."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for path, methods in OPENAPI["paths"].items():
+        for method, one in methods.items():
+            if one["tags"] == [dialect]:
+                bodies = one.get("requestBody", {}).get("content", {})
+                told = (", ".join(f"`{kind}`" for kind in bodies), *_answers(one["responses"]))
+                alike.setdefault(told, []).append(f"`{method.upper()} {path}`")
+    rows = [
+        [", ".join(requests), *(cell or "none" for cell in told)]
+        for told, requests in alike.items()
+    ]
+    return [["requests", "body", "success", "other answers"], *rows]
+
+
+def _answers(statuses: Iterable[str]) -> tuple[str, str]:
+    success, *others = statuses
+    return success, ", ".join(others)
 
 
 def type_of(shape: Mapping[str, Any]) -> str:
@@ -86,6 +110,8 @@ def _written_table(found: re.Match[str]) -> str:
     meanings = {row[0]: row[-1] for row in cells if len(row) == 4}
     if name.startswith(MESSAGES):
         rows = log_messages(name.removeprefix(MESSAGES), meanings)
+    elif name.startswith(HTTP):
+        rows = http(name.removeprefix(HTTP))
     else:
         rows = metrics(name) if name.islower() else configuration(name, meanings)
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
@@ -93,6 +119,7 @@ def _written_table(found: re.Match[str]) -> str:
 
 
 def main() -> None:
+    (DOCS / "cli.md").write_text(cli_page.page())
     for file in sorted(DOCS.rglob("*.md")):
         document = file.read_text()
         if written(document) != document:

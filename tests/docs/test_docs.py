@@ -12,6 +12,7 @@ import yaml
 
 from ampgate.cli.main import app
 from schemas.configuration.file import parse
+from tests.docs import cli_page
 from tests.docs.log_messages import messages, messages_of
 from tests.docs.tables import DOCS, MESSAGES, TABLE, written
 
@@ -34,6 +35,10 @@ def test_the_tables_are_those_of_the_code(page: Path) -> None:
     document = page.read_text()
 
     assert document == written(document), "run: python -m tests.docs.tables"
+
+
+def test_the_page_of_the_commands_is_what_they_say() -> None:
+    assert (DOCS / "cli.md").read_text() == cli_page.page(), "run: python -m tests.docs.tables"
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "logs.md"])
