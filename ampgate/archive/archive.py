@@ -120,6 +120,16 @@ class Archive:
         await self.search(spans, wanted, collect)
         return sorted(found, key=lambda record: (record.topic, record.partition, record.offset))
 
+    async def at(self, topic: str, partition: int, offset: int) -> Stored | None:
+        """The one record there, if it is there."""
+        if partition >= await self.partitions(topic):
+            return None
+        (whole,) = await self.spans(topic, partitions=[partition])
+        if not whole.start <= offset < whole.end:
+            return None
+        found = await self.find([Span(topic, partition, offset, offset + 1)], Wanted())
+        return found[0] if found else None
+
     async def _search_span(
         self, span: Span, wanted: Wanted, each: Each, room: asyncio.Semaphore
     ) -> None:

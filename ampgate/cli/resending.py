@@ -6,15 +6,13 @@ from contextlib import asynccontextmanager
 import typer
 
 from ampgate.cli.printing import errors, printable, progress_bar
-from ampgate.resend.parking import Outgoing
+from ampgate.resend.parking import Outgoing, named
 from ampgate.resend.writer import Writer, writer
 from schemas.configuration.config import Kafka
 
 
 def say_refused(record: Outgoing, why: str) -> None:
-    said = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-    origin = said.get("origin") or said.get("letter") or record.topic
-    errors.print(printable(f"{origin}: not sent again: {why}"), style="red", markup=False)
+    errors.print(printable(f"{named(record)}: not sent again: {why}"), style="red", markup=False)
 
 
 @asynccontextmanager

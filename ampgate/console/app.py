@@ -15,10 +15,14 @@ from ampgate.console.access import COOKIE, Access
 from ampgate.console.desk import Desk, NotSignedInError, RefusedError
 from ampgate.console.figures.figures import Figures
 from ampgate.console.pages import (
+    dead_letters,
+    events,
     overview,
+    replays,
     sign_in,
 )
 from ampgate.console.rendering import STATIC, SecurityHeaders, page
+from ampgate.console.runs import BusyError, Runs
 from ampgate.console.searches import Searches, TooManySearchesError
 from ampgate.errors import CommandError
 from schemas.configuration.config import Config
@@ -26,6 +30,10 @@ from schemas.configuration.config import Config
 PAGES = (
     sign_in,
     overview,
+    dead_letters,
+    events,
+    dead_letters,
+    replays,
 )
 log = structlog.get_logger()
 
@@ -48,7 +56,7 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.desk = Desk(config, access, Figures(config), Searches())
+    app.state.desk = Desk(config, access, Figures(config), Searches(), Runs(config))
     app.add_middleware(SecurityHeaders)
     for one in PAGES:
         app.include_router(one.router)
@@ -63,14 +71,17 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(TooManySearchesError, _too_many)
+    app.add_exception_handler(BusyError, _busy)
     app.add_exception_handler(CommandError, _command_failed)
     app.add_exception_handler(Exception, _failed)
     return app
 
 
 async def _ask_to_sign_in(request: Request, _: Exception) -> Response:
-    """A page asks, and comes back; what scripts ask for just fails."""
-    if request.method != "GET" or "text/html" not in request.headers.get("accept", "text/html"):
+    """A page asks, and comes back; a form is to be sent again, and a stream just ends."""
+    if request.method != "GET":
+        return _problem("Your session has ended: nothing was done. Sign in, and do it again.", 401)
+    if "text/event-stream" in request.headers.get("accept", ""):
         return PlainTextResponse("sign in first", 401)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     ended = "&ended=1" if COOKIE in request.cookies else ""
@@ -86,6 +97,10 @@ async def _http_error(_: Request, error: Exception) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return _problem(str(error), error.status)
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    return _problem(str(error), 409)
 
 
 async def _too_many(_: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, StreamingResponse
 from ampgate.console.access import COOKIE, Access, Guesses, Session, is_own
 from ampgate.console.figures.figures import Figures
 from ampgate.console.rendering import MARK, page, rendered
+from ampgate.console.runs import Runs
 from ampgate.console.searches import Searches, Work
 from ampgate.errors import CommandError
 from schemas.configuration.config import Config
@@ -42,6 +43,7 @@ class Desk:
     access: Access
     figures: Figures
     searches: Searches
+    runs: Runs
     guesses: Guesses = field(default_factory=Guesses)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ampgate.cli.moments import write_moment
 from ampgate.console import words
+from ampgate.console.values import visible
 
 STATIC = files("ampgate.console") / "static"
 MARK = "\0the part\0"  # Between what is sent at once, and what follows the result of a search.
@@ -85,6 +86,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "moment": moment,
+        "visible": visible,
         "moment_of": moment_of,
         "stated": stated,
         "per_second": words.per_second,

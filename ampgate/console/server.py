@@ -63,6 +63,7 @@ async def _looking(app: FastAPI) -> AsyncIterator[None]:
     finally:
         looking.cancel()
         await asyncio.wait([looking])
+        await app.state.desk.runs.stop()
 
 
 class _Server(uvicorn.Server):

@@ -6,8 +6,9 @@ command continues, and none is sent twice. A delivery that crashed may have writ
 both have the same name.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ampgate.archive.archive import Archive, Span, archive
@@ -20,7 +21,8 @@ from schemas.letters import TRUNCATED
 from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
-REPLAYS_MAX = 3
+HOUR_MS = 3_600_000
+Take = Callable[[Stored, str, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Group:
     died_again: int = 0
     replayed: int = 0
     truncated: int = 0
+    hours: Counter[int] = field(default_factory=Counter)  # How many, by the hour since 1970.
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,14 @@ async def each(config: Config, chosen: Filter, show: Callable[[Letter], None]) -
 
     def take(letter: Stored, destination: str, was_replayed: bool) -> None:
         nonlocal count
-        show(_letter(letter, destination, was_replayed))
+        show(as_letter(letter, destination, was_replayed))
         count += 1
 
-    await _search(config, chosen, take)
+    await search(config, chosen, take)
     return count
 
 
-def _letter(letter: Stored, destination: str, was_replayed: bool) -> Letter:
+def as_letter(letter: Stored, destination: str, was_replayed: bool) -> Letter:
     return Letter(
         shown_origin(letter),
         destination,
@@ -113,13 +116,11 @@ def _letter(letter: Stored, destination: str, was_replayed: bool) -> Letter:
 async def list_groups(config: Config, chosen: Filter) -> list[Group]:
     """The selected letters, by destination and reason; the largest group first."""
     groups: dict[tuple[str, str], Group] = {}
-    await _search(config, chosen, partial(_add, groups))
+    await search(config, chosen, partial(add_to, groups))
     return sorted(groups.values(), key=lambda one: (-one.count, one.destination, one.reason))
 
 
-async def _search(
-    config: Config, chosen: Filter, take: Callable[[Stored, str, bool], None]
-) -> None:
+async def search(config: Config, chosen: Filter, take: Take) -> None:
     """Take each selected letter, with its destination's name now and whether it was replayed."""
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
@@ -134,13 +135,15 @@ async def _search(
         await kafka.search(spans, chosen.wanted, take_all)
 
 
-def _add(
+def add_to(
     groups: dict[tuple[str, str], Group], letter: Stored, destination: str, was_replayed: bool
 ) -> None:
+    """Count a letter in its group."""
     reason = letter.header("reason") or ""
     group = groups.setdefault((destination, reason), Group(destination, reason))
     moment = write_moment(letter.timestamp)
     group.count += 1
+    group.hours[letter.timestamp // HOUR_MS] += 1
     group.first = min(group.first or moment, moment)
     if moment >= group.last:
         group.last = moment

@@ -37,6 +37,12 @@ class Outgoing:
     headers: Headers
 
 
+def named(record: Outgoing) -> str:
+    """Where it comes from, for people."""
+    said = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    return said.get("origin") or said.get("letter") or record.topic
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One replay: `replayed_at` in its records identifies them."""

@@ -1,8 +1,7 @@
 """`ampgate trace`: where is my event, per destination? Answered from Kafka alone."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aiokafka.partitioner import murmur2
 
@@ -10,19 +9,15 @@ from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
 from ampgate.resend.parking import EDGE
-from ampgate.resend.renames import NONE, Renames, renames_of
-from ampgate.trace.commits import Commits, commits_of, held_ahead
+from ampgate.resend.renames import renames_of
+from ampgate.trace.commits import commits_of, held_ahead
+from ampgate.trace.locating import by_origin, locate_all, newest, only_of, refused_by_edge
 from ampgate.trace.whereabouts import (
-    Evidence,
-    State,
     Whereabouts,
     identity_of,
     insert_id_as_sent,
-    locate,
     original_of,
-    whereabouts,
 )
-from consumers.delivery.destination import Destination
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 from schemas.records import Stored
@@ -65,7 +60,24 @@ class ByInsertId:
         return insert_id_as_sent(record) == self.insert_id
 
 
-Sought = ByUser | ByInsertId
+@dataclass(frozen=True, slots=True)
+class ByPlace:
+    """The one record there."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        return (f"{self.topic}/{self.partition}/{self.offset}".encode(),)
+
+    def matches(self, record: Stored) -> bool:
+        place = (record.topic, record.partition, record.offset)
+        return place == (self.topic, self.partition, self.offset)
+
+
+Sought = ByUser | ByInsertId | ByPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +89,28 @@ class Search:
     limit: int | None = None  # Of these, the newest records.
 
 
-# Dead letters or parked records, by the origin and the destination that their headers name.
-_ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
-
-
 def partition_of(key: str, partitions: int) -> int:
     """As Kafka's default partitioner has it (contract.md#records)."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
-async def trace(config: Config, search: Search) -> list[Whereabouts]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: the lines, and the records, letters and parked records behind them."""
+
+    lines: Sequence[Whereabouts]
+    records: Sequence[Stored]
+    letters: Sequence[Stored]
+    parked: Sequence[Stored]
+
+
+async def trace(config: Config, search: Search) -> Sequence[Whereabouts]:
     """Every record that matches, for every destination that reads its topic."""
+    return (await look(config, search)).lines
+
+
+async def look(config: Config, search: Search) -> Found:
+    """As `trace`, with the evidence."""
     every = config.destinations
     parts = [part for one in every for part in destinations_of(one, every)]
     topics = config.kafka.topics
@@ -102,25 +125,16 @@ async def trace(config: Config, search: Search) -> list[Whereabouts]:
         parked = await _find_in(kafka, topics.parked, wanted)
         records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
     refused = [one for one in letters if one.header("destination") == EDGE]
-    located = _locate_all(
+    located = locate_all(
         *(config, parts, [*ahead, *records], commits),
-        _by_origin(letters, renames),
-        _by_origin(parked),
+        by_origin(letters, renames),
+        by_origin(parked),
     )
     found = [
-        *_only_of(records, located),
-        *(_refused(letter) for letter in refused if search.sought.matches(letter)),
+        *only_of(records, located),
+        *(refused_by_edge(letter) for letter in refused if search.sought.matches(letter)),
     ]
-    return _newest(found, search.limit)
-
-
-def _newest(found: list[Whereabouts], limit: int | None) -> list[Whereabouts]:
-    """Of the newest records all lines, in the order that they had."""
-    if limit is None:
-        return found
-    times = {(one.topic, one.partition, one.offset): one.time for one in found}
-    newest = set(sorted(times, key=lambda place: (times[place], place))[-limit:])
-    return [one for one in found if (one.topic, one.partition, one.offset) in newest]
+    return Found(newest(found, search.limit), records, letters, parked)
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
@@ -133,10 +147,13 @@ async def _records(config: Config, kafka: Archive, search: Search) -> list[Store
         match search.sought:
             case ByUser(user, everywhere=False):
                 partitions = [partition_of(user, await kafka.partitions(topic))]
+            case ByPlace(name, partition, offset):
+                if name == topic:
+                    return await _only(kafka, search.sought, topic, partition, offset)
+                continue
             case ByInsertId(insert_id) if place := _made_up(insert_id, topic):
-                wanted = Wanted()  # The id is the record's place, and need not be in its bytes.
-                spans = await _only(kafka, topic, *place)
-                break
+                # The id is the record's place, and need not be in its bytes.
+                return await _only(kafka, search.sought, topic, *place)
         spans += await kafka.spans(topic, since_ms=search.since_ms, partitions=partitions)
     return [one for one in await kafka.find(spans, wanted) if search.sought.matches(one)]
 
@@ -150,13 +167,12 @@ def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
     return None
 
 
-async def _only(kafka: Archive, topic: str, partition: int, offset: int) -> list[Span]:
-    """The record at that place, if there is one."""
-    if partition >= await kafka.partitions(topic):
-        return []
-    (whole,) = await kafka.spans(topic, partitions=[partition])
-    inside = whole.start <= offset < whole.end
-    return [Span(topic, partition, offset, offset + 1)] if inside else []
+async def _only(
+    kafka: Archive, sought: Sought, topic: str, partition: int, offset: int
+) -> list[Stored]:
+    """The record at that place, if it is the one."""
+    found = await kafka.at(topic, partition, offset)
+    return [found] if found is not None and sought.matches(found) else []
 
 
 async def _expired(
@@ -192,52 +208,3 @@ def _origins(records: Sequence[Stored]) -> set[bytes]:
 
 async def _find_in(kafka: Archive, topic: str, wanted: Wanted) -> list[Stored]:
     return await kafka.find(await kafka.spans(topic, since_ms=wanted.since_ms), wanted)
-
-
-def _by_origin(records: Sequence[Stored], renames: Renames = NONE) -> _ByOrigin:
-    found: defaultdict[tuple[str | None, str | None], list[Stored]] = defaultdict(list)
-    for record in records:
-        found[record.header("origin"), renames.of(record)].append(record)
-    return found
-
-
-def _locate_all(
-    config: Config,
-    parts: Sequence[Destination],
-    records: Sequence[Stored],
-    commits: Commits,
-    letters: _ByOrigin,
-    parked: _ByOrigin,
-) -> Iterator[Whereabouts]:
-    held: dict[tuple[str, str, int, bytes | None], Whereabouts] = {}
-    for record in records:
-        for part in parts:
-            if config.kafka.topics.of(part.kind) != record.topic:
-                continue
-            about = (record.origin, part.name)
-            evidence = Evidence(
-                commits.own[part.name, part.kind].get(record.partition),
-                letters.get(about, ()),
-                parked.get(about, ()),
-                commits.parked[part.name, part.kind],
-            )
-            found = locate(record, part, evidence)
-            line = (part.name, record.topic, record.partition, record.key)
-            if found.state is State.WAITING:
-                # The commit note has a user's first held record; later ones wait behind it.
-                ahead = held.get(line)
-                if ahead is not None and (found.until or "") < (ahead.until or ""):
-                    found = replace(found, reason=ahead.reason, until=ahead.until)
-                elif found.until is not None:
-                    held[line] = found
-            yield found
-
-
-def _only_of(records: Sequence[Stored], located: Iterable[Whereabouts]) -> Iterator[Whereabouts]:
-    meant = {(record.topic, record.partition, record.offset) for record in records}
-    return (one for one in located if (one.topic, one.partition, one.offset) in meant)
-
-
-def _refused(letter: Stored) -> Whereabouts:
-    """Records that the edge refused: they are only in the dead letter topic."""
-    return whereabouts(letter, EDGE, State.DEAD, letter.header("reason"))

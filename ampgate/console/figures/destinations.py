@@ -7,7 +7,7 @@ from ampgate.console.figures import series
 from ampgate.console.figures.figures import Figures
 from ampgate.console.figures.forecast import SLOPE_SECONDS, forecast
 from ampgate.console.figures.names import LOST, OLDEST, PAUSED, PAUSED_SINCE, WAITING
-from ampgate.console.words import Destination
+from ampgate.console.words import OF_A_KEY, Destination
 from schemas.vendors import vendor_of
 
 RATE_LOOKS = 6  # Half a minute: a batch comes in one look, and none in the next.
@@ -25,7 +25,10 @@ def destinations_of(figures: Figures, now: float) -> list[Destination]:
         waiting = {reason: int(count) for reason, count in own.get(WAITING, {}).items()}
         oldest = max(own.get(OLDEST, {}).values(), default=0.0)
         waits = series.of(series.WAITS, name)
-        paused = sorted(reason for reason, flag in own.get(PAUSED, {}).items() if flag)
+        paused = sorted(
+            (reason for reason, flag in own.get(PAUSED, {}).items() if flag),
+            key=lambda reason: (reason not in OF_A_KEY, reason),  # The first is to be mended.
+        )
         found.append(
             Destination(
                 name,

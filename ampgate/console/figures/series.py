@@ -23,6 +23,8 @@ def topic(name: str) -> str:
 def counters(totals: Totals, topics: Mapping[str, Topic]) -> dict[str, float]:
     """By how much each has grown; of a topic, its end."""
     found: defaultdict[str, float] = defaultdict(float)
+    if totals.counted:  # What has never been counted has not grown.
+        found |= dict.fromkeys((ACCEPTED, REJECTED, DELIVERED, DEAD), 0.0)
     for key in totals.counted:
         for name in _counted_in(key):
             found[name] += totals.grown.get(key, 0.0)

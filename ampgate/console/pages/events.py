@@ -1,0 +1,189 @@
+"""Events: where is it, for each destination; one event with its history, raw and as sent."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from ampgate.archive.archive import archive
+from ampgate.console.desk import RefusedError, Visiting
+from ampgate.console.times import asked_moment
+from ampgate.console.values import Shown, in_a_line, shown
+from ampgate.errors import CommandError
+from ampgate.trace import trace as tracing
+from ampgate.trace.steps import Step, steps_of
+from ampgate.trace.whereabouts import State, Whereabouts
+from consumers.delivery import border
+from consumers.delivery.destination import Encoded
+from consumers.delivery.outcomes import Reject
+from consumers.destinations import destinations_of
+from schemas.configuration.config import Config
+from schemas.records import Stored, source_of
+
+router = APIRouter()
+SHOWN_MAX = 100  # Records; the newest.
+SOUGHT_MAX = 2_048
+NAMES_MAX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record, and its state for each destination."""
+
+    first: Whereabouts
+    lines: Sequence[Whereabouts]
+
+    @property
+    def href(self) -> str:
+        return f"/events/{self.first.topic}/{self.first.partition}/{self.first.offset}"
+
+    @property
+    def groups(self) -> list[tuple[Whereabouts, str]]:
+        """By state and reason: one line of each, and the destinations; what is not done first."""
+        found: dict[tuple[str, str | None, str | None], list[Whereabouts]] = {}
+        for line in self.lines:
+            found.setdefault((line.state, line.reason, line.until), []).append(line)
+        together = [(some[0], listed([one.destination for one in some])) for some in found.values()]
+        return sorted(together, key=lambda one: one[0].state is State.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A record on its way to one destination: what happened, and the bytes that are sent."""
+
+    line: Whereabouts
+    steps: Sequence[Step]
+    sent: Shown | None
+    path: str
+    left_out: str
+
+
+@router.get("/events")
+async def search(visit: Visiting) -> Response:
+    sought, by, since = visit.query("q"), visit.query("by") or "any", visit.query("since")
+    everywhere = bool(visit.query("everywhere"))
+    if len(sought) > SOUGHT_MAX:
+        raise RefusedError(f"An id has at most {SOUGHT_MAX:,} characters.", 400)
+    context = {"q": sought, "by": by, "since": since, "everywhere": everywhere}
+    if not sought:
+        return visit.page("events.html", {**context, "mark": None})
+    since_ms = asked_moment(since)
+
+    async def find() -> Mapping[str, object]:
+        for one in _ways_to_ask(sought, by, everywhere=everywhere):
+            wanted = tracing.Search(one, since_ms, SHOWN_MAX)
+            if lines := await tracing.trace(visit.config, wanted):
+                return {"rows": rows_of(lines), "limit": SHOWN_MAX}
+        return {"rows": [], "limit": SHOWN_MAX}
+
+    return visit.searched("events.html", "events_part.html", context, find)
+
+
+def listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+    return ", ".join(names[:NAMES_MAX]) + more
+
+
+def _ways_to_ask(sought: str, by: str, *, everywhere: bool) -> list[tracing.Sought]:
+    """A user's records are in one partition, so these are looked for first."""
+    user: tracing.Sought = tracing.ByUser(sought, everywhere)
+    insert_id: tracing.Sought = tracing.ByInsertId(sought)
+    return {"user": [user], "insert_id": [insert_id]}.get(by, [user, insert_id])
+
+
+def rows_of(lines: Sequence[Whereabouts]) -> list[Row]:
+    """By record, the newest first."""
+    found: dict[tuple[str, int, int], list[Whereabouts]] = {}
+    for line in lines:
+        found.setdefault((line.topic, line.partition, line.offset), []).append(line)
+    rows = [Row(some[0], some) for some in found.values()]
+    return sorted(rows, key=lambda row: (row.first.time, row.first.offset), reverse=True)
+
+
+@router.get("/events/{topic}/{partition}/{offset}")
+async def show(
+    visit: Visiting,
+    topic: str,
+    partition: Annotated[int, Path(ge=0)],
+    offset: Annotated[int, Path(ge=0)],
+) -> Response:
+    place = tracing.ByPlace(topic, partition, offset)
+
+    async def find() -> Mapping[str, object]:
+        found = await tracing.look(visit.config, tracing.Search(place))
+        record = next((one for one in found.records if place.matches(one)), None)
+        if record is None:
+            raise CommandError(
+                f"{topic}/{partition}/{offset} is not there, or Kafka's retention has deleted it"
+            )
+        return {
+            "record": record,
+            "value": await asyncio.to_thread(shown, record.value),
+            "key": in_a_line(record.key),
+            "source": source_of(record),
+            "headers": [(name, in_a_line(value)) for name, value in record.headers],
+            "ways": ways_of(visit.config, record, found),
+        }
+
+    context = {"place": f"{topic}/{partition}/{offset}"}
+    return visit.searched("record.html", "record_part.html", context, find)
+
+
+@router.get("/events/{topic}/{partition}/{offset}/value")
+async def value(
+    visit: Visiting,
+    topic: str,
+    partition: Annotated[int, Path(ge=0)],
+    offset: Annotated[int, Path(ge=0)],
+) -> Response:
+    """The exact bytes, to be saved: no browser shows them as a page."""
+    record = await record_at(visit.config, topic, partition, offset)
+    name = f"{topic}-{partition}-{offset}"
+    headers = {"content-disposition": f'attachment; filename="{name}.bin"'}
+    return Response(record.value or b"", media_type="application/octet-stream", headers=headers)
+
+
+async def record_at(config: Config, topic: str, partition: int, offset: int) -> Stored:
+    if topic not in config.kafka.topics.lasting:
+        raise RefusedError("That is no topic with records of ours.", 404)
+    async with archive(config.kafka) as kafka:
+        if partition < await kafka.partitions(topic):
+            found = await kafka.at(topic, partition, offset)
+            if found is not None:
+                return found
+    raise RefusedError(f"{topic}/{partition}/{offset} is not there, or was deleted.", 404)
+
+
+def ways_of(config: Config, record: Stored, found: tracing.Found) -> list[Way]:
+    """One for each destination that reads its topic."""
+    every = config.destinations
+    parts = {
+        part.name: part
+        for one in every
+        for part in destinations_of(one, every)
+        if config.kafka.topics.of(part.kind) == record.topic
+    }
+    ways = []
+    for line in found.lines:
+        own = [
+            [one for one in some if _is_of(one, record, line.destination)]
+            for some in (found.letters, found.parked)
+        ]
+        sent, path, left_out = None, "", ""
+        if (part := parts.get(line.destination)) is not None:
+            match border.encode(part, record):
+                case Encoded() as encoded:
+                    sent, path = shown(encoded.body), encoded.path
+                case Reject(reason, detail):
+                    left_out = f"{reason}{': ' + detail if detail else ''}"
+                case other:
+                    left_out = other.reason
+        ways.append(Way(line, steps_of(record, line, *own), sent, path, left_out))
+    return ways
+
+
+def _is_of(trace: Stored, record: Stored, destination: str) -> bool:
+    return trace.header("origin") == record.origin and trace.header("destination") == destination

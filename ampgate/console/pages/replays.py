@@ -1,0 +1,154 @@
+"""Replays: those that Kafka has records of, a plan of another one, and its progress."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from ampgate.archive.archive import archive
+from ampgate.cli.moments import read_moment, write_moment
+from ampgate.console.desk import RefusedError, Visit, Visiting
+from ampgate.console.rendering import rendered
+from ampgate.console.runs import Started
+from ampgate.console.streams import message
+from ampgate.console.times import asked_moment, planned_at, planned_total
+from ampgate.errors import CommandError
+from ampgate.resend import replay as replaying
+from ampgate.resend.parking import Run
+from ampgate.resend.replay import Chosen
+from ampgate.resend.runs import Run as Seen
+from ampgate.resend.runs import runs_of
+from ampgate.resend.writer import Writer
+from schemas.vendors import vendor_of
+from schemas.vendors.vendor import ConfiguredDestination
+
+router = APIRouter()
+FIELDS = ("destination", "from", "to", "user", "event_type")
+TICK_SECONDS = 1.0
+SETTLED_SECONDS = 600.0  # How long a page follows what becomes of the records.
+
+
+@router.get("/replays")
+async def show(visit: Visiting) -> Response:
+    async def find() -> Mapping[str, object]:
+        return {"seen": await runs_of(visit.config)}
+
+    context = {
+        "asked": {name: visit.query(name) for name in FIELDS},
+        "names": [one.name for one in visit.config.destinations],
+        "started": list(visit.desk.runs.all.values()),
+    }
+    return visit.searched("replays.html", "replays_part.html", context, find)
+
+
+def asked_of(visit: Visit, asked: Mapping[str, str]) -> tuple[ConfiguredDestination, Chosen]:
+    name = asked.get("destination", "")
+    found = next((one for one in visit.config.destinations if one.name == name), None)
+    begin, end = asked_moment(asked.get("from", "")), asked_moment(asked.get("to", ""))
+    if found is None:
+        raise RefusedError("Choose the destination that gets the records again.", 400)
+    if begin is None or end is None or begin >= end:
+        raise RefusedError("Choose a time: From is before To.", 400)
+    return found, Chosen(begin, end, asked.get("user") or None, asked.get("event_type") or None)
+
+
+@router.get("/replays/plan")
+async def plan(visit: Visiting) -> Response:
+    asked = {name: visit.query(name) for name in FIELDS}
+    destination, chosen = asked_of(visit, asked)
+    # Times such as 2h are those of the plan, also when it is confirmed later.
+    asked |= {"from": write_moment(chosen.from_ms), "to": write_moment(chosen.to_ms)}
+
+    async def find() -> Mapping[str, object]:
+        now_ms = time.time_ns() // 1_000_000
+        async with archive(visit.config.kafka) as kafka:
+            prepared = await replaying.prepare(
+                visit.config, destination, kafka, chosen, resumed=None
+            )
+            planned = await prepared.plan(kafka, now_ms)
+        return {
+            "plan": planned,
+            "at": write_moment(now_ms),
+            "dedupe_days": prepared.dedupe_days,
+            "title": vendor_of(destination).title,
+        }
+
+    context = {"asked": asked, "what": in_words(asked)}
+    return visit.searched("replay_plan.html", "replay_plan_part.html", context, find)
+
+
+@router.post("/replays")
+async def start(visit: Visiting) -> Response:
+    said = await visit.form()
+    destination, chosen = asked_of(visit, said)
+    run = Run(visit.config.kafka.topics.parked, planned_at(said))
+    what, total = in_words(said), planned_total(said)
+    work = partial(_send, visit, destination, chosen, run)
+    visit.desk.runs.start(run.at, what, total, visit.session, work)
+    visit.audit("replay", run=run.at, chosen=what, planned=total)
+    return RedirectResponse(f"/replays/{run.at}", 303)
+
+
+async def _send(
+    visit: Visit, destination: ConfiguredDestination, chosen: Chosen, run: Run, writing: Writer
+) -> None:
+    async with archive(visit.config.kafka) as kafka:
+        prepared = await replaying.prepare(visit.config, destination, kafka, chosen, resumed=None)
+        await prepared.send(kafka, run, writing)
+
+
+def in_words(asked: Mapping[str, str]) -> str:
+    more = [
+        f"{word} {asked[name]}"
+        for name, word in (("user", "of"), ("event_type", "of the type"))
+        if asked.get(name)
+    ]
+    words = ["records", *more, f"from {asked['from']} to {asked['to']}"]
+    return f"{' '.join(words)}, to {asked['destination']}"
+
+
+@router.get("/replays/{at}")
+async def follow(visit: Visiting, at: str) -> Response:
+    try:
+        at = write_moment(read_moment(at, 0))
+    except ValueError as error:
+        raise RefusedError("That is no replay.", 404) from error
+    started = visit.desk.runs.all.get(at)
+
+    async def find() -> Mapping[str, object]:
+        return {"seen": await runs_of(visit.config, at=at)}
+
+    if started is None:
+        return visit.searched("run.html", "run_part.html", {"at": at, "started": None}, find)
+    return visit.page(
+        "run.html", {"at": at, "started": started, "seen": [], "mark": "", "stream": True}
+    )
+
+
+@router.get("/replays/{at}/stream")
+async def stream(visit: Visiting, at: str) -> Response:
+    """Its progress, and then what becomes of its records, until all are settled."""
+    started = visit.desk.runs.all.get(at)
+    if started is None:
+        raise RefusedError("That replay was not started here.", 404)
+    return StreamingResponse(_progress(visit, started), media_type="text/event-stream")
+
+
+async def _progress(visit: Visit, started: Started) -> AsyncIterator[str]:
+    began, seen, trouble = time.monotonic(), list[Seen](), ""
+    while not visit.desk.stopping.is_set():
+        if started.state != "running":
+            try:
+                seen, trouble = await runs_of(visit.config, at=started.at), ""
+            except CommandError as error:
+                trouble = str(error)
+        context = visit.frame({"at": started.at, "started": started, "seen": seen})
+        yield message("part", rendered("run_part.html", {**context, "trouble": trouble}))
+        is_settled = started.state != "running" and not any(run.waiting for run in seen)
+        if (is_settled and not trouble) or time.monotonic() - began > SETTLED_SECONDS:
+            yield message("done", "")
+            return
+        await asyncio.sleep(TICK_SECONDS)

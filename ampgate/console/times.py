@@ -1,0 +1,33 @@
+"""Times that are typed into a form, as the commands take them."""
+
+import time
+from collections.abc import Mapping
+
+from ampgate.cli.moments import read_moment
+from ampgate.console.desk import RefusedError
+
+PLAN_MS = 3_600_000
+
+
+def asked_moment(text: str) -> int | None:
+    """Milliseconds; None for an empty field."""
+    if not text:
+        return None
+    try:
+        return read_moment(text, time.time_ns() // 1_000_000)
+    except ValueError as error:
+        raise RefusedError(f"{error}.", 400) from error
+
+
+def planned_at(said: Mapping[str, str]) -> int:
+    """When the plan was made that a form confirms, in milliseconds; an old one is made again."""
+    at, now_ms = asked_moment(said.get("at", "")), time.time_ns() // 1_000_000
+    if at is None or not now_ms - PLAN_MS < at <= now_ms:
+        raise RefusedError("The plan is old by now. Make it again, then confirm it.", 409)
+    return at
+
+
+def planned_total(said: Mapping[str, str]) -> int:
+    """How many records it would send; only shown."""
+    text = said.get("total", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
