@@ -1,6 +1,5 @@
 """docker compose, run: from a request to the edge to an event in both destinations."""
 
-import os
 import shutil
 import subprocess
 import time
@@ -59,13 +58,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     words += ["--file", str(ROOT / "docker-compose.yml"), "--file", str(changes)]
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [*words, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "GRAFANA_PASSWORD": "not-started-here"},
-        )
+        done = subprocess.run([*words, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -89,28 +82,35 @@ def send(compose: Compose, count: int) -> None:
     assert answer.json() == {"accepted": count, "rejected": []}
 
 
-def await_both(compose: Compose, count: int) -> None:
-    """Until both destinations have that many events since they started; repeats are not counted."""
+def received(compose: Compose, count: int) -> dict[str, int]:
+    """What each destination got since it started, once that is so many events, or too late.
+
+    Repeats are not counted.
+    """
+    found: dict[str, int] = {}
     for service, port in (("amplitude", 9101), ("aampe", 9102)):
         stats = f"{url(compose, service, port)}/_stats"
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while (found := httpx.get(stats).json()["distinct_insert_ids"]) < count:
-            assert time.monotonic() < deadline, f"{service} has {found} of {count}"
-            time.sleep(0.2)
+        while (got := httpx.get(stats).json()["distinct_insert_ids"]) < count:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)  # A simulator in a container tells nobody what it got.
+        found[service] = got
+    return found
 
 
 def test_every_event_gets_there_though_deliveries_come_and_are_killed(compose: Compose) -> None:
     send(compose, 1)
-    await_both(compose, 1)
+    assert received(compose, 1) == {"amplitude": 1, "aampe": 1}
 
     compose("kill", "--signal", "SIGKILL", "delivery")
     send(compose, 500)
     compose("start", "delivery")
-    await_both(compose, 501)
+    assert received(compose, 501) == {"amplitude": 501, "aampe": 501}
 
     compose("up", "--wait", "--no-recreate", "--scale", "delivery=2", "delivery")
     send(compose, 500)
-    await_both(compose, 1001)
+    assert received(compose, 1001) == {"amplitude": 1001, "aampe": 1001}
 
 
 def test_the_operators_commands_run_in_a_container(compose: Compose) -> None:

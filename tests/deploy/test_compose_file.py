@@ -1,5 +1,6 @@
 """docker compose's file, as far as it can be judged without an engine."""
 
+import re
 import shutil
 import subprocess
 
@@ -25,6 +26,14 @@ def test_compose_mounts_files_that_exist_and_waits_for_services_that_exist() -> 
             source = volume.split(":")[0]
             assert source in volumes or (ROOT / source).exists(), source
         assert service.get("depends_on", {}).keys() <= COMPOSE.keys()
+
+
+def test_compose_starts_from_a_clean_checkout_without_an_answer_to_give() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    given = re.findall(r"\$\{(\w+)(:-)?", text)
+
+    assert given
+    assert all(default for _, default in given), given
 
 
 def test_compose_names_hosts_and_ports_that_are_services() -> None:
