@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 import uvicorn
@@ -15,6 +14,7 @@ from consumers.deliveries import Deliveries, check
 from consumers.kafka.letters import Letters
 from consumers.metrics import LETTERS_FAILING
 from schemas.configuration.config import Config, ConfigError
+from schemas.http.listening import AdminServer, bound
 
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
 CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.
@@ -32,12 +32,8 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     gc.set_threshold(GARBAGE_MIN, 5, 100)
     gc.freeze()
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
-    try:
-        with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
-            runner.run(_serve(config, only, load))
-    except SystemExit as ended:  # uvicorn exits by itself, with its own code.
-        where = f"{config.delivery.admin_host}:{config.delivery.admin_port}"
-        raise ConfigError(f"delivery: cannot listen on {where}") from ended
+    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+        runner.run(_serve(config, only, load))
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load | None) -> None:
@@ -61,22 +57,13 @@ class _Process:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # Blocked by the command.
-        admin = _Server(
-            uvicorn.Config(
-                admin_app(self._deliveries),
-                host=self._config.delivery.admin_host,
-                port=self._config.delivery.admin_port,
-                log_config=None,  # uvicorn logs with our handlers.
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
+        host, port = self._config.delivery.admin_host, self._config.delivery.admin_port
+        sockets = bound("delivery.admin_port", host, port, shared=False)
+        admin = AdminServer(admin_app(self._deliveries))
         LETTERS_FAILING.set_function(lambda: float(self._letters.is_failing))
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(admin.serve())
+            serving = tasks.create_task(admin.serve(sockets))
             delivering = tasks.create_task(self._deliver(tasks))
-            # The port may be taken.
             await asyncio.wait([serving, delivering], return_when=asyncio.FIRST_COMPLETED)
             admin.should_exit = True
             if not delivering.done():
@@ -130,14 +117,6 @@ class _Process:
             return
         self._config = config
         log.info("configuration reloaded", destinations=len(config.destinations))
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: delivery drains before the port closes."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def admin_app(deliveries: Deliveries) -> FastAPI:

@@ -2,11 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import structlog
-import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -14,6 +13,7 @@ from gateway.pulls.journal import Journal
 from gateway.pulls.membership import Membership
 from gateway.pulls.pulls import Progress, Pulls
 from schemas.configuration.config import Config, ConfigError
+from schemas.http.listening import AdminServer, bound
 from schemas.kafka.log import Log
 from schemas.topics import Kind
 from schemas.vendors.pull import ConfiguredPull
@@ -26,11 +26,7 @@ log = structlog.get_logger()
 def serve(config: Config, only: Sequence[str], load: Load) -> None:
     """Run the pulls, or only those named, on their schedules until SIGINT or SIGTERM."""
     check(config, only)
-    try:
-        asyncio.run(_serve(config, only, load))
-    except SystemExit as ended:  # uvicorn's, with its own exit code.
-        where = f"{config.pull.admin_host}:{config.pull.admin_port}"
-        raise ConfigError(f"pull: cannot listen on {where}") from ended
+    asyncio.run(_serve(config, only, load))
 
 
 def run_once(
@@ -95,20 +91,11 @@ async def _serve(config: Config, only: Sequence[str], load: Load) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    sockets = bound("pull.admin_port", config.pull.admin_host, config.pull.admin_port, shared=False)
     async with opened_pulls(config, only, load) as pulls:
         membership = Membership(config.kafka, pulls.start, pulls.stop)
-        admin = _Server(
-            uvicorn.Config(
-                admin_app(pulls, membership),
-                host=config.pull.admin_host,
-                port=config.pull.admin_port,
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        serving = asyncio.create_task(admin.serve())
+        admin = AdminServer(admin_app(pulls, membership))
+        serving = asyncio.create_task(admin.serve(sockets))
         running = asyncio.create_task(membership.run())
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait([serving, running, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -140,14 +127,6 @@ async def _run_once(
             member.cancel()
             await asyncio.wait([member])
     return ended
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, leaving the signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def admin_app(pulls: Pulls, membership: Membership) -> FastAPI:

@@ -68,3 +68,23 @@ def test_selectors_find_their_own_pods_and_no_others() -> None:
         selector = service["spec"]["selector"].items()
         found = [name for name, labels in pods.items() if selector <= labels.items()]
         assert found == [service["metadata"]["name"].removesuffix("-admin")]
+
+
+@needs_helm
+def test_in_a_cluster_with_ipv6_every_pod_listens_on_all_addresses() -> None:
+    documents = rendered("listenHost=::", "edge.service.ipFamilyPolicy=PreferDualStack")
+    [edge] = [one for one in of_kind(documents, "Service") if "ipFamilyPolicy" in one["spec"]]
+    hosts = {
+        (variable["name"], variable["value"])
+        for deployment in of_kind(documents, "Deployment")
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+        for variable in container["env"]
+        if variable["name"].endswith("HOST")
+    }
+
+    assert edge["metadata"]["name"].endswith("-edge")
+    assert hosts == {
+        ("AMPGATE_EDGE__HOST", "::"),
+        ("AMPGATE_EDGE__ADMIN_HOST", "::"),
+        ("AMPGATE_DELIVERY__ADMIN_HOST", "::"),
+    }

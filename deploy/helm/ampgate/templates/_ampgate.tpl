@@ -103,6 +103,11 @@ env:
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
   - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
+  {{- with .Values.listenHost }}
+  - {name: AMPGATE_EDGE__HOST, value: {{ . | quote }}}
+  - {name: AMPGATE_EDGE__ADMIN_HOST, value: {{ . | quote }}}
+  - {name: AMPGATE_DELIVERY__ADMIN_HOST, value: {{ . | quote }}}
+  {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
