@@ -68,6 +68,19 @@ def http(dialect: str) -> list[list[str]]:
     return [["requests", "body", "success", "other answers"], *rows]
 
 
+def sizing() -> list[list[str]]:
+    """Of `make bench`, what users choose machines by."""
+    results = json.loads((DOCS.parent / "benchmarks" / "results.json").read_text())
+    measured = f"measured {results['date'][:10]}"
+    rows = [[measured, "µs of CPU an event", "events/s of a core", "times Go's"]]
+    for row in results["rows"]:
+        if row["ratio"]:
+            events = f"{row['events_per_second_a_core']:,}"
+            costs = f"{row['microseconds_per_event']:g}"
+            rows.append([row["name"], costs, events, f"{row['ratio']:g}"])
+    return rows
+
+
 def _answers(statuses: Iterable[str]) -> tuple[str, str]:
     success, *others = statuses
     return success, ", ".join(others)
@@ -112,6 +125,8 @@ def _written_table(found: re.Match[str]) -> str:
         rows = log_messages(name.removeprefix(MESSAGES), meanings)
     elif name.startswith(HTTP):
         rows = http(name.removeprefix(HTTP))
+    elif name == "sizing":
+        rows = sizing()
     else:
         rows = metrics(name) if name.islower() else configuration(name, meanings)
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
