@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import OffsetAndMetadata
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from ampgate import topics
@@ -104,7 +105,12 @@ class Operation:
         for destination in self.config.destinations:
             lines.append("[[destinations]]")
             given = destination.model_dump(mode="json", exclude_unset=True)
-            given["api_key"] = destination.api_key.get_secret_value()
+            secrets = {name: getattr(destination, name) for name in given}
+            given |= {
+                name: secret.get_secret_value()
+                for name, secret in secrets.items()
+                if isinstance(secret, SecretStr)
+            }
             lines += [f"{name} = {as_toml(value)}" for name, value in given.items()]
         file = directory / "ampgate.toml"
         file.write_text("\n".join(lines))
@@ -160,7 +166,14 @@ async def operation(
 ) -> Operation:
     reached = {"bootstrap_servers": kafka.bootstrap_servers, "topic_prefix": prefix}
     destinations = [
-        {"name": AMPLITUDE, "type": "amplitude", "api_key": "k", "base_url": amplitude},
+        {
+            "name": AMPLITUDE,
+            "type": "amplitude",
+            "api_key": "k",
+            "base_url": amplitude,
+            "secret_key": "s",
+            "read_url": amplitude,
+        },
         {
             "name": AAMPE,
             "type": "aampe",

@@ -21,6 +21,7 @@ from ampgate.cli import logs
 from ampgate.cli import records as cli_records
 from ampgate.cli.configuration import configuration
 from ampgate.cli.printing import Json, errors, json_line
+from ampgate.cli.reconcile import reconcile
 from ampgate.cli.send import send
 from ampgate.errors import CommandError
 from schemas.configuration.config import ConfigError
@@ -35,6 +36,7 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(cli_destinations.app, name="destinations")
 cli_records.register(app)
 app.command()(send)
+app.command()(reconcile)
 if find_spec("ampgate.lab") is not None:  # Servers do not have it.
     import_module("ampgate.lab.commands").register(app)
 

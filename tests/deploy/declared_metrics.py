@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 import consumers.metrics
 import gateway.pulls.metrics
+from ampgate.reconcile import metrics as reconciliation
 from gateway.edge.metrics import Metrics
 
 assert consumers.metrics, "it declares its metrics when it is imported"
@@ -22,7 +23,8 @@ class Declared:
 
 def declared() -> dict[str, Declared]:
     """By the name that queries use."""
-    found = [*_of(Metrics(lambda: 0).registry), *_of(REGISTRY)]
+    registries = (Metrics(lambda: 0).registry, REGISTRY, reconciliation.registry)
+    found = [one for registry in registries for one in _of(registry)]
     return {metric.name: metric for metric in found if metric.name.startswith("ampgate_")}
 
 

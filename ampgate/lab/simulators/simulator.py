@@ -34,6 +34,7 @@ class Simulator:
             if rule.effect.kind not in always | self.model.effects:
                 where = f"rules.{index}.effect"
                 raise ValueError(f"{where}: {self.model.kind} has no {rule.effect.kind!r}")
+        self._faults_applied = self._all_applied()
         self._script = Script(faults, now) if faults.rules else None
 
     def respond(self, request: Request, now: float) -> Reaction:
@@ -56,7 +57,7 @@ class Simulator:
         return {
             "kind": self.model.kind,
             "requests": {path: dict(counts) for path, counts in self._requests.items()},
-            "faults_applied": self._faults_applied,
+            "faults_applied": self._all_applied(),
             **self.model.stats(),
             "violations": violations.first,
             "violations_total": violations.total,
@@ -75,9 +76,7 @@ class Simulator:
     def _react(self, request: Request, now: float) -> Reaction:
         if self._script is None:
             return Reaction(self.model.answer(request, now))
-        applied = self._script.applied
         fate = self._script.fate(request.path, lambda: self.model.records(request), now)
-        self._faults_applied += self._script.applied - applied
         if fate is None:
             return Reaction(self.model.answer(request, now))
         if isinstance(fate.ending, Answer):
@@ -91,6 +90,9 @@ class Simulator:
         if fate.ending == "reset after" and 200 <= answer.status < 300:
             return Reaction("reset", fate.delay_seconds)
         return Reaction(answer, fate.delay_seconds)
+
+    def _all_applied(self) -> int:
+        return self._faults_applied + (self._script.applied if self._script is not None else 0)
 
     def _place(self, path: str) -> str:
         """Unknown paths are counted together, past the first hundred."""

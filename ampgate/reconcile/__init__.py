@@ -1,0 +1,1 @@
+"""`ampgate reconcile`: did what was delivered arrive?"""

@@ -1,0 +1,153 @@
+"""`ampgate reconcile`: what Kafka says was delivered, beside what Amplitude's Export has.
+
+Theory of operation: a record is asked about by when Kafka got it. Amplitude shows an event in the
+hour in which it was uploaded, which is later: seconds mostly, hours after a pause. So the hours
+from a little before the range to one after it are downloaded first; if something is missing then,
+the following ones as well, up to `late_ms` after the range. An event that Kafka got earlier may be
+in these hours, too: what was sent since `late_ms` before the range is read, so that it is not taken
+for foreign.
+
+An hour is shown about two hours after its end. What was accepted in an hour that Amplitude has not
+had the time to show, and of which it shows nothing, is `pending`: nobody can know yet.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ampgate.amplitude_read.client import ReadClient
+from ampgate.amplitude_read.export import Exported, Exports
+from ampgate.amplitude_read.hours import HOUR_MS, Hours, hour_of, is_complete
+from ampgate.archive.archive import Archive
+from ampgate.archive.batches import Wanted
+from ampgate.reconcile.comparison import Comparison, Outcome, comparison
+from ampgate.reconcile.delivered import parts_of, spans_of, write_sent, write_traces
+from ampgate.reconcile.missing import write_missing
+from schemas.configuration.config import Config
+from schemas.vendors.amplitude import AmplitudeDestination
+
+EARLY_MS = 300_000  # Clocks differ; an upload may seem to be earlier than its record.
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Records that Kafka got from `from_ms` to before `to_ms`; what is asked at `now_ms`."""
+
+    from_ms: int
+    to_ms: int
+    now_ms: int
+    late_ms: int
+
+    @property
+    def since_ms(self) -> int:
+        return max(0, self.from_ms - self.late_ms)
+
+    @property
+    def hours(self) -> Hours:
+        return Hours(hour_of(max(0, self.from_ms - EARLY_MS)), hour_of(self.to_ms - 1) + 1)
+
+    @property
+    def later_hours(self) -> Hours | None:
+        first, last = self.hours.last + 1, hour_of(self.to_ms + self.late_ms)
+        return Hours(first, last) if first <= last else None
+
+
+@dataclass(slots=True)
+class Reports:
+    """What is told on the way."""
+
+    on_records: Callable[[int], None] = lambda _: None
+    on_window: Callable[[Exported], None] = lambda _: None
+    on_bytes: Callable[[int], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """What was found; `complete` are the hours of which Amplitude has shown all."""
+
+    outcomes: Sequence[Outcome]
+    empty_hours: int = 0
+    missing_written: int | None = None
+    complete: list[int] = field(default_factory=list)
+
+    @property
+    def missing(self) -> int:
+        return sum(one.missing for one in self.outcomes)
+
+
+async def reconcile(
+    config: Config,
+    destination: AmplitudeDestination,
+    kafka: Archive,
+    client: ReadClient,
+    asked: Asked,
+    kept_in: Path,
+    missing_file: Path | None,
+    reports: Reports,
+) -> Reconciliation:
+    async with _directory(kept_in) as directory:
+        with comparison(directory, asked.from_ms, asked.to_ms) as compared:
+            await read_kafka(config, destination, kafka, asked, directory, compared, reports)
+            exports = Exports(
+                client, kept_in / "hours", asked.now_ms, reports.on_window, reports.on_bytes
+            )
+            complete = await _read_hours(exports, asked.hours, asked, compared)
+            await asyncio.to_thread(compared.compare)
+            if asked.later_hours is not None and compared.has_missing():
+                complete += await _read_hours(exports, asked.later_hours, asked, compared)
+                await asyncio.to_thread(compared.compare)
+            found = Reconciliation(compared.outcomes(complete), complete=complete)
+            found.empty_hours = compared.empty_hours(complete)
+            if missing_file is not None:
+                places = compared.missing_places(complete)
+                topics = config.kafka.topics
+                found.missing_written = await write_missing(kafka, topics, places, missing_file)
+    return found
+
+
+async def read_kafka(
+    config: Config,
+    destination: AmplitudeDestination,
+    kafka: Archive,
+    asked: Asked,
+    directory: Path,
+    compared: Comparison,
+    reports: Reports,
+) -> None:
+    parts = await parts_of(config, destination, kafka)
+    spans = await spans_of(parts, kafka, asked.since_ms)
+    sent, traces = directory / "sent.ndjson", directory / "traces.ndjson"
+    wanted = Wanted(since_ms=asked.since_ms, until_ms=asked.to_ms + HOUR_MS)
+    with sent.open("wb", buffering=1 << 20) as file:
+        await write_sent(kafka, parts, spans, wanted, file, reports.on_records)
+    with traces.open("wb", buffering=1 << 20) as file:
+        topics = config.kafka.topics
+        await write_traces(kafka, topics, parts, destination.name, asked.since_ms, file)
+    await asyncio.to_thread(compared.read_sent, sent, traces)
+    sent.unlink()
+    traces.unlink()
+
+
+async def _read_hours(
+    exports: Exports, hours: Hours, asked: Asked, compared: Comparison
+) -> list[int]:
+    """Those that Amplitude has shown all of."""
+    complete: list[int] = []
+    async for window in exports.windows(hours):
+        await asyncio.to_thread(compared.read_rows, window)
+        read = range(window.hours.first, window.hours.last + 1)
+        complete += [hour for hour in read if is_complete(hour, asked.now_ms)]
+    return complete
+
+
+@asynccontextmanager
+async def _directory(kept_in: Path) -> AsyncIterator[Path]:
+    """For the tables; what was downloaded stays beside it until a run is done."""
+    await asyncio.to_thread(kept_in.mkdir, 0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept_in, prefix="tables-") as name:
+        yield Path(name)
+    await asyncio.to_thread(shutil.rmtree, kept_in / "hours", ignore_errors=True)

@@ -1,0 +1,127 @@
+"""An export comes window by window, and only whole ones count."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ampgate.amplitude_read.client import read_client
+from ampgate.amplitude_read.export import Exported, Exports
+from ampgate.amplitude_read.hours import HOUR_MS, Hours, TooLargeError, Windows, hour_of
+from ampgate.errors import CommandError
+from tests.loopback import loopback_client
+from tests.operating import set_faults, simulating
+from tests.unit.ampgate.amplitude_read.test_client import destination
+
+NOW_MS = time.time_ns() // 1_000_000
+NOW = hour_of(NOW_MS)
+EXPORT = {"match": {"path": "/api/2/export"}}
+
+
+@asynccontextmanager
+async def exports(url: str, directory: Path, *, days: int = 0) -> AsyncIterator[Exports]:
+    """As they are so many days from now."""
+    async with read_client(destination(url), directory / "cache") as client:
+        windows: list[Exported] = []
+        at_ms = NOW_MS + days * 24 * HOUR_MS
+        yield Exports(client, directory / "hours", at_ms, windows.append)
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async with simulating("amplitude") as url:
+        events = [{"event_type": "a", "user_id": "user-1", "insert_id": f"i{n}"} for n in range(10)]
+        async with loopback_client() as client:
+            await client.post(f"{url}/batch", json={"api_key": "k", "events": events})
+        yield url
+
+
+async def rows(found: Exports, hours: Hours) -> int:
+    return sum([window.rows async for window in found.windows(hours)])
+
+
+@given(st.integers(0, 200), st.lists(st.sampled_from(["small", "large", "refused"]), max_size=400))
+def test_each_hour_is_asked_for_until_it_is_done_and_none_twice(
+    last: int, answers: list[str]
+) -> None:
+    windows = Windows(Hours(0, last))
+    done: list[int] = []
+    for answer in answers:
+        if (asked := windows.next()) is None:
+            break
+        if answer == "refused":
+            if len(asked) > 1:
+                windows.halve(asked)
+            else:
+                with pytest.raises(TooLargeError):
+                    windows.halve(asked)
+            continue
+        done += range(asked.first, asked.last + 1)
+        windows.done(asked)
+        windows.sized(0 if answer == "small" else 10**9)
+
+    assert done == list(range(len(done)))
+    if windows.next() is None:
+        assert len(done) == last + 1
+
+
+async def test_what_is_too_much_at_once_is_asked_for_in_halves(url: str, tmp_path: Path) -> None:
+    too_much = {"kind": "empty", "status": 504}
+    await set_faults(url, {**EXPORT, "times": 1, "effect": too_much})
+    async with exports(url, tmp_path) as found:
+        windows = Windows(Hours(NOW - 1, NOW), width=2)
+        asked = windows.next()
+        assert asked is not None
+        found.directory.mkdir()
+        assert await found.download(asked) is None
+        windows.halve(asked)
+        asked = windows.next()
+        assert asked == Hours(NOW - 1, NOW - 1)
+        whole = await found.download(Hours(NOW, NOW))
+        assert whole is not None
+        assert whole.rows == 10
+
+
+async def test_an_hour_that_is_too_large_alone_is_told(url: str, tmp_path: Path) -> None:
+    await set_faults(url, {**EXPORT, "effect": {"kind": "answer", "status": 400}})
+    async with exports(url, tmp_path) as found:
+        with pytest.raises(CommandError, match=r"does not export the hour .* over 4 GB"):
+            await rows(found, Hours(NOW, NOW))
+
+
+async def test_whole_windows_are_kept_and_not_asked_for_again(url: str, tmp_path: Path) -> None:
+    async with exports(url, tmp_path, days=1) as found:
+        assert await rows(found, Hours(NOW - 1, NOW)) == 10
+    await set_faults(url, {**EXPORT, "effect": {"kind": "answer", "status": 400}})
+    async with exports(url, tmp_path, days=1) as found:
+        assert await rows(found, Hours(NOW - 1, NOW)) == 10
+
+
+async def test_an_hour_that_was_not_over_is_asked_for_again(url: str, tmp_path: Path) -> None:
+    async with exports(url, tmp_path) as found:
+        assert await rows(found, Hours(NOW, NOW)) == 10
+    async with loopback_client() as client:
+        await client.post(f"{url}/_reset")
+    async with exports(url, tmp_path) as found:
+        assert await rows(found, Hours(NOW, NOW)) == 0
+
+
+async def test_what_was_interrupted_is_no_window(url: str, tmp_path: Path) -> None:
+    await set_faults(url, {**EXPORT, "effect": {"kind": "cut", "bytes": 20}})
+    async with exports(url, tmp_path, days=1) as found:
+        with pytest.raises(CommandError, match="comes damaged"):
+            await rows(found, Hours(NOW, NOW))
+    await set_faults(url)
+    async with exports(url, tmp_path, days=1) as found:
+        assert await rows(found, Hours(NOW, NOW)) == 10
+
+
+async def test_a_place_where_nothing_can_be_kept_is_told(url: str, tmp_path: Path) -> None:
+    (tmp_path / "hours").write_text("a file")
+    async with exports(url, tmp_path) as found:
+        with pytest.raises(CommandError, match="hours: "):
+            await rows(found, Hours(NOW, NOW))
