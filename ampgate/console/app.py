@@ -15,11 +15,17 @@ from ampgate.console.access import COOKIE, Access
 from ampgate.console.desk import Desk, NotSignedInError, RefusedError
 from ampgate.console.figures.figures import Figures
 from ampgate.console.pages import (
+    check,
+    configuration,
     dead_letters,
+    destination,
     events,
+    live,
     overview,
+    pulls,
     replays,
     sign_in,
+    suppressions,
 )
 from ampgate.console.rendering import STATIC, SecurityHeaders, page
 from ampgate.console.runs import BusyError, Runs
@@ -32,8 +38,14 @@ PAGES = (
     overview,
     dead_letters,
     events,
+    live,
     dead_letters,
     replays,
+    destination,
+    pulls,
+    suppressions,
+    check,
+    configuration,
 )
 log = structlog.get_logger()
 

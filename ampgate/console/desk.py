@@ -35,7 +35,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
     """The services of the process."""
 
@@ -44,6 +44,7 @@ class Desk:
     figures: Figures
     searches: Searches
     runs: Runs
+    watching: int = 0  # How many follow the live tail.
     guesses: Guesses = field(default_factory=Guesses)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
