@@ -19,6 +19,7 @@ from consumers.supervision import Supervised
 from consumers.transform_times import timed
 from consumers.worker import Worker
 from schemas.configuration.config import Config, ConfigError
+from schemas.suppressions import NOBODY, Suppressions
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -37,10 +38,13 @@ class Running:
 
 
 class Deliveries:
-    def __init__(self, letters: Letters, only: Collection[str]) -> None:
+    def __init__(
+        self, letters: Letters, only: Collection[str], suppressed: Suppressions = NOBODY
+    ) -> None:
         self._clock = Clock()  # One clock for all: deadlines are shared.
         self.letters = letters
         self._only = only
+        self._suppressed = suppressed  # One for all.
         self._running: dict[str, Running] = {}
 
     @property
@@ -63,7 +67,9 @@ class Deliveries:
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
-                workers = supervised(configured, config, self.letters, self._clock)
+                workers = supervised(
+                    configured, config, self.letters, self._clock, self._suppressed
+                )
                 running = [tasks.create_task(worker.run()) for worker in workers]
                 digest = digest_of(configured)
                 self._running[name] = Running(configured, digest, workers, running)
@@ -106,7 +112,11 @@ def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDest
 
 
 def supervised(
-    configured: ConfiguredDestination, config: Config, letters: Letters, clock: Callable[[], float]
+    configured: ConfiguredDestination,
+    config: Config,
+    letters: Letters,
+    clock: Callable[[], float],
+    suppressed: Suppressions,
 ) -> list[Supervised]:
     """One worker for each topic that the destination reads; each restarts by itself."""
     wait = _wait_of(configured)
@@ -114,7 +124,7 @@ def supervised(
     @asynccontextmanager
     async def opened(part: Destination) -> AsyncIterator[Worker]:
         async with sender_to(configured) as http:
-            yield Worker(part, config, http, letters, wait, clock)
+            yield Worker(part, config, http, letters, wait, clock, suppressed)
 
     return [
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
@@ -128,11 +138,12 @@ def workers_of(
     http: Sender,
     letters: Letters,
     clock: Callable[[], float],
+    suppressed: Suppressions = NOBODY,
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own pace."""
     wait = _wait_of(configured)
     parts = destinations_of(configured, config.destinations, timed)
-    return [Worker(part, config, http, letters, wait, clock) for part in parts]
+    return [Worker(part, config, http, letters, wait, clock, suppressed) for part in parts]
 
 
 def _wait_of(configured: ConfiguredDestination) -> Wait | None:

@@ -4,7 +4,7 @@ from collections import Counter as Tally
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
-from prometheus_client import REGISTRY, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
@@ -98,6 +98,19 @@ TRANSFORM_SECONDS = _tallies.histogram(
 LETTERS_FAILING = Gauge(
     "ampgate_delivery_letters_failing",
     "1 while dead letters or parked records cannot be written; what they are of waits.",
+)
+
+SUPPRESSED_KEYS = Gauge(
+    "ampgate_delivery_suppressed_keys",
+    "Users and domains that the topic of suppressions has, as far as this process knows.",
+)
+SUPPRESSIONS_READ = Gauge(
+    "ampgate_delivery_suppressions_read_timestamp_seconds",
+    "When Kafka last answered the task that reads them; seconds since the epoch.",
+)
+SUPPRESSIONS_ODD = Counter(
+    "ampgate_delivery_suppressions_odd",
+    "Records of that topic that name nobody, or whose value is no JSON object.",
 )
 
 LOST = _tallies.counter(

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from random import Random
 from typing import Any
 
-from consumers.cancellation import lasting
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination
@@ -29,8 +28,10 @@ from consumers.metrics import Counts
 from consumers.progress import Progress
 from consumers.reading import Reading
 from consumers.sending import Sending
+from schemas.cancellation import lasting
 from schemas.configuration.config import Config
 from schemas.records import TopicPartition
+from schemas.suppressions import Suppressions
 
 REVOKE_SECONDS = 30.0  # The longest time of a request; a rebalance waits for it that long.
 PLAN_SECONDS = 1.0  # The engine is asked at least this often.
@@ -53,6 +54,7 @@ class Pipeline:
         clock: Callable[[], float],
         counts: Counts,
         parked_topic: str | None,
+        suppressed: Suppressions,
     ) -> None:
         kafka, part = config.kafka, destination.name
         topic = kafka.topics.of(destination.kind)
@@ -60,15 +62,16 @@ class Pipeline:
         self._drain_seconds = config.delivery.drain_timeout_seconds
         self._news = asyncio.Event()  # Set when the engine may have more to send.
         self._requests: set[asyncio.Task[None]] = set()  # And dead letters, in flight.
-        self.delivery = Delivery(
+        delivery = self.delivery = Delivery(
             destination,
             topic=topic,
             parked_topic=parked_topic,
             memory_max_bytes=config.delivery.max_memory_bytes,
             random=Random(),
             wait=wait,
+            suppressed=suppressed,
         )
-        self._drain = Drain(name, lambda: self.delivery.in_flight)
+        self._drain = Drain(name, lambda: delivery.in_flight)
         self.reader = Reader(
             kafka,
             topic,
@@ -82,13 +85,11 @@ class Pipeline:
         self._elsewhere = Elsewhere(
             kafka, part, topic, self.reader.notes, self.reader.numbers, self.delivery.moved
         )
-        self._reading = Reading(
-            name, topic, self.delivery, self._drain, counts, clock, self._news.set
-        )
+        self._reading = Reading(name, topic, delivery, self._drain, counts, clock, self._news.set)
         self._sending = Sending(
-            name, destination, http, self.delivery, counts, clock, self._request_ended
+            name, destination, http, delivery, counts, clock, self._request_ended
         )
-        self._writing = LetterWriting(part, letters, self.delivery, self._drain, counts)
+        self._writing = LetterWriting(part, letters, delivery, self._drain, counts)
         self.progress = Progress(
             self.delivery, self.reader, counts, clock, lambda: letters.is_failing
         )
@@ -123,6 +124,7 @@ class Pipeline:
                 self._start(tasks, self._writing.write_dead_letter(letter))
             while self._drain.is_open and (batch := self.delivery.next_batch(now)):
                 self._start(tasks, self._sending.send(batch))
+            self._counts.skipped(self.delivery.dropped())
             self._writing.planned()
             await self._until_news(now)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import structlog
 
 from consumers.bounded_log import BoundedLog
-from consumers.cancellation import is_cancelled
 from consumers.delivery import border
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
@@ -22,6 +21,7 @@ from consumers.delivery.destination import (
 from consumers.delivery.lanes import Batch
 from consumers.http.client import Sender
 from consumers.metrics import Counts
+from schemas.cancellation import is_cancelled
 
 log = structlog.get_logger()
 

@@ -12,9 +12,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, check
 from consumers.kafka.letters import Letters
-from consumers.metrics import LETTERS_FAILING
+from consumers.metrics import (
+    LETTERS_FAILING,
+    SUPPRESSED_KEYS,
+    SUPPRESSIONS_ODD,
+    SUPPRESSIONS_READ,
+)
 from schemas.configuration.config import Config, ConfigError
 from schemas.http.listening import AdminServer, bound
+from schemas.kafka.following import Follower
 
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
 CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.
@@ -37,17 +43,24 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load | None) -> None:
-    letters = Letters(config.kafka)
-    await _Process(config, load, letters, Deliveries(letters, only)).run()
+    letters, follower = Letters(config.kafka), Follower(config.kafka, SUPPRESSIONS_ODD.inc)
+    deliveries = Deliveries(letters, only, follower.suppressions)
+    await _Process(config, load, letters, follower, deliveries).run()
 
 
 class _Process:
     def __init__(
-        self, config: Config, load: Load | None, letters: Letters, deliveries: Deliveries
+        self,
+        config: Config,
+        load: Load | None,
+        letters: Letters,
+        follower: Follower,
+        deliveries: Deliveries,
     ) -> None:
         self._config = config
         self._load = load
         self._letters = letters
+        self._follower = follower
         self._deliveries = deliveries
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
@@ -61,13 +74,18 @@ class _Process:
         sockets = bound("delivery.admin_port", host, port, shared=False)
         admin = AdminServer(admin_app(self._deliveries))
         LETTERS_FAILING.set_function(lambda: float(self._letters.is_failing))
+        SUPPRESSED_KEYS.set_function(lambda: len(self._follower.suppressions))
+        SUPPRESSIONS_READ.set_function(lambda: self._follower.read_at)
         async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(self._follower.run())
             serving = tasks.create_task(admin.serve(sockets))
             delivering = tasks.create_task(self._deliver(tasks))
             await asyncio.wait([serving, delivering], return_when=asyncio.FIRST_COMPLETED)
             admin.should_exit = True
             if not delivering.done():
                 self._signals.put_nowait(signal.SIGTERM)
+                await asyncio.wait([delivering])
+            following.cancel()
         await self._letters.stop()
 
     async def _deliver(self, tasks: asyncio.TaskGroup) -> None:
@@ -86,6 +104,7 @@ class _Process:
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
         await self._letters.start()
+        await self._follower.known()  # Nothing is delivered before.
         await self._deliveries.apply(self._config, tasks)
 
     def _read_again(self) -> Config | None:

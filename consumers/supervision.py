@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from consumers import metrics
-from consumers.cancellation import is_cancelled
+from schemas.cancellation import is_cancelled
 
 BACKOFF_LAST_SECONDS = 60.0
 STEADY_SECONDS = 300.0  # After so long without a failure, the backoff starts again.

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from consumers.cancellation import is_cancelled
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.http.client import Sender
@@ -14,7 +13,9 @@ from consumers.kafka.letters import Letters
 from consumers.kafka.membership import can_park
 from consumers.metrics import Counts
 from consumers.pipeline import Pipeline
+from schemas.cancellation import is_cancelled
 from schemas.configuration.config import Config
+from schemas.suppressions import NOBODY, Suppressions
 
 END_SECONDS = 10.0  # For each client that a worker closes.
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ class Worker:
         letters: Letters,
         wait: Wait | None,
         clock: Callable[[], float],
+        suppressed: Suppressions = NOBODY,
     ) -> None:
         self._destination = destination
         self._config = config
@@ -38,6 +40,7 @@ class Worker:
         self._letters = letters
         self._wait = wait
         self._clock = clock
+        self._suppressed = suppressed
         self._counts = Counts(destination.name, destination.kind)
         topics = config.kafka.topics
         for topic in (topics.of(destination.kind), topics.parked):
@@ -114,6 +117,7 @@ class Worker:
             self._clock,
             self._counts,
             parked_topic,
+            self._suppressed,
         )
 
     async def _ended(self, end: Callable[[], Awaitable[None]]) -> None:

@@ -54,9 +54,14 @@ class Topics:
         return f"{self.prefix}fingerprints"
 
     @property
+    def suppressions(self) -> str:
+        """Who is suppressed; compacted."""
+        return f"{self.prefix}suppressions"
+
+    @property
     def compacted(self) -> tuple[str, ...]:
-        """What pulls remember: the newest record of each key is kept for ever."""
-        return (self.cursors, self.fingerprints)
+        """Of these the newest record of each key is kept for ever."""
+        return (self.cursors, self.fingerprints, self.suppressions)
 
     @property
     def pull_group(self) -> str:

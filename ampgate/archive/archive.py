@@ -58,6 +58,9 @@ class Archive:
         self._admin = admin
         self._cluster = client.cluster
 
+    async def has(self, topic: str) -> bool:
+        return topic in await self._admin.list_topics()
+
     async def partitions(self, topic: str) -> int:
         self._cluster = await self._client.fetch_all_metadata()
         found = self._cluster.partitions_for_topic(topic)

@@ -19,6 +19,7 @@ from ampgate.check.check import check as run_checks
 from ampgate.cli import destinations as cli_destinations
 from ampgate.cli import logs
 from ampgate.cli import records as cli_records
+from ampgate.cli import suppress as cli_suppress
 from ampgate.cli.configuration import configuration
 from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.reconcile import reconcile
@@ -34,6 +35,7 @@ app = typer.Typer(
 topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(cli_destinations.app, name="destinations")
+app.add_typer(cli_suppress.app, name="suppress")
 cli_records.register(app)
 app.command()(send)
 app.command()(reconcile)

@@ -11,6 +11,7 @@ from ampgate.trace.whereabouts import Evidence, State, Whereabouts, locate, wher
 from consumers.delivery.destination import Destination
 from schemas.configuration.config import Config
 from schemas.records import Stored
+from schemas.suppressions import Suppressions
 
 # Dead letters or parked records, by the origin and the destination that their headers name.
 ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
@@ -30,6 +31,7 @@ def locate_all(
     commits: Commits,
     letters: ByOrigin,
     parked: ByOrigin,
+    suppressed: Suppressions,
 ) -> Iterator[Whereabouts]:
     held: dict[tuple[str, str, int, bytes | None], Whereabouts] = {}
     for record in records:
@@ -42,6 +44,7 @@ def locate_all(
                 letters.get(about, ()),
                 parked.get(about, ()),
                 commits.parked[part.name, part.kind],
+                suppressed,
             )
             found = locate(record, part, evidence)
             line = (part.name, record.topic, record.partition, record.key)

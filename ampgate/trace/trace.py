@@ -12,6 +12,7 @@ from ampgate.resend.parking import EDGE
 from ampgate.resend.renames import renames_of
 from ampgate.trace.commits import commits_of, held_ahead
 from ampgate.trace.locating import by_origin, locate_all, newest, only_of, refused_by_edge
+from ampgate.trace.suppressed import suppressions_of
 from ampgate.trace.whereabouts import (
     Whereabouts,
     identity_of,
@@ -121,6 +122,7 @@ async def look(config: Config, search: Search) -> Found:
         ahead = await held_ahead(config, kafka, commits, records)
         wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
         letters = await _find_in(kafka, topics.dead_letters, wanted)
+        suppressed = await suppressions_of(kafka, topics)
         renames = await renames_of(kafka, topics)
         parked = await _find_in(kafka, topics.parked, wanted)
         records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
@@ -129,6 +131,7 @@ async def look(config: Config, search: Search) -> Found:
         *(config, parts, [*ahead, *records], commits),
         by_origin(letters, renames),
         by_origin(parked),
+        suppressed,
     )
     found = [
         *only_of(records, located),

@@ -16,11 +16,12 @@ from enum import StrEnum
 import msgspec
 
 from consumers.delivery.destination import Destination, Encoded
-from consumers.delivery.outcomes import Reject, Skip
+from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.destinations.records import insert_id_of
 from consumers.kafka.commit_notes import CommitNote
 from schemas.letters import LetterHeaders, timestamp, without_letter
 from schemas.records import Record, Stored
+from schemas.suppressions import NOBODY, Suppressions
 
 
 class State(StrEnum):
@@ -87,6 +88,7 @@ class Evidence:
     letters: Sequence[Stored]
     parked: Sequence[Stored]
     parked_progress: Mapping[int, Progress]
+    suppressed: Suppressions = NOBODY
 
 
 _identity = msgspec.json.Decoder(Identity)
@@ -161,7 +163,7 @@ def _judge(record: Stored, destination: Destination, evidence: Evidence) -> _Jud
     progress = evidence.progress
     if not parked and (progress is None or not progress.is_settled(record.offset)):
         return _on_its_way(record, destination, progress)
-    return _settled(record, destination)
+    return _settled(record, destination, evidence.suppressed)
 
 
 def _replay_of(record: Stored) -> str:
@@ -181,8 +183,13 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     return State.WAITING, reason, until
 
 
-def _settled(record: Stored, destination: Destination) -> _Judgement:
+def _settled(record: Stored, destination: Destination, suppressed: Suppressions) -> _Judgement:
+    """Of a suppressed user it is not known whether it was delivered before."""
     match destination.encode(record):
+        case Encoded() as encoded if encoded.user_id in suppressed:
+            return State.SKIPPED, SUPPRESSED.reason, None
+        case Reject() if (record.key or b"").decode(errors="replace") in suppressed:
+            return State.SKIPPED, SUPPRESSED.reason, None
         case Encoded():
             return State.DELIVERED, None, None
         case Skip(reason):

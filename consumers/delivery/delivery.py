@@ -1,8 +1,7 @@
 """The delivery engine: accept records, plan batches, settle replies.
 
-It never looks at a clock: the caller tells it the time. It never sleeps: `wakes_at` tells the
-caller when to ask again. What it decides depends only on what it was told, so one seed replays
-every decision.
+It never looks at a clock and never sleeps: the caller tells it the time, and `wakes_at` when to
+ask again. What it decides depends only on what it was told, so one seed replays every decision.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from consumers.delivery.snapshot import Snapshot
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.records import Record, TopicPartition
+from schemas.suppressions import NOBODY, Suppressions
 
 
 class Delivery:
@@ -36,6 +36,7 @@ class Delivery:
         memory_max_bytes: int,
         random: Random,
         wait: Wait | None = None,
+        suppressed: Suppressions = NOBODY,  # Its owner changes it.
     ) -> None:
         self._topic = topic
         self._parked_topic = parked_topic
@@ -43,10 +44,10 @@ class Delivery:
         batch_size = 1 if limits.one_per_key else limits.records
         self._meter = Meter(limits.rate, batch_size) if limits.rate else None
         self._pace = pace = Pace(limits, random, wait)
-        self._line = line = Line(destination)
+        self._line = line = Line(destination, suppressed)
         self._stock = stock = Stock(memory_max_bytes)
         self._waits = waits = Waits(limits, parked_topic, line, stock, pace)
-        self._intake = Intake(destination, topic, line, stock, waits)
+        self._intake = Intake(destination, topic, line, stock, waits, suppressed)
         self._settling = Settling(destination, pace, line, stock, waits)
         self._in_flight: set[Batch] = set()
         self.moved = Moved(waits.wait_behind)
@@ -148,17 +149,21 @@ class Delivery:
             return None
         while self._line and self._line.is_due(now):
             room = 1 if self._pace.is_probing else self._pace.records_max
-            is_calm = self._waits.is_calm
-            parts, empty = self._line.draw(
-                now, room, self._pace.bytes_max, self._waits.must_wait, is_calm=is_calm
+            parts, empty, dropped = self._line.draw(
+                now, room, self._pace.bytes_max, self._waits.must_wait, is_calm=self._waits.is_calm
             )
+            self._stock.drop(dropped)
             for lane in empty:
                 self._waits.set_aside(lane, now)
             if parts:
                 return self._launch(parts, now)
-            if not empty:
+            if not (empty or dropped):
                 return None
         return None
+
+    def dropped(self) -> list[Skip]:
+        """Why records need no delivery any more, since the last call."""
+        return self._stock.forget_dropped()
 
     def next_dead_letter(self) -> Letter | None:
         return self._stock.dead.popleft() if self._stock.dead else None
@@ -196,8 +201,7 @@ class Delivery:
         return self._pace.paused
 
     @property
-    def in_flight(self) -> int:
-        """How many requests have no reply yet."""
+    def in_flight(self) -> int:  # Requests without a reply.
         return len(self._in_flight)
 
     def snapshot(self) -> Snapshot:
@@ -231,8 +235,7 @@ class Delivery:
         return self._stock.offsets[place].unfinished()
 
     def wakes_at(self) -> float | None:
-        """When to plan again, if nothing else happens before."""
-        # Parked records are not planned here: `wants` asks for them.
+        """When to plan again, if nothing happens before; `wants` asks for parked records."""
         times = [self._waits.clocks.next_at]
         if self._line and len(self._in_flight) < self._pace.in_flight_max:
             times.append(max(self._pace.paused_until, self._line.due_at()))

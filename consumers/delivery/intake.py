@@ -6,18 +6,27 @@ from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.lanes import Entry
 from consumers.delivery.line import Line
-from consumers.delivery.outcomes import Reject, Skip
+from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.letters import is_reference
 from schemas.records import Record, TopicPartition
+from schemas.suppressions import Suppressions
+from schemas.topics import Kind
 
 
 class Intake:
     def __init__(
-        self, destination: Destination, topic: str, line: Line, stock: Stock, waits: Waits
+        self,
+        destination: Destination,
+        topic: str,
+        line: Line,
+        stock: Stock,
+        waits: Waits,
+        suppressed: Suppressions,
     ) -> None:
+        self._suppressed = suppressed
         self._destination = destination
         self._topic = topic
         self._line = line
@@ -52,6 +61,8 @@ class Intake:
         if len(taken) < len(fresh):
             for record, outcome in zip(fresh, outcomes, strict=True):
                 match outcome:
+                    case Reject() if self._is_suppressed(record):
+                        skipped.append(SUPPRESSED)
                     case Reject() as reject:
                         body = Encoded(record.value or b"", "")
                         dead.append((Entry(record, offsets, record.offset, body), reject))
@@ -130,12 +141,24 @@ class Intake:
         match encoded:
             case Encoded():
                 self._line.add((entry,), place, now)
+            case Reject() if self._is_suppressed(original):
+                self._stock.done(offsets, (entry,))
+                return [SUPPRESSED]
             case Reject(reason, detail):
                 self._stock.bury(entry, reason, detail, now)
             case Skip() as skip:
                 self._stock.done(offsets, (entry,))
                 return [skip]
         return []
+
+    def _is_suppressed(self, record: Record) -> bool:
+        """Whether a record that nobody can use has the key of a suppressed user: no dead letter.
+
+        One that can be used is dropped when it is to be sent.
+        """
+        if not self._suppressed or self._destination.kind is Kind.GROUP_PROPERTIES:
+            return False
+        return (record.key or b"").decode(errors="replace") in self._suppressed
 
     def _key_of(self, original: Record) -> str:
         """A parked record's key; filled in here if the producer left it out."""

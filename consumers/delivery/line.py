@@ -2,20 +2,32 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 from zlib import crc32
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination
 from consumers.delivery.lanes import Entry, Lane
 from schemas.records import TopicPartition
+from schemas.suppressions import NOBODY, Suppressions
 
 MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
 MustWait = Callable[[Lane, Entry], bool]
 Parts = list[tuple[Lane, tuple[Entry, ...]]]
 
 
+class Drawn(NamedTuple):
+    """What came out of the line: parts of a batch, and entries of suppressed users."""
+
+    parts: Parts
+    empty: list[Lane]  # Lanes that became empty without giving a part.
+    dropped: list[Entry]
+
+
 class Line:
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, suppressed: Suppressions = NOBODY) -> None:
+        self._suppressed = suppressed
         self._limits = destination.limits
         self._merge = destination.merge
         self._lanes: dict[tuple[TopicPartition, int], Lane] = {}
@@ -84,12 +96,15 @@ class Line:
 
     def draw(
         self, now: float, room: int, bytes_left: int, must_wait: MustWait, *, is_calm: bool
-    ) -> tuple[Parts, list[Lane]]:
-        """The parts of a batch, and the lanes that became empty without giving a part.
+    ) -> Drawn:
+        """While nothing is held or parked, only the entries of lanes that hold some are checked.
 
-        While nothing is held or parked, only the entries of lanes that hold some are checked.
+        The entries of suppressed users are dropped here, as all that is sent is drawn: what was
+        queued, held or parked before its user was suppressed, too.
         """
         parts: Parts = []
+        dropped: list[Entry] = []
+        suppressed = self._suppressed or None
         drawn: list[Lane] = []
         keys: dict[str, Entry] = {}
         for lane in self._ready:
@@ -97,20 +112,21 @@ class Line:
             if in_backoff or (parts and (lane.groups or lane.sought)):
                 continue
             alone = bool(lane.groups or lane.sought)
-            draft = _Draft(room, bytes_left, keys, bool(parts))
+            draft = _Draft(room, bytes_left, keys, bool(parts), suppressed)
             self._take(lane, draft, None if is_calm and not lane.waiting else must_wait)
             if draft.taken:
                 parts.append((lane, tuple(draft.taken)))
                 room -= len(draft.taken)
                 bytes_left = draft.bytes_left
                 lane.sent()
+            dropped += draft.dropped
             if draft.taken or not lane.queue:
                 drawn.append(lane)
             if room <= 0 or alone or draft.is_full:
                 break
         for lane in drawn:
             del self._ready[lane]
-        return parts, [lane for lane in drawn if lane.idle]
+        return Drawn(parts, [lane for lane in drawn if lane.idle], dropped)
 
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
         left = lane.begin_group()
@@ -119,7 +135,9 @@ class Line:
             left -= draft.take_plain(lane.queue, min(left, room))
         while left and len(draft.taken) < room:
             entry = lane.queue[0]
-            if must_wait is not None and must_wait(lane, entry):
+            if draft.drops(entry):
+                draft.dropped.append(lane.queue.popleft())
+            elif must_wait is not None and must_wait(lane, entry):
                 lane.wait(lane.queue.popleft())
             elif self._limits.one_per_key and entry.encoded.key in draft.keys:
                 is_alone = lane.sought or entry.encoded.key in lane.waiting
@@ -164,7 +182,12 @@ class _Draft:
     """What one lane gives to a batch."""
 
     def __init__(
-        self, room: int, bytes_left: int, keys: dict[str, Entry], has_others: bool
+        self,
+        room: int,
+        bytes_left: int,
+        keys: dict[str, Entry],
+        has_others: bool,
+        suppressed: Suppressions | None,  # None: nobody is.
     ) -> None:
         self.room = room
         self.bytes_left = bytes_left
@@ -173,12 +196,17 @@ class _Draft:
         self.has_others = has_others
         self.taken: list[Entry] = []
         self.is_full = False
+        self.dropped: list[Entry] = []
+        self._suppressed = suppressed
 
     def fits(self, entry: Entry) -> bool:
         """Whether it fits; the first of a batch always does, or it could never be sent."""
         if not (self.taken or self.has_others):
             return True
         return len(entry.encoded.body) + 1 <= self.bytes_left
+
+    def drops(self, entry: Entry) -> bool:
+        return self._suppressed is not None and entry.encoded.user_id in self._suppressed
 
     def take(self, entry: Entry, *, one_per_key: bool) -> None:
         if one_per_key:
@@ -188,11 +216,15 @@ class _Draft:
         self.bytes_left -= len(entry.encoded.body) + 1
 
     def take_plain(self, queue: deque[Entry], at_most: int) -> int:
-        """Take entries up to the first that failed or is over a limit; returns how many.
+        """Take entries up to the first that failed, is over a limit, or is to be dropped; returns
+        how many.
 
         Most records are drawn here: a loop with more conditions costs twice as much.
         """
         before, bytes_left = len(self.taken), self.bytes_left
+        if self._suppressed is not None:
+            user_ids = [entry.encoded.user_id for entry in islice(queue, at_most)]
+            at_most = next(iter(self._suppressed.among(user_ids)), at_most)
         for _ in range(at_most):
             size = len(queue[0].encoded.body) + 1
             if size > bytes_left or queue[0].failed_after >= 0:

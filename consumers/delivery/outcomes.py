@@ -84,6 +84,9 @@ class Pause:
 Outcome: TypeAlias = Delivered | Skip | Reject | Hold | Split | Resend | Retry | Pause
 
 
+SUPPRESSED = Skip("suppressed")  # Its user is (contract.md#suppression).
+
+
 class Verdict(Struct, frozen=True):
     """One outcome for every record of a batch: `rest`, but for the listed indexes.
 

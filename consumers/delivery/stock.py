@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from consumers.delivery.lanes import Entry, Letter
 from consumers.delivery.offsets import Offsets, Unfinished
+from consumers.delivery.outcomes import SUPPRESSED, Skip
 from schemas.records import Record, TopicPartition
 
 _parts = attrgetter("parts")
@@ -26,6 +27,7 @@ class Stock:
         self.left: dict[TopicPartition, Unfinished] = {}
         self.dead: deque[Letter] = deque()
         self.leaving: deque[Letter] = deque()  # To be parked.
+        self._dropped = 0  # Not told yet.
 
     @property
     def has_room(self) -> bool:
@@ -113,6 +115,17 @@ class Stock:
             for entry in entries:
                 if entry.parked is not None:
                     entry.parked.settled(entry.encoded.key)
+
+    def drop(self, entries: Sequence[Entry]) -> None:
+        """The users of these were suppressed after they were read."""
+        for entry in entries:
+            self.done(entry.offsets, (entry,))
+        self._dropped += len(entries)
+
+    def forget_dropped(self) -> list[Skip]:
+        """Why these need no delivery, since the last call."""
+        dropped, self._dropped = self._dropped, 0
+        return [SUPPRESSED] * dropped
 
     def revoke(self, places: Iterable[TopicPartition], lined_up: Sequence[Entry]) -> None:
         """These partitions are another consumer's now: forget their records."""

@@ -6,11 +6,11 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka.client import RECONNECT_SECONDS, started
 from consumers.kafka.letter_forms import is_original
 from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
+from schemas.kafka.client import RECONNECT_SECONDS, started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
 from schemas.kafka.login import client_arguments

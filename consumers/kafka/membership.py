@@ -6,8 +6,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
-from consumers.kafka.client import started
 from schemas.configuration.config import Kafka
+from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 

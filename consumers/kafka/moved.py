@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError
 
 from consumers.delivery.moved import Moved, ParkedKeys, Settled
 from consumers.delivery.parking import unparked
-from consumers.kafka.client import started
 from consumers.kafka.notes import Committed, Notes
 from schemas.configuration.config import Kafka
+from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash

@@ -9,7 +9,6 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.delivery.moved import Ends
-from consumers.kafka.client import RECONNECT_SECONDS, first_started
 from consumers.kafka.committing import Commits
 from consumers.kafka.membership import left, new_consumer
 from consumers.kafka.moved import divided_anew, moved_to
@@ -18,6 +17,7 @@ from consumers.kafka.read import Read
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
+from schemas.kafka.client import RECONNECT_SECONDS, first_started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetcher import Taken
 from schemas.kafka.login import client_arguments

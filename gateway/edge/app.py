@@ -1,5 +1,6 @@
 """The edge as one ASGI application: ingest paths without FastAPI, everything else with it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,12 +16,15 @@ from gateway.edge.answers import error_body, in_pieces
 from gateway.edge.documents import Documents
 from gateway.edge.ingest import Ingest, Send
 from gateway.edge.log import EdgeLog
+from gateway.edge.metrics import SuppressionMetrics
 from gateway.edge.sources import NewRate, own_rate
 from gateway.edge.storage import Store
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.bodies import Receive
 from gateway.openapi import document
 from schemas.configuration.config import Config
+from schemas.kafka.following import Follower
+from schemas.suppressions import NOBODY, Suppressions
 
 NOT_FOUND = Response(error_body(404, "Not Found"), 404, media_type="application/json")
 
@@ -79,18 +83,25 @@ def create_app(
     store: Lasting | None = None,
     new_rate: NewRate = own_rate,
     wrong_keys: WrongKeys | None = None,
+    suppressions: Suppressions = NOBODY,
 ) -> Application:
+    """Without a `store`, it writes to Kafka, and follows the suppressions there."""
     log = store or EdgeLog(config.kafka, config.edge.ack_timeout_seconds)
-    ingest = Ingest(config, log, new_rate, wrong_keys)
+    follower = None
+    if store is None:
+        follower = Follower(config.kafka, lambda count: ingest.metrics.suppressions.odd.inc(count))
+        suppressions = follower.suppressions
+    ingest = Ingest(config, log, new_rate, wrong_keys, suppressions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await log.start()
-        try:
-            yield
-        finally:
-            await log.stop()
-            ingest.metrics.tick()
+        async with _following(follower, ingest.metrics.suppressions):
+            await log.start()
+            try:
+                yield
+            finally:
+                await log.stop()
+                ingest.metrics.tick()
 
     app = FastAPI(
         title="ampgate edge",
@@ -100,7 +111,7 @@ def create_app(
         openapi_url=None,  # Our page is built once, and loads nothing from other hosts.
     )
     app.add_exception_handler(HTTPException, _plain_error)
-    _add_operations(app, log, ingest)
+    _add_operations(app, log, ingest, suppressions)
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -117,6 +128,20 @@ def create_app(
     return Application(app, ingest, config.edge.path_prefix, admin=whole)
 
 
+@asynccontextmanager
+async def _following(follower: Follower | None, metrics: SuppressionMetrics) -> AsyncIterator[None]:
+    if follower is None:
+        yield
+        return
+    metrics.follow(follower)
+    task = asyncio.create_task(follower.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 async def _plain_error(_: Request, error: Exception) -> Response:
     """An unknown path or a wrong method, in the shape that SDKs of every dialect can read."""
     assert isinstance(error, HTTPException)
@@ -124,7 +149,7 @@ async def _plain_error(_: Request, error: Exception) -> Response:
     return Response(body, error.status_code, error.headers, media_type="application/json")
 
 
-def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
+def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest, suppressions: Suppressions) -> None:
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["operations"])
     async def healthz() -> dict[str, str]:
@@ -135,10 +160,13 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest) -> None:
     @app.get("/readyz", tags=["operations"], responses={503: {"model": dict[str, str]}})
     async def readyz(response: Response) -> dict[str, str]:
         """Whether Kafka takes writes: a real write is tried."""
-        if await log.probe():
-            return {"status": "ready"}
-        response.status_code = 503
-        return {"status": "Kafka takes no writes"}
+        if not await log.probe():
+            response.status_code = 503
+            return {"status": "Kafka takes no writes"}
+        if not suppressions.is_known:
+            response.status_code = 503
+            return {"status": "suppressions are not read yet"}
+        return {"status": "ready"}
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     async def metrics() -> Response:

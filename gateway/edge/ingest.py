@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from gateway.edge.metrics import Metrics
 from gateway.edge.reading import Reading
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
 from gateway.edge.storage import Storage, Store
-from gateway.edge.suppression import without_suppressed
+from gateway.edge.suppression import Suppressed, without_suppressed
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.addresses import remote_ip
 from gateway.http.bodies import (
@@ -39,6 +40,7 @@ from gateway.http.headers import combined
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.records import Headers
+from schemas.suppressions import NOBODY, Suppressions
 
 Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
@@ -70,6 +72,7 @@ class Ingest:
         store: Store,
         new_rate: NewRate = own_rate,
         wrong_keys: WrongKeys | None = None,
+        followed: Suppressions = NOBODY,
     ) -> None:
         self.budget = Budget(config.edge.max_inflight_bytes)
         self.metrics = Metrics(lambda: self.budget.used)
@@ -79,13 +82,14 @@ class Ingest:
         self._wrong_keys = wrong_keys or WrongKeys()
         self._reading = Reading()
         self._edge = config.edge
-        self._suppressed = frozenset(config.edge.suppressed_user_ids)
+        self._suppressed = Suppressed(frozenset(config.edge.suppressed_user_ids), followed)
 
     def apply(self, config: Config) -> None:
         """Use these sources and limits from the next request on."""
         self._sources = Sources(config, self._sources, self._new_rate)
         self._edge = config.edge
-        self._suppressed = frozenset(config.edge.suppressed_user_ids)
+        listed = frozenset(config.edge.suppressed_user_ids)
+        self._suppressed = replace(self._suppressed, listed=listed)
         self.budget.limit = config.edge.max_inflight_bytes
 
     @staticmethod
@@ -209,7 +213,9 @@ class Ingest:
             more = len(batch.records) + len(batch.rejected) - count
             sender.bucket.owe(max(0, more))
         if self._suppressed:
-            batch = without_suppressed(batch, self._suppressed)
+            if not self._suppressed.followed.is_known:
+                return endpoint.failure(503, "not stored: suppressions are not read yet")
+            batch = without_suppressed(batch, self._suppressed, endpoint.kind)
             if batch.rejected:
                 silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
                 if silenced is not None:

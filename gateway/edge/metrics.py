@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from schemas.tallies import Tallies
@@ -13,6 +14,47 @@ from schemas.tallies import Tallies
 WORKERS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 EXPOSITION_SHARE = 10
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Followed(Protocol):
+    """The suppressions, and when they were last read."""
+
+    @property
+    def suppressions(self) -> Sized: ...
+    @property
+    def read_at(self) -> float: ...
+
+
+class SuppressionMetrics:
+    """What this edge knows of who is suppressed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._followed: Followed | None = None
+        self._keys = Gauge(
+            "ampgate_edge_suppressed_keys",
+            "Users and domains that the topic of suppressions has, as far as this edge knows.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._read_at = Gauge(
+            "ampgate_edge_suppressions_read_timestamp_seconds",
+            "When Kafka last answered the worker that reads them; seconds since the epoch.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self.odd = Counter(
+            "ampgate_edge_suppressions_odd",
+            "Records of that topic that name nobody, or whose value is no JSON object.",
+            registry=registry,
+        )
+
+    def follow(self, followed: Followed) -> None:
+        self._followed = followed
+
+    def tick(self) -> None:
+        if self._followed is not None:
+            self._keys.set(len(self._followed.suppressions))
+            self._read_at.set(self._followed.read_at)
 
 
 class Metrics:
@@ -43,6 +85,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self.suppressions = SuppressionMetrics(registry)
         self._made = b""
         self._made_again_at = 0.0
 
@@ -50,6 +93,7 @@ class Metrics:
         """Call it every second and at the end: another worker may serve `/metrics`."""
         self._tallies.tell()
         self._inflight.set(self._inflight_bytes())
+        self.suppressions.tick()
 
     def exposition(self) -> bytes:
         """The figures of this process, or the sum over all workers.

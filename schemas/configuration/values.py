@@ -97,6 +97,7 @@ TopicName = Literal[
     "parked",
     "cursors",
     "fingerprints",
+    "suppressions",
     "probe",
 ]
 SETTING_NAME = re.compile(r"[a-z]+(\.[a-z]+)+")

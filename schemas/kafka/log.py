@@ -119,6 +119,15 @@ class Log:
         partition = await self.partition_of(topic, record[0])
         await asyncio.shield(self.submit(topic, record, partition))
 
+    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
+        """Store the records, with any bytes, in order for each key."""
+        count = await self.partitions(topic)
+        stored = [self.submit(topic, one, self._partition(one[0], count)) for one in records]
+        if stored:
+            await asyncio.wait(set(stored))  # Not cancelled with us: others share their batches.
+        for one in stored:
+            one.result()
+
     def submit(self, topic: str, record: Appendable, partition: int) -> "asyncio.Future[None]":
         """Append one record to this partition's queue.
 

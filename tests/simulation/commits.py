@@ -43,6 +43,6 @@ def commit_one(world: "World", place: TopicPartition, offset: int, note: CommitN
 def is_accounted_for(world: "World", name: str | None, place: TopicPartition) -> bool:
     if name is None or name in world.far_end.stored or name in world.dead or name in world.lost:
         return True
-    if world.origins[name].kind == "skipped":
+    if world.origins[name].kind == "skipped" or world.suppressing.may_drop(name):
         return True
     return place.topic == TOPIC and name in world.log.parked_names

@@ -13,6 +13,7 @@ def strike(world: "World") -> None:
     chance = random.random
     if not group.processes:
         return
+    world.suppressing.strike()
     if chance() < faults.failure:
         world.destination.is_struck = True
     if group.is_busy:

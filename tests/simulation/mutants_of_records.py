@@ -6,6 +6,31 @@ from tests.simulation.mutant import Mutant
 
 MUTANTS: Sequence[Mutant] = (
     Mutant(
+        "of suppressed users only the first of a batch is dropped",
+        "delivery.line",
+        "            if draft.drops(entry):",
+        "            if not draft.dropped and draft.drops(entry):",
+    ),
+    Mutant(
+        "what is sent without a check is not dropped",
+        "delivery.line",
+        "            at_most = next(iter(self._suppressed.among(user_ids)), at_most)",
+        "            pass",
+    ),
+    Mutant(
+        "what was dropped is not settled",
+        "delivery.stock",
+        "            self.done(entry.offsets, (entry,))\n        self._dropped",
+        "            self.forget((entry,))\n        self._dropped",
+    ),
+    Mutant(
+        "devices are suppressed, too",
+        "delivery.line",
+        "entry.encoded.user_id in self._suppressed",
+        "entry.encoded.key in self._suppressed",
+        "events",
+    ),
+    Mutant(
         "commits past the lowest unsettled",
         "delivery.offsets",
         "        return self._read[0] if self._read else self.read_to",

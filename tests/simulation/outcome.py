@@ -64,6 +64,8 @@ def _check_fates(world: "World") -> None:
         if origin.n >= world.records or name in world.lost:
             continue
         is_stored, is_dead = name in world.far_end.stored, name in world.dead
+        if world.suppressing.may_drop(name) and not (is_stored or is_dead):
+            continue
         match origin.kind:
             case "skipped":
                 assert not is_stored, f"{name} has no user and was stored"

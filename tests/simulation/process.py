@@ -41,6 +41,7 @@ class Process:
             parked_topic=PARKED if world.parks else None,
             memory_max_bytes=world.memory,
             random=Random(world.random.random()),
+            suppressed=world.suppressing.users,
         )
         # Its clock goes on from what the wall clock said at its start (consumers/clock.py).
         self.ahead = world.wall_ahead
@@ -166,6 +167,7 @@ class Process:
         self.in_flight[batch] = None
         assert len(self.in_flight) <= world.limits.concurrency, "too many requests in flight"
         check_request(batch, wires, world.limits, is_form=world.subject.is_form)
+        world.suppressing.check(wires)
         check_holds(wires, self.held, world.now)
         self.rates.check(wires, world.limits, world.now)
         assert self.quiet_until <= world.now, "a Retry-After was not waited for"

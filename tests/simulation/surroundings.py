@@ -16,6 +16,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.log import Log
 from tests.simulation.poison import Poisoned
 from tests.simulation.subjects import Subject
+from tests.simulation.suppressing import Suppressing
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -47,6 +48,8 @@ class Surroundings(Protocol):
 
     @property
     def shell(self) -> object: ...
+    @property
+    def suppressing(self) -> Suppressing: ...
     @property
     def letters(self) -> "Written": ...
 

@@ -23,6 +23,7 @@ from tests.simulation.population import OUTCAST
 from tests.simulation.process import Process
 from tests.simulation.shell import Shell
 from tests.simulation.subjects import FLIGHT_SECONDS_MAX, SUBJECTS
+from tests.simulation.suppressing import Suppressing
 
 FAULTY_STEPS = 400
 HEALTHY_SECONDS = 4 * 3600.0
@@ -82,6 +83,7 @@ class World:
         self.shell: Shell | None = None
         if self.faults.failure:
             self.shell = Shell(own, self.now, lambda: self.group.started_again())
+        self.suppressing = Suppressing(Random(f"{seed} suppressions"), self.origins)
         self.letters = Letters(self)
         self.group = Group(self)
         self.losses = Losses(self)
@@ -104,6 +106,7 @@ class World:
             self._grow()
             self.step()
         self.faults.heal()
+        self.suppressing.heal()
         while self.written < self.records or self.losses.is_rewriting:
             self._grow()
             self.step()

@@ -13,7 +13,8 @@ from typing import Any
 
 import aiokafka.consumer.consumer
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from schemas.kafka.fetching.fetcher import ErrorsAsValues, Taken
 from schemas.records import Standing
@@ -53,6 +54,19 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
                 partitions, timeout_ms / 1000, records_max, bytes_max
             )
         return taken
+
+    async def partitions_of(self, topic: str) -> int:
+        """How many it has now; 0 if it does not exist. Asking does not create it.
+
+        Raises `TopicAuthorizationFailedError` where we may not see it.
+        """
+        request = MetadataRequest([topic], allow_auto_topic_creation=False)
+        answer = await self._client.send(self._client.get_random_node(), request)
+        for code, *_, partitions in answer.topics:
+            if for_code(code) is TopicAuthorizationFailedError:
+                raise TopicAuthorizationFailedError(topic)
+            return len(partitions)
+        return 0
 
     async def abandon(self) -> None:
         """Close the connections of one whose `stop` was given up: it may wait for a whole join."""

@@ -11,6 +11,7 @@ from gateway.edge.app import create_app
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
+from schemas.suppressions import Change, Suppressions
 
 KEY = {"authorization": "Bearer secret"}
 EVENT = {"event_type": "a", "user_id": "user-1", "time": 1, "insert_id": "i", "ip": "::1"}
@@ -54,8 +55,14 @@ class Edge:
             {"edge": edge, "sources": [{"name": "shop", "write_key": "secret"}, *sources]}
         )
         self.store = Memory()
-        self.app = create_app(self.config, self.store)
+        self.suppressions = Suppressions()
+        self.app = create_app(self.config, self.store, suppressions=self.suppressions)
         self.ingest = self.app.ingest
+
+    def suppress(self, *names: str) -> None:
+        """As the topic does that all edges follow."""
+        for name in names:
+            self.suppressions.change(Change(name, is_suppressed=True))
 
     @property
     def client(self) -> httpx.AsyncClient:

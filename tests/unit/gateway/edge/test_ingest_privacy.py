@@ -56,6 +56,41 @@ async def test_no_dialect_keeps_a_trace_of_the_suppressed(
     assert edge.store.topics == {}
 
 
+async def test_the_followed_are_rejected_by_user_id_and_by_domain() -> None:
+    edge = Edge()
+    edge.suppress("forgotten", "@shop.example")
+    ids: list[dict[str, object]]
+    ids = [{"user_id": "forgotten"}, {"user_id": "Ann@Shop.Example"}, {"user_id": "Forgotten"}]
+    ids += [{"device_id": "forgotten"}, {"device_id": "a@shop.example", "user_id": None}]
+    events = [{"event_type": "a"} | one for one in ids]
+    events.append({"event_type": 5, "user_id": "ANN@shop.example"})
+    async with edge.client as client:
+        native = await client.post("/v1/events", json=events, headers=KEY)
+        group = {
+            "group_type": "mail",
+            "group_value": "a@shop.example",
+            "group_properties": {"a": 1},
+        }
+        groups = await client.post("/v1/group-properties", json=group, headers=KEY)
+    rejected = [(one["index"], one["reason"]) for one in native.json()["rejected"]]
+    assert rejected == [(0, "suppressed"), (1, "suppressed"), (5, "suppressed")]
+    assert groups.status_code == 202
+    assert list(edge.store.topics) == ["events", "group-properties"]
+    stored = [one.get("user_id") or one["device_id"] for one in edge.store.values("events")]
+    assert stored == ["Forgotten", "forgotten", "a@shop.example"]
+
+
+async def test_before_the_suppressions_are_read_nothing_is_stored() -> None:
+    edge = Edge()
+    edge.suppressions.is_known = False
+    async with edge.client as client:
+        answer = await client.post("/v1/events", json=EVENT, headers=KEY)
+        ready = await client.get("/readyz")
+    assert (answer.status_code, ready.status_code) == (503, 503)
+    assert "retry-after" in answer.headers
+    assert edge.store.topics == {}
+
+
 async def test_personal_data_is_scrubbed_from_records_and_dead_letters() -> None:
     scrub = [{"field": "event_properties.phone"}]
     edge = Edge({"name": "eu", "write_key": "eu", "scrub": [{"pattern": "@"}]}, scrub=scrub)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.dialects.shapes import Batch, Rejection
 from gateway.edge.scrubbing import Scrubber
-from gateway.edge.suppression import is_suppressed, without_suppressed
+from gateway.edge.suppression import Suppressed, is_suppressed, without_suppressed
 from schemas.configuration.config import Config, ConfigError, Scrub
 from schemas.configuration.file import parse
 from schemas.strictness import Defect
+from schemas.suppressions import NOBODY
+from schemas.topics import Kind
 from tests.unit.gateway.memory import KEY, Edge
 
 EMAIL = r"[^@\s]+@[^@\s]+"
@@ -101,7 +103,9 @@ def test_no_text_is_slow(text: bytes) -> None:
     scrub(b'{"a":"' + text + b'"}')
     scrub(b'["' + text)
     suppressed = without_suppressed(
-        Batch(rejected=[Rejection(0, Defect("a", "", ""), b'"' + text)]), frozenset({"ann"})
+        Batch(rejected=[Rejection(0, Defect("a", "", ""), b'"' + text)]),
+        Suppressed(frozenset({"ann"}), NOBODY),
+        Kind.EVENT,
     )
     assert not is_suppressed(suppressed.rejected[0])
 

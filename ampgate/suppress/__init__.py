@@ -1,0 +1,1 @@
+"""What `ampgate suppress` does with the topic of suppressions."""
