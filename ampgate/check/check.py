@@ -1,12 +1,15 @@
 """`ampgate check`: whether everything is in place to run, and how to fix what is not."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from aiokafka.client import AIOKafkaClient
 
+from ampgate.amplitude_read.budget import directory
+from ampgate.ask.ask import check_reading
 from ampgate.check import regions
 from ampgate.check.compression import check_compression
 from ampgate.check.destinations import check_destination, check_function
@@ -41,7 +44,10 @@ __all__ = ["Finding", "check"]
 
 async def check(config: Config) -> list[Finding]:
     """All findings; changes nothing, and writes nothing but a record to the topic of probes."""
-    probes = [check_destination(destination) for destination in config.destinations]
+    probes = [
+        *(check_destination(destination) for destination in config.destinations),
+        *(check_reading(one, directory(os.environ)) for one in config.destinations),
+    ]
     kafka, *destinations = await asyncio.gather(check_kafka(config), *probes)
     return [*check_config(config), *kafka, *(one for found in destinations for one in found)]
 

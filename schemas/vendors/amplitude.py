@@ -24,6 +24,7 @@ READ_HOSTS = {  # amplitude-read.md#access.
     "us": "https://amplitude.com",
     "eu": "https://analytics.eu.amplitude.com",
 }
+PROFILE_HOSTS = {"us": "https://profile-api.amplitude.com"}  # As above.
 DEDUPE_DAYS = 7  # amplitude.md#deduplication.
 
 
@@ -49,6 +50,13 @@ class AmplitudeDestination(ConfiguredDestination):
     @property
     def reading_url(self) -> str:
         return self.read_url or READ_HOSTS[self.region]
+
+    @property
+    def profile_url(self) -> str | None:
+        """Where profiles are; none in the EU (amplitude-read.md#profiles-and-activity)."""
+        return self.read_url or (
+            "https://profile-api.amplitude.com" if self.region == "us" else None
+        )
 
     def reading_login(self) -> Mapping[str, str]:
         """The headers of each request to the read side; there must be a `secret_key`."""

@@ -133,3 +133,19 @@ async def test_wrong_usage_is_told(
 ) -> None:
     ran = await here.run(tmp_path, *ARGUMENTS, *arguments)
     assert (ran.exit_code, says in ran.output) == (2, True), ran.output
+
+
+async def test_each_destination_is_asked_about_a_user_beside_what_kafka_says(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    await delivered(simulated, tmp_path, [event("ann", insert_id=f"i{n}") for n in range(3)])
+    ran = await simulated.run(tmp_path, "ask", "--user", "ann", "--json")
+    assert ran.exit_code == 0, ran.output
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+
+    said = {(one["destination"], one["question"]): one["state"] for one in found}
+    assert said == {
+        **{(AMPLITUDE, name): "known" for name in ("trace", "search", "activity", "profile")},
+        (AAMPE, "trace"): "known",
+        (AAMPE, "content"): "not_asked",
+    }

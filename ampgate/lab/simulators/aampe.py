@@ -14,6 +14,8 @@ from typing import Annotated
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
+from ampgate.lab.simulators.aampe_content import PATHS as CONTENT_PATHS
+from ampgate.lab.simulators.aampe_content import content
 from ampgate.lab.simulators.model import (
     FAIR,
     Answer,
@@ -86,6 +88,7 @@ class Aampe:
         self.violations = Violations()
         self._accepted: Counter[str] = Counter()
         self._event_ids: set[int] = set()  # 64-bit hashes: a few bytes each.
+        self._known: set[int] = set()  # As above, of contacts.
         self._duplicates = 0
         self._dead = 0
         self._millisecond_timestamps = 0
@@ -94,13 +97,14 @@ class Aampe:
         self._paces: dict[str, _Pace] = {}
 
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
+        if request.path in CONTENT_PATHS:  # In reality another host, and another key.
+            return content(request, self._accepts, lambda name: hash(name) in self._known)
         if request.path not in PATHS:
             return json_answer(404, {"detail": "Not Found"})
         if request.method != "POST":
             return json_answer(405, {"detail": "Method Not Allowed"}, {"allow": "POST"})
         key = bearer_token(request)
-        keys = self._options.accepted_keys
-        if not (key if keys is None else key in keys):
+        if not self._accepts(key):
             return json_answer(401, {"detail": "Invalid API Key"})
         limited = self._limit(key, now)
         if limited is not None:
@@ -125,6 +129,10 @@ class Aampe:
             return self._throttle(self._pace(key, now), now, seconds)
         self._store(request, record)
         return json_answer(202, None)
+
+    def _accepts(self, key: str) -> bool:
+        keys = self._options.accepted_keys
+        return bool(key) if keys is None else key in keys
 
     def records(self, request: Request) -> list[dict[str, object]]:
         try:
@@ -211,6 +219,7 @@ class Aampe:
             self._millisecond_timestamps += 1
             self.violations.note(f"{request.path}: a timestamp in milliseconds")
         self._accepted[request.path] += 1
+        self._known.add(hash(record.contact_id))
         if record.event_id is not None:
             event_id = hash(record.event_id)
             if event_id in self._event_ids:
