@@ -120,10 +120,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _group_ids(config: Config) -> list[str]:
-    """All groups that the deliveries join."""
+    """All groups that the deliveries and the pulls join."""
     topics = config.kafka.topics
-    return [
+    delivering = [
         topics.group_id(part.name, part.kind)
         for destination in config.destinations
         for part in parts_of(destination)
     ]
+    return [*delivering, topics.pull_group] if config.pulls else delivering

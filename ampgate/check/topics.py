@@ -65,7 +65,8 @@ class Tools:
         return self.line("kafka-configs", arguments)
 
     def allow(self, resource: str, operation: str) -> str:
-        arguments = f"--add {resource} --operation {operation} --allow-principal User:…"
+        user = self.kafka.sasl_plain_username or "…"  # A certificate's name is the broker's to say.
+        arguments = f"--add {resource} --operation {operation} --allow-principal User:{user}"
         return self.line("kafka-acls", arguments)
 
 

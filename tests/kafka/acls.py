@@ -1,8 +1,8 @@
 """Permissions in Kafka, as an administrator gives them; aiokafka has no requests for that."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
@@ -12,13 +12,24 @@ from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 from tests.conftest import Broker
 from tests.eventually import seen
 
-READ, WRITE = 3, 4
-TOPIC, GROUP = 2, 3
-DENY, ALLOW, LITERAL = 2, 3, 3
+READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS = 3, 4, 8, 10
+TOPIC, GROUP, CLUSTER = 2, 3, 4
+DENY, ALLOW = 2, 3
+LITERAL, PREFIXED = 3, 4
 WITH_ACLS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
 }
+
+
+class Acl(NamedTuple):
+    """Who may do what with which resource."""
+
+    resource_type: int
+    resource: str
+    pattern: int
+    principal: str
+    operation: int
 
 
 @asynccontextmanager
@@ -56,9 +67,13 @@ async def until_denied(broker: Broker, topic: str) -> None:
 
 async def allow(broker: Broker, *acls: tuple[int, str, str, int]) -> None:
     """Of each: the kind of resource, its name, who may, and what. From then on nobody else may."""
+    await allow_all(broker, [Acl(kind, name, LITERAL, who, what) for kind, name, who, what in acls])
+
+
+async def allow_all(broker: Broker, acls: Sequence[Acl]) -> None:
     client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
     await client.bootstrap()
-    answer = await client.send(client.get_random_node(), CreateAcls(*acls))
+    answer = await client.send(client.get_random_node(), CreateAcls(acls))
     await client.close()
     assert {code for code, _ in answer.results} == {0}
 
@@ -95,13 +110,21 @@ class CreateAclsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  
 class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # As above.
     API_KEY = 30
 
-    def __init__(self, *acls: tuple[int, str, str, int]) -> None:
+    def __init__(self, acls: Sequence[Acl]) -> None:
         self._acls = acls
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> Any:  # noqa: ANN401  As above.
         return request_struct_class(
             [
-                (resource, name, LITERAL, principal, "*", operation, ALLOW)
-                for resource, name, principal, operation in self._acls
+                (
+                    one.resource_type,
+                    one.resource,
+                    one.pattern,
+                    one.principal,
+                    "*",
+                    one.operation,
+                    ALLOW,
+                )
+                for one in self._acls
             ]
         )
