@@ -8,10 +8,11 @@ from functools import partial
 
 import structlog
 
+from consumers import plan_counts
 from consumers.clock import Clock
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
-from consumers.destinations import destinations_of
+from consumers.destinations import destinations_in, dropped_of
 from consumers.destinations.shaping.functions import digest_of, renewed
 from consumers.http.client import Sender, sender_to
 from consumers.kafka.letters import Letters
@@ -19,6 +20,7 @@ from consumers.supervision import Supervised
 from consumers.transform_times import timed
 from consumers.worker import Worker
 from schemas.configuration.config import Config, ConfigError
+from schemas.plans.checking import held
 from schemas.suppressions import NOBODY, Suppressions
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
@@ -32,7 +34,7 @@ class Running:
     """One configured destination and its workers."""
 
     configured: ConfiguredDestination
-    digest: str  # Of the sources of its function.
+    materials: object  # What its records are changed and checked by.
     workers: list[Supervised]
     tasks: list[asyncio.Task[None]]
 
@@ -62,7 +64,7 @@ class Deliveries:
             running
             for name, running in self._running.items()
             if named.get(name) != running.configured
-            or digest_of(running.configured) != running.digest
+            or materials_of(running.configured, config) != running.materials
         ]
         await self._stop(gone, config)
         for name, configured in named.items():
@@ -71,8 +73,8 @@ class Deliveries:
                     configured, config, self.letters, self._clock, self._suppressed
                 )
                 running = [tasks.create_task(worker.run()) for worker in workers]
-                digest = digest_of(configured)
-                self._running[name] = Running(configured, digest, workers, running)
+                materials = materials_of(configured, config)
+                self._running[name] = Running(configured, materials, workers, running)
 
     async def stop(self, config: Config) -> None:
         """Drain, commit and end."""
@@ -98,7 +100,12 @@ def check(config: Config, only: Collection[str]) -> None:
     renewed(named.values())
     for configured in named.values():
         sender_to(configured)
-        destinations_of(configured, config.destinations)
+        destinations_in(config, configured)
+
+
+def materials_of(configured: ConfiguredDestination, config: Config) -> object:
+    """Equal for as long as its function and its plans are the same."""
+    return digest_of(configured), held(config.delivery), dropped_of(config, configured)
 
 
 def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDestination]:
@@ -128,7 +135,7 @@ def supervised(
 
     return [
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
-        for part in destinations_of(configured, config.destinations, timed)
+        for part in destinations_in(config, configured, timed, plan_counts.count)
     ]
 
 
@@ -142,7 +149,7 @@ def workers_of(
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own pace."""
     wait = _wait_of(configured)
-    parts = destinations_of(configured, config.destinations, timed)
+    parts = destinations_in(config, configured, timed, plan_counts.count)
     return [Worker(part, config, http, letters, wait, clock, suppressed) for part in parts]
 
 

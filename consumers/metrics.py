@@ -10,6 +10,7 @@ from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Skip, Verdict
 from consumers.levels import Levels
+from schemas.plans import checking as violations
 from schemas.records import Standing, TopicPartition
 from schemas.tallies import Tallies
 from schemas.topics import Kind
@@ -88,6 +89,7 @@ RESTARTS = _tallies.counter(
 DEAD_LETTERS = _tallies.counter(
     "ampgate_dead_letters", "Records dead, with the reason.", ["destination", "reason"]
 )
+VIOLATIONS = _tallies.counter(*violations.VIOLATIONS)
 TRANSFORM_SECONDS = _tallies.histogram(
     "ampgate_delivery_transform_seconds",
     "What a destination's transform takes, an event.",

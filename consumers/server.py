@@ -18,7 +18,7 @@ from consumers.metrics import (
     SUPPRESSIONS_ODD,
     SUPPRESSIONS_READ,
 )
-from schemas.configuration.config import Config, ConfigError
+from schemas.configuration.config import Config, ConfigError, Planned
 from schemas.http.listening import AdminServer, bound
 from schemas.kafka.following import Follower
 
@@ -120,11 +120,12 @@ class _Process:
         except Exception as error:  # noqa: BLE001  No file ends a process that delivers.
             log.error("new configuration rejected, keeping the former one", why=repr(error))
             return None
-        if (config.kafka, config.delivery) != (self._config.kafka, self._config.delivery):
+        planned = {name: getattr(config.delivery, name) for name in Planned.model_fields}
+        delivery = self._config.delivery.model_copy(update=planned)
+        if (config.kafka, config.delivery) != (self._config.kafka, delivery):
             log.warning("changed keys need a restart", keys=["kafka", "delivery"])
-        return self._config.model_copy(
-            update={"destinations": config.destinations, "sources": config.sources}
-        )
+        applied = {"destinations": config.destinations, "sources": config.sources}
+        return self._config.model_copy(update={**applied, "delivery": delivery})
 
     async def _apply(self, config: Config, tasks: asyncio.TaskGroup) -> None:
         """Apply the destinations; if that fails, deliver to the former ones again."""

@@ -15,10 +15,11 @@ from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import parts_of
 from consumers.destinations.shaping.functions import function_of
 from consumers.http.client import client_builder, header, read_body
-from schemas.configuration.config import ConfigError
+from schemas.configuration.config import Config, ConfigError, Delivery, Source
 from schemas.configuration.file import is_here
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import moment
+from schemas.plans.checking import held
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination, Vendor
 
@@ -33,6 +34,23 @@ class Probed:
     reply: Reply
     detail: str
     date: datetime | None
+
+
+def check_plans(config: Config) -> Iterator[Finding]:
+    """Whether each tracking plan can be read here, and used."""
+    sections: list[Source | Delivery] = [config.delivery, *config.sources]
+    for section in sections:
+        if section.plan is None or section.plan_mode == "off":
+            continue
+        try:
+            held(section)
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                subject, _, says = line.partition(": ")
+                yield Finding(subject, says, "correct the plan: docs/plan.md has its format")
+        else:
+            subject = f"source {section.name}" if isinstance(section, Source) else "delivery"
+            yield Finding(subject, f"plan {section.plan}, mode {section.plan_mode}")
 
 
 def check_function(config: ConfiguredDestination) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from ampgate.cli.reconcile import reconcile
 from ampgate.cli.send import send
 from ampgate.errors import CommandError
 from schemas.configuration.config import ConfigError
+from schemas.plans.checking import check_plans
 
 app = typer.Typer(
     name="ampgate",
@@ -50,6 +51,7 @@ def edge() -> None:
     """Run the HTTP edge: requests in, records into Kafka."""
     read = partial(configuration, ["sources"])
     config = read()
+    check_plans(config.sources)
     logs.configure("edge", logs.level_of(os.environ))
     from gateway.server.server import serve  # Each process imports only its own side.
 

@@ -1,6 +1,6 @@
 """The replay of dead letters: which are sent again, to whom, and why others are not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -12,6 +12,8 @@ from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
 from schemas.events import read_event, read_group_identification, read_identification
 from schemas.letters import TRUNCATED, LetterHeaders
+from schemas.plans.checking import held
+from schemas.plans.plan import Plan as TrackingPlan
 from schemas.records import Stored
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -62,6 +64,7 @@ class Replay:
     spans: Sequence[Span]
     replayed: frozenset[str]
     force: bool
+    plans: Mapping[str, TrackingPlan] = field(default_factory=dict)  # Those that block, by source.
 
     def decide(self, letter: Stored, seen: set[str]) -> Decision:
         """Whether to send a letter; `seen` are the names of the letters before it."""
@@ -76,10 +79,17 @@ class Replay:
         if replayed_times(letter) >= REPLAYS_MAX and not self.force:
             return Decision.LOOPING
         if destination == EDGE:
-            return Decision.REFUSED if admitted_as(letter.value) is None else Decision.SEND
+            kind = admitted_as(letter.value)
+            is_refused = kind is None or self._violates_plan(letter, kind)
+            return Decision.REFUSED if is_refused else Decision.SEND
         known = {one.name for one in self.config.destinations}
         origin = LetterHeaders.decoded(letter.headers).origin
         return Decision.UNKNOWN if destination not in known or origin is None else Decision.SEND
+
+    def _violates_plan(self, letter: Stored, kind: Kind) -> bool:
+        """Whether the plan of its source, as it is now, blocks it."""
+        plan = self.plans.get(letter.header("source") or "")
+        return plan is not None and plan.violation(kind, letter.value or b"") is not None
 
     def outgoing(self, letter: Stored, run: Run) -> Outgoing:
         """What is written for it."""
@@ -124,7 +134,9 @@ async def prepare(config: Config, kafka: Archive, chosen: Filter, *, force: bool
     spans = await kafka.spans(topics.dead_letters, since_ms=chosen.since_ms)
     chosen = replace(chosen, renames=await renames_of(kafka, topics))
     replayed = await replayed_letters(kafka, topics, spans, chosen)
-    return Replay(config, chosen, spans, frozenset(replayed), force)
+    found = {source.name: held(source) for source in config.sources}
+    plans = {name: one.plan for name, one in found.items() if one is not None and one.blocks}
+    return Replay(config, chosen, spans, frozenset(replayed), force, plans)
 
 
 def admitted_as(value: bytes | None) -> Kind | None:

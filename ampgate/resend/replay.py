@@ -18,7 +18,7 @@ from ampgate.resend.writer import Writer
 from ampgate.trace.commits import progress_in
 from ampgate.trace.whereabouts import Progress, identity_of
 from consumers.delivery.destination import Destination, Encoded
-from consumers.destinations import destinations_of
+from consumers.destinations import destinations_in
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from schemas.topics import Kind
@@ -161,7 +161,7 @@ async def prepare(
     topics = config.kafka.topics
     kinds = [Kind.EVENT] if chosen.event_type is not None else list(Kind)
     parts: dict[str, Part] = {}
-    for one in destinations_of(destination):
+    for one in destinations_in(config, destination):
         if one.kind in kinds:
             topic = topics.of(one.kind)
             group_id = topics.group_id(one.name, one.kind)

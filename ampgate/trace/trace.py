@@ -19,7 +19,7 @@ from ampgate.trace.whereabouts import (
     insert_id_as_sent,
     original_of,
 )
-from consumers.destinations import destinations_of
+from consumers.destinations import destinations_in
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from schemas.topics import Kind
@@ -112,8 +112,7 @@ async def trace(config: Config, search: Search) -> Sequence[Whereabouts]:
 
 async def look(config: Config, search: Search) -> Found:
     """As `trace`, with the evidence."""
-    every = config.destinations
-    parts = [part for one in every for part in destinations_of(one, every)]
+    parts = [part for one in config.destinations for part in destinations_in(config, one)]
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
         # Read commits first: then the letters of settled records are there when letters are read.

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pkgutil import resolve_name
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from consumers.delivery.destination import Destination
 from consumers.destinations.filters import Filtered
 from consumers.destinations.shaping.functions import Function, function_of
 from consumers.destinations.shaping.shaped import shaped
+from schemas.configuration.config import Config, ConfigError
+from schemas.plans.checking import classified, held
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
+
+if TYPE_CHECKING:
+    from consumers.destinations.planned import OnViolation
 
 Watch: TypeAlias = Callable[[str, Function], Function]  # Of a destination's name.
 
@@ -30,6 +35,7 @@ def destinations_of(
     config: ConfiguredDestination,
     among: Sequence[ConfiguredDestination] = (),
     watch: Watch = lambda _name, function: function,
+    dropped: Sequence[str] = (),
 ) -> Sequence[Destination]:
     """The parts of one configured destination; `ConfigError` if its function cannot be used.
 
@@ -40,5 +46,34 @@ def destinations_of(
         function = watch(config.name, function)
     others = [other for other in among if other.type == config.type and other != config]
     return [
-        Filtered(part, config, others, shaped(part, config, function)) for part in parts_of(config)
+        Filtered(part, config, others, shaped(part, config, function, dropped))
+        for part in parts_of(config)
     ]
+
+
+def destinations_in(
+    config: Config,
+    configured: ConfiguredDestination,
+    watch: Watch = lambda _name, function: function,
+    on_violation: "OnViolation" = lambda _record, _violation: None,
+) -> Sequence[Destination]:
+    """As `destinations_of`, with the plans of the configuration."""
+    dropped = dropped_of(config, configured)
+    parts = destinations_of(configured, config.destinations, watch, dropped)
+    if (plan := held(config.delivery)) is None:
+        return parts
+    from consumers.destinations.planned import Planned  # It loads the validator.
+
+    return [Planned(part, plan, on_violation) for part in parts]
+
+
+def dropped_of(config: Config, configured: ConfiguredDestination) -> Sequence[str]:
+    """What `drop_classified` means by the plans; `ConfigError` without one."""
+    if not configured.drop_classified:
+        return ()
+    if not any(one.plan for one in (config.delivery, *config.sources)):
+        raise ConfigError(
+            f"destination {configured.name}: drop_classified needs a plan, which has the classes:"
+            " that of a source, or of [delivery]"
+        )
+    return tuple(classified(config, configured.drop_classified))

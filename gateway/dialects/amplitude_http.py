@@ -130,7 +130,7 @@ class HttpApi(Endpoint):
         return Answer(
             200,
             b'{"code":200,"events_ingested":%d,"payload_size_bytes":%d,"server_upload_time":%d}'
-            % (len(batch.records), len(request.body), now_ms),
+            % (len(batch.records) + len(batch.blocked), len(request.body), now_ms),
         )
 
     def unknown_key(self, key: str) -> Answer:

@@ -88,7 +88,10 @@ class Native(Endpoint):
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
-        if batch.records and not batch.rejected and not request.query:  # The usual case.
+        refused = batch.rejected
+        if batch.blocked:
+            refused = sorted([*refused, *batch.blocked], key=lambda one: one.index)
+        if batch.records and not refused and not request.query:  # The usual case.
             return Answer(202, b'{"accepted":%d,"rejected":[]}' % len(batch.records))
         body: dict[str, Any] = {
             "accepted": len(batch.records),
@@ -99,17 +102,18 @@ class Native(Endpoint):
                     "field": rejection.defect.field,
                     "message": rejection.defect.message,
                 }
-                for rejection in batch.rejected[:LISTED_MAX]
+                for rejection in refused[:LISTED_MAX]
             ],
         }
-        if (more := len(batch.rejected) - LISTED_MAX) > 0:
+        if (more := len(refused) - LISTED_MAX) > 0:
             body["rejected_more"] = more
         if _last(request.query, "receipts") in ("true", "1"):
             body["records"] = [
                 {"index": index, "insert_id": shown(insert_id)}
                 for index, insert_id in batch.receipts
             ]
-        return Answer(202 if batch.records else 422, orjson.dumps(body))
+        is_taken = batch.records or batch.blocked  # The plan fails no request.
+        return Answer(202 if is_taken else 422, orjson.dumps(body))
 
     def unknown_key(self, key: str) -> Answer:
         return failure(401, "no source has this write key")

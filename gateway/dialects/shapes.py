@@ -86,6 +86,7 @@ class Rejection:
     index: int
     defect: Defect
     value: bytes
+    key: bytes | None = None  # Of a whole record.
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Batch:
     records: list[NewRecord] = field(default_factory=list)
     receipts: list[tuple[int, str]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
+    blocked: list[Rejection] = field(default_factory=list)  # By the plan: this fails no request.
 
     def add(self, more: "Batch") -> None:
         self.records += more.records

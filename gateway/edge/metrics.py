@@ -8,6 +8,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from schemas.plans.checking import VIOLATIONS
 from schemas.tallies import Tallies
 
 # prometheus-client's directory for values of several workers.
@@ -78,6 +79,7 @@ class Metrics:
             "Rejected records that are no dead letters: too many of one request or source.",
             ["source"],
         )
+        self._violations = tallies.counter(*VIOLATIONS)
         self._inflight_bytes = inflight_bytes
         self._inflight = Gauge(
             "ampgate_edge_inflight_bytes",
@@ -121,6 +123,9 @@ class Metrics:
 
     def records(self, source: str, kind: str, outcome: str, count: int) -> None:
         self._records.labels(source, kind, outcome).inc(count)
+
+    def violates_plan(self, source: str, reason: str, *, is_known: bool) -> None:
+        self._violations.labels(source, str(is_known).lower(), reason).inc()
 
     def dead_letters_dropped(self, source: str, count: int) -> None:
         self._dropped.labels(source).inc(count)

@@ -34,4 +34,4 @@ def dead_letter(rejection: Rejection, original: Headers, now_ms: int) -> NewReco
         ("attempts", b"0"),
         ("first_failed_at", first_failed_at.encode()),
     ]
-    return NewRecord(None, rejection.value, headers)
+    return NewRecord(rejection.key, rejection.value, headers)

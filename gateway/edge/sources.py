@@ -8,6 +8,7 @@ from gateway.edge.admission import Rate, TokenBucket
 from gateway.edge.scrubbing import Scrubber
 from gateway.http.addresses import truncated
 from schemas.configuration.config import Config, Edge, Source
+from schemas.plans.checking import held
 
 KNOWN_KEYS_MAX = 10_000
 # Dead letters of one source and process: of more, a sample is enough to find the defect.
@@ -20,7 +21,7 @@ class Sender:
 
     __slots__ = (
         *("bucket", "dialects", "header", "ip_policy", "max_batch_records", "max_body_bytes"),
-        *("name", "origins", "rejections", "scrubber"),
+        *("name", "origins", "plan", "rejections", "scrubber"),
     )
 
     def __init__(self, source: Source, edge: Edge, bucket: Rate | None) -> None:
@@ -35,6 +36,7 @@ class Sender:
         self.max_batch_records = source.max_batch_records
         scrubs = edge.scrub + source.scrub
         self.scrubber = Scrubber(scrubs) if scrubs else None
+        self.plan = held(source)
 
     def shown_ip(self, ip: str) -> str | None:
         """The address, as far as the source's policy keeps it."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from gateway.dialects.shapes import Batch, Context
 from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
-from gateway.edge.rejections import dead_letters
+from gateway.edge.rejections import dead_letter, dead_letters
 from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
@@ -41,11 +41,14 @@ class Storage:
             suppressed = sum(map(is_suppressed, batch.rejected))
             if dropped := len(batch.rejected) - suppressed - len(letters):
                 self._metrics.dead_letters_dropped(sender.name, dropped)
+        if batch.blocked:  # All of them: the answer does not tell most senders to send them again.
+            letters = [dead_letter(one, context.headers, context.now_ms) for one in batch.blocked]
+            await self._append(self._dead_letters, letters, context, sender)
         if batch.records:
             await self._append(self._topic[kind], batch.records, context, sender)
             self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
-        if batch.rejected:
-            self._metrics.records(sender.name, kind.value, "rejected", len(batch.rejected))
+        if rejected := len(batch.rejected) + len(batch.blocked):
+            self._metrics.records(sender.name, kind.value, "rejected", rejected)
 
     def _append(
         self, topic: str, records: list[NewRecord], context: Context, sender: Sender

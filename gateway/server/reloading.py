@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from schemas.configuration.config import Config, ConfigError
+from schemas.plans.checking import check_plans
 
 Load = Callable[[], Config]
 # Keys that need a restart.
@@ -22,6 +23,7 @@ def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Co
         return None
     try:
         config = load()
+        check_plans(config.sources)
     except ConfigError as error:
         log.error("new configuration rejected, keeping the former one", error=str(error))
         return None

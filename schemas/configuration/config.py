@@ -135,7 +135,23 @@ class Edge(Section):
         )
 
 
-class Delivery(Section):
+PlanMode = Literal["off", "warn", "block"]
+
+
+class Planned(Section):
+    """Records are held to a tracking plan; a path is from the working folder."""
+
+    plan: Path | None = None
+    plan_mode: PlanMode = "warn"
+
+    @model_validator(mode="after")
+    def _has_a_plan(self) -> Self:
+        if self.plan is None and self.plan_mode == "block":
+            raise ValueError("plan_mode needs plan")
+        return self
+
+
+class Delivery(Planned):
     admin_host: Host = "0.0.0.0"
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9090
     max_memory_bytes: Bytes = 48_000_000
@@ -172,7 +188,7 @@ class Console(Section):
         return self
 
 
-class Source(Section):
+class Source(Planned):
     name: Name
     write_key: SecretStr | None = None
     write_key_sha256: Annotated[str, Field(pattern=SHA256)] | None = None

@@ -4,7 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -45,6 +45,7 @@ class ConfiguredDestination(Section):
     events: Events | None = None
     rename: Mapping[str, str] = {}
     drop_properties: tuple[EventPattern, ...] = ()
+    drop_classified: tuple[Literal["PII", "SENSITIVE", "REVENUE"], ...] = ()
     transform: Annotated[str, Field(pattern=FUNCTION)] | None = None
     start: Start = "earliest"
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -8,6 +8,7 @@ they are put back after the function.
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
+from glob import escape
 from typing import Any, TypeAlias
 
 import msgspec
@@ -72,10 +73,16 @@ class Routing:
 
 
 def shaped(
-    destination: Destination, config: ConfiguredDestination, function: Function | None
+    destination: Destination,
+    config: ConfiguredDestination,
+    function: Function | None,
+    classified: Sequence[str] = (),
 ) -> "Shaped | None":
-    """None where nothing of its records is changed or left out: then it costs nothing."""
-    found = Shaped(destination, config, function)
+    """None where nothing of its records is changed or left out: then it costs nothing.
+
+    `classified` are the paths of properties that a plan has in a class that is dropped.
+    """
+    found = Shaped(destination, config, function, classified)
     return found if found.is_needed else None
 
 
@@ -83,14 +90,19 @@ class Shaped:
     """`encode` and `encode_all` of a destination, with its changes before them."""
 
     def __init__(
-        self, destination: Destination, config: ConfiguredDestination, function: Function | None
+        self,
+        destination: Destination,
+        config: ConfiguredDestination,
+        function: Function | None,
+        classified: Sequence[str],
     ) -> None:
         self._destination = destination
         self._kind = destination.kind
         is_event = destination.kind is Kind.EVENT
         self._routing = Routing(config.events) if is_event and config.events else None
         self._rename = config.rename if is_event else {}
-        self._drop = Drop(config.drop_properties) if config.drop_properties else None
+        dropped = [*config.drop_properties, *map(escape, classified)]
+        self._drop = Drop(dropped) if dropped else None
         self._function = function
         self._changes = bool(self._rename or self._drop or function)
         self.is_needed = self._changes or self._routing is not None

@@ -1,0 +1,1 @@
+"""Tracking plans: which events and properties there are, as JSON Schema (contract.md#plan)."""

@@ -1,0 +1,163 @@
+"""Whether a record keeps to a plan: as JSON Schema's reference implementation decides."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from schemas.plans.document import PlanError
+from schemas.plans.plan import Plan, Violation, plan_of
+from schemas.topics import Kind
+
+BOUGHT = {
+    "properties": {
+        "price": {"type": "number", "minimum": 0},
+        "currency": {"enum": ["EUR", "USD"]},
+        "items": {"type": "array", "items": {"properties": {"sku": {"type": "string"}}}},
+        "old": {"type": "string", "x-deleted": True},
+    },
+    "required": ["price"],
+    "additionalProperties": False,
+}
+USERS = {"properties": {"plan": {"type": "string"}, "visits": {"type": "integer"}}}
+PLAN = {
+    "events": {"Bought": BOUGHT, "Viewed": True, "Gone": {"x-deleted": True}},
+    "user_properties": {**USERS, "additionalProperties": False},
+    "group_properties": {"properties": {"size": {"type": "integer"}}},
+}
+
+
+def plan(document: object) -> Plan:
+    return plan_of(json.dumps(document).encode())
+
+
+def violation(value: dict[str, Any], kind: Kind = Kind.EVENT) -> Violation | None:
+    return plan(PLAN).violation(kind, json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("event_type", "properties", "reason", "path"),
+    [
+        ("Bought", {"price": 1}, None, None),
+        ("Viewed", {"anything": [1]}, None, None),
+        ("$identify", {"anything": 1}, None, None),
+        ("Viewd", {}, "not_in_plan", "event_type"),
+        ("Gone", {}, "not_in_plan", "event_type"),
+        ("Bought", None, "violates_plan", "event_properties.price"),
+        ("Bought", {"price": "1"}, "violates_plan", "event_properties.price"),
+        ("Bought", {"price": -1}, "violates_plan", "event_properties.price"),
+        ("Bought", {"price": 1, "currency": "GBP"}, "violates_plan", "event_properties.currency"),
+        ("Bought", {"price": 1, "colour": 1}, "violates_plan", "event_properties.colour"),
+        ("Bought", {"price": 1, "old": "x"}, "violates_plan", "event_properties.old"),
+        (
+            "Bought",
+            {"price": 1, "items": [{"sku": "a"}, {"sku": 2}]},
+            "violates_plan",
+            "event_properties.items.1.sku",
+        ),
+    ],
+)
+def test_a_violation_has_its_reason_and_the_path_that_is_wrong(
+    event_type: str, properties: object, reason: str | None, path: str | None
+) -> None:
+    found = violation({"event_type": event_type, "event_properties": properties})
+    assert (found and found.reason, found and found.path) == (reason, path)
+    assert found is None or found.is_known is (reason != "not_in_plan")
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"plan": "pro", "$set": {"visits": 1}, "$unset": {"old": "-"}}, None),
+        ({"$append": {"list": "x"}, "$clearAll": "-"}, None),
+        ({"plan": 1}, "user_properties.plan"),
+        ({"$set": {"plan": 1}}, "user_properties.$set.plan"),
+        ({"$setOnce": {"new": 1}}, "user_properties.$setOnce.new"),
+        ({"$add": {"visits": "1"}}, "user_properties.$add.visits"),
+    ],
+)
+def test_user_properties_are_checked_wherever_they_are(
+    given: dict[str, Any], path: str | None
+) -> None:
+    update = violation({"user_id": "u", "user_properties": given}, Kind.USER_PROPERTIES)
+    event = violation({"event_type": "Viewed", "user_properties": given})
+    identify = violation({"event_type": "$identify", "user_properties": given})
+    assert {one and one.path for one in (update, event, identify)} == {path}
+
+
+def test_group_properties_are_checked_wherever_they_are() -> None:
+    wrong = {"$set": {"size": "big"}}
+    group = violation({"group_properties": wrong}, Kind.GROUP_PROPERTIES)
+    event = violation({"event_type": "$groupidentify", "group_properties": wrong})
+    assert {one and one.path for one in (group, event)} == {"group_properties.$set.size"}
+
+
+def test_a_plan_without_event_types_restricts_none() -> None:
+    only_users = plan({"user_properties": USERS})
+    assert only_users.violation(Kind.EVENT, b'{"event_type":"anything"}') is None
+
+
+def test_a_message_has_no_value_and_no_long_name_of_a_sender() -> None:
+    secret = "4111-1111" * 100
+    wrong = violation({"event_type": "Bought", "event_properties": {"price": secret}})
+    assert wrong is not None
+    assert wrong.message == 'event_properties.price is not of type "number"'
+    named = {"price": 1, secret: 1}
+    unknown = violation({"event_type": "Bought", "event_properties": named})
+    assert unknown is not None
+    assert len(unknown.message) < 120
+
+
+def test_the_classified_properties_are_found() -> None:
+    pii: dict[str, Any] = {"x-classifications": ["PII"]}
+    inner = {"type": "array", "items": {"properties": {"name": pii}}}
+    found = plan(
+        {
+            "events": {"a": {"properties": {"email": pii, "to": inner, "n": {}}}, "b": True},
+            "user_properties": {"properties": {"phone": {"x-classifications": ["SENSITIVE"]}}},
+        }
+    )
+    assert found.classified(["PII"]) == ["event_properties.email", "event_properties.to.name"]
+    assert found.classified(["SENSITIVE"]) == ["user_properties.phone"]
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["a", "b", 1.0, 0.5])
+VALUES = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]), SCALARS | st.lists(SCALARS, max_size=2), max_size=3
+)
+LEAVES = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["string", "integer", "number", "boolean", "null", "array"]),
+        "enum": st.lists(SCALARS, min_size=1, max_size=3),
+        "minimum": st.integers(-2, 2),
+        "items": st.just({"type": "string"}),
+        "pattern": st.just("^a"),
+        "minLength": st.integers(0, 2),
+    },
+)
+SCHEMAS = st.fixed_dictionaries(
+    {"properties": st.dictionaries(st.sampled_from(["a", "b"]), LEAVES)},
+    optional={
+        "required": st.lists(st.sampled_from(["a", "b"]), unique=True),
+        "additionalProperties": st.booleans() | LEAVES,
+        "anyOf": st.lists(LEAVES, min_size=1, max_size=2),
+    },
+)
+
+
+@given(SCHEMAS, VALUES)
+def test_a_violation_is_what_the_reference_implementation_says(
+    schema: dict[str, Any], properties: dict[str, Any]
+) -> None:
+    event = msgspec.json.encode({"event_type": "e", "event_properties": properties})
+    try:
+        checked = plan({"events": {"e": schema}})
+    except PlanError:
+        return  # It contradicts itself.
+    is_valid = Draft202012Validator(schema).is_valid(json.loads(event)["event_properties"])
+    assert (checked.violation(Kind.EVENT, event) is None) is is_valid
