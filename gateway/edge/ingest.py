@@ -21,7 +21,6 @@ from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Share
 from gateway.edge.answers import send_answer, send_preflight
 from gateway.edge.limits import limit_growth, over_limit
 from gateway.edge.metrics import Metrics
-from gateway.edge.planning import held_to_plan
 from gateway.edge.reading import Reading
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
 from gateway.edge.storage import Storage, Store
@@ -221,8 +220,6 @@ class Ingest:
                 silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
                 if silenced is not None:
                     return silenced
-        if sender.plan is not None:
-            batch = await held_to_plan(batch, endpoint.kind, context, sender, self.metrics)
         await self._storage.store(endpoint.kind, batch, context, sender)
         share.give_back(reserved)  # Before the answer, which a slow client may delay.
         return endpoint.success(request, batch, context.now_ms)

@@ -19,12 +19,12 @@ TURN_RECORDS = 2_000  # Checked at once, in about 5 ms.
 
 async def held_to_plan(
     batch: Batch, kind: Kind, context: Context, sender: Sender, metrics: Metrics
-) -> Batch:
-    """The batch, with what violates the plan counted, and blocked if the plan blocks."""
+) -> None:
+    """What violates the plan is counted, and blocked if the plan blocks."""
     held = sender.plan
     if held is None:
-        return batch
-    kept = Batch(rejected=batch.rejected)
+        return
+    kept = Batch()
     for start in range(0, len(batch.records), TURN_RECORDS):
         if start:  # Others are served in between.
             await asyncio.sleep(0)
@@ -41,7 +41,7 @@ async def held_to_plan(
             kept.records.append(record)
             if batch.receipts:
                 kept.receipts.append(receipt)
-    return kept
+    batch.records, batch.receipts, batch.blocked = kept.records, kept.receipts, kept.blocked
 
 
 def _violation(held: Held, kind: Kind, value: bytes, context: Context) -> "Violation | None":

@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.dialects.shapes import Batch, Context
 from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
+from gateway.edge.planning import held_to_plan
 from gateway.edge.rejections import dead_letter, dead_letters
 from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
@@ -33,7 +34,12 @@ class Storage:
         self._metrics = metrics
 
     async def store(self, kind: Kind, batch: Batch, context: Context, sender: Sender) -> None:
-        """Return once all is stored; rejected ones first, as the answer counts both."""
+        """Return once all is stored; rejected ones first, as the answer counts both.
+
+        What the source's plan blocks is moved to the batch's `blocked`.
+        """
+        if sender.plan is not None:
+            await held_to_plan(batch, kind, context, sender, self._metrics)
         if batch.rejected:
             letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
             if letters:
