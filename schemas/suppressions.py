@@ -110,6 +110,10 @@ class Suppressions:
             return self._has_address(user_id)
         return hash(user_id) & MASK in self._keys
 
+    def has_key(self, name: str) -> bool:
+        """Whether a key names it, in whatever case: a user id, or a whole domain."""
+        return self._has(compared(name))
+
     def among(self, user_ids: Sequence[str | None]) -> list[int]:
         """The positions of those that are suppressed; 0.1 µs each."""
         keys, has_address = self._keys, self._has_address

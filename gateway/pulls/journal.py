@@ -89,6 +89,13 @@ class Journal:
                 ]
             )
 
+    async def suppressions(self) -> AsyncIterator[list[RawRecord]]:
+        """The whole topic, as it is now; those of a key in order."""
+        topic = self._kafka.topics.suppressions
+        for number in range(await self._log.partitions(topic)):
+            async for records in self._read(topic, number):
+                yield records
+
     async def _read(self, topic: str, partition: int) -> AsyncIterator[list[RawRecord]]:
         """The whole partition, as it is now."""
         place = TopicPartition(topic, partition)

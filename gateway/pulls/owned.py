@@ -14,8 +14,8 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Pull
 from gateway.pulls.run import Run, Store
+from gateway.pulls.suppressing import Suppressing
 from schemas.configuration.config import Config
-from schemas.topics import Kind
 from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
 
@@ -55,6 +55,7 @@ async def opened(
             Run(
                 *(name, partition, pull, client, journal, fingerprints, store),
                 config.kafka.topics,
+                Suppressing(journal.suppressions, name),
                 counted,
             ),
             standing,
@@ -80,5 +81,5 @@ def _restore(fingerprints: Fingerprints, objects: Sequence[tuple[str, bytes | No
     fingerprints.keep(kept, RESTORED_RUN)
 
 
-def _count(pull: str, kind: Kind, outcome: str, count: int) -> None:
-    metrics.RECORDS.labels(pull, kind.value, outcome).inc(count)
+def _count(pull: str, kind: str, outcome: str, count: int) -> None:
+    metrics.RECORDS.labels(pull, str(kind), outcome).inc(count)

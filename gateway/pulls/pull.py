@@ -6,10 +6,26 @@ A pull shows objects; whether one is new or has changed since the last run is no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from schemas.strictness import Defect
 from schemas.topics import Kind
+
+SUPPRESSION: Final = "suppression"  # As a kind of record.
+
+
+class Suppress(NamedTuple):
+    """A suppression, by its key. Without `since` (RFC 3339), since the run began."""
+
+    name: str
+    reason: str
+    since: str | None
+
+
+class Lift(NamedTuple):
+    """The end of a suppression."""
+
+    name: str
 
 
 class Item(NamedTuple):
@@ -20,9 +36,9 @@ class Item(NamedTuple):
     """
 
     object_id: str
-    kind: Kind
+    kind: Kind | Literal["suppression"]
     original: bytes  # As it was read: what a dead letter keeps.
-    record: bytes | Defect | None  # None: it says nothing.
+    record: bytes | Suppress | Lift | Defect | None  # None: it says nothing.
     version: bytes | None = None
 
 

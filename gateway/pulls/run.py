@@ -18,8 +18,10 @@ from gateway.dialects.shapes import Rejection
 from gateway.edge.rejections import dead_letter
 from gateway.pulls.fingerprints import Fingerprints, version_of
 from gateway.pulls.journal import Journal, Standing
-from gateway.pulls.pull import Api, Item, Pull
+from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
+from gateway.pulls.suppressing import Suppressing
 from schemas.kafka.flushes import Appendable
+from schemas.letters import timestamp
 from schemas.records import Headers, NewRecord, RawRecord
 from schemas.splicing import with_members
 from schemas.strictness import Defect
@@ -27,7 +29,7 @@ from schemas.topics import Kind, Topics
 from schemas.truncation import cut
 
 LETTER_BYTES_MAX = 900_000  # Of one that its topic does not take whole; Kafka's default is 1 MB.
-Counted = Callable[[Kind, str, int], None]  # Of a kind: produced, unchanged, skipped or dead.
+Counted = Callable[[str, str, int], None]  # Of a kind: produced, unchanged, skipped or dead.
 
 
 class Store(Protocol):
@@ -35,6 +37,9 @@ class Store(Protocol):
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
         """Return once all are stored; else raise `NotStored`."""
+
+    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
+        """As `append`, of records with any bytes."""
 
     def fits(self, topic: str, record: Appendable) -> bool:
         """Whether the topic takes it, as far as is known."""
@@ -45,7 +50,7 @@ class Made(NamedTuple):
 
     item: Item
     version: bytes
-    record: NewRecord | None
+    record: NewRecord | RawRecord | None  # A `RawRecord` suppresses, or lifts.
     defect: Defect | None
 
 
@@ -69,6 +74,7 @@ class Run:
         fingerprints: Fingerprints,
         store: Store,
         topics: Topics,
+        suppressing: Suppressing,
         counted: Counted,
     ) -> None:
         self._name = name
@@ -79,12 +85,14 @@ class Run:
         self._fingerprints = fingerprints
         self._store = store
         self._topics = topics
+        self._suppressing = suppressing
         self._counted = counted
         self._headers: Headers = [("source", name.encode())]
 
     async def step(self, standing: Standing) -> Step:
         """One page: produced, remembered, and noted. What it raises leaves it where it stood."""
         page = await self._pull.page(self._api, standing.cursor)
+        await self._look(page.items, standing)
         records = await self._produce(page.items, standing)
         if page.cursor is not None:
             standing = replace(standing, cursor=page.cursor)
@@ -98,13 +106,26 @@ class Run:
     async def preview(self, standing: Standing) -> tuple[list[NewRecord], Standing | None]:
         """The records that the next page would produce; nothing is stored."""
         page = await self._pull.page(self._api, standing.cursor)
+        await self._look(page.items, standing)
         made = await self._changed(page.items, standing)
-        records = [one.record for one in made if one.record is not None]
+        records = [
+            NewRecord(one.record.key, one.record.value or b"")
+            for one in made
+            if one.record is not None
+        ]
         return records, None if page.cursor is None else replace(standing, cursor=page.cursor)
 
+    async def _look(self, items: Sequence[Item], standing: Standing) -> None:
+        if any(item.kind == SUPPRESSION for item in items):
+            await self._suppressing.look_in(standing.run)
+
+    def _is_others(self, item: Item) -> bool:
+        named = item.record
+        return isinstance(named, Suppress | Lift) and self._suppressing.is_others(named.name)
+
     async def _produce(self, items: Sequence[Item], standing: Standing) -> int:
-        silent = [item for item in items if item.record is None]
-        read = [item for item in items if item.record is not None]
+        silent = [item for item in items if item.record is None or self._is_others(item)]
+        read = [item for item in items if item.record is not None and not self._is_others(item)]
         made = await self._changed(read, standing)
         await self._append(made, standing)
         versions = {one.item.object_id: one.version for one in made}
@@ -121,8 +142,13 @@ class Run:
     async def _produce_gone(self, standing: Standing) -> int:
         produced = 0
         lots = self._fingerprints.unseen(standing.run)
+        has_looked = False
         while ids := await asyncio.to_thread(next, lots, None):
             gone = [item for object_id in ids if (item := self._pull.gone(object_id)) is not None]
+            if not has_looked and any(item.kind == SUPPRESSION for item in gone):
+                await self._suppressing.look()  # Others may have done so since the run began.
+                has_looked = True
+            gone = [item for item in gone if not self._is_others(item)]
             made = [self._made(item, _version(item), standing) for item in gone]
             await self._append(made, standing)
             forgotten = [(object_id, None) for object_id in ids]
@@ -153,16 +179,30 @@ class Run:
         if letters:
             await self._store.append(self._topics.dead_letters, list(map(self._fitting, letters)))
         for kind in Kind:
-            records = [one.record for one in made if one.record and one.item.kind is kind]
+            records = [
+                one.record
+                for one in made
+                if isinstance(one.record, NewRecord) and one.item.kind is kind
+            ]
             if records:
                 await self._store.append(self._topics.of(kind), records)
+        suppressions = [one.record for one in made if isinstance(one.record, RawRecord)]
+        if suppressions:
+            await self._store.store_all(self._topics.suppressions, suppressions)
         self._count("dead", [one.item.kind for one in made if one.defect is not None])
         self._count("produced", [one.item.kind for one in made if one.record is not None])
 
     def _made(self, item: Item, version: bytes, standing: Standing) -> Made:
         value = item.record
+        if isinstance(value, Suppress):
+            since = value.since or timestamp(standing.began)
+            suppression = self._suppressing.record(value.name, value.reason, since)
+            return Made(item, version, suppression, None)
+        if isinstance(value, Lift):
+            return Made(item, version, RawRecord(value.name.encode(), None, ()), None)
         if not isinstance(value, bytes):
             return Made(item, version, None, value)
+        assert item.kind != SUPPRESSION, "a suppression is no record of a user"
         facts = read_facts(item.kind, value)
         if isinstance(facts, Defect):
             return Made(item, version, None, facts)
@@ -181,7 +221,7 @@ class Run:
         key, value, headers = cut(RawRecord(*letter), LETTER_BYTES_MAX)
         return NewRecord(key, value or b"", headers)
 
-    def _count(self, outcome: str, kinds: Sequence[Kind]) -> None:
+    def _count(self, outcome: str, kinds: Sequence[str]) -> None:
         for kind, count in Counter(kinds).items():
             self._counted(kind, outcome, count)
 

@@ -14,7 +14,8 @@ VENDORS: Final[dict[str, Vendor]] = {
     )
 }
 SYSTEMS: Final[dict[str, PolledSystem]] = {
-    system.type: system for system in (amperity.SYSTEM, amplemarket.SYSTEM, amplitude.COHORT)
+    system.type: system
+    for system in (amperity.SYSTEM, amplemarket.SYSTEM, amplemarket.EXCLUSIONS, amplitude.COHORT)
 }
 
 

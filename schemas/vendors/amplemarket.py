@@ -1,4 +1,4 @@
-"""Amplemarket (docs/reference/amplemarket.md): tasks and contacts."""
+"""Amplemarket (docs/reference/amplemarket.md): tasks, contacts and exclusions."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -7,13 +7,12 @@ from pydantic import Field
 
 from schemas.vendors.pull import ConfiguredPull, Credential, PolledSystem
 
+REQUESTS, SECONDS = 500, 60.0  # Of a key, whatever it asks for (amplemarket.md#rest-api).
 Read = Annotated[tuple[Literal["tasks", "contacts"], ...], Field(min_length=1)]
 
 
-class AmplemarketPull(ConfiguredPull):
-    type: Literal["amplemarket"]
+class _OfAmplemarket(ConfiguredPull):
     api_key: Credential
-    read: Read = ("tasks", "contacts")
 
     @property
     def url(self) -> str:
@@ -21,7 +20,7 @@ class AmplemarketPull(ConfiguredPull):
 
     @property
     def account(self) -> str:
-        return f"{self.type} {self.url} {self.api_key.get_secret_value()}"
+        return f"amplemarket {self.url} {self.api_key.get_secret_value()}"
 
     def login(self) -> Mapping[str, str]:
         return {
@@ -30,11 +29,28 @@ class AmplemarketPull(ConfiguredPull):
         }
 
 
+class AmplemarketPull(_OfAmplemarket):
+    type: Literal["amplemarket"]
+    read: Read = ("tasks", "contacts")
+
+
+class AmplemarketExclusionsPull(_OfAmplemarket):
+    type: Literal["amplemarket-exclusions"]
+
+
 SYSTEM = PolledSystem(
     title="Amplemarket",
     configuration=AmplemarketPull,
     pull="gateway.pulls.amplemarket:pull",
     simulator="amplemarket",
-    requests=500,  # amplemarket.md#rest-api.
-    seconds=60.0,
+    requests=REQUESTS,
+    seconds=SECONDS,
+)
+EXCLUSIONS = PolledSystem(
+    title="Amplemarket's exclusions",
+    configuration=AmplemarketExclusionsPull,
+    pull="gateway.pulls.amplemarket_exclusions:pull",
+    simulator="amplemarket",
+    requests=REQUESTS,
+    seconds=SECONDS,
 )

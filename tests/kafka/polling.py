@@ -80,6 +80,9 @@ class Polled(Generic[System]):
     async def cursors(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.cursors)
 
+    async def suppressions(self) -> Sequence[Stored]:
+        return await self.here.stored(self.here.config.kafka.topics.suppressions)
+
     async def events(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.events)
 

@@ -1,11 +1,11 @@
-"""Amplemarket's REST API as a pure model: tasks and contacts (amplemarket.md#rest-api).
+"""Amplemarket's REST API as a pure model: tasks, contacts and exclusions (amplemarket.md#rest-api).
 
 Strict: 500 requests in a minute, at most 20 ids of contacts, cursors that are opaque.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
@@ -52,6 +52,8 @@ class Amplemarket:
         self.contacts: dict[str, dict[str, object]] = {
             f"c{n}": _contact(n) for n in range(self.options.tasks)
         }
+        self.excluded_emails: list[object] = []
+        self.excluded_domains: list[object] = []
         self._limit = RequestsLimit(REQUESTS_A_WINDOW, WINDOW_SECONDS)
 
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
@@ -60,7 +62,11 @@ class Amplemarket:
         query = parse_qsl(request.query)
         match request.path:
             case "/tasks":
-                return self._page(dict(query))
+                return self._page(dict(query), "tasks", self.tasks)
+            case "/excluded-emails":
+                return self._page(dict(query), "excluded_emails", self.excluded_emails)
+            case "/excluded-domains":
+                return self._page(dict(query), "excluded_domains", self.excluded_domains)
             case "/contacts":
                 return self._by_ids([value for name, value in query if name == "ids[]"])
         return _error(404, "not_found")
@@ -82,16 +88,17 @@ class Amplemarket:
             return _error(429, "too_many_requests")
         return None
 
-    def _page(self, query: Mapping[str, str]) -> Answer:
+    def _page(self, query: Mapping[str, str], name: str, found: Sequence[object]) -> Answer:
         size = query.get("page[size]", "20")
         start = _start_of(query.get("page[after]", _cursor(0)))
         if not size.isdecimal() or not 0 < int(size) <= PAGE_MAX or start is None:
             return _error(400, "unsupported_value")
-        end = min(start + int(size), len(self.tasks))
-        links: dict[str, object] = {"self": {"href": "/tasks"}}
-        if end < len(self.tasks):
-            links["next"] = {"href": f"/tasks?page[size]={size}&page[after]={quote(_cursor(end))}"}
-        return json_answer(200, {"tasks": self.tasks[start:end], "_links": links})
+        end = min(start + int(size), len(found))
+        path = "/" + name.replace("_", "-")
+        links: dict[str, object] = {"self": {"href": path}}
+        if end < len(found):
+            links["next"] = {"href": f"{path}?page[size]={size}&page[after]={quote(_cursor(end))}"}
+        return json_answer(200, {name: found[start:end], "_links": links})
 
     def _by_ids(self, ids: list[str]) -> Answer:
         if not 0 < len(ids) <= IDS_MAX:
