@@ -62,6 +62,7 @@ class Pipeline:
         self._drain_seconds = config.delivery.drain_timeout_seconds
         self._news = asyncio.Event()  # Set when the engine may have more to send.
         self._requests: set[asyncio.Task[None]] = set()  # And dead letters, in flight.
+        self._failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         delivery = self.delivery = Delivery(
             destination,
             topic=topic,
@@ -87,7 +88,7 @@ class Pipeline:
         )
         self._reading = Reading(name, topic, delivery, self._drain, counts, clock, self._news.set)
         self._sending = Sending(
-            name, destination, http, delivery, counts, clock, self._request_ended
+            name, destination, http, delivery, counts, clock, self._request_ended, self._fail
         )
         self._writing = LetterWriting(part, letters, delivery, self._drain, counts)
         self.progress = Progress(
@@ -106,8 +107,12 @@ class Pipeline:
             if (loader := self.loader) is not None:
                 works.append(lambda: self._reading.load(loader))
             others = [tasks.create_task(lasting(work)) for work in works]
-            await self._plan(tasks)
-            await self._drain.drained(self._drain_seconds)
+            others.append(tasks.create_task(self._failure()))
+            try:
+                await self._plan(tasks)
+                await self._drain.drained(self._drain_seconds)
+            finally:
+                self._sending.end()
             for task in (*others, *self._requests):
                 task.cancel()  # Requests without a reply by now are sent again after the restart.
 
@@ -123,7 +128,8 @@ class Pipeline:
                 self._drain.letters_begin(1)
                 self._start(tasks, self._writing.write_dead_letter(letter))
             while self._drain.is_open and (batch := self.delivery.next_batch(now)):
-                self._start(tasks, self._sending.send(batch))
+                if (work := self._sending.begin(batch)) is not None:
+                    self._start(tasks, work)
             self._counts.skipped(self.delivery.dropped())
             self._writing.planned()
             await self._until_news(now)
@@ -144,6 +150,14 @@ class Pipeline:
         else:
             await asyncio.sleep(0)  # Let the other tasks run, even if more is due.
         self._news.clear()
+
+    async def _failure(self) -> None:
+        """Raises what a reply's callback failed with, so that the worker ends and starts again."""
+        raise await self._failed
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed.done():
+            self._failed.set_result(error)
 
     def _request_ended(self) -> None:
         self._drain.request_ended()

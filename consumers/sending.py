@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -36,7 +37,9 @@ class Sending:
         counts: Counts,
         clock: Callable[[], float],
         on_settled: Callable[[], None],
+        failed: Callable[[Exception], None],
     ) -> None:
+        """`failed` is told an error that is none of a record or an answer."""
         self._worker = worker
         self._destination = destination
         self._http = http
@@ -44,22 +47,40 @@ class Sending:
         self._counts = counts
         self._clock = clock
         self._on_settled = on_settled
+        self._failed = failed
+        self._is_over = False
         self._errors = BoundedLog()
         self._paused: str | None = None  # The reason that was last logged.
 
-    async def send(self, batch: Batch) -> None:
-        """Send one batch, tell the engine the reply, and count."""
-        request = border.request(self._destination, batch.encoded)
-        reply = request if isinstance(request, Unsendable) else await self._reply(request, batch)
-        verdict = self._delivery.settle(batch, reply, self._clock())
-        if reason := ambiguity(reply):
-            self._counts.ambiguous(reason, batch.records)
-        self._counts.delivered(batch, verdict, time.time())
-        self._say_paused()
-        self._on_settled()
+    def begin(self, batch: Batch) -> Coroutine[Any, Any, None] | None:
+        """Send one batch; returns what is still to be done for it, if that takes a task.
 
-    async def _reply(self, request: Request, batch: Batch) -> Reply:
+        What comes of it: the engine is told the reply, and it is counted.
+        """
+        request = border.request(self._destination, batch.encoded)
+        if isinstance(request, Unsendable):
+            self._settle(batch, request)
+            return None
         began = time.monotonic()
+
+        def replied(reply: Reply) -> None:
+            if not self._is_over:
+                try:
+                    self._answered(batch, request, reply, began)
+                except Exception as error:  # noqa: BLE001  It ends the worker, as a task's would.
+                    self._failed(error)
+
+        try:
+            has_begun = self._http.begin(request, replied)
+        except Exception:  # noqa: BLE001  `send` fails for the same reason, and says so.
+            has_begun = False
+        return None if has_begun else self._send(batch, request, began)
+
+    def end(self) -> None:
+        """Replies that come from now on are ignored: the requests are sent again."""
+        self._is_over = True
+
+    async def _send(self, batch: Batch, request: Request, began: float) -> None:
         try:
             reply = await self._http.send(request)
         except (Exception, asyncio.CancelledError) as error:
@@ -71,9 +92,20 @@ class Sending:
                 worker=self._worker,
                 error=border.words(error),
             )
+        self._answered(batch, request, reply, began)
+
+    def _answered(self, batch: Batch, request: Request, reply: Reply, began: float) -> None:
         status = str(reply.status) if isinstance(reply, Response) else reply.reason
         self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
-        return reply
+        self._settle(batch, reply)
+
+    def _settle(self, batch: Batch, reply: Reply | Unsendable) -> None:
+        verdict = self._delivery.settle(batch, reply, self._clock())
+        if reason := ambiguity(reply):
+            self._counts.ambiguous(reason, batch.records)
+        self._counts.delivered(batch, verdict, time.time())
+        self._say_paused()
+        self._on_settled()
 
     def _say_paused(self) -> None:
         """Log one line when the destination is paused, and one when it is resumed."""

@@ -7,6 +7,7 @@ time.
 
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -28,7 +29,8 @@ from pyreqwest.response import BaseResponse, Response
 
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.destinations import parts_of
-from consumers.http.http1 import AGE_SECONDS, CONNECT_SECONDS, Http1
+from consumers.http.connection import AGE_SECONDS
+from consumers.http.http1 import CONNECT_SECONDS, Http1
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
 from schemas.http.proxies import proxy_for
 from schemas.vendors.vendor import ConfiguredDestination
@@ -44,6 +46,9 @@ class Sender(Protocol):
     async def __aexit__(
         self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None: ...
+
+    def begin(self, request: Request, replied: Callable[[Reply], None]) -> bool:
+        """Send it without a task, and call `replied` later; False where it needs `send`."""
 
     async def send(self, request: Request) -> Reply:
         """The answer, or why there is none; raises nothing but `CancelledError`."""
@@ -99,6 +104,9 @@ class Http:
     ) -> None:
         await self._client.close()
         del self._client  # Only now its connections are closed.
+
+    def begin(self, _request: Request, _replied: Callable[[Reply], None]) -> bool:
+        return False
 
     async def send(self, request: Request) -> Reply:
         try:

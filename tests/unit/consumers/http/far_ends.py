@@ -46,4 +46,12 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
 async def replies(new: New, *lines: Say) -> list[Reply]:
     """To one request after the other, one for each line."""
     async with listening(FarEnd(lines).serve) as url, new(url) as client:
-        return [await client.send(REQUEST) for _ in lines]
+        return [await reply(client) for _ in lines]
+
+
+async def reply(client: Sender) -> Reply:
+    """As the delivery sends it: without a task, where a connection is idle."""
+    replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    if client.begin(REQUEST, replied.set_result):
+        return await replied
+    return await client.send(REQUEST)

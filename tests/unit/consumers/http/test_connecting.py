@@ -10,7 +10,7 @@ import uvloop
 from aiohappyeyeballs import AddrInfoType
 
 from consumers.delivery.destination import Response
-from consumers.http import connecting, http1
+from consumers.http import connecting, connection
 from consumers.http.connecting import Host
 from tests.unit.consumers.http.http1_ends import Ends, Say
 
@@ -114,7 +114,7 @@ def test_no_request_begins_on_a_connection_that_is_too_old(
     age_seconds: float,
     connections: int,
 ) -> None:
-    monkeypatch.setattr(http1, "AGE_SECONDS", age_seconds)
+    monkeypatch.setattr(connection, "AGE_SECONDS", age_seconds)
 
     async def send() -> int:
         async with Ends(Say(OK), Say(OK)) as ends:
