@@ -21,6 +21,7 @@ from ampgate.cli import logs
 from ampgate.cli import records as cli_records
 from ampgate.cli import suppress as cli_suppress
 from ampgate.cli.ask import ask
+from ampgate.cli.backfill import backfill
 from ampgate.cli.configuration import configuration
 from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.reconcile import reconcile
@@ -42,6 +43,7 @@ cli_records.register(app)
 app.command()(send)
 app.command()(reconcile)
 app.command()(ask)
+app.command()(backfill)
 if find_spec("ampgate.lab") is not None:  # Servers do not have it.
     import_module("ampgate.lab.commands").register(app)
 

@@ -74,7 +74,7 @@ async def count(
             delivered = compared.by_day(_start_ms(days[0]), _start_ms(days[-1]) + DAY_MS)
     types = sorted({event_type for event_type, _ in delivered})
     async with asyncio.TaskGroup() as tasks:
-        totals = {one: tasks.create_task(_totals(client, one, days)) for one in types}
+        totals = {one: tasks.create_task(totals_of(client, one, days)) for one in types}
     return [
         Counted(day, one, delivered.get((one, day), 0), totals[one].result().get(day, 0))
         for day in days
@@ -83,7 +83,8 @@ async def count(
     ]
 
 
-async def _totals(client: ReadClient, event_type: str, days: Sequence[str]) -> Mapping[str, int]:
+async def totals_of(client: ReadClient, event_type: str, days: Sequence[str]) -> Mapping[str, int]:
+    """By day what Amplitude counted."""
     first, last = (one.replace("-", "") for one in (days[0], days[-1]))
     query = [
         ("e", orjson.dumps({"event_type": event_type}).decode()),

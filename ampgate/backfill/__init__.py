@@ -1,0 +1,1 @@
+"""`ampgate backfill`: the history that an Amplitude project has, for another destination."""

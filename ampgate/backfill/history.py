@@ -1,0 +1,81 @@
+"""What was exported, in the order of the events' own time: sorted on disk, in DuckDB.
+
+Each row gets a number, once: what was interrupted goes on with the same numbers. Events of the same
+millisecond keep the order that the sender counted (`event_id`), else that of the export.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ampgate.amplitude_read.export import Exported
+from ampgate.errors import CommandError
+
+MEMORY = "300MB"
+ROWS = 2_000  # Read at once.
+_READ = """
+insert into exported
+select json->>'event_time', try_cast(json->>'event_id' as bigint), json::varchar
+from read_ndjson_objects($files, compression = 'gzip', maximum_object_size = 16000000)
+"""
+# A row's number is its place in the table, from 1.
+_SORT = """
+create table history as select line from exported order by time, number nulls first, rowid
+"""
+
+
+class History:
+    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+        self._database = database
+
+    def read(self, windows: Sequence[Exported]) -> None:
+        """All rows of these; once."""
+        self._database.execute(
+            "create or replace table exported (time varchar, number bigint, line varchar)"
+        )
+        for window in windows:
+            if files := [str(file) for file in window.files]:
+                try:
+                    self._database.execute(_READ, {"files": files})
+                except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+                    words = str(error).splitlines()[0]
+                    message = f"the export of {window.hours} is not as documented: {words}"
+                    raise CommandError(message) from error
+        self._database.execute(f"begin; {_SORT}; drop table exported; commit")
+
+    @property
+    def is_read(self) -> bool:
+        query = "select count(*) from information_schema.tables where table_name = 'history'"
+        row = self._database.execute(query).fetchone()
+        return row is not None and row[0] == 1
+
+    def __len__(self) -> int:
+        row = self._database.execute("select count(*) from history").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def rows(self, first: int) -> Iterator[list[tuple[int, str]]]:
+        """From this number on, some at once; numbers begin with 1."""
+        while True:
+            query = "select rowid + 1, line from history where rowid >= ? and rowid < ? order by 1"
+            found = self._database.execute(query, [first - 1, first - 1 + ROWS]).fetchall()
+            if not found:
+                return
+            yield found
+            first += ROWS
+
+
+@contextmanager
+def history(directory: Path) -> Iterator[History]:
+    """In files of the directory; they stay."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": "2",
+        "temp_directory": str(directory / "spilled"),
+    }
+    try:
+        with duckdb.connect(str(directory / "history.db"), config=settings) as database:
+            yield History(database)
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise CommandError(f"{directory}: {str(error).splitlines()[0]}") from error

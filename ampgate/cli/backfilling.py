@@ -1,0 +1,166 @@
+"""What `ampgate backfill` does, and how it shows it. DuckDB comes with it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from ampgate.amplitude_read.budget import directory
+from ampgate.amplitude_read.client import ReadClient, read_client
+from ampgate.amplitude_read.export import Exports
+from ampgate.amplitude_read.hours import Hours
+from ampgate.archive.archive import Archive, archive
+from ampgate.backfill.backfill import Sending, Totals, begun_ms, prepare
+from ampgate.backfill.history import history
+from ampgate.backfill.parking import Backfill
+from ampgate.cli.options import require_consent
+from ampgate.cli.printing import errors, json_line, progress_bar
+from ampgate.cli.reconciling import say_trouble, say_window
+from ampgate.cli.resending import say_refused
+from ampgate.errors import CommandError
+from ampgate.reconcile.counts import totals_of
+from ampgate.resend.writer import writer
+from consumers.destinations import destinations_of
+from schemas.configuration.config import Config
+from schemas.topics import Kind
+from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.vendor import ConfiguredDestination
+
+EVERY = "_all"  # Of all event types (amplitude-read.md#segmentation).
+DAYS_MAX = 365
+# What a destination takes a second, about: with one event a request, and with many.
+ONE_EACH, MANY = 1_000, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    config: Config
+    project: AmplitudeDestination
+    destination: ConfiguredDestination
+    hours: Hours
+    now_ms: int
+    directory: Path
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`events` by Amplitude's totals of these days; none, if it does not say."""
+
+    project: str
+    destination: str
+    hours: int
+    events: int | None
+    events_a_second: float
+    minutes: float | None
+    counts_twice: bool  # The destination dedupes nothing.
+
+
+async def run(asked: Asked, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    config, name = asked.config, asked.destination.name
+    async with (
+        archive(config.kafka) as kafka,
+        read_client(asked.project, directory(os.environ), say_trouble) as client,
+    ):
+        await kafka.require_co_partitions(config.kafka.topics)
+        plan = await _plan(asked, client)
+        typer.echo(json_line(plan) if as_json else _in_words(plan))
+        if dry_run:
+            return
+        require_consent(f"Send this history to {name}?", yes=yes)
+        totals = await _send(asked, kafka, client)
+    if not as_json:
+        before = f", {totals.sent_before} of them earlier" if totals.sent_before else ""
+        unusable = f"; {totals.unusable} have no id or time" if totals.unusable else ""
+        typer.echo(
+            f"{totals.rows} events read and written{before}{unusable}; the delivery sends them"
+        )
+
+
+async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
+    topics, destination = asked.config.kafka.topics, asked.destination
+    begun, is_going_on = begun_ms(asked.directory, asked.now_ms)
+    sources = destination.sources or ("kafka",)
+    run = Backfill(
+        topics,
+        await kafka.partitions(topics.parked),
+        asked.project.name,
+        destination.name,
+        sources[0],
+        begun,
+    )
+    if is_going_on:
+        errors.print(f"going on with the run of {run.at}")
+    exports = Exports(client, asked.directory / "hours", asked.now_ms, say_window)
+    with history(asked.directory) as found:
+        await prepare(exports, asked.hours, found)
+        waited = 0
+
+        def waiting(count: int) -> None:
+            nonlocal waited
+            waited += 1
+            if waited % 60 == 0:  # Half a minute.
+                errors.print(
+                    f"{count} parked records wait for their delivery to {destination.name}"
+                )
+
+        with progress_bar("backfilling", len(found)) as advance:
+            async with writer(
+                asked.config.kafka,
+                rate=asked.rate,
+                on_written=lambda _: None,
+                on_refused=say_refused,
+            ) as writing:
+                paces = isinstance(destination, AmplitudeDestination)
+                totals = await Sending(run, kafka, writing, paces, advance, waiting)(found)
+    await asyncio.to_thread(shutil.rmtree, asked.directory)
+    return totals
+
+
+async def _plan(asked: Asked, client: ReadClient) -> Plan:
+    destination = asked.destination
+    parts = destinations_of(destination)
+    is_one_each = all(one.limits.records == 1 for one in parts)
+    rate = asked.rate or float(ONE_EACH if is_one_each else MANY)
+    events = await _events(asked.hours, client)
+    return Plan(
+        asked.project.name,
+        destination.name,
+        len(asked.hours),
+        events,
+        rate,
+        None if events is None else round(events / rate / 60, 1),
+        destination.dedupe_days(Kind.EVENT) is None,
+    )
+
+
+async def _events(hours: Hours, client: ReadClient) -> int | None:
+    days = _days(hours)
+    if len(days) > DAYS_MAX:
+        return None
+    try:
+        return sum((await totals_of(client, EVERY, days)).values())
+    except CommandError as error:
+        say_trouble(f"the events could not be counted: {error}")
+        return None
+
+
+def _days(hours: Hours) -> Sequence[str]:
+    days = range(hours.first // 24, hours.last // 24 + 1)
+    return [f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}" for day in days]
+
+
+def _in_words(plan: Plan) -> str:
+    known = f"about {plan.events} events" if plan.events is not None else "events not counted"
+    took = f", {plan.minutes} min at {plan.events_a_second:g}/s" if plan.minutes is not None else ""
+    lines = [f"{plan.hours} hours of {plan.project}, {known}, to {plan.destination}{took}"]
+    if plan.counts_twice:
+        lines.append(
+            f"{plan.destination} dedupes nothing: what it got already in that time COUNTS TWICE"
+        )
+    return "\n".join(lines)

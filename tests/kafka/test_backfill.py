@@ -1,0 +1,111 @@
+"""`ampgate backfill`: what Amplitude has goes to another destination, each event once, in order."""
+
+import json
+import signal
+from asyncio.subprocess import Process
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import seen
+from tests.loopback import loopback_client
+from tests.operating import AAMPE, AMPLITUDE, Operation, event, received
+
+EVENTS, USERS = 900, 7
+DAY_MS = 86_400_000
+FIRST_MS = 1_700_000_000_000
+ARGUMENTS = ("--from-amplitude", AMPLITUDE, "--from", "1h", "--to", "now", "--destination", AAMPE)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+async def accept_history(url: str) -> None:
+    """Uploaded newest first: the order of the export is not that of the events."""
+    events: Sequence[Mapping[str, object]] = [
+        {
+            "event_type": "Bought",
+            "user_id": f"user-{n % USERS}",
+            "device_id": f"device-{n % USERS}",
+            "insert_id": f"i{n}",
+            "time": FIRST_MS + n // 50 * DAY_MS,
+            "event_properties": {"n": n},
+            "event_id": n,
+        }
+        for n in reversed(range(EVENTS))
+    ]
+    async with loopback_client() as client:
+        answer = await client.post(f"{url}/batch", json={"api_key": "k", "events": events})
+    assert answer.status_code == 200, answer.text
+
+
+async def backfilled(url: str) -> list[Mapping[str, object]]:
+    return [one for one in await received(url) if one["event_id"] != "live"]
+
+
+async def interrupted(process: Process, url: str, count: int) -> None:
+    await seen(partial(backfilled, url), lambda found: len(found) >= count)
+    process.send_signal(signal.SIGINT)
+    _, said = await process.communicate()
+    assert (process.returncode, b"the same command goes on" in said) == (1, True), said.decode()
+
+
+async def test_a_backfill_that_is_interrupted_twice_sends_each_event_once_and_in_order(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    url = simulated.url(AAMPE)
+    await accept_history(simulated.url(AMPLITUDE))
+    async with simulated.delivering(tmp_path):
+        for count in (50, 150):
+            process = await simulated.start(tmp_path, "backfill", *ARGUMENTS, "--rate", "60")
+            await interrupted(process, url, count)
+        live = event("somebody else", insert_id="live")
+        process = await simulated.start(tmp_path, "backfill", *ARGUMENTS, "--rate", "300")
+        await simulated.produce(simulated.config.kafka.topics.events, [live])
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        await seen(partial(received, url), lambda found: len(found) >= EVENTS + 1)
+
+    found = await received(url)
+    ids = [one["event_id"] for one in found]
+    assert sorted(ids) == sorted([*(f"i{n}" for n in range(EVENTS)), "live"])
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for one in found:
+        if one["event_id"] != "live":
+            numbers[one["contact_id"]].append(one["metadata"]["n"])
+    assert [them for them in numbers.values() if them != sorted(them)] == []
+    assert ids.index("live") < EVENTS  # It waited for no history of others.
+    assert not list((tmp_path / "cache" / "ampgate" / "backfills").iterdir())
+
+
+async def test_the_plan_says_how_much_and_what_counts_twice(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    await accept_history(simulated.url(AMPLITUDE))
+    ran = await simulated.run(tmp_path, "backfill", *ARGUMENTS, "--dry-run", "--json")
+    assert ran.exit_code == 0, ran.output
+    plan = json.loads(ran.stdout)
+
+    assert (plan["project"], plan["destination"], plan["counts_twice"]) == (AMPLITUDE, AAMPE, True)
+    assert plan["hours"] in (1, 2)
+    assert await simulated.stored(simulated.config.kafka.topics.parked) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--destination", AMPLITUDE), "has its own history already"),
+        (("--from-amplitude", AAMPE), "is no Amplitude project"),
+        (("--from", "2999-01-01", "--to", "2999-01-02"), "is in the future"),
+    ],
+)
+async def test_wrong_usage_is_told(
+    here: Operation, tmp_path: Path, arguments: Sequence[str], says: str
+) -> None:
+    ran = await here.run(tmp_path, "backfill", *ARGUMENTS, *arguments)
+    assert (ran.exit_code, says in ran.output) == (2, True), ran.output
