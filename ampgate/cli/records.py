@@ -12,6 +12,7 @@ from ampgate.archive import tail as tailing
 from ampgate.cli import dead_letters as cli_dead_letters
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import Since
+from ampgate.cli.preview import preview
 from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.cli.replay import replay
 from ampgate.trace import trace as tracing
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command()(trace)
     app.command()(tail)
     app.command()(replay)
+    app.command()(preview)
     app.add_typer(cli_dead_letters.app, name="dead-letters")
 
 

@@ -1,0 +1,123 @@
+"""What a destination would be sent, shown without a Kafka and without sending it."""
+
+import gzip
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ampgate.cli.main import app
+from ampgate.testing import preview
+from schemas.configuration.config import ConfigError
+
+FUNCTIONS = "tests.unit.consumers.destinations.shaping.functions_of_users"
+KEY = "a-key-that-nobody-may-see"
+AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": KEY}
+AAMPE = {"name": "eu", "type": "aampe", "region": "europe-west3", "api_key": KEY}
+EVENT: dict[str, Any] = {"event_type": "Bought", "user_id": "ann", "insert_id": "i", "time": 1}
+UPDATE = {"user_id": "ann", "user_properties": {"$set": {"plan": "pro"}}}
+
+
+def config(**keys: object) -> dict[str, Any]:
+    return {"destinations": [{**AMPLITUDE, **keys}, {**AAMPE, **keys}]}
+
+
+def test_an_event_becomes_the_request_that_is_shown() -> None:
+    shown = preview(config(), "us", EVENT)
+    options = {"min_id_length": 1}
+    assert shown == {
+        "endpoint": "/batch",
+        "body": {"api_key": "***", "options": options, "events": [EVENT]},
+        "lines": [1],
+    }
+    shown = preview(config(), "eu", EVENT)
+    assert shown["endpoint"] == "/v1/events"
+    assert shown["body"]["event_name"] == "Bought"
+
+
+def test_an_update_is_shown_as_the_form_that_is_sent() -> None:
+    shown = preview(config(), "us", UPDATE)
+    assert shown["endpoint"] == "/identify"
+    assert shown["body"].startswith("api_key=***&options=")
+    assert KEY not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("keys", "event", "outcome", "reason"),
+    [
+        ({"events": {"deny": ["*"]}}, EVENT, "skipped", "not_routed"),
+        ({"transform": f"{FUNCTIONS}:nothing"}, EVENT, "skipped", "transform"),
+        ({"transform": f"{FUNCTIONS}:raises"}, EVENT, "dead", "transform_failed"),
+        ({}, {"event_type": "Bought"}, "dead", "missing_id"),
+        ({"where": {"country": ["DE"]}}, EVENT, "skipped", "no_region"),
+    ],
+)
+def test_what_makes_no_request_has_its_reason(
+    keys: dict[str, Any], event: dict[str, Any], outcome: str, reason: str
+) -> None:
+    shown = preview(config(**keys), "us", event)
+    shown.pop("detail", None)
+    assert shown == {"line": 1, "outcome": outcome, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("takes_everything", "changes user_id: it stays as it was"),
+        ("drops_ids", "changes insert_id: it stays as it was"),
+        ("counting", "changes what it shares with other calls: it must be pure"),
+        ("counting", "is not pure: two calls with the same event differ"),
+    ],
+)
+def test_a_function_that_breaks_its_contract_is_warned_of(function: str, words: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        preview(config(transform=f"{FUNCTIONS}:{function}"), "us", EVENT)
+    assert f"transform {FUNCTIONS}:{function} {words}" in [str(one.message) for one in caught]
+
+
+def test_a_good_function_is_not_warned_of() -> None:
+    assert preview(config(transform=f"{FUNCTIONS}:same"), "us", EVENT)["body"]["events"] == [EVENT]
+
+
+def test_an_unknown_destination_is_told() -> None:
+    with pytest.raises(ConfigError, match="there is no destination gone; configured are: eu, us"):
+        preview(config(), "gone", EVENT)
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_file_becomes_requests_as_the_delivery_would_make_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_compressed: bool
+) -> None:
+    lines = [json.dumps(EVENT | {"insert_id": str(n)}) for n in range(2_001)]
+    lines += ["", "{", json.dumps(UPDATE), json.dumps(UPDATE | {"user_properties": {"a": 1}})]
+    text = "\n".join(lines).encode()
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(gzip.compress(text) if is_compressed else text)
+    (tmp_path / "ampgate.toml").write_text(
+        '[[destinations]]\nname = "us"\ntype = "amplitude"\napi_key = "${NOT_HERE}"\n'
+    )
+    monkeypatch.setenv("AMPGATE_CONFIG", str(tmp_path / "ampgate.toml"))
+
+    ran = CliRunner().invoke(app, ["preview", str(file), "--destination", "us", "--json"])
+    assert ran.exit_code == 0, ran.output
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    dead, whole, rest, updates = found
+    assert dead == {"line": 2003, "outcome": "dead", "reason": "not_json"}
+    assert (whole["endpoint"], whole["lines"]) == ("/batch", [*range(1, 2001)])
+    assert (rest["endpoint"], rest["lines"]) == ("/batch", [2001])
+    assert (updates["endpoint"], updates["lines"]) == ("/identify", [2004, 2005])  # Merged.
+
+    ran = CliRunner().invoke(app, ["preview", str(file), "--destination", "us"])
+    assert "line 2003: dead (not_json" in ran.stdout
+    assert "POST /identify, lines 2004, 2005" in ran.stdout
+
+
+def test_the_plan_of_a_source_holds(tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.json").write_text('{"events": {}}')
+    source = {"name": "web", "write_key": "k", "plan": str(plan), "plan_mode": "block"}
+    shown = preview({**config(), "sources": [source]}, "us", EVENT, source="web")
+    assert shown["reason"] == "not_in_plan"
