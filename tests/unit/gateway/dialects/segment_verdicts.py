@@ -119,6 +119,9 @@ def page() -> str:
 def _mapping() -> str:
     return f"""# From Segment calls to Amplitude events
 
+You send Segment's or RudderStack's calls, and want to know what arrives at Amplitude. To change
+over step by step: [Move from Segment or RudderStack](howto/move-from-segment.md).
+
 The Segment dialect turns each call into events as Segment's own Amplitude destination does with its
 default mapping.
 
