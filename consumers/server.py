@@ -3,11 +3,11 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, check
@@ -23,7 +23,6 @@ from schemas.http.listening import AdminServer, bound
 from schemas.kafka.following import Follower
 
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
-CONSOLE_PATHS = ("/metrics", "/readyz")  # No secret and no user is in them.
 Load = Callable[[], Config]
 log = structlog.get_logger()
 
@@ -141,16 +140,6 @@ class _Process:
 
 def admin_app(deliveries: Deliveries) -> FastAPI:
     app = FastAPI(title="ampgate delivery", openapi_url=None)
-
-    @app.middleware("http")
-    async def readable(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        """Let the edge's console, a page of another origin, read the answer."""
-        answer = await call_next(request)
-        if request.url.path in CONSOLE_PATHS:
-            answer.headers["access-control-allow-origin"] = "*"
-        return answer
 
     @app.get("/healthz")
     async def healthz(response: Response) -> dict[str, object]:

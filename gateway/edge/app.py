@@ -112,6 +112,7 @@ def create_app(
     )
     app.add_exception_handler(HTTPException, _plain_error)
     _add_operations(app, log, ingest, suppressions)
+    _add_console(app, console.page_of(config.console))
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -173,7 +174,8 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest, suppressions: Su
         """Prometheus metrics, of all workers."""
         return Response(ingest.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
+
+def _add_console(app: FastAPI, page: str) -> None:
     @app.get("/console", include_in_schema=False)
-    async def show_console(delivery: str | None = None) -> Response:
-        """The console page; `delivery` is the URL of a delivery's admin port."""
-        return Response(console.PAGE, headers=console.headers(delivery), media_type="text/html")
+    async def where_the_console_is() -> Response:
+        return Response(page, headers=console.HEADERS, media_type="text/html")

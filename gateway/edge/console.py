@@ -1,30 +1,29 @@
-"""The console: a page that polls this edge's metrics, and those of a delivery that its URL
-names."""
+"""`/console`: where the console is. It is a process of its own, which no edge needs."""
 
-import re
-from importlib.resources import files
-from urllib.parse import urlsplit
+from html import escape
 
-from gateway.edge.pages import headers_of
+from schemas.configuration.config import Console
 
-PAGE = files("gateway.edge").joinpath("console.html").read_text(encoding="utf-8")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # No character that ends a CSP directive.
+HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-cache",
+}
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>The console has moved</title>
+<h1>The console is a process of its own</h1>
+<p>From the machine that runs it, it is at <a href="{url}">{url}</a>.</p>
+<p><code>ampgate console</code> starts it.</p>
+</html>
+"""
 
 
-def headers(delivery: str | None) -> dict[str, str]:
-    """The page's CSP: it may run its own script, and connect to this edge and that delivery."""
-    origin = None if delivery is None else origin_of(delivery)
-    return headers_of(PAGE, connect=" ".join(["'self'", *([origin] if origin else [])]))
-
-
-def origin_of(url: str) -> str | None:
-    """The origin of an HTTP URL; it comes from the link, so it is not trusted."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    host = parts.netloc.rpartition("@")[2].removesuffix("" if port is None else f":{port}")
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
-        return None
-    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
+def page_of(console: Console) -> str:
+    host = "127.0.0.1" if console.host in ("0.0.0.0", "::") else console.host
+    url = f"http://{f'[{host}]' if ':' in host else host}:{console.port}/"
+    return PAGE.format(url=escape(url))

@@ -44,10 +44,14 @@ def test_without_extras_it_needs_only_what_every_cluster_has() -> None:
         "ConfigMap",
         "Deployment",
         "Deployment",
+        "Deployment",
         "HorizontalPodAutoscaler",
         "NetworkPolicy",
         "NetworkPolicy",
+        "NetworkPolicy",
         "PodDisruptionBudget",
+        "Service",
+        "Service",
         "Service",
         "Service",
         "Service",
@@ -86,7 +90,11 @@ def test_an_edge_has_no_api_key_and_a_delivery_no_write_key() -> None:
         )
     }
 
-    assert found == {"edge": {"write-keys", "login"}, "delivery-main": {"api-keys", "login"}}
+    assert found == {
+        "edge": {"write-keys", "login"},
+        "delivery-main": {"api-keys", "login"},
+        "console": {"login"},
+    }
 
 
 @needs_helm
@@ -107,7 +115,8 @@ def test_a_delivery_group_can_have_a_secret_of_its_own() -> None:
 @needs_helm
 def test_an_image_can_be_named_by_its_digest() -> None:
     digest = f"sha256:{'0' * 64}"
-    [edge, _] = of_kind(rendered(f"image.digest={digest}"), "Deployment")
+    deployments = of_kind(rendered(f"image.digest={digest}"), "Deployment")
+    [edge] = [one for one in deployments if one["metadata"]["name"].endswith("-edge")]
     [container] = edge["spec"]["template"]["spec"]["containers"]
 
     assert container["image"] == f"ampgate@{digest}"

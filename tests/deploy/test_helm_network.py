@@ -1,5 +1,7 @@
 """What the Helm chart's network policies and services let through."""
 
+import json
+
 from tests.deploy.helm import needs_helm, of_kind, rendered
 
 
@@ -20,6 +22,7 @@ def test_pods_are_reached_and_reach_only_where_they_have_to() -> None:
     assert ports == {
         "shop-ampgate-edge": {53, 9093, 9094},
         "shop-ampgate-delivery-main": {53, 9093, 9094, 443},
+        "shop-ampgate-console": {53, 9093, 9094, 443, 8081, 9090},
     }
     assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in policies.values())
 
@@ -67,7 +70,42 @@ def test_selectors_find_their_own_pods_and_no_others() -> None:
     for service in of_kind(documents, "Service"):
         selector = service["spec"]["selector"].items()
         found = [name for name, labels in pods.items() if selector <= labels.items()]
-        assert found == [service["metadata"]["name"].removesuffix("-admin")]
+        name = service["metadata"]["name"].removesuffix("-admin").removesuffix("-each")
+        assert found == [name]
+
+
+@needs_helm
+def test_the_console_asks_each_edge_and_each_delivery_by_their_services() -> None:
+    documents = rendered()
+    services = {one["metadata"]["name"]: one["spec"] for one in of_kind(documents, "Service")}
+    [console] = [
+        container
+        for one in of_kind(documents, "Deployment")
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["name"] == "console"
+    ]
+    environment = {one["name"]: one["value"] for one in console["env"]}
+    asked = [
+        url
+        for name in ("AMPGATE_CONSOLE__EDGES", "AMPGATE_CONSOLE__DELIVERIES")
+        for url in json.loads(environment[name])
+    ]
+
+    assert [url.partition("//")[2].partition(":")[0] for url in asked] == [
+        *("shop-ampgate-edge-each", "shop-ampgate-delivery-main")
+    ]
+    for url in asked:
+        name, port = url.partition("//")[2].split(":")
+        assert services[name]["clusterIP"] == "None"  # DNS has the address of each pod.
+        assert [str(one["port"]) for one in services[name]["ports"]] == [port]
+    assert str(console["ports"][0]["containerPort"]) == environment["AMPGATE_CONSOLE__PORT"]
+
+
+@needs_helm
+def test_without_the_console_nothing_of_it_is_there() -> None:
+    documents = rendered("console.enabled=false")
+
+    assert not [one for one in documents if "console" in str(one).lower()]
 
 
 @needs_helm
@@ -87,4 +125,5 @@ def test_in_a_cluster_with_ipv6_every_pod_listens_on_all_addresses() -> None:
         ("AMPGATE_EDGE__HOST", "::"),
         ("AMPGATE_EDGE__ADMIN_HOST", "::"),
         ("AMPGATE_DELIVERY__ADMIN_HOST", "::"),
+        ("AMPGATE_CONSOLE__HOST", "::"),
     }

@@ -54,7 +54,9 @@ volumes:
     projected:
       defaultMode: 0440
       sources:
-        - secret: {name: {{ $secret }}}
+        {{- with $secret }}
+        - secret: {name: {{ . }}}
+        {{- end }}
         {{- with .Values.secrets.kafka }}
         - secret: {name: {{ . }}}
         {{- end }}
@@ -103,6 +105,16 @@ env:
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
   - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
+  {{- if .Values.console.enabled }}
+  {{- $deliveries := list }}
+  {{- range .Values.delivery.groups }}
+  {{- $deliveries = append $deliveries (printf "http://%s-delivery-%s:9090" (include "ampgate.name" $) .name) }}
+  {{- end }}
+  - {name: AMPGATE_CONSOLE__HOST, value: {{ .Values.listenHost | default "0.0.0.0" | quote }}}
+  - {name: AMPGATE_CONSOLE__PORT, value: "8090"}
+  - {name: AMPGATE_CONSOLE__EDGES, value: {{ list (printf "http://%s-edge-each:8081" (include "ampgate.name" .)) | toJson | quote }}}
+  - {name: AMPGATE_CONSOLE__DELIVERIES, value: {{ $deliveries | toJson | quote }}}
+  {{- end }}
   {{- with .Values.listenHost }}
   - {name: AMPGATE_EDGE__HOST, value: {{ . | quote }}}
   - {name: AMPGATE_EDGE__ADMIN_HOST, value: {{ . | quote }}}
