@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from schemas.events import read_event, read_group_identification, read_identification
 from schemas.letters import LetterHeaders
@@ -14,9 +15,11 @@ READERS = {
     Kind.USER_PROPERTIES: read_identification,
     Kind.GROUP_PROPERTIES: read_group_identification,
 }
-_NAMED = re.compile(r"([A-Za-z_$][\w$ -]*(?:\.[\w$ -]+|\[\d+\])*):")  # `time: {"code":400,…`.
-_WORD = re.compile(r"[A-Za-z_$][\w$]*(?:\.[\w$-]+|\[\d+\])*")
-WORDS_MAX = 12
+_PATH = r"[A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*"
+# What a detail names: a word before a colon, in quotes, or with a dot or an underscore in it.
+_NAMED = re.compile(rf"({_PATH})(?=\s*:)|[\"'`]({_PATH})[\"'`]|({_PATH})")
+NAMED_MAX = 40
+BELOW = ("", "event_properties.", "user_properties.", "group_properties.")
 
 
 def offending_paths(letter: Stored, topics: Topics) -> list[str]:
@@ -26,17 +29,14 @@ def offending_paths(letter: Stored, topics: Topics) -> list[str]:
 
 def _paths(letter: Stored, topics: Topics) -> Iterator[str]:
     said = LetterHeaders.decoded(letter.headers)
-    detail = letter.header("detail") or ""
-    if named := _NAMED.match(detail):
-        yield _dotted(named[1])
     kinds = {topics.of(kind): kind for kind in Kind}
     kind = kinds.get(said.origin.place.topic if said.origin is not None else "", Kind.EVENT)
     defect = READERS[kind](letter.value or b"")
     if isinstance(defect, Defect) and defect.field:
         yield defect.field
-    for word in _WORD.findall(detail.partition("{")[0])[:WORDS_MAX]:
-        if "_" in word or "." in word:
-            yield _dotted(word)
+    for named, quoted, word in islice(_NAMED.findall(letter.header("detail") or ""), NAMED_MAX):
+        if named or quoted or "_" in word or "." in word:
+            yield from (below + _dotted(named or quoted or word) for below in BELOW)
 
 
 def _dotted(path: str) -> str:

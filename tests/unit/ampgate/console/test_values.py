@@ -107,6 +107,12 @@ def test_html_and_text_that_runs_backwards_are_only_text() -> None:
             "event_properties.items.1.price",
         ),
         ({"detail": "must not be: event_properties.x"}, VALUE, "event_properties.x"),
+        (
+            {"detail": '{"detail":"price: no number"}'},
+            {"user_id": "a", "event_type": "b", "event_properties": {"price": "nine"}},
+            "event_properties.price",
+        ),
+        ({"detail": '{"error":"x","events_with_invalid_fields":{"time":[0]}}'}, VALUE, "time"),
         ({}, {"event_type": 5, "user_id": "ann"}, "event_type"),
         (
             {"origin": "ampgate.user-properties/0/1"},
