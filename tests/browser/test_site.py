@@ -4,14 +4,17 @@ import functools
 import http.server
 import threading
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.docs.site_pages import DOCS
 from tests.docs.test_site import build
 
+READABLE = ["color-contrast", "link-in-text-block", "image-alt"]
 PAGES = ("index.html", "getting-started.html", "howto/examples.html", "concepts/parking.html")
 
 
@@ -68,6 +71,17 @@ async def test_no_page_is_wider_than_the_window(page: Page, origin: str, width: 
         await page.goto(f"{origin}/{name}")
         found = await page.evaluate("document.documentElement.scrollWidth")
         assert found <= width, name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everything_can_be_read(
+    page: Page, origin: str, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    for name in (*PAGES, "configuration.html"):
+        await page.goto(f"{origin}/{name}")
+        found = await Axe().run(page, options={"runOnly": READABLE})
+        assert found.violations_count == 0, found.generate_report()
 
 
 async def test_the_pictures_are_shown(page: Page, origin: str) -> None:
