@@ -1,16 +1,15 @@
 """Counts by event type and day (amplitude-read.md#segmentation), in UTC."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 import orjson
 
 from ampgate.lab.simulators.model import Answer, Request, json_answer
+from ampgate.lab.simulators.reads.activity import day_of, days_of
 from ampgate.lab.simulators.reads.answers import error, query_of
 from ampgate.lab.simulators.reads.rows import event_of, owner_of
 from ampgate.lab.simulators.spool import Spool
 
-DAYS_MAX = 365
 EVERY = frozenset({"_all", "_active"})
 METRICS = ("totals", "uniques")
 
@@ -33,8 +32,7 @@ class Dashboards:
     def cost(self, request: Request) -> int:
         """Days by events (amplitude-read.md#cost)."""
         query = query_of(request)
-        days = _days(query.get("start", ""), query.get("end", ""))
-        return max(1, len(days)) * (2 if "e2" in query else 1) if "e" in query else 1
+        return max(1, len(days_of(request))) * (2 if "e2" in query else 1) if "e" in query else 1
 
     def _list(self) -> Answer:
         self._count()
@@ -59,8 +57,7 @@ class Dashboards:
             wanted = str(event["event_type"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return error(400, 'e must be an event, as in {"event_type":"_active"}')
-        days = _days(query.get("start", ""), query.get("end", ""))
-        if not 0 < len(days) <= DAYS_MAX or query.get("i", "1") != "1":
+        if not (days := days_of(request)) or query.get("i", "1") != "1":
             return error(400, "start and end must be days, as in 20260105, and i 1")
         metric = query.get("m", "uniques")
         if metric not in METRICS:
@@ -96,18 +93,7 @@ class Dashboards:
                 continue
             time = event.get("time")
             at_ms = time if isinstance(time, int) else row.uploaded_ms
-            day = f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
-            place = (str(event["event_type"]), day)
+            place = (str(event["event_type"]), day_of(at_ms))
             self._totals[place] += row.copies
             self._users.setdefault(place, set()).add(owner_of(event))
         self._counted_at = self._accepted.size
-
-
-def _days(start: str, end: str) -> list[str]:
-    """Empty where it is no range."""
-    try:
-        first, last = (datetime.strptime(one, "%Y%m%d").replace(tzinfo=UTC) for one in (start, end))
-    except ValueError:
-        return []
-    count = (last - first).days + 1
-    return [f"{first + timedelta(days=n):%Y-%m-%d}" for n in range(min(count, DAYS_MAX + 1))]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ampgate.lab.simulators.cost_limit import CostLimit
 from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Received, Request, Violations
+from ampgate.lab.simulators.reads.activity import Activity
 from ampgate.lab.simulators.reads.answers import api_key_of, error
 from ampgate.lab.simulators.reads.cohorts import SIZE, Cohorts
 from ampgate.lab.simulators.reads.dashboards import Dashboards
@@ -70,6 +71,7 @@ class AmplitudeRead:
             ),
             self._users,
             self._dashboards,
+            Activity(self._accepted),
         )
         self._cohort_requests = RequestsLimit(COHORTS_A_WINDOW, COHORT_SECONDS)
         self._searches = RequestsLimit(SEARCHES_AN_HOUR, 3_600.0)
