@@ -49,7 +49,7 @@ run()
 
 
 def has(package: str) -> bool:
-    if PYTHON == sys.executable:
+    if sys.executable == PYTHON:
         return find_spec(package) is not None
     return subprocess.run([PYTHON, "-c", f"import {package}"], capture_output=True).returncode == 0
 
