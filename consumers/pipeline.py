@@ -91,9 +91,7 @@ class Pipeline:
             name, destination, http, delivery, counts, clock, self._request_ended, self._fail
         )
         self._writing = LetterWriting(part, letters, delivery, self._drain, counts)
-        self.progress = Progress(
-            self.delivery, self.reader, counts, clock, lambda: letters.is_failing
-        )
+        self.progress = Progress(delivery, self.reader, counts, clock, lambda: letters.is_failing)
 
     async def run(self) -> None:
         """Deliver until `stop`, then drain; committing is left to `progress.hand_over`."""

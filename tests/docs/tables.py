@@ -68,17 +68,44 @@ def http(dialect: str) -> list[list[str]]:
     return [["requests", "body", "success", "other answers"], *rows]
 
 
+def results() -> Any:  # noqa: ANN401  JSON of our own.
+    """Of `make bench`."""
+    return json.loads((DOCS.parent / "benchmarks" / "results.json").read_text())
+
+
+def loads() -> list[list[str]]:
+    """Other loads, and what grows with them."""
+    rows = [["load", "µs of CPU an event", "times", "of this row"]]
+    for row in results()["scaling"]:
+        if row["ratio"]:
+            costs, ratio = f"{row['microseconds_per_event']:g}", f"{row['ratio']:g}"
+            rows.append([row["name"], costs, ratio, row["ratio_to"]])
+    return rows
+
+
+def worst() -> list[list[str]]:
+    """The dearest request that was found, by encoding and dialect."""
+    heading = ["encoding or dialect", "dearest request", "µs a byte", "times a usual one"]
+    return [heading] + [
+        [row["name"], row["request"], f"{row['microseconds_per_byte']:g}", f"{row['ratio']:g}"]
+        for row in results()["worst"]
+    ]
+
+
 def sizing() -> list[list[str]]:
-    """Of `make bench`, what users choose machines by."""
-    results = json.loads((DOCS.parent / "benchmarks" / "results.json").read_text())
-    measured = f"measured {results['date'][:10]}"
+    """What users choose machines by."""
+    measured = f"measured {results()['date'][:10]}"
     rows = [[measured, "µs of CPU an event", "events/s of a core", "times Go's"]]
-    for row in results["rows"]:
+    for row in results()["rows"]:
         if row["ratio"]:
             events = f"{row['events_per_second_a_core']:,}"
             costs = f"{row['microseconds_per_event']:g}"
             rows.append([row["name"], costs, events, f"{row['ratio']:g}"])
     return rows
+
+
+# Tables of `benchmarks/results.json`.
+MEASURED = {"sizing": sizing, "loads": loads, "worst": worst}
 
 
 def _answers(statuses: Iterable[str]) -> tuple[str, str]:
@@ -125,8 +152,8 @@ def _written_table(found: re.Match[str]) -> str:
         rows = log_messages(name.removeprefix(MESSAGES), meanings)
     elif name.startswith(HTTP):
         rows = http(name.removeprefix(HTTP))
-    elif name == "sizing":
-        rows = sizing()
+    elif name in MEASURED:
+        rows = MEASURED[name]()
     else:
         rows = metrics(name) if name.islower() else configuration(name, meanings)
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
