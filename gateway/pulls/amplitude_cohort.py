@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.pulls.pull import (
     Api,
@@ -36,6 +37,7 @@ class Place(msgspec.Struct, frozen=True):
 
     request: str
     row: int = -1  # Below 0 until the file is there.
+    paid: int = 0  # Downloads that were counted for it: 500 a month are allowed.
 
 
 class _Requested(msgspec.Struct):
@@ -62,6 +64,7 @@ class Cohort:
         self._cohort = configured.cohort
         self._property = configured.property
         self._file = directory / "members"
+        self._used = 0  # Of what was paid for the request.
         self._rows: tuple[Place, Iterator[Mapping[str, str]]] | None = None
 
     async def page(self, api: Api, cursor: str | None) -> Page:
@@ -97,10 +100,14 @@ class Cohort:
             raise UnreadableError(f"a cohort's status: {error}") from error
         if status != "JOB COMPLETED":
             return Page([], _cursor(place), POLL_SECONDS)
-        return Page([], _cursor(Place(place.request, 0)))
+        self._used = 0
+        return Page([], _cursor(Place(place.request, 0, paid=1)), spends=1)
 
     async def _read(self, api: Api, place: Place) -> Page:
         if self._rows is None or self._rows[0] != place:
+            if self._used >= place.paid:
+                return Page([], _cursor(replace(place, paid=place.paid + 1)), spends=1)
+            self._used = place.paid
             answer = await api.download(f"/api/5/cohorts/request/{place.request}/file", self._file)
             if answer.status != 200:
                 raise failure(answer, "a cohort's file", is_lost=True)
@@ -111,7 +118,7 @@ class Cohort:
         except (csv.Error, EOFError, OSError, UnicodeDecodeError, KeyError) as error:
             self._rows = None
             raise UnreadableError(f"the cohort's file: {error!r}") from error
-        following = Place(place.request, place.row + len(read))
+        following = replace(place, row=place.row + len(read))
         self._rows = following, rows
         items = [self._item(row["user_id"], is_member=True) for row in read]
         return Page(items, _cursor(following) if len(read) == ROWS else None)

@@ -30,6 +30,12 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     cursor: str | None = None  # Of the run that is under way; None at its beginning.
     began: float = 0.0
     finished: float | None = None  # None while the run is under way.
+    month: str = ""  # As `2026-11`, UTC,
+    spent: int = 0  # and what was used in it of what the API allows a month.
+
+    def begun_anew(self, run: int, began: float) -> "Standing":
+        """At the beginning of this run."""
+        return Standing(run=run, began=began, month=self.month, spent=self.spent)
 
 
 _standing = msgspec.json.Decoder(Standing)

@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 
+from schemas.cancellation import lasting
 from schemas.configuration.config import Kafka
 from schemas.kafka.login import client_arguments
 
@@ -42,13 +42,16 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         """Until it is cancelled, however often Kafka goes away."""
         while True:
             try:
-                async with self._joined() as consumer:
-                    while True:  # A member that asks for nothing is taken for dead.
-                        await consumer.getmany(timeout_ms=POLL_MS)
-            except (KafkaError, OSError) as error:
+                await lasting(self._member)
+            except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.
                 log.warning("Kafka cannot be used, trying again", error=repr(error))
             self.is_reached = False
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _member(self) -> None:
+        async with self._joined() as consumer:
+            while True:  # A member that asks for nothing is taken for dead.
+                await consumer.getmany(timeout_ms=POLL_MS)
 
     @asynccontextmanager
     async def _joined(self) -> AsyncIterator[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from gateway.pulls import metrics
+from gateway.pulls.budget import MonthlyBudget
 from gateway.pulls.client import Client, HttpExchange
 from gateway.pulls.fingerprints import Fingerprints
 from gateway.pulls.journal import Journal, Standing
@@ -39,7 +40,7 @@ async def opened(
         pull: Pull = resolve_name(system.pull)(configured, directory)
         standing = await journal.standing(name, partition)
         if standing is not None and standing.finished is None and pull.sees_gone:
-            standing = Standing(run=standing.run, began=standing.began)  # What it saw is not known.
+            standing = standing.begun_anew(standing.run, standing.began)  # What it saw is unknown.
         fingerprints = Fingerprints(directory / "objects.sqlite")
         stack.callback(fingerprints.close)
         await journal.recall(name, partition, partial(_restore, fingerprints))
@@ -56,6 +57,7 @@ async def opened(
                 *(name, partition, pull, client, journal, fingerprints, store),
                 config.kafka.topics,
                 Suppressing(journal.suppressions, name),
+                MonthlyBudget(monthly_share_of(configured, config.pulls)),
                 counted,
             ),
             standing,
@@ -72,6 +74,13 @@ def share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]) -> tup
     if system.requests >= sharers:
         return system.requests // sharers, system.seconds
     return 1, system.seconds * sharers
+
+
+def monthly_share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]) -> int | None:
+    """As `share_of`: what this pull may use in a month; None: as much as it likes."""
+    a_month = SYSTEMS[configured.type].a_month
+    sharers = sum(one.account == configured.account for one in pulls)
+    return None if a_month is None else a_month // sharers
 
 
 def _restore(fingerprints: Fingerprints, objects: Sequence[tuple[str, bytes | None]]) -> None:

@@ -47,6 +47,7 @@ class Page:
     items: Sequence[Item]
     cursor: str | None  # Where the next page begins; None after the last one.
     wait_seconds: float = 0.0  # Before the next page is asked for: it is being prepared.
+    spends: int = 0  # The next page uses so many of what the API allows a month.
 
 
 class Answer(NamedTuple):

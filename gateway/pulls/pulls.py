@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,7 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.owned import opened
 from gateway.pulls.run import Run, Step, Store
 from gateway.pulls.schedule import Schedule
+from schemas.cancellation import lasting
 from schemas.configuration.config import Config
 from schemas.vendors.pull import ConfiguredPull
 
@@ -106,15 +108,18 @@ class Pulls:
     ) -> AbstractAsyncContextManager[tuple[Run, Standing | None]]:
         return opened(self._config, name, partition, self._journal, self._store, self._renewed)
 
+    async def _follow(self, name: str, partition: int, every: float) -> None:
+        async with self._opened(name, partition) as (run, standing):
+            self.schedules[name] = Schedule(name, every, run, standing)
+            await self.schedules[name].follow()
+
     async def _keep(self, name: str, partition: int) -> None:
         """Whatever it raises concerns this pull alone: it starts again from what Kafka has."""
         seconds = RESTART_FIRST_SECONDS
         every = next(one.every for one in self._configured if one.name == name)
         while True:
             try:
-                async with self._opened(name, partition) as (run, standing):
-                    self.schedules[name] = Schedule(name, every, run, standing)
-                    await self.schedules[name].follow()
+                await lasting(partial(self._follow, name, partition, every))
             except Exception as error:
                 log.error(
                     "pull failed, starting again", pull=name, in_seconds=seconds, exc_info=error

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from gateway.dialects.records import key_of, read_facts
 from gateway.dialects.shapes import Rejection
 from gateway.edge.rejections import dead_letter
+from gateway.pulls.budget import MonthlyBudget
 from gateway.pulls.fingerprints import Fingerprints, version_of
 from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
@@ -75,6 +76,7 @@ class Run:
         store: Store,
         topics: Topics,
         suppressing: Suppressing,
+        budget: MonthlyBudget,
         counted: Counted,
     ) -> None:
         self._name = name
@@ -86,12 +88,17 @@ class Run:
         self._store = store
         self._topics = topics
         self._suppressing = suppressing
+        self._budget = budget
         self._counted = counted
         self._headers: Headers = [("source", name.encode())]
 
     async def step(self, standing: Standing) -> Step:
         """One page: produced, remembered, and noted. What it raises leaves it where it stood."""
+        now = time.time()
+        if standing.cursor is None:
+            self._budget.require(standing, 1, now)
         page = await self._pull.page(self._api, standing.cursor)
+        standing = self._budget.after(standing, page.spends, now)
         await self._look(page.items, standing)
         records = await self._produce(page.items, standing)
         if page.cursor is not None:

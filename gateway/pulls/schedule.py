@@ -63,7 +63,7 @@ class Schedule:
     async def once(self) -> str | None:
         """One run, or the rest of one that was interrupted: what went wrong, None if nothing."""
         if self._standing.finished is not None or not self._standing.run:
-            self._standing = Standing(run=self._standing.run + 1, began=time.time())
+            self._standing = self._standing.begun_anew(self._standing.run + 1, time.time())
         try:
             await self._whole()
         except CursorLostError as error:  # Twice in a run.

@@ -102,6 +102,7 @@ COHORT = PolledSystem(
     simulator="amplitude-read",
     requests=60,  # amplitude-read.md#cohorts.
     seconds=600.0,
+    a_month=500,  # Downloads.
 )
 VENDOR = Vendor(
     title="Amplitude",

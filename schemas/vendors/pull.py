@@ -73,6 +73,7 @@ class PolledSystem:
     # What the API allows an account: so many requests in any so many seconds.
     requests: int
     seconds: float
+    a_month: int | None = None  # And of some that many a month.
 
     @property
     def type(self) -> str:

@@ -1,14 +1,18 @@
 """Pulls of a cohort, on a real Kafka against the strict simulator of Amplitude's read side."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
+from schemas.kafka.partitioner import positive_hash
 from schemas.records import Stored
 from tests.conftest import Broker
 from tests.kafka.polling import COHORT, Polled, polling, values
+from tests.operating import Message
 
 MEMBERS = 12_000
 
@@ -58,3 +62,18 @@ async def test_a_file_that_is_cut_off_tells_of_nobody_that_they_left(
     status, _, said = await cohort.run("--once")
     assert (status, "the cohort's file" in said) == (1, True)
     assert len(await cohort.produced()) == MEMBERS
+
+
+async def test_a_run_that_would_pass_the_downloads_of_the_month_says_so_and_asks_nothing(
+    cohort: Polled[AmplitudeRead],
+) -> None:
+    month = datetime.now(UTC).strftime("%Y-%m")
+    stood = {"run": 7, "began": 1.0, "finished": 2.0, "month": month, "spent": 499}
+    topic = cohort.here.config.kafka.topics.cursors
+    partition = positive_hash(b"cohort") % 3
+    noted = Message(json.dumps(stood).encode(), b"cohort", None, partition)
+    await cohort.here.produce(topic, [noted])
+    await cohort.once()  # The last one that is allowed.
+    status, _, said = await cohort.run("--once")
+    assert (status, "monthly_budget" in said) == (1, True), said
+    assert cohort.system.cohorts.downloads == 1
