@@ -12,11 +12,14 @@ import yaml
 
 from ampgate.cli.main import app
 from schemas.configuration.file import parse
+from tests.deploy.commands import assert_is_command
 from tests.docs import cli_page
 from tests.docs.log_messages import messages, messages_of
 from tests.docs.tables import DOCS, MESSAGES, TABLE, written
 
 ROOT = DOCS.parent
+COMMANDS = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+COMMANDS |= {str(group.name) for group in app.registered_groups}
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
 
 ENVIRONMENT = {
@@ -142,8 +145,6 @@ def test_values_in_the_docs_fit_the_chart() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_the_docs_exist(page: Path) -> None:
-    groups = {group.name for group in app.registered_groups}
-    names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     code = re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", page.read_text(), re.DOTALL)
     used = {
         word
@@ -152,7 +153,16 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
         for word in re.findall(r"(?:^|/|\s)ampgate ([a-z][a-z-]+)", text)
     }
 
-    assert used - names - groups - {name.replace("_", "-") for name in names} == set()
+    assert used - COMMANDS - {name.replace("_", "-") for name in COMMANDS} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_options_in_the_docs_exist(page: Path) -> None:
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE):
+        used = re.findall(r"(?:^|[\s/])ampgate ([a-z][^|&>#\n]*)", block.replace("\\\n", " "))
+        for words in map(str.split, used):
+            if words[0] in COMMANDS:  # Else a package, such as `pip install ampgate`.
+                assert_is_command(words)
 
 
 def a_file(directory: Path, name: str) -> str:

@@ -72,11 +72,10 @@ def test_what_would_be_loaded_from_another_host_is_found(element: str) -> None:
     assert LOADED.search(element)
 
 
-@pytest.mark.parametrize("link", ["no-such-page.md", "index.md#no-such-heading", "../NO_SUCH_FILE"])
-def test_a_link_to_nothing_fails_the_build(link: str, tmp_path: Path) -> None:
+def test_links_to_nothing_fail_the_build(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
-    (docs / "index.md").write_text(f"# Title\n\n[link]({link})\n")
+    (docs / "index.md").write_text("# Title\n\n[a](no-page.md) [b](#no-heading) [c](../NO_FILE)\n")
     settings = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[0]
     changed = settings.replace("docs_dir: docs", f"docs_dir: {docs}")
     configuration = tmp_path / "mkdocs.yml"
@@ -85,7 +84,9 @@ def test_a_link_to_nothing_fails_the_build(link: str, tmp_path: Path) -> None:
     done = build(tmp_path / "site", configuration)
 
     assert done.returncode != 0
-    assert link.removeprefix("index.md") in done.stderr
+    assert [
+        name for name in ("no-page.md", "#no-heading", "NO_FILE") if name not in done.stderr
+    ] == []
 
 
 def test_a_link_out_of_the_docs_leads_to_the_repository() -> None:
