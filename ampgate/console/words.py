@@ -82,7 +82,9 @@ def state_of(one: Destination, *, is_known: bool = True) -> State:
         return _paused(one, one.paused)
     if one.is_near_deletion:
         fix = "Lengthen the retention of the topics first, then find what holds it up."
-        return State(Level.BAD, "Behind", "Its oldest record will be deleted unread.", fix)
+        return State(
+            Level.BAD, "Behind", "Kafka will delete its oldest record before it is delivered.", fix
+        )
     return _delivering(one)
 
 

@@ -102,7 +102,7 @@ def fitting(head: str, nodes: Sequence[Node]) -> list[Node]:
     best = sorted(nodes, key=lambda one: -one.rank)[: NODES_MAX - 1]
     kept = [one for one in nodes if one in best]
     more = f"{len(nodes) - len(kept)} more"
-    return [*kept, Node(f"more {head}", more, "in the table below", "unknown")]
+    return [*kept, Node(f"more {head}", more, "not in the picture", "unknown")]
 
 
 def cut(text: str, characters: int) -> str:

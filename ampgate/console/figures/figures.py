@@ -70,12 +70,12 @@ class Figures:
         read = await asyncio.to_thread(_read, self.heard)
         self.totals.take(read)
         now = time.time()
-        self._remember(now)
+        self.remember(now)
         self.looked_at = now
         async with self.changed:
             self.changed.notify_all()
 
-    def _remember(self, now: float) -> None:
+    def remember(self, now: float) -> None:
         """One point of each series: rates of what has grown, and gauges as they are."""
         grown = series.counters(self.totals, self.stored.topics)
         values = series.gauges(self.totals)

@@ -37,7 +37,12 @@ class History:
         if series is None or not self._times:
             return []
         first = self._times[-1] - seconds
-        return [one for one in zip(self._times, series, strict=True) if one[0] >= first]
+        found: list[Point] = []
+        for at, value in zip(reversed(self._times), reversed(series), strict=True):
+            if at < first:
+                break
+            found.append((at, value))
+        return found[::-1]
 
     def last(self, name: str) -> float | None:
         series = self._series.get(name)

@@ -22,6 +22,7 @@ from ampgate.console.words import Destination, Level, State, state_of
 router = APIRouter()
 REASONS = ("unread", "in_flight", "held", "parked")
 QUIET_SECONDS = 15.0  # A stream that says nothing for longer is closed by proxies.
+ROWS_MAX = 12  # Of more destinations, those that are up to date take less room.
 ORDER = (Level.BAD, Level.WARN, Level.BUSY, Level.UNKNOWN, Level.GOOD)
 
 
@@ -73,9 +74,13 @@ def overview_of(figures: Figures, now: float) -> dict[str, object]:
     found = destinations_of(figures, now)
     rows = [Row(one, state_of(one, is_known=is_known)) for one in found]
     rows.sort(key=lambda row: (ORDER.index(row.state.level), -row.one.waits))
+    is_long = len(rows) > ROWS_MAX
+    calm = [row for row in rows if is_long and row.state.level is Level.GOOD]
     columns, links = nodes_of(figures, rows), links_of(figures)
     return {
-        "rows": rows,
+        "rows": [row for row in rows if row not in calm],
+        "calm": sorted(calm, key=lambda row: row.one.name),
+        "count": len(rows),
         "summary": summary([row.state for row in rows]),
         "pictures": [
             ("wide", picture(columns, links, WIDE)),

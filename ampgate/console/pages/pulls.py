@@ -16,7 +16,7 @@ from ampgate.console.figures.names import (
     PULL_RUNS,
 )
 from ampgate.console.words import Level, State, duration
-from schemas.vendors import SYSTEMS
+from schemas.vendors import SYSTEMS, amplitude
 
 router = APIRouter()
 LATE_TIMES = 3  # Periods without a whole run, as the alert AmpgatePullLate has it.
@@ -35,7 +35,11 @@ class Row:
 
 @router.get("/pulls")
 async def show(visit: Visiting) -> Response:
-    return visit.page("pulls.html", {"rows": rows_of(visit.figures, time.time())})
+    destinations = visit.config.destinations
+    # The one type of which delivered events can be read back.
+    projects = [one.name for one in destinations if one.type == amplitude.VENDOR.type]
+    context = {"rows": rows_of(visit.figures, time.time()), "projects": projects}
+    return visit.page("pulls.html", context)
 
 
 def rows_of(figures: Figures, now: float) -> list[Row]:

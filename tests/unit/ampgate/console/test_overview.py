@@ -1,0 +1,84 @@
+"""The overview of what processes report: readable with a hundred destinations, and without any."""
+
+import pytest
+
+from ampgate.console.figures.exposition import Sample
+from ampgate.console.figures.figures import Figures
+from ampgate.console.figures.names import EDGE_RECORDS, PAUSED, PAUSED_SINCE, RECORDS, WAITING
+from ampgate.console.figures.processes import Heard, Place, places_of
+from ampgate.console.pages.overview import overview_of
+from ampgate.console.rendering import rendered
+from schemas.configuration.config import Config
+
+NOW = 1_795_690_800.0
+
+
+def config(count: int, **more: object) -> Config:
+    names = [f"d{number:02d}" for number in range(count)]
+    destinations = [{"name": name, "type": "amplitude", "api_key": "k"} for name in names]
+    return Config.model_validate({"destinations": destinations, **more})
+
+
+def sample(name: str, value: float, **labels: str) -> Sample:
+    return Sample(name, tuple(sorted(labels.items())), value)
+
+
+def seen(figures: Figures, delivered: float, at: float) -> None:
+    """One look at a delivery that serves all destinations, of which the third is paused."""
+    found = [sample(EDGE_RECORDS, delivered, source="shop", kind="event", outcome="accepted")]
+    for one in figures.config.destinations:
+        is_third = one.name == "d02"
+        found += [
+            sample(WAITING, 40.0 * is_third, destination=one.name, reason="held"),
+            sample(RECORDS, delivered, destination=one.name, kind="event", outcome="delivered"),
+        ]
+    found.append(sample(PAUSED, 1.0, destination="d02", reason="status_403"))
+    found.append(sample(PAUSED_SINCE, NOW - 60, destination="d02"))
+    figures.heard = [Heard(Place("delivery", "http://x"), "x", "there is a text")]
+    figures.totals.take({"x": found})
+    figures.remember(at)
+    figures.looked_at = at
+
+
+def test_of_a_hundred_destinations_the_one_with_trouble_is_seen_first() -> None:
+    figures = Figures(config(100))
+    for look in range(4):
+        seen(figures, 500.0 * look, NOW + 5.0 * look)
+    found = overview_of(figures, NOW + 15)
+    html = rendered("overview_part.html", found)
+
+    assert html.count('class="card row') == 1
+    assert "Paused: Amplitude answered 403 since <time" in html
+    assert "Check the API key." in html
+    assert "1 of 100 destinations needs attention." in html
+    assert html.count('<li><a href="/destinations/') == 99
+    assert "100/s" in html
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_before_the_first_look_nothing_is_claimed(count: int) -> None:
+    html = rendered("overview_part.html", overview_of(Figures(config(count)), NOW))
+
+    assert "Asking the processes" in html
+    assert "No delivery process could be asked." in html or not count
+
+
+def test_a_process_that_is_away_is_named_with_what_to_do() -> None:
+    figures = Figures(config(1))
+    place = Place("delivery", "http://delivery:9090")
+    figures.heard = [Heard(place, "10.0.0.7:9090", None, "Connection refused")]
+    html = rendered("overview_part.html", overview_of(figures, NOW))
+
+    assert "10.0.0.7:9090" in html
+    assert "does not answer: Connection refused" in html
+    assert "console.deliveries" in html
+
+
+def test_processes_are_this_machines_unless_they_are_named() -> None:
+    here = config(0, edge={"port": 8080, "admin_port": 8081})
+    named = config(0, console={"edges": ["http://edge:8081"], "deliveries": []})
+
+    assert [one.url for one in places_of(here)] == [
+        *("http://127.0.0.1:8081", "http://127.0.0.1:9090")
+    ]
+    assert [one.url for one in places_of(named)] == ["http://edge:8081"]
