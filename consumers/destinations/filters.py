@@ -27,6 +27,7 @@ from schemas.records import Headers, Record, source_of
 from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
+VALUES = (str, int, float)  # `isinstance` with a union takes 0.3 µs more.
 OPERATED = ("user_properties", "group_properties")  # In these, a value may be below `$set`.
 
 
@@ -66,16 +67,18 @@ class Filtered:
         if not self._filter.takes_from(source):
             return Skip("other_source")
         encoded = self._destination.encode(record)
-        if isinstance(encoded, Reject) or (isinstance(encoded, Skip) and self._shaped is None):
+        if self._shaped is None:
+            return self._wanted(record, encoded)
+        if isinstance(encoded, Reject):
             return encoded
         value = record.value or b""
         if self._filter.matches(value):
-            return encoded if self._shaped is None else self._shaped.encode(record)
-        wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
-        return Skip("other_region" if wanted else "no_region")
+            return self._shaped.encode(record)
+        return self._unwanted(source, value)
 
     def encode_all(self, records: Sequence[Record]) -> Sequence[Encoded | Reject | Skip]:
-        if not self._takes_all or self._encode_all is None:
+        is_whole = self._takes_all or self._shaped is None
+        if self._encode_all is None or not is_whole:
             return [self.encode(record) for record in records]
         looked_at: Headers = ()  # Records that came together have the same.
         for record in records:
@@ -83,7 +86,34 @@ class Filtered:
                 if opted_out(headers, self._type):
                     return [self.encode(record) for record in records]
                 looked_at = headers
-        return self._encode_all(records)
+        if self._takes_all:
+            return self._encode_all(records)
+        taken = self._taken(records)
+        own = [record for record, takes in zip(records, taken, strict=True) if takes]
+        encoded = zip(own, self._encode_all(own), strict=True)
+        return [self._wanted(*next(encoded)) if takes else Skip("other_source") for takes in taken]
+
+    def _taken(self, records: Sequence[Record]) -> list[bool]:
+        """Whether it takes from the source of each."""
+        taken: list[bool] = []
+        looked_at: Headers | None = None
+        takes = False
+        for record in records:
+            if (headers := record.headers) is not looked_at:
+                looked_at, takes = headers, self._filter.takes_from(source_of(record))
+            taken.append(takes)
+        return taken
+
+    def _wanted(self, record: Record, encoded: Encoded | Reject | Skip) -> Encoded | Reject | Skip:
+        """What comes of a record that the destination could send, if its values are wanted."""
+        value = record.value or b""
+        if not isinstance(encoded, Encoded) or self._filter.matches(value):
+            return encoded
+        return self._unwanted(source_of(record), value)
+
+    def _unwanted(self, source: str, value: bytes) -> Skip:
+        wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
+        return Skip("other_region" if wanted else "no_region")
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         return self._destination.request(batch)
@@ -146,10 +176,10 @@ class _Conditions:
                 later = msgspec.structs.astuple(self._fields.decode(below))
                 pairs = zip(found, later, strict=True)
                 found = tuple(two if one is UNSET else one for one, two in pairs)
-        return all(
-            isinstance(one, Value) and (isinstance(one, bool), one) in wanted
-            for one, wanted in zip(found, self._wanted, strict=True)
-        )
+        for one, wanted in zip(found, self._wanted, strict=True):
+            if not isinstance(one, VALUES) or (isinstance(one, bool), one) not in wanted:
+                return False
+        return True
 
 
 def _reader(names: Sequence[str], each: object = Raw) -> msgspec.json.Decoder[Struct]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from consumers.delivery.destination import Encoded
+from consumers.delivery.destination import Encoded, EncodesMany
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
 from consumers.destinations.filters import Filter
@@ -142,3 +142,31 @@ def test_a_record_whose_sender_opted_out_is_skipped(header: bytes | None, is_ski
     record = Kept("ampgate.events", 0, 0, b"u", value, None, headers=[("opted_out", header)])
 
     assert (events.encode(record) == Skip("opted_out")) == is_skipped
+
+
+RECORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["web", "app", "shop"]),
+        st.sampled_from([b"FR", b"US", b"BR"]),
+        st.sampled_from([b'"user_id":"user"', b'"user_id":1', b'"x":2']),
+        st.sampled_from([None, b"aampe", b"-aampe"]),
+    ),
+    max_size=8,
+)
+
+
+@given(RECORDS, st.sampled_from(ALL))
+def test_records_are_filtered_together_as_each_alone(
+    records: list[tuple[str, bytes, bytes, bytes | None]], config: AampeDestination
+) -> None:
+    events, _ = destinations_of(config, ALL)
+    assert isinstance(events, EncodesMany)
+    read = []
+    for offset, (source, country, identity, opted) in enumerate(records):
+        value = b'{"event_type":"e","country":"%b",%b}' % (country, identity)
+        headers: list[tuple[str, bytes | None]] = [("source", source.encode())]
+        if opted is not None:
+            headers.append(("opted_out", opted))
+        read.append(Kept("events", 0, offset, None, value, "", headers=tuple(headers)))
+
+    assert list(events.encode_all(read)) == [events.encode(record) for record in read]
