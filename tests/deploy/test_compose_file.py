@@ -39,7 +39,7 @@ def test_compose_starts_from_a_clean_checkout_without_an_answer_to_give() -> Non
 def test_compose_names_hosts_and_ports_that_are_services() -> None:
     config = load(ROOT / "deploy" / "compose" / "ampgate.toml", {})
     scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    edge, delivery = scraped["scrape_configs"]
+    edge, delivery, pull = scraped["scrape_configs"]
 
     assert config.kafka.bootstrap_servers == "kafka:19092"
     assert "INSIDE://kafka:19092" in COMPOSE["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
@@ -52,20 +52,24 @@ def test_compose_names_hosts_and_ports_that_are_services() -> None:
     assert COMPOSE["console"]["ports"] == [f"127.0.0.1:8090:{config.console.port}"]
     [looked_up] = delivery["dns_sd_configs"]
     assert (looked_up["names"], looked_up["port"]) == (["delivery"], config.delivery.admin_port)
+    [looked_up] = pull["dns_sd_configs"]
+    assert (looked_up["names"], looked_up["port"]) == (["pull"], config.pull.admin_port)
 
 
 def test_compose_up_starts_all_of_it_for_this_machine_alone() -> None:
     profiles = set((ROOT / ".env").read_text().split("COMPOSE_PROFILES=")[1].strip().split(","))
     for service in COMPOSE.values():
-        assert profiles >= set(service.get("profiles", ()))
+        assert profiles >= set(service.get("profiles", ())) - {"pulls"}  # None is configured.
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
 
 
-def test_the_simulators_and_nothing_else_may_be_left_out_by_profile() -> None:
-    by_profile = {name for name, service in COMPOSE.items() if "profiles" in service}
+def test_the_simulators_and_the_pulls_and_nothing_else_may_be_left_out_by_profile() -> None:
+    by_profile = {
+        name: service["profiles"] for name, service in COMPOSE.items() if "profiles" in service
+    }
 
-    assert by_profile == {"amplitude", "aampe"}
-    assert all(COMPOSE[name]["profiles"] == ["simulators"] for name in by_profile)
+    simulators = ["simulators"]
+    assert by_profile == {"amplitude": simulators, "aampe": simulators, "pull": ["pulls"]}
 
 
 def test_compose_builds_its_images_whichever_service_is_asked_for() -> None:

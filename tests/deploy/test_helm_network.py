@@ -127,3 +127,22 @@ def test_in_a_cluster_with_ipv6_every_pod_listens_on_all_addresses() -> None:
         ("AMPGATE_DELIVERY__ADMIN_HOST", "::"),
         ("AMPGATE_CONSOLE__HOST", "::"),
     }
+
+
+@needs_helm
+def test_pulls_have_their_own_secret_a_service_to_scrape_and_a_way_out() -> None:
+    assert not [one for one in rendered() if one["metadata"]["name"].endswith("-pull")]
+    documents = rendered("pull.enabled=true", "secrets.pull=tokens")
+    mine = {one["kind"]: one for one in documents if one["metadata"]["name"] == "shop-ampgate-pull"}
+    pod = mine["Deployment"]["spec"]["template"]["spec"]
+    [sources] = [one["projected"]["sources"] for one in pod["volumes"] if "projected" in one]
+    environment = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+
+    assert sources == [{"secret": {"name": "tokens"}}]
+    assert environment["AMPGATE_PULL__ADMIN_PORT"] == "9092"
+    assert json.loads(environment["AMPGATE_CONSOLE__PULLS"]) == ["http://shop-ampgate-pull:9092"]
+    assert mine["Service"]["metadata"]["labels"]["prometheus-job"] == "ampgate-pull"
+    out = [
+        port["port"] for rule in mine["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]
+    ]
+    assert 443 in out

@@ -69,7 +69,7 @@ def test_every_metric_explains_itself_in_a_sentence() -> None:
 
 def test_no_label_can_have_endless_values() -> None:
     closed = {"dialect", "status", "source", "kind", "outcome", "destination", "endpoint"}
-    closed |= {"topic", "partition", "reason", "pull", "event_type_known"}
+    closed |= {"topic", "partition", "reason", "pull", "event_type_known", "state"}
 
     assert {label for metric in declared().values() for label in metric.labels} <= closed
 

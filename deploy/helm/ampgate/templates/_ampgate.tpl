@@ -105,6 +105,7 @@ env:
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
   - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
+  - {name: AMPGATE_PULL__ADMIN_PORT, value: "9092"}
   {{- if .Values.console.enabled }}
   {{- $deliveries := list }}
   {{- range .Values.delivery.groups }}
@@ -114,11 +115,15 @@ env:
   - {name: AMPGATE_CONSOLE__PORT, value: "8090"}
   - {name: AMPGATE_CONSOLE__EDGES, value: {{ list (printf "http://%s-edge-each:8081" (include "ampgate.name" .)) | toJson | quote }}}
   - {name: AMPGATE_CONSOLE__DELIVERIES, value: {{ $deliveries | toJson | quote }}}
+  {{- if .Values.pull.enabled }}
+  - {name: AMPGATE_CONSOLE__PULLS, value: {{ list (printf "http://%s-pull:9092" (include "ampgate.name" .)) | toJson | quote }}}
+  {{- end }}
   {{- end }}
   {{- with .Values.listenHost }}
   - {name: AMPGATE_EDGE__HOST, value: {{ . | quote }}}
   - {name: AMPGATE_EDGE__ADMIN_HOST, value: {{ . | quote }}}
   - {name: AMPGATE_DELIVERY__ADMIN_HOST, value: {{ . | quote }}}
+  - {name: AMPGATE_PULL__ADMIN_HOST, value: {{ . | quote }}}
   {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
