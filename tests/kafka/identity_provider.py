@@ -2,17 +2,17 @@
 
 import base64
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote_plus
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from tests.http_server import answering
 
 KEY_ID = "key-1"
 
@@ -71,27 +71,13 @@ class IdentityProvider:
 
 @contextmanager
 def serving(provider: IdentityProvider) -> Iterator[IdentityProvider]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
-            status, said = provider.answer(self.headers["authorization"] or "", body)
-            answer = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        status, said = provider.answer(headers.get("authorization", ""), body.decode())
+        return status, json.dumps(said).encode()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        provider.url = f"http://127.0.0.1:{server.server_port}/oauth2/token"
+    with answering(answer) as url:
+        provider.url = f"{url}/oauth2/token"
         yield provider
-        server.shutdown()
-        thread.join()
 
 
 def _integer(number: int) -> str:

@@ -73,9 +73,7 @@ class Load:
         kafka = self.deployment.config.kafka
         async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
             while not self.over.is_set():
-                if await self.ahead() > AHEAD_MAX:
-                    await asyncio.sleep(0.05)
-                    continue
+                await seen(self.ahead, lambda ahead: ahead <= AHEAD_MAX or self.over.is_set())
                 sent = [await self._send(producer, next(self.numbers)) for _ in range(300)]
                 await asyncio.gather(*sent)
 

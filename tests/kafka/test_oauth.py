@@ -93,7 +93,7 @@ async def test_events_get_all_the_way_while_tokens_end_and_are_renewed(
             event = {"event_type": "Sign Up", "user_id": "ann@example.org", "insert_id": str(sent)}
             assert await post(f"{url}/v1/events", event, "k") == 202
             sent += 1
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # Some requests for each token, not a load.
         await seen(partial(received, upstream), lambda arrived: len(arrived) >= sent)
         arrived = [event["insert_id"] for event in await received(upstream)]
 

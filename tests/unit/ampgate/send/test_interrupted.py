@@ -6,10 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 
 from ampgate.send.reports import EACH_MAX, Reports
 from ampgate.send.window import WINDOW_LINES, Window
+from tests.http_server import answering
 
 
 @dataclass
@@ -26,6 +25,7 @@ class Edge:
 
     holds_after: int = 10**9
     numbers: list[int] = field(default_factory=list)
+    has_them: threading.Event = field(default_factory=threading.Event)  # As many as that.
     holds: threading.Event = field(default_factory=threading.Event)
     goes_on: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -35,32 +35,20 @@ class Edge:
 def edge() -> Iterator[Edge]:
     stored = Edge()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            events = [json.loads(line) for line in body.splitlines()]
-            if len(stored.numbers) >= stored.holds_after:
-                stored.holds.set()
-                stored.goes_on.wait(20)
-                return
-            stored.numbers += [event["n"] for event in events]
-            answer = json.dumps({"accepted": len(events), "rejected": []}).encode()
-            self.send_response(202)
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(_: Mapping[str, str], body: bytes) -> tuple[int, bytes] | None:
+        events = [json.loads(line) for line in body.splitlines()]
+        if len(stored.numbers) >= stored.holds_after:
+            stored.holds.set()
+            stored.goes_on.wait(20)
+            return None
+        stored.numbers += [event["n"] for event in events]
+        if len(stored.numbers) >= stored.holds_after:
+            stored.has_them.set()
+        return 202, json.dumps({"accepted": len(events), "rejected": []}).encode()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        stored.url = f"http://127.0.0.1:{server.server_port}"
+    with answering(answer) as stored.url:
         yield stored
         stored.goes_on.set()
-        server.shutdown()
-        thread.join()
 
 
 def sending(edge: Edge, *arguments: str) -> "subprocess.Popen[str]":
@@ -84,11 +72,7 @@ def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(edge: Edge) -> None:
         assert process.stdin is not None
         process.stdin.write("".join(map(line, range(1, 4))))
         process.stdin.flush()
-        deadline = time.monotonic() + 20
-        while len(edge.numbers) < 3:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        assert edge.has_them.wait(20)
         process.send_signal(signal.SIGINT)  # While it waits for another line.
         out, err = process.communicate(timeout=20)
     assert process.returncode == 1
