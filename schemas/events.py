@@ -34,7 +34,7 @@ class _Object(Struct, gc=False):
 
 @final  # `type(…) is` is faster than `isinstance`.
 class EventFacts(Struct, gc=False):
-    """The members of an event that decide whether, to whom and when it is delivered."""
+    """The members of an event that decide whether, where and when it is delivered."""
 
     event_type: str | None = None
     user_id: str | None = None

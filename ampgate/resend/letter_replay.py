@@ -1,4 +1,4 @@
-"""The replay of dead letters: which are sent again, to whom, and why others are not."""
+"""The replay of dead letters: which are sent again, where to, and why others are not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,9 @@
 A field may be a query parameter too, and then a GET is enough.
 """
 
-import re
 from collections.abc import Mapping, Sequence
+from email.parser import HeaderParser
+from email.utils import collapse_rfc2231_value
 from typing import Any, Literal
 
 import msgspec
@@ -34,8 +35,7 @@ from schemas.topics import Kind
 
 FIELDS_MAX = 100
 KEY_BYTES_MAX = 16_000
-_BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
-_NAME = re.compile(rb'[;\s]name="?([^";\r\n]+)"?')
+HEAD_BYTES_MAX = 1_000  # Of a part's header lines; an ordinary one has 60.
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -181,17 +181,26 @@ def _field(value: bytes) -> bytes:
 
 
 def _multipart(content_type: bytes, body: bytes) -> dict[str, bytes]:
-    boundary = _BOUNDARY.search(content_type)
+    boundary = _parameter(b"content-type: " + content_type, "content-type", "boundary")
     fields: dict[str, bytes] = {}
-    if boundary is None:
+    if not boundary:
         return fields
+    line = b"\r\n--" + boundary.encode("latin-1", "replace")
     # Each part is between two boundary lines: headers, an empty line, the value.
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1], FIELDS_MAX)[1:FIELDS_MAX]:
+    for part in (b"\r\n" + body).split(line, FIELDS_MAX)[1:FIELDS_MAX]:
         head, separator, value = part.partition(b"\r\n\r\n")
-        name = _NAME.search(head)
-        if separator and name:
-            fields[name[1].decode("utf-8", "replace")] = value
+        name = _parameter(head.lstrip(), "content-disposition", "name") if separator else ""
+        if name:
+            fields[name] = value
     return fields
+
+
+def _parameter(head: bytes, header: str, name: str) -> str:
+    """A parameter of one of these header lines; empty if it is not there."""
+    if len(head) > HEAD_BYTES_MAX:  # The standard library's time grows with its square.
+        return ""
+    parsed = HeaderParser().parsestr(head.decode("latin-1"))
+    return collapse_rfc2231_value(parsed.get_param(name, "", header))
 
 
 def _lenient(options: bytes) -> Any:  # noqa: ANN401  JSON is anything.

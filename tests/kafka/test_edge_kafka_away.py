@@ -1,4 +1,4 @@
-"""Kafka dies and comes back: the edge says so, and loses nothing that it acknowledged."""
+"""Kafka stops and starts again: the edge says so, and loses nothing that it acknowledged."""
 
 import asyncio
 import time

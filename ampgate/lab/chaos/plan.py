@@ -35,7 +35,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`rest`: how long the lane is whole before it; `seconds`: how long what was killed stays away,
+    """`rest`: how long nothing is broken before it; `seconds`: how long what was killed stays away,
     who joined stays, or a fault lasts.
     """
 

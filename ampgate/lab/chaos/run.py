@@ -41,7 +41,7 @@ CALM_EVENTS = 40  # By each client.
 
 @dataclass(slots=True)
 class Progress:
-    """What there is to be told while it goes on."""
+    """How far a run is."""
 
     say: Callable[[str], None]
     on_change: Callable[[str, int], None]
@@ -59,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One thing that was broken: when, and how long until it was whole again."""
+    """One thing that was broken: when, and how long until it worked again."""
 
     at: float
     did: str

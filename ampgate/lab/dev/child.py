@@ -18,7 +18,7 @@ DEATHS_WINDOW_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Child:
-    """One of our processes: started again when it dies, unless it keeps dying."""
+    """One of our processes: started again when it ends, unless that happens at once again."""
 
     name: str
     arguments: tuple[str, ...]
@@ -28,7 +28,7 @@ class Child:
     start_at: float = 0.0
 
     def look_after(self, console: Console, now: float) -> None:
-        """Start it when it is time to; see whether it died."""
+        """Start it when it is due; notice when it has ended."""
         if self.process is None:
             if now >= self.start_at:
                 self.process = parent_death.spawn(

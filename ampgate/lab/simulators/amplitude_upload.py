@@ -92,7 +92,7 @@ class UploadEndpoint:
     def _check(
         self, events: list[Event], findings: Findings, options: msgspec.Raw
     ) -> Answer | None:
-        """Checks 10 to 12: nothing stored, and the indexes of what is to blame."""
+        """Checks 10 to 12: nothing stored, and the indexes of the bad records."""
         min_length = events_of.min_id_length(options, MIN_ID_LENGTH)
         events_of.check_events(events, findings, min_length)
         if findings.missing:

@@ -1,4 +1,4 @@
-"""A script of faults: which requests, when, and what befalls them.
+"""A script of faults: which requests, when, and what happens to them.
 
 `POST /_faults` replaces the script; times are seconds since then; `{"rules": []}` ends it:
 

@@ -53,7 +53,7 @@ class Fate:
 
 
 class Script:
-    """The faults, posted at a time: the same requests at the same times meet the same fate."""
+    """The faults, posted at a time: the same requests at the same times get the same faults."""
 
     def __init__(self, faults: Faults, posted_at: float) -> None:
         self._rules = faults.rules

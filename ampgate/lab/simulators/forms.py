@@ -1,13 +1,13 @@
 """The body of `/identify` and `/groupidentify`: a form, not JSON (amplitude.md#identify)."""
 
-import re
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
 from urllib.parse import parse_qsl
 
 from ampgate.lab.simulators.model import Request
 
 FIELDS_MAX = 100
-_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?')
-_NAME = re.compile(rb'[;\s]name="?([^";\r\n]+)"?')
 
 
 def form_fields(request: Request) -> dict[str, str]:
@@ -33,14 +33,15 @@ def _urlencoded(text: str) -> dict[str, str]:
 
 
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:
-    boundary = _BOUNDARY.search(content_type)
-    if boundary is None:
-        return {}
+    head = f"content-type: {content_type}\r\n\r\n"
+    form = BytesParser(policy=compat32).parsebytes(head.encode("latin-1", "replace") + body)
     fields: dict[str, str] = {}
-    # Each part is between two boundary lines: headers, an empty line, the value.
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode())[1:FIELDS_MAX]:
-        head, separator, value = part.partition(b"\r\n\r\n")
-        name = _NAME.search(head)
-        if separator and name:
-            fields[name[1].decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+    parts = form.get_payload()
+    for part in parts[:FIELDS_MAX] if isinstance(parts, list) else ():
+        if not isinstance(part, Message):
+            continue
+        name = part.get_param("name", "", "content-disposition")
+        value = part.get_payload(decode=True)
+        if isinstance(name, str) and name and isinstance(value, bytes):
+            fields[name] = value.decode("utf-8", "replace")
     return fields

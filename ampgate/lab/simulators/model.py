@@ -40,7 +40,7 @@ class Conditions:
     over_quota: Mapping[str, float | None] = field(default_factory=dict)
     silenced: frozenset[str] = frozenset()
     max_body_bytes: int | None = None
-    rejected: Mapping[int, str] = field(default_factory=dict)  # By index, the field to blame.
+    rejected: Mapping[int, str] = field(default_factory=dict)  # By index, the field that is wrong.
 
 
 FAIR = Conditions()

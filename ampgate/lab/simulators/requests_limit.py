@@ -1,4 +1,4 @@
-"""So many requests of a key in any so many seconds; who sends more breaks its promise."""
+"""So many requests of a key in any so many seconds; more of them is a violation."""
 
 from collections import deque
 

@@ -26,7 +26,7 @@ Show = Callable[[Received], Shown]
 
 
 class Row(NamedTuple):
-    """A record as it lies here; `place` is unique and rises."""
+    """A stored record; `place` is unique and rises."""
 
     place: int
     endpoint: str

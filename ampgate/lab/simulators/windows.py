@@ -99,7 +99,7 @@ class Throttle:
         throttled: Mapping[str, float | None],
         over_quota: Mapping[str, float | None],
     ) -> Judgement:
-        """Who is over a limit, had the whole request come; these are held from now on."""
+        """The ids that the whole request would put over a limit; they are held from now on."""
         self._rate.advance(now)
         self._notice_early(counts, now)
         limits = self._limits

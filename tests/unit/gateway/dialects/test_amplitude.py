@@ -5,6 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.dialects import ENDPOINTS
 from gateway.dialects.amplitude_forms import Identify
@@ -135,6 +137,46 @@ def test_identify_takes_forms_and_json(body: str, content_type: bytes) -> None:
     value = json.loads(batch.records[0].value)
     assert value["user_properties"] == USER["user_properties"]
     assert USERS.success(asked, batch, 1).body == b"success"
+
+
+@pytest.mark.parametrize(
+    ("boundary", "stated"),
+    [
+        ("B", "boundary=B"),
+        ("B", 'charset=utf-8; Boundary="B"'),
+        ("a b;c,d:e=f", 'boundary="a b;c,d:e=f"'),
+        ("----WebKitFormBoundary7MA4", "boundary=----WebKitFormBoundary7MA4"),
+    ],
+)
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        'Content-Disposition: form-data; name="identification"',
+        "content-disposition:form-data;name=identification",
+        'X-Type: a; name=x\r\nContent-Disposition: x; filename="name=y"; name=identification',
+    ],
+)
+def test_a_form_of_several_parts_is_read_as_its_headers_say(
+    boundary: str, stated: str, disposition: str
+) -> None:
+    text = json.dumps(USER)
+    body = f"--{boundary}\r\n{disposition}\r\n\r\n{text}\r\n--{boundary}--\r\n"
+    opened = USERS.open(request(body.encode(), f"multipart/form-data; {stated}".encode()))
+
+    assert [json.loads(value) for value in opened.values] == [USER]
+
+
+@given(st.binary(max_size=300), st.binary(max_size=60))
+def test_any_bytes_are_some_form_of_several_parts_or_none(body: bytes, more: bytes) -> None:
+    asked = request(b"--B\r\n" + body, b"multipart/form-data; boundary=B;" + more)
+
+    statuses = []
+    try:
+        USERS.open(asked)
+    except RefusedError as refused:
+        statuses = [refused.answer.status]
+
+    assert statuses in ([], [400])
 
 
 def test_a_form_may_have_its_text_as_it_is() -> None:
