@@ -59,7 +59,7 @@ def main() -> None:
         found = measured(Path(name), kafka.bootstrap_servers, reference, selection, trees)
     if not arguments.rows and arguments.against is None:
         write(reference, found)
-    show(found.rows, found.scaling, found.against, verdicts(found.rows), found.worst)
+    show(found.rows, found.scaling, found.against, verdicts(found.rows, found.scaling), found.worst)
     if isinstance(reference, golang.NoReference):
         print(f"No ratios to the compiled reference: {reference.reason}.")
     print(f"Measured in {time.monotonic() - began:.0f} s.")
@@ -111,7 +111,7 @@ def write(reference: golang.Reference | golang.NoReference, found: Found) -> Non
         "rows": [dataclasses.asdict(row) for row in found.rows],
         "scaling": [dataclasses.asdict(row) for row in found.scaling],
         "worst": [dataclasses.asdict(row) for row in found.worst],
-        "goals": [dataclasses.asdict(verdict) for verdict in verdicts(found.rows)],
+        "goals": [dataclasses.asdict(verdict) for verdict in verdicts(found.rows, found.scaling)],
     }
     RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 

@@ -5,11 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.drain import Drain, Kind, Topic
-from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP
+from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP, GO
 from benchmarks.processes import OURS, Tree
 from benchmarks.row import Round, Rounds, Row, Selection, compared, in_turns, rows_of
 
-GO = ", Go"
 PARTITIONS = 8  # Where they are not what is compared.
 MANY_PARTITIONS = (1, PARTITIONS, 64)
 BACKLOG = Topic("backlog", PARTITIONS, events=1_000_000)

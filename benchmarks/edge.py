@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.generator import Generator
-from benchmarks.goals import BATCH, PACED, SINGLE
+from benchmarks.goals import BATCH, GO, PACED, SINGLE, WORKERS
 from benchmarks.processes import OURS, Tree, cpu_seconds, rss_megabytes
 from benchmarks.requests import REQUESTS, USUAL
 from benchmarks.row import Figures, Round, Rounds, Row, Selection, compared, in_turns, rows_of
@@ -18,8 +18,6 @@ BATCHES = 1_500
 PACED_BATCHES = 3_000
 PACED_SHARE = 0.8
 FEW = 4  # A row of the matrix has this share of a headline's requests.
-GO = ", Go"
-WORKERS = ", 2 workers"
 TLS = Variant(tls=True)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.goals import AAMPE, AMPLITUDE, BATCH, PACED, SINGLE, verdicts
+from benchmarks.goals import AAMPE, AMPLITUDE, BATCH, GO, PACED, SINGLE, verdicts
 from benchmarks.row import Figures, Row, row
 
 
@@ -19,13 +19,13 @@ def measured(
 @pytest.mark.parametrize(
     ("cost", "reference", "reached"),
     [
-        (70, 10, True),  # Cheap enough, whatever the reference.
+        (70, None, True),  # Without a reference, the figure counts.
         (71, None, False),
-        (100, 50, True),  # A slow machine: the ratio counts.
-        (101, 50, False),
+        (100, 50, True),  # With one, the ratio does, on any machine.
+        (60, 20, False),
     ],
 )
-def test_a_cost_is_reached_by_its_figure_or_by_its_ratio(
+def test_a_cost_is_reached_by_its_ratio_or_without_a_reference_by_its_figure(
     cost: float, reference: float | None, reached: bool
 ) -> None:
     [verdict] = verdicts([measured(SINGLE, cost, reference=reference)])
@@ -54,10 +54,25 @@ def test_what_has_two_goals_has_two_verdicts() -> None:
 def test_a_verdict_says_goal_and_figure_in_words() -> None:
     [verdict] = verdicts([measured(BATCH, 7, reference=2)])
 
-    assert verdict.goal == "≤ 6 µs/event, or 3 times the reference"
+    assert verdict.goal == "≤ 3 times Go"
     assert verdict.measured == "7 µs, 3.5 times"
     assert not verdict.reached
 
 
 def test_what_was_not_measured_has_no_verdict() -> None:
     assert verdicts([]) == []
+
+
+@pytest.mark.parametrize(("reference_ms", "reached"), [(20.0, True), (19.0, False)])
+def test_a_latency_is_at_most_twice_the_references(reference_ms: float, reached: bool) -> None:
+    rows = [measured(PACED, 6, p99_ms=40.0), measured(PACED + GO, 3, p99_ms=reference_ms)]
+
+    [verdict] = verdicts(rows)
+
+    assert verdict.reached is reached
+
+
+def test_another_load_is_named_only_where_it_costs_too_much() -> None:
+    others = [measured(name, cost, reference=10) for name, cost in (("TLS", 14.9), ("8 kB", 15.1))]
+
+    assert [(one.row, one.reached) for one in verdicts([], others)] == [("8 kB", False)]
