@@ -1,4 +1,4 @@
-"""What was exported, in the order of the events' own time: sorted on disk, in DuckDB.
+"""What was exported, in the order of the events' own time: sorted in DuckDB, some hours at a time.
 
 Each row gets a number, once: what was interrupted goes on with the same numbers. Events of the same
 millisecond keep the order that the sender counted (`event_id`), else that of the export.
@@ -6,6 +6,7 @@ millisecond keep the order that the sender counted (`event_id`), else that of th
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -14,15 +15,19 @@ from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
 
 MEMORY = "300MB"
+SORTED_AT_ONCE = 50_000  # Rows: some 50 MB.
 ROWS = 2_000  # Read at once.
 _READ = """
 insert into exported
 select json->>'event_time', try_cast(json->>'event_id' as bigint), json::varchar
 from read_ndjson_objects($files, compression = 'gzip', maximum_object_size = 16000000)
 """
+_HOURS = "select time[:13] as hour, count(*) from exported group by hour order by hour nulls first"
 # A row's number is its place in the table, from 1.
 _SORT = """
-create table history as select line from exported order by time, number nulls first, rowid
+insert into history
+select line from exported where coalesce(time[:13], '') between ? and ?
+order by time nulls first, number nulls first, rowid
 """
 
 
@@ -43,11 +48,24 @@ class History:
                     words = str(error).splitlines()[0]
                     message = f"the export of {window.hours} is not as documented: {words}"
                     raise CommandError(message) from error
-        self._database.execute(f"begin; {_SORT}; drop table exported; commit")
+        self._database.execute("create or replace table history (line varchar)")
+        for first, last in self._ranges():
+            self._database.execute(_SORT, [first, last])
+        self._database.execute("drop table exported; create table whole (done boolean)")
+
+    def _ranges(self) -> Iterator[tuple[str, str]]:
+        """Hours that are sorted together, in memory: from and to, both included."""
+        first, events = None, 0
+        hours = self._database.execute(_HOURS).fetchall()
+        for (hour, count), following in pairwise([*hours, (None, SORTED_AT_ONCE)]):
+            first, events = first if first is not None else hour or "", events + count
+            if events + following[1] > SORTED_AT_ONCE:
+                yield first, hour or ""
+                first, events = None, 0
 
     @property
     def is_read(self) -> bool:
-        query = "select count(*) from information_schema.tables where table_name = 'history'"
+        query = "select count(*) from information_schema.tables where table_name = 'whole'"
         row = self._database.execute(query).fetchone()
         return row is not None and row[0] == 1
 
@@ -71,7 +89,7 @@ def history(directory: Path) -> Iterator[History]:
     """In files of the directory; they stay."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
-        "threads": "2",
+        "threads": "1",
         "temp_directory": str(directory / "spilled"),
     }
     try:

@@ -99,6 +99,7 @@ async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
     exports = Exports(client, asked.directory / "hours", asked.now_ms, say_window)
     with history(asked.directory) as found:
         await prepare(exports, asked.hours, found)
+        errors.print(f"{len(found)} events are sorted by their own time")
         waited = 0
 
         def waiting(count: int) -> None:
@@ -144,7 +145,8 @@ async def _events(hours: Hours, client: ReadClient) -> int | None:
     if len(days) > DAYS_MAX:
         return None
     try:
-        return sum((await totals_of(client, EVERY, days)).values())
+        # It counts by the events' own time: what was imported is in other days.
+        return sum((await totals_of(client, EVERY, days)).values()) or None
     except CommandError as error:
         say_trouble(f"the events could not be counted: {error}")
         return None

@@ -17,6 +17,7 @@ class Users:
     def __init__(self, accepted: Spool, properties: Properties) -> None:
         self._accepted = accepted
         self._properties = properties
+        self._owners: dict[str, str] = {}  # By Amplitude's number, of those that were searched for.
 
     def answer(self, parts: list[str], request: Request, now: float) -> Answer | None:
         match parts:
@@ -63,6 +64,7 @@ class Users:
             is_prefix = isinstance(user_id, str) and user_id.startswith(wanted)
             if is_prefix or wanted in ids or wanted == str(number):
                 found[number] = user_id
+                self._owners[str(number)] = owner_of(event)
                 if len(found) == MATCHES_MAX:
                     break
         matches = [{"user_id": user, "amplitude_id": number} for number, user in found.items()]
@@ -79,7 +81,7 @@ class Users:
             return error(400, f"limit must be at most {ACTIVITY_MAX}")
         found = [
             (row, event)
-            for row, event in self._events("")
+            for row, event in self._events(self._owners.get(number, ""))
             if str(amplitude_id(owner_of(event))) == number
         ]
         if not found:
