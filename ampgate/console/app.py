@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -81,6 +82,7 @@ def create_app(
 
     app.add_exception_handler(NotSignedInError, _ask_to_sign_in)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _no_such_place)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(TooManySearchesError, _too_many)
     app.add_exception_handler(BusyError, _busy)
@@ -104,6 +106,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     said = "There is no such page." if error.status_code == 404 else str(error.detail)
     return _problem(said, error.status_code)
+
+
+async def _no_such_place(_: Request, _error: Exception) -> Response:
+    """A partition or an offset that is no number."""
+    return _problem("There is no such page.", 404)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

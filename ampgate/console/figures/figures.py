@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import structlog
 from pyreqwest.client import Client
 
 from ampgate.console.figures import series
@@ -18,6 +19,7 @@ from consumers.http.client import client_builder
 from schemas.configuration.config import Config
 
 LOOK_SECONDS = 5.0
+log = structlog.get_logger()
 TIMEOUT_SECONDS = 4.0
 
 
@@ -61,14 +63,17 @@ class Figures:
             async with builder.build() as client:
                 while True:
                     began = time.monotonic()
-                    await self.look(client)
+                    try:
+                        await self.look(client)
+                    except Exception as error:  # noqa: BLE001  Whatever answers there.
+                        log.error("console look failed, looking again", error=repr(error))
                     await asyncio.sleep(max(0.5, LOOK_SECONDS - (time.monotonic() - began)))
 
     async def look(self, client: Client) -> None:
         answers = await asyncio.gather(*(hear(client, place) for place in self.places))
-        self.heard = [one for some in answers for one in some]
-        read = await asyncio.to_thread(_read, self.heard)
-        self.totals.take(read)
+        heard = [one for some in answers for one in some]
+        self.heard, found = await asyncio.to_thread(_read, heard)
+        self.totals.take(found)
         now = time.time()
         self.remember(now)
         self.looked_at = now
@@ -92,5 +97,15 @@ class Figures:
         return [one for text in texts for one in samples(text, {LAG}, label)]
 
 
-def _read(heard: Sequence[Heard]) -> dict[str, Sequence[Sample]]:
-    return {one.address: samples(one.text, NAMES) for one in heard if one.text is not None}
+def _read(heard: Sequence[Heard]) -> tuple[list[Heard], dict[str, Sequence[Sample]]]:
+    """The samples of each process that shows metrics; the others, with why they do not."""
+    told: list[Heard] = []
+    found: dict[str, Sequence[Sample]] = {}
+    for one in heard:
+        if one.text is not None:
+            try:
+                found[one.address] = samples(one.text, NAMES)
+            except Exception:  # noqa: BLE001  The parser raises what it likes.
+                one = replace(one, text=None, trouble="it answers something that is no metrics")
+        told.append(one)
+    return told, found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+import structlog
 from aiokafka.errors import KafkaError
 
 from ampgate.archive.archive import Archive, archive
@@ -22,6 +23,7 @@ LOOKING_SHARE = 10  # A look that takes long is made less often.
 SETTINGS_SECONDS = 300.0
 UNATTENDED_SECONDS = 30.0
 TIMEOUT_SECONDS = 30.0
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Watch:
                 self._failed("Kafka does not answer")
             except (CommandError, KafkaError, OSError) as error:
                 self._failed(str(error))
+            except Exception as error:  # noqa: BLE001  The next look may succeed.
+                log.error("console look at Kafka failed, looking again", error=repr(error))
+                self._failed(f"a failure of ours: {type(error).__name__}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look_often(self, kafka: Archive, limit: asyncio.Timeout) -> None:

@@ -45,7 +45,11 @@ function follow(part) {
     replace(part, event.data);
   });
   source.addEventListener("done", () => source.close());
-  source.onerror = () => part.classList.add("stale");
+  source.onerror = () => {
+    part.classList.add("stale");
+    // Refused, not only cut: the session has ended, and the page asks to sign in.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+  };
 }
 
 document.addEventListener("keydown", (event) => {

@@ -102,5 +102,8 @@ source.addEventListener("failed", (event) => {
   source.close();
 });
 source.onerror = () => {
-  says.textContent = "The console does not answer; trying again…";
+  const isOver = source.readyState === EventSource.CLOSED;
+  says.textContent = isOver
+    ? "Your session has ended: open the page again to sign in."
+    : "The console does not answer; trying again…";
 };

@@ -1,9 +1,18 @@
 """The figures of many processes together, and what is kept of the last hour."""
 
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
 from ampgate.console.figures.exposition import Sample, samples
+from ampgate.console.figures.figures import Figures
 from ampgate.console.figures.history import LOOKS_MAX, History
 from ampgate.console.figures.names import RECORDS, WAITING
 from ampgate.console.figures.totals import Totals
+from consumers.http.client import client_builder
+from schemas.configuration.config import Config
+from tests.unit.ampgate.console.served import served
 
 EXPOSITION = """\
 # HELP ampgate_delivery_waiting_records Records that wait.
@@ -75,3 +84,21 @@ def test_a_series_that_began_a_moment_ago_has_no_slope_yet() -> None:
         history.add(look * 5.0, {"waiting": float(look)})
 
     assert history.slope("waiting", 300.0) is None
+
+
+@pytest.mark.parametrize("answer", ["<html>502</html>", 'ampgate_delivery_paused{x="y" 1.0', ""])
+async def test_a_process_that_answers_no_metrics_ends_nothing(answer: str) -> None:
+    app = Starlette(routes=[Route("/metrics", lambda _: PlainTextResponse(answer))])
+    async with served(app) as url:
+        console = {"edges": [], "deliveries": [url, f"{url}/nothing"]}
+        figures = Figures(Config.model_validate({"console": console}))
+        async with client_builder(timeout_seconds=4.0, proxy=None).build() as client:
+            await figures.look(client)
+            await figures.look(client)
+
+    assert figures.looked_at is not None
+    assert figures.attended() == set()
+    assert figures.heard[1].trouble == "it answered 404 to /metrics"
+    assert "{" not in answer or figures.heard[0].trouble == (
+        "it answers something that is no metrics"
+    )
