@@ -13,7 +13,7 @@ from ampgate.ask.ask import check_reading
 from ampgate.check import regions
 from ampgate.check.compression import check_compression
 from ampgate.check.destinations import check_destination, check_function, check_plans
-from ampgate.check.edge import check_certificate, check_keys
+from ampgate.check.edge import check_certificate, check_console, check_keys
 from ampgate.check.finding import Finding
 from ampgate.check.offsets import (
     check_left_behind,
@@ -64,6 +64,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     for destination in config.destinations:
         yield from check_function(destination)
     yield from check_keys(config.sources)
+    yield from check_console(config.console)
     yield from check_certificate(config.edge, datetime.now(UTC))
 
 

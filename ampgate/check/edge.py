@@ -1,4 +1,4 @@
-"""`ampgate check` of the edge: the length of its write keys, and its certificate."""
+"""`ampgate check` of the edge and the console: the length of keys and tokens, a certificate."""
 
 import ssl
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ampgate.check.finding import Finding
 from gateway.server.tls import context_of
-from schemas.configuration.config import Edge, Source
+from schemas.configuration.config import Console, Edge, Source
 from schemas.configuration.file import is_here
 
 KEY_CHARACTERS_MIN = 16  # Random hex of so many takes 2^64 guesses.
+RANDOM_ONES = f"give it {KEY_CHARACTERS_MIN} random ones or more, as of: openssl rand -hex 16"
 RENEW_BEFORE = timedelta(days=14)
 
 
@@ -26,8 +27,20 @@ def check_keys(sources: tuple[Source, ...]) -> Iterator[Finding]:
             says = f"its write key has {len(key)} characters"
         else:
             continue
-        advice = f"give it {KEY_CHARACTERS_MIN} random ones or more, as of: openssl rand -hex 16"
-        yield Finding(f"source {source.name}", says, advice=advice)
+        yield Finding(f"source {source.name}", says, advice=RANDOM_ONES)
+
+
+def check_console(console: Console) -> Iterator[Finding]:
+    """Who guesses a token of the console sees every event."""
+    for name, token in (("token", console.token), ("viewer_token", console.viewer_token)):
+        if token is None or not is_here(token):
+            continue
+        if (length := len(token.get_secret_value())) < KEY_CHARACTERS_MIN:
+            says = f"it has {length} characters"
+            advice = (
+                f"give it {KEY_CHARACTERS_MIN} random ones or more, as of: openssl rand -hex 16"
+            )
+            yield Finding(f"console.{name}", says, advice=advice)
 
 
 def check_certificate(edge: Edge, now: datetime) -> Iterator[Finding]:

@@ -106,11 +106,12 @@ def pull(
 @app.command()
 def console() -> None:
     """Run the console: a web page that shows what waits and why, and replays dead letters."""
-    config = configuration(["console"])
+    read = partial(configuration, ["console"])
+    config = read()
     logs.configure("console", logs.level_of(os.environ))
     from ampgate.console.server import serve  # As above.
 
-    serve(config, lambda words: print(words, flush=True))
+    serve(config, lambda words: print(words, flush=True), read)
 
 
 @app.command()

@@ -17,16 +17,19 @@ from schemas.configuration.config import Config, ConfigError
 log = structlog.get_logger()
 
 
-def serve(config: Config, say: Callable[[str], None]) -> None:
-    """Until SIGINT or SIGTERM; `say` prints a sign-in link, if the token was made here."""
+def serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]) -> None:
+    """Until SIGINT or SIGTERM; `say` prints a sign-in link, if the token was made here.
+
+    SIGHUP applies the sources, destinations and pulls that `load` then returns.
+    """
     try:
-        asyncio.run(_serve(config, say))
+        asyncio.run(_serve(config, say, load))
     except SystemExit as ended:  # uvicorn's, with its own exit code.
         where = f"{config.console.host}:{config.console.port}"
         raise ConfigError(f"console: cannot listen on {where}") from ended
 
 
-async def _serve(config: Config, say: Callable[[str], None]) -> None:
+async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]) -> None:
     access, made = access_of(config.console)
     app = create_app(config, access, _looking)
     server = _Server(
@@ -49,10 +52,24 @@ async def _serve(config: Config, say: Callable[[str], None]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload, desk, load)
     if made is not None:
         say(f"sign in to the console: {link(config.console, made)}")
     log.info("console started", url=link(config.console))
     await server.serve()
+
+
+def reload(desk: Desk, load: Callable[[], Config]) -> None:
+    """What needs a restart stays as it is: Kafka, the port, the tokens."""
+    try:
+        new = load()
+    except ConfigError as error:
+        log.error("new configuration rejected, keeping the former one", why=str(error))
+        return
+    lists = {"sources": new.sources, "destinations": new.destinations, "pulls": new.pulls}
+    desk.config = desk.config.model_copy(update=lists)
+    desk.figures.apply(desk.config)
+    log.info("configuration reloaded", destinations=len(new.destinations))
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ class Node:
     label: str
     below: str
     level: str
-    href: str = ""
     rank: float = 0.0
 
 

@@ -45,6 +45,12 @@ class Figures:
     def stored(self) -> Stored:
         return self._watch.stored
 
+    def apply(self, config: Config) -> None:
+        """Look at what this configuration names from now on."""
+        self.config = config
+        self.places = places_of(config)
+        self._watch.config = config
+
     def attended(self) -> set[str]:
         """The destinations that a delivery reports: it has a gauge of what waits for each."""
         return {

@@ -50,7 +50,7 @@ class Watch:
     """Keeps `stored` up to date until it is cancelled."""
 
     def __init__(self, config: Config, unattended: Callable[[], Collection[str]]) -> None:
-        self._config = config
+        self.config = config
         self._unattended = unattended
         self._asked_settings_at = self._asked_unread_at = float("-inf")
         self.stored = Stored()
@@ -59,7 +59,7 @@ class Watch:
         while True:
             try:
                 limit = asyncio.timeout(TIMEOUT_SECONDS)
-                async with limit, archive(self._config.kafka) as kafka:
+                async with limit, archive(self.config.kafka) as kafka:
                     await self._look_often(kafka, limit)
             except TimeoutError:
                 self._failed("Kafka does not answer")
@@ -84,7 +84,7 @@ class Watch:
     async def _look(self, kafka: Archive) -> None:
         now = time.monotonic()
         found: dict[str, Topic] = {}
-        for name in self._config.kafka.topics.lasting:
+        for name in self.config.kafka.topics.lasting:
             spans = await kafka.spans(name)
             held = sum(span.end - span.start for span in spans)
             found[name] = Topic(sum(span.end for span in spans), held, len(spans))
@@ -100,16 +100,16 @@ class Watch:
 
     async def _retention(self) -> float | None:
         """None if records are kept for ever, or nobody tells us."""
-        topics = self._config.kafka.topics
-        async with admin_client(self._config.kafka) as admin:
+        topics = self.config.kafka.topics
+        async with admin_client(self.config.kafka) as admin:
             found = await settings_of(admin, [topics.of(kind) for kind in Kind])
         kept = [int(one["retention.ms"]) for one in found.values() if "retention.ms" in one]
         return min((one / 1000 for one in kept if one != FOR_EVER), default=None)
 
     async def _unread(self, kafka: Archive, name: str) -> int:
         """Of what its groups have committed; of a group without commits, all that is there."""
-        topics, count = self._config.kafka.topics, 0
-        configured = [one for one in self._config.destinations if one.name == name]
+        topics, count = self.config.kafka.topics, 0
+        configured = [one for one in self.config.destinations if one.name == name]
         for part in (part for one in configured for part in destinations_of(one)):
             topic = topics.of(part.kind)
             group_id = topics.group_id(part.name, part.kind)

@@ -80,8 +80,7 @@ def _topics(figures: Figures) -> list[Node]:
         else:
             below = f"{short(held.held)} held" + (f", {per_second(rate)}" if rate else "")
         level = Level.BAD if is_letters and rate else Level.GOOD if rate else Level.UNKNOWN
-        href = "/dead-letters" if is_letters else ""
-        nodes.append(Node(name, name.removeprefix(topics.prefix), below, level, href))
+        nodes.append(Node(name, name.removeprefix(topics.prefix), below, level))
     return nodes
 
 
@@ -90,5 +89,4 @@ def _destination(standing: Standing) -> Node:
     below = f"{state.label.lower()}, {short(one.waits)} waiting" if one.waits else ""
     below = below or f"{state.label.lower()}, {per_second(one.delivered_rate)}"
     weight = {Level.BAD: 3e12, Level.WARN: 2e12, Level.BUSY: 1e12}.get(state.level, 0.0)
-    href = f"/destinations/{one.name}"
-    return Node(f"destination {one.name}", one.name, below, state.level, href, weight + one.waits)
+    return Node(f"destination {one.name}", one.name, below, state.level, weight + one.waits)

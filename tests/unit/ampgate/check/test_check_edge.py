@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ampgate.check.edge import RENEW_BEFORE, check_certificate, check_keys
+from ampgate.check.edge import RENEW_BEFORE, check_certificate, check_console, check_keys
 from ampgate.check.finding import Finding
-from schemas.configuration.config import Edge, Source
+from schemas.configuration.config import Console, Edge, Source
 from schemas.configuration.file import NOT_HERE
 
 NOW = datetime.now(UTC)
@@ -31,6 +31,13 @@ def test_a_key_that_is_hashed_or_not_here_cannot_be_measured() -> None:
         Source(name="absent", write_key=NOT_HERE + "X"),
     )
     assert list(check_keys(sources)) == []
+
+
+def test_a_short_token_of_the_console_is_a_warning() -> None:
+    console = Console(token="dev", viewer_token="v" * 16)
+
+    assert [(one.subject, one.ok) for one in check_console(console)] == [("console.token", True)]
+    assert list(check_console(Console(token=NOT_HERE + "console.token"))) == []
 
 
 def certificate(path: Path, ends: datetime) -> Edge:

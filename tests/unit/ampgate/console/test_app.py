@@ -15,9 +15,9 @@ from starlette.responses import Response
 
 from ampgate.console.access import COOKIE, SESSION_SECONDS, Access, Role
 from ampgate.console.app import PAGES, create_app
-from ampgate.console.desk import Visiting
+from ampgate.console.desk import Desk, Visiting
 from ampgate.console.rendering import HEADERS
-from ampgate.console.server import serve
+from ampgate.console.server import reload, serve
 from schemas.configuration.config import Config, ConfigError
 from tests.unit.ampgate.console.served import served
 
@@ -141,7 +141,7 @@ def test_a_port_that_is_taken_is_told_and_a_made_token_is_printed_as_a_link() ->
             update={"console": CONFIG.console.model_copy(update={"port": port})}
         )
         with pytest.raises(ConfigError, match=f"console: cannot listen on 127.0.0.1:{port}"):
-            serve(config, said.append)
+            serve(config, said.append, lambda: config)
 
     assert said[0].startswith(f"sign in to the console: http://127.0.0.1:{port}/sign-in?token=")
 
@@ -170,3 +170,18 @@ async def test_who_leaves_a_page_cancels_its_search() -> None:
             await asyncio.wait_for(begun.wait(), 30)
             assert not ended.is_set()
         await asyncio.wait_for(ended.wait(), 30)
+
+
+async def test_changed_destinations_apply_and_a_bad_file_changes_nothing() -> None:
+    desk: Desk = create_app(CONFIG, ACCESS, nothing).state.desk
+    named = {"name": "new", "type": "amplitude", "api_key": "k"}
+    reload(desk, lambda: Config.model_validate({"destinations": [named]}))
+    assert [one.name for one in desk.config.destinations] == ["new"]
+    assert desk.figures.unattended() == ["new"]
+    assert desk.config.kafka == CONFIG.kafka
+
+    def wrong() -> Config:
+        raise ConfigError("destinations.0: no such type")
+
+    reload(desk, wrong)
+    assert [one.name for one in desk.config.destinations] == ["new"]
