@@ -18,7 +18,7 @@ from benchmarks.row import Figures
 from schemas.configuration.config import Kafka
 
 FIRST_POLL_SECONDS = 0.02
-POLL_SECONDS = 0.1  # To tell its metrics costs the measured process a millisecond.
+POLL_SECONDS = 0.25  # To tell its metrics costs the measured process some milliseconds.
 SECONDS_MAX = 180.0
 METRIC = re.compile(r"^ampgate_delivery_records_total\{(.*)\} (\S+)$", re.MULTILINE)
 
@@ -30,6 +30,10 @@ topic_prefix = "{prefix}."
 [delivery]
 admin_host = "127.0.0.1"
 admin_port = {port}
+
+[[sources]]
+name = "bench"
+write_key = "{key}"
 
 [[destinations]]
 name = "{group}"

@@ -84,3 +84,12 @@ def test_each_row_is_compared_with_that_of_the_other_checkout() -> None:
     [one] = against(found)
 
     assert (one.name, one.ratio, one.ratio_to) == ("edge", 0.9, "edge, before")
+
+
+def test_what_fails_has_no_row_and_the_others_have_theirs() -> None:
+    def fails() -> Figures:
+        raise AssertionError("3 requests failed")
+
+    found = in_turns({"bad": fails, "edge": partial(figures, 1.0)}, rounds=2)
+
+    assert {name: len(rounds) for name, rounds in found.items()} == {"edge": 2}
