@@ -69,9 +69,12 @@ class ByPlace:
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
     @property
     def needles(self) -> tuple[bytes, ...]:
-        return (f"{self.topic}/{self.partition}/{self.offset}".encode(),)
+        return (str(self).encode(),)
 
     def matches(self, record: Stored) -> bool:
         place = (record.topic, record.partition, record.offset)

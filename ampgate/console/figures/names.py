@@ -9,7 +9,6 @@ PAUSED = "ampgate_delivery_paused"
 PAUSED_SINCE = "ampgate_delivery_paused_since_timestamp_seconds"
 OLDEST = "ampgate_delivery_oldest_waiting_seconds"
 LOST = "ampgate_delivery_lost_records_total"
-RESTARTS = "ampgate_delivery_restarts_total"
 LETTERS_FAILING = "ampgate_delivery_letters_failing"
 LAG = "ampgate_delivery_lag_records"  # Many: read only where a page shows them.
 PULL_RUNS = "ampgate_pull_runs_total"
@@ -19,7 +18,7 @@ PULL_PAUSED = "ampgate_pull_paused"
 NAMES = frozenset(
     {
         *(EDGE_RECORDS, EDGE_REQUESTS, RECORDS, REQUESTS, WAITING, PAUSED, PAUSED_SINCE, OLDEST),
-        *(LOST, RESTARTS, LETTERS_FAILING),
+        *(LOST, LETTERS_FAILING),
         *(PULL_RUNS, PULL_RECORDS, PULL_LAST_SUCCESS, PULL_PAUSED),
     }
 )

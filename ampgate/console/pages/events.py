@@ -13,6 +13,7 @@ from ampgate.console.desk import RefusedError, Visiting
 from ampgate.console.times import asked_moment
 from ampgate.console.values import Shown, in_a_line, shown
 from ampgate.errors import CommandError
+from ampgate.resend.parking import EDGE
 from ampgate.trace import trace as tracing
 from ampgate.trace.steps import Step, steps_of
 from ampgate.trace.whereabouts import State, Whereabouts
@@ -22,6 +23,7 @@ from consumers.delivery.outcomes import Reject
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 from schemas.records import Stored, source_of
+from schemas.topics import Kind
 
 router = APIRouter()
 SHOWN_MAX = 100  # Records; the newest.
@@ -38,7 +40,10 @@ class Row:
 
     @property
     def href(self) -> str:
-        return f"/events/{self.first.topic}/{self.first.partition}/{self.first.offset}"
+        place = f"{self.first.topic}/{self.first.partition}/{self.first.offset}"
+        # What the edge refused is a letter only.
+        is_letter = self.first.destination == EDGE
+        return f"/dead-letters/letter?origin={place}" if is_letter else f"/events/{place}"
 
     @property
     def groups(self) -> list[tuple[Whereabouts, str]]:
@@ -113,12 +118,12 @@ async def show(
     place = tracing.ByPlace(topic, partition, offset)
 
     async def find() -> Mapping[str, object]:
-        found = await tracing.look(visit.config, tracing.Search(place))
-        record = next((one for one in found.records if place.matches(one)), None)
+        record, found = await record_at(visit.config, place), tracing.Found([], [], [], [])
+        if topic in map(visit.config.kafka.topics.of, Kind):
+            found = await tracing.look(visit.config, tracing.Search(place))
+            record = record or next(iter(found.records), None)  # A letter may have it still.
         if record is None:
-            raise CommandError(
-                f"{topic}/{partition}/{offset} is not there, or Kafka's retention has deleted it"
-            )
+            raise CommandError(f"{place} is not there, or Kafka's retention has deleted it")
         return {
             "record": record,
             "value": await asyncio.to_thread(shown, record.value),
@@ -128,7 +133,7 @@ async def show(
             "ways": ways_of(visit.config, record, found),
         }
 
-    context = {"place": f"{topic}/{partition}/{offset}"}
+    context = {"place": str(place)}
     return visit.searched("record.html", "record_part.html", context, find)
 
 
@@ -140,21 +145,20 @@ async def value(
     offset: Annotated[int, Path(ge=0)],
 ) -> Response:
     """The exact bytes, to be saved: no browser shows them as a page."""
-    record = await record_at(visit.config, topic, partition, offset)
+    place = tracing.ByPlace(topic, partition, offset)
+    record = await record_at(visit.config, place)
+    if record is None:
+        raise RefusedError(f"{place} is not there, or Kafka's retention has deleted it.", 404)
     name = f"{topic}-{partition}-{offset}"
     headers = {"content-disposition": f'attachment; filename="{name}.bin"'}
     return Response(record.value or b"", media_type="application/octet-stream", headers=headers)
 
 
-async def record_at(config: Config, topic: str, partition: int, offset: int) -> Stored:
-    if topic not in config.kafka.topics.lasting:
-        raise RefusedError("That is no topic with records of ours.", 404)
+async def record_at(config: Config, place: tracing.ByPlace) -> Stored | None:
+    if place.topic not in config.kafka.topics.lasting:
+        return None
     async with archive(config.kafka) as kafka:
-        if partition < await kafka.partitions(topic):
-            found = await kafka.at(topic, partition, offset)
-            if found is not None:
-                return found
-    raise RefusedError(f"{topic}/{partition}/{offset} is not there, or was deleted.", 404)
+        return await kafka.at(place.topic, place.partition, place.offset)
 
 
 def ways_of(config: Config, record: Stored, found: tracing.Found) -> list[Way]:

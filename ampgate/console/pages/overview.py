@@ -12,8 +12,9 @@ from ampgate.console.desk import Visit, Visiting
 from ampgate.console.drawing.graphs import Graph, Series, graph
 from ampgate.console.drawing.picture import NARROW, WIDE, picture
 from ampgate.console.figures import series
-from ampgate.console.figures.destinations import destinations_of
+from ampgate.console.figures.destinations import RATE_LOOKS, destinations_of
 from ampgate.console.figures.figures import Figures
+from ampgate.console.figures.names import LETTERS_FAILING
 from ampgate.console.pages.way import links_of, nodes_of
 from ampgate.console.rendering import rendered
 from ampgate.console.streams import message
@@ -86,6 +87,10 @@ def overview_of(figures: Figures, now: float) -> dict[str, object]:
             ("wide", picture(columns, links, WIDE)),
             ("narrow", picture(columns, links, NARROW)),
         ],
+        "failed_rate": figures.history.mean(series.FAILED, RATE_LOOKS) or 0.0,
+        "letters_failing": any(
+            value for (name, _), value in figures.totals.gauges.items() if name == LETTERS_FAILING
+        ),
         "graphs": graphs_of(figures, now),
         "processes": figures.heard,
         "looked_at": figures.looked_at,

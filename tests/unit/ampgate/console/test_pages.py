@@ -110,6 +110,13 @@ def test_destinations_with_one_state_are_told_together() -> None:
     assert row.href == "/events/t/0/7"
 
 
+def test_what_the_edge_refused_leads_to_its_letter() -> None:
+    letter = Stored("ampgate.dead-letters", 0, 7, 0, None, b"{}", [])
+    (row,) = rows_of([whereabouts(letter, "edge", Where.DEAD, "missing_id")])
+
+    assert row.href == "/dead-letters/letter?origin=ampgate.dead-letters/0/7"
+
+
 def test_partitions_are_bars_of_the_highest() -> None:
     assert lag_in("t", {1: 10, 0: 5}).bars == [(0, 5, 0.5), (1, 10, 1.0)]
     assert lag_in("t", {0: 0}).bars == [(0, 0, 0.0)]
