@@ -45,7 +45,7 @@ def test_every_citation_leads_to_a_heading() -> None:
     assert [one for one in found if one[2] not in known[one[1]]] == []
 
 
-@pytest.mark.parametrize("name", ["upstreams", "product", "performance", "peers"])
+@pytest.mark.parametrize("name", ["upstreams", "product", "peers"])
 def test_nothing_cites_a_document_that_the_repository_does_not_have(name: str) -> None:
     found = [path.name for path in sources() if f"{name}.md" in path.read_text()]
 
