@@ -6,7 +6,6 @@ nothing that was cut off is taken for all there is.
 """
 
 import asyncio
-import errno
 import shutil
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ from typing import IO
 from isal import isal_zlib
 
 from ampgate.amplitude_read.client import ReadClient
+from ampgate.amplitude_read.disk import told_when_full
 from ampgate.amplitude_read.exchange import Asked
 from ampgate.amplitude_read.hours import Hours, TooLargeError, Windows, hour_name, is_complete
 from ampgate.errors import CommandError
@@ -63,15 +63,14 @@ class Exports:
         cut_off = 0
         while (asked := windows.next()) is not None:
             try:
-                self.directory.mkdir(0o700, parents=True, exist_ok=True)
-                found = self._kept(asked.first, hours.last) or await self.download(asked)
+                with told_when_full(self.directory):
+                    self.directory.mkdir(0o700, parents=True, exist_ok=True)
+                    found = self._kept(asked.first, hours.last) or await self.download(asked)
             except DamagedError as error:
                 cut_off += 1
                 if cut_off >= CUT_OFF_MAX:
                     raise CommandError(f"the export of {asked} comes damaged: {error}") from error
                 continue
-            except OSError as error:
-                raise _of_the_disk(error, self.directory) from error
             if found is None:
                 try:
                     windows.halve(asked)
@@ -157,11 +156,3 @@ def _copied(packed: IO[bytes], into: Path) -> int:
     if not inflating.eof:
         raise EOFError("a file in it ends too early")
     return rows + (last != b"\n")
-
-
-def _of_the_disk(error: OSError, directory: Path) -> CommandError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CommandError(
-            f"the disk of {directory} is full; whole windows stay there: the same command goes on"
-        )
-    return CommandError(f"{directory}: {error.strerror or error}")

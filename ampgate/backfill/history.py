@@ -1,7 +1,8 @@
 """What was exported, in the order of the events' own time: sorted in DuckDB, some hours at a time.
 
 Each row gets a number, once: what was interrupted goes on with the same numbers. Events of the same
-millisecond keep the order that the sender counted (`event_id`), else that of the export.
+millisecond keep the order that the sender counted (`event_id`), else that of the export. What
+Amplitude has twice, by `insert_id` and device, is there once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,8 @@ SORTED_AT_ONCE = 50_000  # Rows: some 50 MB.
 ROWS = 2_000  # Read at once.
 _READ = """
 insert into exported
-select json->>'event_time', try_cast(json->>'event_id' as bigint), json::varchar
+select json->>'event_time', try_cast(json->>'event_id' as bigint),
+    json->>'$."$insert_id"', json->>'device_id', json::varchar
 from read_ndjson_objects($files, compression = 'gzip', maximum_object_size = 16000000)
 """
 _HOURS = "select time[:13] as hour, count(*) from exported group by hour order by hour nulls first"
@@ -27,6 +29,7 @@ _HOURS = "select time[:13] as hour, count(*) from exported group by hour order b
 _SORT = """
 insert into history
 select line from exported where coalesce(time[:13], '') between ? and ?
+qualify id is null or row_number() over (partition by id, device order by rowid) = 1
 order by time nulls first, number nulls first, rowid
 """
 
@@ -38,7 +41,8 @@ class History:
     def read(self, windows: Sequence[Exported]) -> None:
         """All rows of these; once."""
         self._database.execute(
-            "create or replace table exported (time varchar, number bigint, line varchar)"
+            "create or replace table exported"
+            " (time varchar, number bigint, id varchar, device varchar, line varchar)"
         )
         for window in windows:
             if files := [str(file) for file in window.files]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ampgate.amplitude_read.client import ReadClient
+from ampgate.amplitude_read.disk import told_when_full
 from ampgate.amplitude_read.export import Exported, Exports
 from ampgate.amplitude_read.hours import HOUR_MS, Hours, hour_of, is_complete
 from ampgate.archive.archive import Archive
@@ -90,7 +91,7 @@ async def reconcile(
     reports: Reports,
 ) -> Reconciliation:
     async with _directory(kept_in) as directory:
-        with comparison(directory, asked.from_ms, asked.to_ms) as compared:
+        with told_when_full(kept_in), comparison(directory, asked.from_ms, asked.to_ms) as compared:
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
             exports = Exports(
                 client, kept_in / "hours", asked.now_ms, reports.on_window, reports.on_bytes

@@ -1,8 +1,10 @@
 """An export comes window by window, and only whole ones count."""
 
+import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,8 +122,15 @@ async def test_what_was_interrupted_is_no_window(url: str, tmp_path: Path) -> No
         assert await rows(found, Hours(NOW, NOW)) == 10
 
 
-async def test_a_place_where_nothing_can_be_kept_is_told(url: str, tmp_path: Path) -> None:
-    (tmp_path / "hours").write_text("a file")
-    async with exports(url, tmp_path) as found:
-        with pytest.raises(CommandError, match="hours: "):
-            await rows(found, Hours(NOW, NOW))
+async def test_a_disk_that_is_full_is_told_and_the_rest_comes_later(
+    url: str, tmp_path: Path
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def write(_: int) -> None:
+        raise full
+
+    async with exports(url, tmp_path, days=1) as found:
+        with pytest.raises(CommandError, match="is full; what is whole stays there"):
+            await rows(replace(found, on_bytes=write), Hours(NOW, NOW))
+        assert await rows(found, Hours(NOW, NOW)) == 10

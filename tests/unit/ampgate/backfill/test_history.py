@@ -56,6 +56,17 @@ def test_rows_come_in_the_order_of_their_time_then_of_their_number_then_as_expor
     assert [number for number, _ in read] == list(range(1, len(rows) + 1))
 
 
+def test_what_amplitude_has_twice_is_there_once(tmp_path: Path) -> None:
+    at: dict[str, object] = {"event_time": "2026-01-01 00:00:00.000000"}
+    ids = [("a", "phone"), ("a", "phone"), ("a", "tablet"), (None, "phone"), (None, "phone")]
+    rows = [at | {"$insert_id": insert_id, "device_id": device} for insert_id, device in ids]
+    with history(tmp_path) as found:
+        found.read([exported(tmp_path / "window", rows)])
+        read = [json.loads(line) for some in found.rows(1) for _, line in some]
+
+    assert [(one["$insert_id"], one["device_id"]) for one in read] == [*ids[:1], *ids[2:]]
+
+
 def test_an_export_that_is_no_json_is_told(tmp_path: Path) -> None:
     window = exported(tmp_path / "window", [])
     (tmp_path / "window" / "0.json.gz").write_bytes(gzip.compress(b"<html>\n"))
