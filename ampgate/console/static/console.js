@@ -62,5 +62,6 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 localize(document);
 for (const part of document.querySelectorAll("[data-stream]")) follow(part);
