@@ -19,7 +19,7 @@ setup: .venv/.run
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "ampgate needs Python 3.11 or later, as in: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; \
 	  exit 1; }
-	@echo "setup: installing what ampgate needs into .venv (about 300 MB)"
+	@echo "setup: installing what ampgate needs into .venv (about 350 MB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) --quiet --require-hashes --only-binary :all: -r requirements-uv.lock || \
 	  echo "setup: no uv for this machine, pip installs"
@@ -29,7 +29,7 @@ setup: .venv/.run
 
 # What the other targets need as well: test runner, linters, official SDKs, a Node.js.
 .venv/.test: .venv/.run requirements-test.lock
-	@echo "setup: installing what the tests need into .venv (about 600 MB more)"
+	@echo "setup: installing what the tests need into .venv (about 800 MB more)"
 	@$(call INSTALL,--require-hashes -r requirements-test.lock)
 	@touch $@
 

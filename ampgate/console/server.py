@@ -2,17 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from ampgate.console.access import access_of, link
 from ampgate.console.app import create_app
 from ampgate.console.desk import Desk
 from schemas.configuration.config import Config, ConfigError
+from schemas.http.listening import AdminServer, bound
 
 log = structlog.get_logger()
 
@@ -22,27 +22,13 @@ def serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]
 
     SIGHUP applies the sources, destinations and pulls that `load` then returns.
     """
-    try:
-        asyncio.run(_serve(config, say, load))
-    except SystemExit as ended:  # uvicorn's, with its own exit code.
-        where = f"{config.console.host}:{config.console.port}"
-        raise ConfigError(f"console: cannot listen on {where}") from ended
+    asyncio.run(_serve(config, say, load))
 
 
 async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]) -> None:
     access, made = access_of(config.console)
     app = create_app(config, access, _looking)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=config.console.host,
-            port=config.console.port,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=2,
-        )
-    )
+    server = AdminServer(app)
     loop = asyncio.get_running_loop()
     desk: Desk = app.state.desk
 
@@ -56,7 +42,8 @@ async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], 
     if made is not None:
         say(f"sign in to the console: {link(config.console, made)}")
     log.info("console started", url=link(config.console))
-    await server.serve()
+    sockets = bound("console", config.console.host, config.console.port, shared=False)
+    await server.serve(sockets)
 
 
 def reload(desk: Desk, load: Callable[[], Config]) -> None:
@@ -81,11 +68,3 @@ async def _looking(app: FastAPI) -> AsyncIterator[None]:
         looking.cancel()
         await asyncio.wait([looking])
         await app.state.desk.runs.stop()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, leaving the signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -1,4 +1,4 @@
-"""Listening sockets, IPv4 and IPv6, and the admin port of a process that has no other server."""
+"""Listening sockets, IPv4 and IPv6, and a server of pages beside what a process is for."""
 
 import socket
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def _listener(
 
 
 class AdminServer(uvicorn.Server):
-    """Health and metrics; signals are the process's own concern."""
+    """Health, metrics, the console; signals are the process's own concern."""
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
