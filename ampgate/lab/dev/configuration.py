@@ -45,6 +45,9 @@ type = "aampe"
 region = "us-east1"
 api_key = "dev"
 base_url = "http://127.0.0.1:{aampe_port}"
+read_url = "http://127.0.0.1:{aampe_port}"
+content_api_key = "dev"
+surfaces = ["7d3b9e6e-2b0e-4c0f-9a51-3c4e8f6f2a10"]
 """
 
 
