@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ampgate.cli.send import readable
 from ampgate.lab.chaos import command as chaos_command
 from ampgate.lab.dev import dev as machine
 from ampgate.lab.dev.configuration import Options
@@ -32,9 +33,14 @@ def dev(
     aampe_port: Annotated[
         int, typer.Option(help="The Aampe simulator's.", min=1, max=65535)
     ] = 9102,
+    pulls: Annotated[
+        Path | None,
+        typer.Option(help="Run the [[pulls]] of this file, too, each of a simulated system."),
+    ] = None,
 ) -> None:
     """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""
-    machine.run(Options(data_dir, kafka_port, amplitude_port, aampe_port), Console())
+    sections = None if pulls is None else readable(str(pulls)).read_text()
+    machine.run(Options(data_dir, kafka_port, amplitude_port, aampe_port, sections), Console())
 
 
 def _registered(upstream: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ampgate.console.access import made_token
+from ampgate.lab.dev.pulls import pointed_there
 from schemas.configuration.config import Config
 from schemas.configuration.file import load
 
@@ -57,19 +58,20 @@ class Options:
     kafka_port: int = 9092
     amplitude_port: int = 9101
     aampe_port: int = 9102
+    pulls: str | None = None  # Sections [[pulls]], as TOML.
 
 
 def configure(options: Options, bootstrap_servers: str) -> Config:
     """Write the configuration, for our children to read as we do."""
     path = (options.data_dir / CONFIGURATION_FILE).resolve()
-    path.write_text(
-        CONFIGURATION.format(
-            bootstrap_servers=bootstrap_servers,
-            key=KEY,
-            token=made_token(),
-            amplitude_port=options.amplitude_port,
-            aampe_port=options.aampe_port,
-        )
+    pulls = "" if options.pulls is None else pointed_there(options.pulls)
+    text = CONFIGURATION.format(
+        bootstrap_servers=bootstrap_servers,
+        key=KEY,
+        token=made_token(),
+        amplitude_port=options.amplitude_port,
+        aampe_port=options.aampe_port,
     )
+    path.write_text(f"{text}\n{pulls}")
     os.environ["AMPGATE_CONFIG"] = str(path)
     return load(path, os.environ)

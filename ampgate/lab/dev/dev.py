@@ -18,6 +18,7 @@ from ampgate.errors import CommandError
 from ampgate.lab.dev.announcement import announce
 from ampgate.lab.dev.child import Child
 from ampgate.lab.dev.configuration import CONFIGURATION_FILE, Options, configure
+from ampgate.lab.dev.pulls import simulators_of
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import is_free
 from schemas.configuration.config import Config
@@ -97,6 +98,10 @@ def require_free_ports(config: Config, options: Options) -> None:
     }
     if config.edge.admin_port is not None:
         wanted["the edge's admin port"] = config.edge.admin_port
+    if options.pulls is not None:
+        wanted["the pulls"] = config.pull.admin_port
+        for kind, port in simulators_of(options.pulls).items():
+            wanted[f"the {kind} simulator"] = port
     taken = [f"{port} (for {name})" for name, port in wanted.items() if not is_free(port)]
     if taken:
         raise CommandError(
@@ -109,11 +114,18 @@ def require_free_ports(config: Config, options: Options) -> None:
 def children(options: Options) -> list[Child]:
     """In the order in which they start; they stop in the reverse one."""
     amplitude, aampe = str(options.amplitude_port), str(options.aampe_port)
+    polled = {} if options.pulls is None else simulators_of(options.pulls)
+    pulls = [Child("the pulls", ("pull",), 2.0)] if options.pulls is not None else []
     return [
+        *(
+            Child(f"the {kind} simulator", ("simulate", kind, "--port", str(port)), 0.5)
+            for kind, port in polled.items()
+        ),
         Child("the Amplitude simulator", ("simulate", "amplitude", "--port", amplitude), 0.5),
         Child("the Aampe simulator", ("simulate", "aampe", "--port", aampe), 0.5),
         Child("the console", ("console",), 2.5),
         Child("the delivery", ("deliver",), 3.0),
+        *pulls,
         Child("the edge", ("edge",), 2.0),
     ]
 
