@@ -18,6 +18,7 @@ from ampgate import topics as kafka_topics
 from ampgate.check.check import check as run_checks
 from ampgate.cli import destinations as cli_destinations
 from ampgate.cli import logs
+from ampgate.cli import plan as cli_plan
 from ampgate.cli import records as cli_records
 from ampgate.cli import suppress as cli_suppress
 from ampgate.cli.ask import ask
@@ -38,6 +39,7 @@ app = typer.Typer(
 topics_app = typer.Typer(help="The topics in Kafka.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(cli_destinations.app, name="destinations")
+app.add_typer(cli_plan.app, name="plan")
 app.add_typer(cli_suppress.app, name="suppress")
 cli_records.register(app)
 app.command()(send)

@@ -5,7 +5,7 @@ values, and those below `$set`, `$setOnce` and `$add`, together as one object. W
 name is not checked: their values are elements of lists, or nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,8 @@ class Violation(Struct, frozen=True):
     path: str
     message: str
     is_known: bool = True  # The plan has its event type.
+    keyword: str = ""  # Of JSON Schema.
+    names: tuple[str | int, ...] = ()  # From the properties to what is wrong, as they were sent.
 
 
 class _Event(Struct, gc=False):
@@ -84,26 +86,36 @@ class Plan:
 
     def violation(self, kind: Kind, value: bytes) -> Violation | None:
         """What is wrong with a record that can be used, first of all."""
-        if kind is not Kind.EVENT:
-            record = _record.decode(value)
-            if kind is Kind.USER_PROPERTIES:
-                return _updates(self._users, "user_properties", record.user_properties)
-            return _updates(self._groups, "group_properties", record.group_properties)
-        event = _event.decode(value) if self._events_only else _record.decode(value)
-        found = self._of_event(event.event_type, event.event_properties)
-        if found is None and isinstance(event, _Record):
-            found = _updates(self._users, "user_properties", event.user_properties)
-            found = found or _updates(self._groups, "group_properties", event.group_properties)
-        return found
+        if kind is Kind.EVENT and self._events_only:  # The usual plan, and record.
+            event = _event.decode(value)
+            return self._of_event(event.event_type, event.event_properties)
+        return next(self.violations(kind, value), None)
+
+    def violations(self, kind: Kind, value: bytes) -> Iterator[Violation]:
+        """All that is wrong with it."""
+        record = _record.decode(value)
+        if kind is Kind.EVENT:
+            yield from self._all_of_event(record.event_type, record.event_properties)
+        if kind is not Kind.GROUP_PROPERTIES:
+            yield from _updates(self._users, "user_properties", record.user_properties)
+        if kind is not Kind.USER_PROPERTIES:
+            yield from _updates(self._groups, "group_properties", record.group_properties)
 
     def _of_event(self, event_type: str, properties: Properties | None) -> Violation | None:
-        if self._events is None or event_type in PROPERTY_EVENTS:
+        schema = None if self._events is None else self._events.get(event_type)
+        if schema is not None and schema.is_valid(properties or {}):
             return None
+        return next(self._all_of_event(event_type, properties), None)
+
+    def _all_of_event(self, event_type: str, properties: Properties | None) -> Iterator[Violation]:
+        if self._events is None or event_type in PROPERTY_EVENTS:
+            return
         schema = self._events.get(event_type)
         if schema is None:
             words = "the plan has no such event_type"
-            return Violation(NOT_IN_PLAN, "event_type", words, is_known=False)
-        return _wrong(schema, "event_properties", properties or {})
+            yield Violation(NOT_IN_PLAN, "event_type", words, is_known=False)
+        else:
+            yield from _wrong(schema, "event_properties", properties or {})
 
     def classified(self, classes: Iterable[str]) -> list[str]:
         """The properties of these classes, as `drop_properties` names them."""
@@ -134,10 +146,16 @@ def plan_of(text: bytes) -> Plan:
 
 def _updates(
     schema: Draft202012Validator | None, parent: str, given: Properties | None
-) -> Violation | None:
+) -> Iterator[Violation]:
     """What an update sets, as one object: an operation's value stands over those before it."""
     if schema is None or given is None:
-        return None
+        return
+    values, places = set_by(given, parent)
+    yield from _wrong(schema, parent, values, places)
+
+
+def set_by(given: Properties, parent: str) -> tuple[Properties, dict[str, str]]:
+    """The values that an update sets, and the path above each."""
     values = {name: value for name, value in given.items() if not name.startswith("$")}
     places = dict.fromkeys(values, parent)
     for operation in SET_OPERATIONS:
@@ -145,7 +163,7 @@ def _updates(
         if isinstance(below, dict):
             values.update(below)
             places.update(dict.fromkeys(below, f"{parent}.{operation}"))
-    return _wrong(schema, parent, values, places)
+    return values, places
 
 
 def _wrong(
@@ -153,27 +171,35 @@ def _wrong(
     parent: str,
     properties: Properties,
     places: Mapping[str, str] | None = None,
-) -> Violation | None:
+) -> Iterator[Violation]:
     if schema.is_valid(properties):
-        return None
-    error = next(iter(schema.iter_errors(properties)))
+        return
+    for error in schema.iter_errors(properties):
+        for names, words in _told(error):
+            above = parent
+            if names and places is not None:
+                above = places.get(str(names[0]), parent)
+            path = ".".join([above, *(_shown(str(name)) for name in names)])
+            message = f"{path} {words}"
+            keyword = error.kind.name
+            yield Violation(VIOLATES_PLAN, path, message, keyword=keyword, names=tuple(names))
+
+
+def _told(error: ValidationError) -> Iterator[tuple[list[str | int], str]]:
+    """The names that lead to what is wrong, and why it is."""
     names = list(error.instance_path)
     match error.kind:
         case ValidationErrorKind.Required(property=name):
-            names, words = [*names, name], "is required"
+            yield [*names, name], "is required"
         case (
-            ValidationErrorKind.AdditionalProperties(unexpected=[name, *_])
-            | ValidationErrorKind.UnevaluatedProperties(unexpected=[name, *_])
+            ValidationErrorKind.AdditionalProperties(unexpected=unexpected)
+            | ValidationErrorKind.UnevaluatedProperties(unexpected=unexpected)
         ):
-            names, words = [*names, name], "is not in the plan"
+            yield from (([*names, name], "is not in the plan") for name in unexpected)
         case ValidationErrorKind.FalseSchema():
-            words = "is not allowed by the plan"
+            yield names, "is not allowed by the plan"
         case _:
-            words = _words(error)
-    if names and places is not None:
-        parent = places.get(str(names[0]), parent)
-    path = ".".join([parent, *(_shown(str(name)) for name in names)])
-    return Violation(VIOLATES_PLAN, path, f"{path} {words}")
+            yield names, _words(error)
 
 
 def _words(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Amplitude's read side as a pure model (amplitude-read.md#access): one API a file.
 
 Strict: Basic credentials, 5 requests at once, what a key may spend (amplitude-read.md#cost), 60
-cohort requests in 10 minutes, 360 user searches an hour.
+cohort requests in 10 minutes, 360 user searches an hour, a cost of 7,200 an hour for the taxonomy.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from ampgate.lab.simulators.reads.answers import api_key_of, error
 from ampgate.lab.simulators.reads.cohorts import SIZE, Cohorts
 from ampgate.lab.simulators.reads.dashboards import Dashboards
 from ampgate.lab.simulators.reads.export import BYTES_MAX, Export
+from ampgate.lab.simulators.reads.taxonomy import Taxonomy
 from ampgate.lab.simulators.reads.users import Properties, Users
 from ampgate.lab.simulators.requests_limit import RequestsLimit
 from ampgate.lab.simulators.spool import Spool
@@ -22,6 +23,8 @@ COHORTS_A_WINDOW, COHORT_SECONDS = 60, 600.0
 SEARCHES_AN_HOUR = 360
 COSTS = ((1_000, 300.0), (108_000, 3_600.0))
 AT_ONCE, SEARCHES_AT_ONCE = 5, 10
+TAXONOMY = "/api/2/taxonomy"
+TAXONOMY_AN_HOUR, TAXONOMY_AT_ONCE = 7_200, 4  # Of cost: 1 for a GET, 2 for the others.
 PROFILE = "/v1/userprofile"
 _SEARCHES = frozenset({"/api/2/usersearch", "/api/2/useractivity"})
 
@@ -34,6 +37,7 @@ class AmplitudeReadOptions:
     is_large: bool = True  # A cohort's file is at another host.
     export_lag_seconds: float = 0.0  # Amplitude's own hours are about 7,200 late.
     export_bytes_max: int = BYTES_MAX
+    is_enterprise: bool = True  # Else there is no taxonomy.
 
 
 class AmplitudeRead:
@@ -72,11 +76,13 @@ class AmplitudeRead:
             self._users,
             self._dashboards,
             Activity(self._accepted),
+            Taxonomy(is_enterprise=options.is_enterprise),
         )
+        self._taxonomy = CostLimit("taxonomy", ((TAXONOMY_AN_HOUR, 3_600.0),))
         self._cohort_requests = RequestsLimit(COHORTS_A_WINDOW, COHORT_SECONDS)
         self._searches = RequestsLimit(SEARCHES_AN_HOUR, 3_600.0)
         self._costs: dict[str, CostLimit] = {}
-        self._at_once = {True: 0, False: 0}  # Of searches, and of all else.
+        self._at_once = {"searches": 0, "taxonomy": 0, "others": 0}
 
     def reads(self, path: str) -> bool:
         """Whether this path is one of this side."""
@@ -90,18 +96,18 @@ class AmplitudeRead:
             return self._users.profile(request)
         if (refused := self._refusal(request, now)) is not None:
             return refused
-        is_search = request.path in _SEARCHES
-        self._at_once[is_search] += 1
+        pool, cost, most = _pool_of(request)
+        self._at_once[pool] += cost
         try:
-            if self._at_once[is_search] > (SEARCHES_AT_ONCE if is_search else AT_ONCE):
-                self.violations.note(f"{self._at_once[is_search]} requests at once")
+            if self._at_once[pool] > most:
+                self.violations.note(f"{self._at_once[pool]} requests at once")
                 return error(429, "Too many concurrent requests")
             for api in self._apis:
                 if (answer := api.answer(parts, request, now)) is not None:
                     return answer
             return error(404, "not found")
         finally:
-            self._at_once[is_search] -= 1
+            self._at_once[pool] -= cost
 
     def records(self, request: Request) -> list[dict[str, object]]:
         return []
@@ -110,7 +116,11 @@ class AmplitudeRead:
         return self._properties(owner)
 
     def stats(self) -> dict[str, object]:
-        return {"members": len(self.cohorts.members), "downloads": self.cohorts.downloads}
+        return {
+            "members": len(self.cohorts.members),
+            "downloads": self.cohorts.downloads,
+            "read_violations": self.violations.total,
+        }
 
     def _refusal(self, request: Request, now: float) -> Answer | None:
         key = api_key_of(request)
@@ -125,6 +135,18 @@ class AmplitudeRead:
         if request.path in _SEARCHES:
             is_within = self._searches.takes(key, now, self.violations)
             return None if is_within else error(429, "Too many user searches in an hour")
+        if request.path.startswith(TAXONOMY):
+            said = self._taxonomy.refusal(_pool_of(request)[1], now, self.violations)
+            return None if said is None else error(429, said)
         spent = self._costs.setdefault(key, CostLimit("cost", COSTS))
         said = spent.refusal(self._dashboards.cost(request), now, self.violations)
         return None if said is None else error(429, said)
+
+
+def _pool_of(request: Request) -> tuple[str, int, int]:
+    """Which requests it is counted with, as how many, and how many of them may be at once."""
+    if request.path in _SEARCHES:
+        return "searches", 1, SEARCHES_AT_ONCE
+    if request.path.startswith(TAXONOMY):
+        return "taxonomy", 1 if request.method == "GET" else 2, TAXONOMY_AT_ONCE
+    return "others", 1, AT_ONCE

@@ -1,0 +1,242 @@
+"""The commands about tracking plans."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from ampgate.amplitude_read.budget import directory
+from ampgate.amplitude_read.client import read_client
+from ampgate.cli.configuration import configuration
+from ampgate.cli.options import Since, Yes, require_consent
+from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
+from ampgate.cli.projects import amplitude_project
+from ampgate.cli.send import readable
+from ampgate.plan import compared
+from ampgate.plan.checked import Wrong, check_file
+from ampgate.plan.compared import Proposal
+from ampgate.plan.drift import Difference, Drift
+from ampgate.plan.observed import Json as Tree
+from ampgate.plan.observed import Observed
+from ampgate.plan.sent import See, in_file, in_kafka
+from ampgate.plan.taxonomy_client import Taxonomy
+from schemas.configuration.config import ConfigError
+from schemas.plans.document import PlanError
+from schemas.plans.plan import Plan, plan_at
+from schemas.vendors.amplitude import AmplitudeDestination
+
+app = typer.Typer(
+    help="Tracking plans: which events and properties there are.", no_args_is_help=True
+)
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there.")]
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")]
+Project = Annotated[str, typer.Option("--destination", help="An Amplitude destination.")]
+Records = Annotated[
+    Path | None,
+    typer.Option("--from", parser=readable, metavar="FILE", help="NDJSON, in place of Kafka."),
+]
+
+
+@app.command()
+def pull(destination: Project, out: Out = None) -> None:
+    """Write a plan from Amplitude's taxonomy."""
+    _write(_pulled(amplitude_project(configuration(), destination)), out)
+
+
+@app.command()
+def infer(
+    since: Since = None,
+    records: Records = None,
+    enums: Annotated[
+        int,
+        typer.Option(min=0, max=1_000, help="Texts with so many different values are an enum."),
+    ] = 0,
+    out: Out = None,
+) -> None:
+    """Write a plan from what was sent: it has all of it, and nothing else."""
+    observed = Observed(enums)
+    _see(lambda kind, value, _source: observed.see(kind, value), since, records)
+    _write(observed.plan(), out)
+    errors.print(f"of {observed.records} records")
+
+
+@app.command()
+def diff(
+    plan: PlanFile,
+    destination: Annotated[
+        str | None, typer.Option(help="Compare with the taxonomy of this Amplitude destination.")
+    ] = None,
+    since: Since = None,
+    records: Records = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Add to the plan what was sent and is not in it.")
+    ] = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a plan differs from what was sent, or from Amplitude's taxonomy: both ways."""
+    planned, tree = _plan(plan), _tree(plan)
+    if destination is not None:
+        if apply:
+            raise typer.BadParameter("--apply is for what was sent, without --destination")
+        taxonomy = _pulled(amplitude_project(configuration(), destination))
+        _show(compared.differences(tree, taxonomy), None, as_json=as_json)
+        return
+    drift = Drift(planned)
+    _see(drift.see, since, records)
+    if not apply:
+        _show(drift.differences(), out, as_json=as_json)
+        return
+    _show(drift.differences(), None, as_json=as_json)
+    _write(drift.applied(tree), out or plan)
+
+
+@app.command()
+def push(
+    plan: PlanFile,
+    destination: Project,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be added.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Add what Amplitude's taxonomy does not have of a plan; nothing there is changed."""
+    _plan(plan)
+    project = amplitude_project(configuration(), destination)
+    proposed = list(compared.proposals(_tree(plan), _pulled(project)))
+    if dry_run or not as_json:
+        for one in proposed:
+            typer.echo(json_line(one) if as_json else _proposal(one))
+    if dry_run or not proposed:
+        errors.print(f"{len(proposed)} to be added to the taxonomy of {destination}")
+        return
+    require_consent(f"Add these {len(proposed)} to the taxonomy of {destination}?", yes=yes)
+    added = asyncio.run(_push(project, proposed, as_json=as_json))
+    errors.print(f"{added} added to the taxonomy of {destination}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(parser=readable, help="NDJSON; - is standard input.")],
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="Without it, the one that is configured.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="The plan of this source.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which records of a file violate a plan; exit code 1 if any does."""
+    found = 0
+    for wrong in check_file(_plan(plan or _configured(source)), file):
+        found += 1
+        typer.echo(json_line(wrong) if as_json else _wrong(wrong))
+    errors.print(f"{found} violations")
+    if found:
+        raise typer.Exit(1)
+
+
+def _see(see: See, since: int | None, records: Path | None) -> None:
+    if records is not None:
+        in_file(records, see)
+    else:
+        asyncio.run(in_kafka(configuration(), since, see))
+
+
+def _pulled(project: AmplitudeDestination) -> Tree:
+    return asyncio.run(_pull(project))
+
+
+async def _pull(project: AmplitudeDestination) -> Tree:
+    done = 0
+    with progress_bar("event types", 1) as advance:
+
+        def tell(count: int, total: int) -> None:
+            nonlocal done
+            if count * 100 // total > done:
+                done = count * 100 // total
+                advance(1 if count == total else 0)
+
+        async with read_client(project, directory(os.environ), _say) as client:
+            return await Taxonomy(client, tell).plan()
+
+
+async def _push(project: AmplitudeDestination, proposed: list[Proposal], *, as_json: bool) -> int:
+    added = 0
+    async with read_client(project, directory(os.environ), _say) as client:
+        taxonomy = Taxonomy(client, lambda _done, _total: None)
+        for one in proposed:
+            is_new = await taxonomy.add(one.resource, one.fields)
+            added += is_new
+            if as_json:
+                typer.echo(json_line(one, added=is_new))
+            elif not is_new:
+                _say(f"{_proposal(one)}: it is there already, perhaps deleted or hidden")
+    return added
+
+
+def _say(words: str) -> None:
+    errors.print(printable(words), style="yellow", markup=False)
+
+
+def _plan(file: Path) -> Plan:
+    try:
+        return plan_at(file)
+    except PlanError as error:
+        lines = str(error).splitlines()
+        raise ConfigError("\n".join(f"plan {file}: {line}" for line in lines)) from error
+
+
+def _tree(file: Path) -> Tree:
+    tree: Tree = orjson.loads(file.read_bytes())
+    return tree
+
+
+def _configured(source: str | None) -> Path:
+    """The plan of this source, or the only one that is configured."""
+    config = configuration()
+    if source is not None:
+        known = {one.name: one.plan for one in config.sources}
+        if (path := known.get(source)) is None:
+            raise ConfigError(f"there is no source {source} with a plan")
+        return path
+    plans = {one.plan for one in (*config.sources, config.delivery) if one.plan is not None}
+    if len(plans) != 1:
+        raise ConfigError("say which plan: --plan FILE or --source NAME")
+    return plans.pop()
+
+
+def _write(tree: Tree, out: Path | None) -> None:
+    text = orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text)
+
+
+def _show(found: Iterable[Difference], out: Path | None, *, as_json: bool) -> None:
+    lines = [json_line(one) if as_json else _difference(one) for one in found]
+    if out is not None:
+        out.write_text("".join(f"{line}\n" for line in lines))
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+def _difference(one: Difference) -> str:
+    by = ", ".join(f"{source} {count}" for source, count in sorted(one.sources.items()))
+    times = f" ({by})" if by else ""
+    return printable(f"{one.drift:<12} {one.event_type or '-'}: {one.says}{times}")
+
+
+def _proposal(one: Proposal) -> str:
+    about = f" of {one.event_type}" if one.resource == "event-property" else ""
+    fields = ", ".join(f"{name} {value}" for name, value in one.fields if value != one.name)
+    return printable(f"{one.resource:<14} {one.name}{about}: {fields}")
+
+
+def _wrong(wrong: Wrong) -> str:
+    return printable(f"line {wrong.line}: {wrong.reason}: {wrong.message}")
