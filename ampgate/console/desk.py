@@ -119,6 +119,10 @@ class Visit:
                 yield rendered(part, {**frame, **await searches.run(work)})
             except CommandError as error:
                 yield rendered("failed_part.html", {**frame, "why": str(error)})
+            except Exception as error:
+                log.error("console page failed", exc_info=error)
+                why = "a failure of ours; the console's log says why"
+                yield rendered("failed_part.html", {**frame, "why": why})
             yield tail
 
         return StreamingResponse(sent(), media_type="text/html; charset=utf-8")

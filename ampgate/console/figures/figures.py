@@ -19,8 +19,8 @@ from consumers.http.client import client_builder
 from schemas.configuration.config import Config
 
 LOOK_SECONDS = 5.0
-log = structlog.get_logger()
 TIMEOUT_SECONDS = 4.0
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -58,6 +58,9 @@ class Figures:
         }
 
     def unattended(self) -> list[str]:
+        """The others; none before the deliveries were asked."""
+        if self.looked_at is None:
+            return []
         known = self.attended()
         return [one.name for one in self.config.destinations if one.name not in known]
 

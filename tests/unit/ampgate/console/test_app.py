@@ -177,6 +177,7 @@ async def test_changed_destinations_apply_and_a_bad_file_changes_nothing() -> No
     named = {"name": "new", "type": "amplitude", "api_key": "k"}
     reload(desk, lambda: Config.model_validate({"destinations": [named]}))
     assert [one.name for one in desk.config.destinations] == ["new"]
+    desk.figures.looked_at = 1.0
     assert desk.figures.unattended() == ["new"]
     assert desk.config.kafka == CONFIG.kafka
 
@@ -185,3 +186,22 @@ async def test_changed_destinations_apply_and_a_bad_file_changes_nothing() -> No
 
     reload(desk, wrong)
     assert [one.name for one in desk.config.destinations] == ["new"]
+
+
+async def test_a_search_that_fails_by_our_fault_ends_its_page_in_words() -> None:
+    app = create_app(CONFIG, ACCESS, nothing)
+
+    async def search() -> Mapping[str, object]:
+        raise AssertionError("a secret detail")
+
+    @app.get("/failing")
+    async def failing(visit: Visiting) -> Response:
+        return visit.searched("check.html", "check_part.html", {}, search)
+
+    cookies = {COOKIE: ACCESS.new_session(Role.VIEWER, time.time())}
+    async with served(app) as url, httpx.AsyncClient(trust_env=False, cookies=cookies) as browser:
+        answer = await browser.get(f"{url}/failing")
+
+    assert "a failure of ours" in answer.text
+    assert "secret detail" not in answer.text
+    assert answer.text.rstrip().endswith("</html>")
