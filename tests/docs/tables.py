@@ -18,8 +18,8 @@ from tests.docs.log_messages import messages
 DOCS = Path(__file__).parents[2] / "docs"
 TABLE = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 MESSAGES = "messages_"  # What the name of such a table begins with; the room follows.
-PLAIN_MAX = 99_999  # Up to a port's number; what is larger gets underscores, as TOML has them.
 HTTP = "http_"  # As above; the dialect follows.
+PLAIN_MAX = 99_999  # Up to a port's number; what is larger gets underscores, as TOML has them.
 OPENAPI = json.loads((DOCS.parent / "schemas" / "generated" / "openapi.json").read_text())
 SCHEMA = Config.model_json_schema()
 

@@ -81,9 +81,9 @@ async def test_the_commands_print_what_the_tutorial_shows(tmp_path: Path) -> Non
     ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
     def here(text: str) -> str:
-        for port, free in ports.items():
-            text = text.replace(port, free)
-        return text.replace(".venv/bin/ampgate", AMPGATE)
+        return re.sub("|".join(PORTS), lambda port: ports[port[0]], text).replace(
+            ".venv/bin/ampgate", AMPGATE
+        )
 
     async with development(tmp_path, ports) as printed:
 
