@@ -129,13 +129,13 @@ class Line:
         return Drawn(parts, [lane for lane in drawn if lane.idle], dropped)
 
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
-        left = lane.begin_group()
+        left, suppressed = lane.begin_group(), draft.suppressed
         room = min(draft.room, lane.sought or draft.room)
         if must_wait is None and not self._limits.one_per_key:
             left -= draft.take_plain(lane.queue, min(left, room))
         while left and len(draft.taken) < room:
             entry = lane.queue[0]
-            if draft.drops(entry):
+            if suppressed is not None and entry.encoded.user_id in suppressed:
                 draft.dropped.append(lane.queue.popleft())
             elif must_wait is not None and must_wait(lane, entry):
                 lane.wait(lane.queue.popleft())
@@ -197,16 +197,13 @@ class _Draft:
         self.taken: list[Entry] = []
         self.is_full = False
         self.dropped: list[Entry] = []
-        self._suppressed = suppressed
+        self.suppressed = suppressed
 
     def fits(self, entry: Entry) -> bool:
         """Whether it fits; the first of a batch always does, or it could never be sent."""
         if not (self.taken or self.has_others):
             return True
         return len(entry.encoded.body) + 1 <= self.bytes_left
-
-    def drops(self, entry: Entry) -> bool:
-        return self._suppressed is not None and entry.encoded.user_id in self._suppressed
 
     def take(self, entry: Entry, *, one_per_key: bool) -> None:
         if one_per_key:
@@ -222,9 +219,9 @@ class _Draft:
         Most records are drawn here: a loop with more conditions costs twice as much.
         """
         before, bytes_left = len(self.taken), self.bytes_left
-        if self._suppressed is not None:
+        if self.suppressed is not None:
             user_ids = [entry.encoded.user_id for entry in islice(queue, at_most)]
-            at_most = next(iter(self._suppressed.among(user_ids)), at_most)
+            at_most = next(iter(self.suppressed.among(user_ids)), at_most)
         for _ in range(at_most):
             size = len(queue[0].encoded.body) + 1
             if size > bytes_left or queue[0].failed_after >= 0:

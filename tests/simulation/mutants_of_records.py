@@ -8,13 +8,13 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "of suppressed users only the first of a batch is dropped",
         "delivery.line",
-        "            if draft.drops(entry):",
-        "            if not draft.dropped and draft.drops(entry):",
+        "            if suppressed is not None and entry.encoded.user_id in suppressed:",
+        "            if suppressed and not draft.dropped and entry.encoded.user_id in suppressed:",
     ),
     Mutant(
         "what is sent without a check is not dropped",
         "delivery.line",
-        "            at_most = next(iter(self._suppressed.among(user_ids)), at_most)",
+        "            at_most = next(iter(self.suppressed.among(user_ids)), at_most)",
         "            pass",
     ),
     Mutant(
@@ -26,8 +26,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "devices are suppressed, too",
         "delivery.line",
-        "entry.encoded.user_id in self._suppressed",
-        "entry.encoded.key in self._suppressed",
+        "entry.encoded.user_id in suppressed",
+        "entry.encoded.key in suppressed",
         "events",
     ),
     Mutant(
