@@ -37,10 +37,7 @@ def check_console(console: Console) -> Iterator[Finding]:
             continue
         if (length := len(token.get_secret_value())) < KEY_CHARACTERS_MIN:
             says = f"it has {length} characters"
-            advice = (
-                f"give it {KEY_CHARACTERS_MIN} random ones or more, as of: openssl rand -hex 16"
-            )
-            yield Finding(f"console.{name}", says, advice=advice)
+            yield Finding(f"console.{name}", says, advice=RANDOM_ONES)
 
 
 def check_certificate(edge: Edge, now: datetime) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from tests.deploy.helm import (
 )
 
 EVERYTHING = [
+    "pull.enabled=true",
     "delivery.keda.enabled=true",
     "monitoring.serviceMonitor.enabled=true",
     "monitoring.prometheusRule.enabled=true",
@@ -233,6 +234,8 @@ def test_kubernetes_knows_every_field_of_what_it_gets(version: str, tmp_path: Pa
         "secrets": {"extra": [{"name": "ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}]},
         "imagePullSecrets": [{"name": "registry"}],
         "networkPolicy": {"edgeFrom": [{"namespaceSelector": {}}], "metricsFrom": []},
+        "pull": {"enabled": True},
+        "console": {"enabled": True},
         "edge": {"ingress": {"enabled": True, "className": "nginx", "hosts": ["e.example"]}},
     }
     documents = rendered_with(values, tmp_path, kubernetes=version)

@@ -126,6 +126,7 @@ def test_in_a_cluster_with_ipv6_every_pod_listens_on_all_addresses() -> None:
         ("AMPGATE_EDGE__ADMIN_HOST", "::"),
         ("AMPGATE_DELIVERY__ADMIN_HOST", "::"),
         ("AMPGATE_CONSOLE__HOST", "::"),
+        ("AMPGATE_PULL__ADMIN_HOST", "::"),
     }
 
 
