@@ -12,7 +12,7 @@ from ampgate.amplitude_read.budget import directory
 from ampgate.ask.ask import check_reading
 from ampgate.check import regions
 from ampgate.check.compression import check_compression
-from ampgate.check.destinations import check_destination, check_function, check_plans
+from ampgate.check.destinations import check_changes, check_destination, check_plans
 from ampgate.check.edge import check_certificate, check_console, check_keys
 from ampgate.check.finding import Finding
 from ampgate.check.offsets import (
@@ -62,7 +62,7 @@ def check_config(config: Config) -> Iterator[Finding]:
         yield Finding(concern.subject, concern.says, advice=concern.advice)
     yield from check_plans(config)
     for destination in config.destinations:
-        yield from check_function(destination)
+        yield from check_changes(config, destination)
     yield from check_keys(config.sources)
     yield from check_console(config.console)
     yield from check_certificate(config.edge, datetime.now(UTC))

@@ -12,7 +12,7 @@ from ampgate.send.posting import cause_of
 from consumers.delivery.border import judge
 from consumers.delivery.destination import Destination, Encoded, Reply, Response, Unreachable
 from consumers.delivery.outcomes import Pause, Retry
-from consumers.destinations import parts_of
+from consumers.destinations import dropped_of, parts_of
 from consumers.destinations.shaping.functions import function_of
 from consumers.http.client import client_builder, header, read_body
 from schemas.configuration.config import Config, ConfigError, Delivery, Source
@@ -53,17 +53,22 @@ def check_plans(config: Config) -> Iterator[Finding]:
             yield Finding(subject, f"plan {section.plan}, mode {section.plan_mode}")
 
 
-def check_function(config: ConfiguredDestination) -> Iterator[Finding]:
-    """Whether its `transform` can be imported here."""
-    if config.transform is None:
+def check_changes(config: Config, destination: ConfiguredDestination) -> Iterator[Finding]:
+    """Whether its `transform` can be imported here, and its classes are known."""
+    if destination.transform is None and not destination.drop_classified:
         return
     try:
-        function_of(config)
+        function_of(destination)
+        dropped = dropped_of(config, destination)
     except ConfigError as error:
-        says, _, fix = str(error).removeprefix(f"destination {config.name}: ").rpartition("; ")
-        yield Finding(config.name, says, fix)
-    else:
-        yield Finding(config.name, f"transform {config.transform} can be used")
+        said = str(error).removeprefix(f"destination {destination.name}: ")
+        says, _, fix = said.rpartition("; ") if "; " in said else (said, "", "correct it")
+        yield Finding(destination.name, says, fix)
+        return
+    if destination.transform is not None:
+        yield Finding(destination.name, f"transform {destination.transform} can be used")
+    if destination.drop_classified:
+        yield Finding(destination.name, f"drop_classified drops {len(dropped)} properties")
 
 
 async def check_destination(config: ConfiguredDestination) -> list[Finding]:

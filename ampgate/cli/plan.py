@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +13,18 @@ from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import read_client
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import Since, Yes, require_consent
+from ampgate.cli.planning import (
+    difference_in_words,
+    proposal_in_words,
+    tell,
+    write,
+    wrong_in_words,
+)
 from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
 from ampgate.cli.projects import amplitude_project
 from ampgate.cli.send import readable
 from ampgate.plan import compared
-from ampgate.plan.checked import Wrong, check_file
+from ampgate.plan.checked import check_file
 from ampgate.plan.compared import Proposal
 from ampgate.plan.drift import Difference, Drift
 from ampgate.plan.observed import Json as Tree
@@ -44,7 +51,7 @@ Records = Annotated[
 @app.command()
 def pull(destination: Project, out: Out = None) -> None:
     """Write a plan from Amplitude's taxonomy."""
-    _write(_pulled(amplitude_project(configuration(), destination)), out)
+    write(_pulled(amplitude_project(configuration(), destination)), out)
 
 
 @app.command()
@@ -60,7 +67,7 @@ def infer(
     """Write a plan from what was sent: it has all of it, and nothing else."""
     observed = Observed(enums)
     _see(lambda kind, value, _source: observed.see(kind, value), since, records)
-    _write(observed.plan(), out)
+    write(observed.plan(), out)
     errors.print(f"of {observed.records} records")
 
 
@@ -80,19 +87,21 @@ def diff(
 ) -> None:
     """Show how a plan differs from what was sent, or from Amplitude's taxonomy: both ways."""
     planned, tree = _plan(plan), _tree(plan)
+    found: list[Difference] = []
     if destination is not None:
-        if apply:
-            raise typer.BadParameter("--apply is for what was sent, without --destination")
         taxonomy = _pulled(amplitude_project(configuration(), destination))
-        _show(compared.differences(tree, taxonomy), None, as_json=as_json)
-        return
+        found += compared.differences(tree, taxonomy)
+    looks = destination is None or since is not None or records is not None
+    if apply and not looks:
+        raise typer.BadParameter("--apply is for what was sent: with --since or --from")
     drift = Drift(planned)
-    _see(drift.see, since, records)
-    if not apply:
-        _show(drift.differences(), out, as_json=as_json)
-        return
-    _show(drift.differences(), None, as_json=as_json)
-    _write(drift.applied(tree), out or plan)
+    if looks:
+        _see(drift.see, since, records)
+        found += drift.differences()
+    lines = [json_line(one) if as_json else difference_in_words(one) for one in found]
+    tell(lines, None if apply else out)
+    if apply:
+        write(drift.applied(tree), out or plan)
 
 
 @app.command()
@@ -103,6 +112,7 @@ def push(
         bool, typer.Option("--dry-run", help="Only show what would be added.")
     ] = False,
     yes: Yes = False,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Add what Amplitude's taxonomy does not have of a plan; nothing there is changed."""
@@ -110,14 +120,16 @@ def push(
     project = amplitude_project(configuration(), destination)
     proposed = list(compared.proposals(_tree(plan), _pulled(project)))
     if dry_run or not as_json:
-        for one in proposed:
-            typer.echo(json_line(one) if as_json else _proposal(one))
+        tell((json_line(one) if as_json else proposal_in_words(one) for one in proposed), out)
     if dry_run or not proposed:
         errors.print(f"{len(proposed)} to be added to the taxonomy of {destination}")
         return
     require_consent(f"Add these {len(proposed)} to the taxonomy of {destination}?", yes=yes)
-    added = asyncio.run(_push(project, proposed, as_json=as_json))
-    errors.print(f"{added} added to the taxonomy of {destination}")
+    added = asyncio.run(_push(project, proposed))
+    if as_json:
+        lines = (json_line(one, added=one in added) for one in proposed)
+        tell(lines, out)
+    errors.print(f"{len(added)} added to the taxonomy of {destination}")
 
 
 @app.command()
@@ -127,13 +139,19 @@ def check(
         Path | None, typer.Option("--plan", help="Without it, the one that is configured.")
     ] = None,
     source: Annotated[str | None, typer.Option(help="The plan of this source.")] = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Say which records of a file violate a plan; exit code 1 if any does."""
     found = 0
-    for wrong in check_file(_plan(plan or _configured(source)), file):
-        found += 1
-        typer.echo(json_line(wrong) if as_json else _wrong(wrong))
+
+    def lines() -> Iterator[str]:
+        nonlocal found
+        for wrong in check_file(_plan(plan or _configured(source)), file):
+            found += 1
+            yield json_line(wrong) if as_json else wrong_in_words(wrong)
+
+    tell(lines(), out)
     errors.print(f"{found} violations")
     if found:
         raise typer.Exit(1)
@@ -152,29 +170,27 @@ def _pulled(project: AmplitudeDestination) -> Tree:
 
 async def _pull(project: AmplitudeDestination) -> Tree:
     done = 0
-    with progress_bar("event types", 1) as advance:
+    with progress_bar("percent of the event types", 100) as advance:
 
-        def tell(count: int, total: int) -> None:
+        def on_progress(count: int, total: int) -> None:
             nonlocal done
-            if count * 100 // total > done:
-                done = count * 100 // total
-                advance(1 if count == total else 0)
+            before, done = done, 100 * count // total
+            advance(done - before)
 
         async with read_client(project, directory(os.environ), _say) as client:
-            return await Taxonomy(client, tell).plan()
+            return await Taxonomy(client, on_progress).plan()
 
 
-async def _push(project: AmplitudeDestination, proposed: list[Proposal], *, as_json: bool) -> int:
-    added = 0
+async def _push(project: AmplitudeDestination, proposed: list[Proposal]) -> list[Proposal]:
+    """Those that were added."""
+    added: list[Proposal] = []
     async with read_client(project, directory(os.environ), _say) as client:
         taxonomy = Taxonomy(client, lambda _done, _total: None)
         for one in proposed:
-            is_new = await taxonomy.add(one.resource, one.fields)
-            added += is_new
-            if as_json:
-                typer.echo(json_line(one, added=is_new))
-            elif not is_new:
-                _say(f"{_proposal(one)}: it is there already, perhaps deleted or hidden")
+            if await taxonomy.add(one.resource, one.fields):
+                added.append(one)
+            else:
+                _say(f"{proposal_in_words(one)}: it is there already, perhaps deleted or hidden")
     return added
 
 
@@ -207,36 +223,3 @@ def _configured(source: str | None) -> Path:
     if len(plans) != 1:
         raise ConfigError("say which plan: --plan FILE or --source NAME")
     return plans.pop()
-
-
-def _write(tree: Tree, out: Path | None) -> None:
-    text = orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        out.write_text(text)
-
-
-def _show(found: Iterable[Difference], out: Path | None, *, as_json: bool) -> None:
-    lines = [json_line(one) if as_json else _difference(one) for one in found]
-    if out is not None:
-        out.write_text("".join(f"{line}\n" for line in lines))
-        return
-    for line in lines:
-        typer.echo(line)
-
-
-def _difference(one: Difference) -> str:
-    by = ", ".join(f"{source} {count}" for source, count in sorted(one.sources.items()))
-    times = f" ({by})" if by else ""
-    return printable(f"{one.drift:<12} {one.event_type or '-'}: {one.says}{times}")
-
-
-def _proposal(one: Proposal) -> str:
-    about = f" of {one.event_type}" if one.resource == "event-property" else ""
-    fields = ", ".join(f"{name} {value}" for name, value in one.fields if value != one.name)
-    return printable(f"{one.resource:<14} {one.name}{about}: {fields}")
-
-
-def _wrong(wrong: Wrong) -> str:
-    return printable(f"line {wrong.line}: {wrong.reason}: {wrong.message}")

@@ -18,6 +18,12 @@ from tests.simulation.log import Kept
 
 KEY = SecretStr("key")
 FILTER = {"sources": ("shop",), "where": {"user_properties.plan": ("pro",), "n": (1,)}}
+CHANGES = {
+    "events": {"deny": ["x*"]},
+    "rename": {"e": "renamed"},
+    "drop_properties": ["a*", "user_properties.p*"],
+    "transform": "tests.unit.consumers.destinations.shaping.functions_of_users:same",
+}
 CONFIGS: list[AmplitudeDestination | AampeDestination] = [
     AmplitudeDestination(type="amplitude", name="a", api_key=KEY, gzip=False),
     AmplitudeDestination(type="amplitude", name="b", api_key=KEY, user_properties_via="batch"),
@@ -27,6 +33,15 @@ CONFIGS: list[AmplitudeDestination | AampeDestination] = [
     ),
     AampeDestination.model_validate(
         {"type": "aampe", "name": "e", "api_key": KEY, "region": "us-east1", **FILTER}
+    ),
+    AampeDestination.model_validate(
+        {"type": "aampe", "name": "f", "api_key": KEY, "region": "us-east1", **CHANGES}
+    ),
+    AmplitudeDestination.model_validate(
+        {"type": "amplitude", "name": "g", "api_key": KEY, "events": {"deny": ["x*"]}}
+    ),
+    AmplitudeDestination.model_validate(
+        {"type": "amplitude", "name": "h", "api_key": KEY, "gzip": False, **CHANGES, **FILTER}
     ),
 ]
 DESTINATIONS: list[Destination] = [
