@@ -49,6 +49,7 @@ def test_compose_names_hosts_and_ports_that_are_services() -> None:
     assert edge["static_configs"] == [{"targets": [f"edge:{config.edge.admin_port}"]}]
     assert config.console.edges == (f"http://edge:{config.edge.admin_port}",)
     assert config.console.deliveries == (f"http://delivery:{config.delivery.admin_port}",)
+    assert config.console.pulls == (f"http://pull:{config.pull.admin_port}",)
     assert COMPOSE["console"]["ports"] == [f"127.0.0.1:8090:{config.console.port}"]
     [looked_up] = delivery["dns_sd_configs"]
     assert (looked_up["names"], looked_up["port"]) == (["delivery"], config.delivery.admin_port)

@@ -6,7 +6,7 @@ compose: each of its addresses is asked. The browser asks none of them.
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -20,7 +20,6 @@ from schemas.configuration.config import Config
 BYTES_MAX = 32_000_000  # 100 destinations with 64 partitions are 3 MB.
 PROCESSES_MAX = 200  # Of one name.
 What = Literal["edge", "delivery", "pull"]
-COMMANDS: dict[What, str] = {"edge": "edge", "delivery": "deliver", "pull": "pull"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +42,20 @@ class Heard:
 
 def places_of(config: Config) -> list[Place]:
     """Those that are configured, else this machine's ports that the same file names."""
-    named = config.console
-    edge, port = config.edge, config.edge.admin_port
-    scheme = "https" if port is None and edge.tls_certfile is not None else "http"
-    here: dict[What, str] = {
-        "edge": f"{scheme}://127.0.0.1:{edge.port if port is None else port}",
-        "delivery": f"http://127.0.0.1:{config.delivery.admin_port}",
+    named, port = config.console, config.edge.admin_port
+    scheme = "https" if port is None and config.edge.tls_certfile is not None else "http"
+    edge = f"{scheme}://127.0.0.1:{config.edge.port if port is None else port}"
+    asked: dict[What, tuple[Sequence[str] | None, str]] = {
+        "edge": (named.edges, edge),
+        "delivery": (named.deliveries, f"http://127.0.0.1:{config.delivery.admin_port}"),
     }
     if config.pulls:
-        here["pull"] = f"http://127.0.0.1:{config.pull.admin_port}"
-    given: dict[What, Sequence[str] | None] = {
-        "edge": named.edges,
-        "delivery": named.deliveries,
-        "pull": named.pulls,
-    }
-    return list(_places(given, here))
-
-
-def _places(given: dict[What, Sequence[str] | None], here: dict[What, str]) -> Iterator[Place]:
-    for what, urls in given.items():
-        own = (here[what],) if what in here else ()
-        for url in own if urls is None else urls:
-            yield Place(what, url)
+        asked["pull"] = (named.pulls, f"http://127.0.0.1:{config.pull.admin_port}")
+    return [
+        Place(what, url)
+        for what, (urls, here) in asked.items()
+        for url in ((here,) if urls is None else urls)
+    ]
 
 
 async def hear(client: Client, place: Place) -> list[Heard]:

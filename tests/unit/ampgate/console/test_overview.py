@@ -76,7 +76,9 @@ def test_a_process_that_is_away_is_named_with_what_to_do() -> None:
 
 def test_processes_are_this_machines_unless_they_are_named() -> None:
     here = config(0, edge={"port": 8080, "admin_port": 8081})
-    named = config(0, console={"edges": ["http://edge:8081"], "deliveries": []})
+    named = config(
+        0, console={"edges": ["http://edge:8081"], "deliveries": [], "pulls": ["http://pull:9092"]}
+    )
 
     assert [one.url for one in places_of(here)] == [
         *("http://127.0.0.1:8081", "http://127.0.0.1:9090")
