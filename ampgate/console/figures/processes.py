@@ -6,7 +6,7 @@ compose: each of its addresses is asked. The browser asks none of them.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -76,8 +76,13 @@ async def hear(client: Client, place: Place) -> list[Heard]:
 async def _addresses(host: str, port: int | None) -> list[str]:
     port = port or 80
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = sorted({str(address[0]) for *_, address in found})[:PROCESSES_MAX]
+    addresses = one_family({str(address[0]) for *_, address in found})[:PROCESSES_MAX]
     return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in addresses]
+
+
+def one_family(addresses: Collection[str]) -> list[str]:
+    """A process with an address of each family is asked once: the IPv4 ones, if there are any."""
+    return sorted([one for one in addresses if ":" not in one] or addresses)
 
 
 async def _ask(client: Client, place: Place, address: str, url: str) -> Heard:

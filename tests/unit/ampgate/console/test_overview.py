@@ -5,7 +5,7 @@ import pytest
 from ampgate.console.figures.exposition import Sample
 from ampgate.console.figures.figures import Figures
 from ampgate.console.figures.names import EDGE_RECORDS, PAUSED, PAUSED_SINCE, RECORDS, WAITING
-from ampgate.console.figures.processes import Heard, Place, places_of
+from ampgate.console.figures.processes import Heard, Place, one_family, places_of
 from ampgate.console.pages.overview import overview_of
 from ampgate.console.rendering import rendered
 from schemas.configuration.config import Config
@@ -84,3 +84,9 @@ def test_processes_are_this_machines_unless_they_are_named() -> None:
         *("http://127.0.0.1:8081", "http://127.0.0.1:9090")
     ]
     assert [one.url for one in places_of(named)] == ["http://edge:8081"]
+
+
+def test_a_process_with_two_addresses_is_asked_once() -> None:
+    assert one_family({"::1", "127.0.0.1"}) == ["127.0.0.1"]
+    assert one_family({"10.0.0.2", "10.0.0.1", "fd00::1", "fd00::2"}) == ["10.0.0.1", "10.0.0.2"]
+    assert one_family({"fd00::2", "fd00::1"}) == ["fd00::1", "fd00::2"]
