@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from ampgate.amplitude_read.projects import project_names
 from ampgate.console.desk import Visiting
 from ampgate.console.figures.figures import Figures
 from ampgate.console.figures.names import (
@@ -16,7 +17,7 @@ from ampgate.console.figures.names import (
     PULL_RUNS,
 )
 from ampgate.console.words import Level, State, duration
-from schemas.vendors import SYSTEMS, amplitude
+from schemas.vendors import SYSTEMS
 
 router = APIRouter()
 LATE_TIMES = 3  # Periods without a whole run, as the alert AmpgatePullLate has it.
@@ -35,9 +36,7 @@ class Row:
 
 @router.get("/pulls")
 async def show(visit: Visiting) -> Response:
-    destinations = visit.config.destinations
-    # The one type of which delivered events can be read back.
-    projects = [one.name for one in destinations if one.type == amplitude.VENDOR.type]
+    projects = project_names(visit.config)
     context = {"rows": rows_of(visit.figures, time.time()), "projects": projects}
     return visit.page("pulls.html", context)
 
