@@ -3,19 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from consumers.delivery.destination import Destination
 from consumers.destinations.filters import Filtered
+from consumers.destinations.planned import OnViolation, Planned
 from consumers.destinations.shaping.functions import Function, function_of
 from consumers.destinations.shaping.shaped import shaped
 from schemas.configuration.config import Config, ConfigError
 from schemas.plans.checking import classified, held
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
-
-if TYPE_CHECKING:
-    from consumers.destinations.planned import OnViolation
 
 Watch: TypeAlias = Callable[[str, Function], Function]  # Of a destination's name.
 
@@ -55,15 +53,13 @@ def destinations_in(
     config: Config,
     configured: ConfiguredDestination,
     watch: Watch = lambda _name, function: function,
-    on_violation: "OnViolation" = lambda _record, _violation: None,
+    on_violation: OnViolation = lambda _record, _violation: None,
 ) -> Sequence[Destination]:
     """As `destinations_of`, with the plans of the configuration."""
     dropped = dropped_of(config, configured)
     parts = destinations_of(configured, config.destinations, watch, dropped)
     if (plan := held(config.delivery)) is None:
         return parts
-    from consumers.destinations.planned import Planned  # It loads the validator.
-
     return [Planned(part, plan, on_violation) for part in parts]
 
 

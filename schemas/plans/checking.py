@@ -1,14 +1,12 @@
-"""The plans that a configuration names. The validator is loaded with the first of them."""
+"""The plans that a configuration names."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from schemas.configuration.config import Config, ConfigError, Delivery, Source
-
-if TYPE_CHECKING:
-    from schemas.plans.plan import Plan
+from schemas.plans.document import PlanError
+from schemas.plans.plan import Plan, plan_at
 
 # A metric of the edge and of the delivery: its name, its meaning, its labels.
 VIOLATIONS = (
@@ -25,7 +23,7 @@ class Held:
     Equal for as long as the file has the same bytes.
     """
 
-    plan: "Plan"
+    plan: Plan
     blocks: bool
 
 
@@ -53,10 +51,7 @@ def classified(config: Config, classes: tuple[str, ...]) -> Iterator[str]:
             yield from _read(section.plan, _name_of(section)).classified(classes)
 
 
-def _read(path: Path, section: str) -> "Plan":
-    from schemas.plans.document import PlanError  # 20 ms and 10 MB.
-    from schemas.plans.plan import plan_at
-
+def _read(path: Path, section: str) -> Plan:
     try:
         return plan_at(path)
     except PlanError as error:

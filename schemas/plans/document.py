@@ -9,10 +9,10 @@ it does not have (an `x-…` is an annotation), and schemas that no value can sa
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
-from jsonschema_rs.canonical import find_unsatisfiable
+if TYPE_CHECKING:  # 7 MB, which processes without a plan do not need.
+    from jsonschema_rs import Draft202012Validator
 
 Schema: TypeAlias = Mapping[str, Any] | bool
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -95,8 +95,10 @@ def schemas_of(document: Document) -> Iterator[tuple[str, Schema]]:
             yield section, schema
 
 
-def compiled(schema: Schema, definitions: Mapping[str, Any]) -> Draft202012Validator:
+def compiled(schema: Schema, definitions: Mapping[str, Any]) -> "Draft202012Validator":
     """Patterns are matched in linear time, nothing is read from another host or file."""
+    from jsonschema_rs import Draft202012Validator, RegexOptions
+
     return Draft202012Validator(
         whole(schema, definitions), mask=MASK, pattern_options=RegexOptions(), offline=True
     )
@@ -140,6 +142,8 @@ def _faults(path: str, schema: Schema, definitions: Mapping[str, Any]) -> Iterat
     if not isinstance(schema, dict | bool):
         yield f"{path}: is no JSON Schema: it must be an object"
         return
+    from jsonschema_rs import ValidationError
+
     try:
         compiled(schema, definitions)
     except ValidationError as error:
@@ -180,6 +184,9 @@ def _unknown_keywords(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 
 
 def _contradictions(path: str, schema: Schema, definitions: Mapping[str, Any]) -> Iterator[str]:
     """Subschemas that no value satisfies; a `false` is meant so."""
+    from jsonschema_rs import RegexOptions
+    from jsonschema_rs.canonical import find_unsatisfiable
+
     full = whole(schema, definitions)
     for found in find_unsatisfiable(full, pattern_options=RegexOptions(), offline=True):
         parts = [part.replace("~1", "/").replace("~0", "~") for part in str(found).split("/")[1:]]

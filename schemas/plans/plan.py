@@ -8,10 +8,9 @@ name is not checked: their values are elements of lists, or nothing.
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 from msgspec import Struct
 
 from schemas.plans.document import (
@@ -25,6 +24,9 @@ from schemas.plans.document import (
     read,
 )
 from schemas.topics import Kind
+
+if TYPE_CHECKING:  # As in `document`.
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
 NOT_IN_PLAN: Final = "not_in_plan"
 VIOLATES_PLAN: Final = "violates_plan"
@@ -70,7 +72,7 @@ class Plan:
         self.document = document
         definitions = document.definitions
 
-        def check(schema: Schema | None) -> Draft202012Validator | None:
+        def check(schema: Schema | None) -> "Draft202012Validator | None":
             return None if schema is None else compiled(_present(schema), definitions)
 
         self._events: Mapping[str, Draft202012Validator] | None = None
@@ -145,7 +147,7 @@ def plan_of(text: bytes) -> Plan:
 
 
 def _updates(
-    schema: Draft202012Validator | None, parent: str, given: Properties | None
+    schema: "Draft202012Validator | None", parent: str, given: Properties | None
 ) -> Iterator[Violation]:
     """What an update sets, as one object: an operation's value stands over those before it."""
     if schema is None or given is None:
@@ -167,7 +169,7 @@ def set_by(given: Properties, parent: str) -> tuple[Properties, dict[str, str]]:
 
 
 def _wrong(
-    schema: Draft202012Validator,
+    schema: "Draft202012Validator",
     parent: str,
     properties: Properties,
     places: Mapping[str, str] | None = None,
@@ -185,8 +187,10 @@ def _wrong(
             yield Violation(VIOLATES_PLAN, path, message, keyword=keyword, names=tuple(names))
 
 
-def _told(error: ValidationError) -> Iterator[tuple[list[str | int], str]]:
+def _told(error: "ValidationError") -> Iterator[tuple[list[str | int], str]]:
     """The names that lead to what is wrong, and why it is."""
+    from jsonschema_rs import ValidationErrorKind
+
     names = list(error.instance_path)
     match error.kind:
         case ValidationErrorKind.Required(property=name):
@@ -202,7 +206,7 @@ def _told(error: ValidationError) -> Iterator[tuple[list[str | int], str]]:
             yield names, _words(error)
 
 
-def _words(error: ValidationError) -> str:
+def _words(error: "ValidationError") -> str:
     """Without the value, which may be a person's."""
     return error.message.replace(MASK, "").strip()[:WORDS_MAX]
 
