@@ -18,7 +18,7 @@ from ampgate.amplitude_read.spending import REST, Pool
 from ampgate.errors import CommandError
 from schemas.configuration.config import ConfigError
 from schemas.configuration.file import is_here
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 
 ATTEMPTS_MAX = 8
 UNREACHABLE_MAX = 4  # A wrong address is told soon.
@@ -125,7 +125,7 @@ def _trouble(answer: Answer) -> str:
     return f"status {answer.status}" + (f" ({words[:300]})" if words else "")
 
 
-def require_keys(destination: AmplitudeDestination) -> None:
+def require_keys(destination: ReadableDestination) -> None:
     """`ConfigError` if it cannot be read."""
     name = destination.name
     if destination.secret_key is None:
@@ -139,7 +139,7 @@ def require_keys(destination: AmplitudeDestination) -> None:
 
 @asynccontextmanager
 async def read_client(
-    destination: AmplitudeDestination,
+    destination: ReadableDestination,
     kept_in: Path,
     on_trouble: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[ReadClient]:

@@ -28,7 +28,7 @@ from ampgate.resend.writer import writer
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 from schemas.topics import Kind
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 from schemas.vendors.vendor import ConfiguredDestination
 
 EVERY = "_all"  # Of all event types (amplitude-read.md#segmentation).
@@ -40,7 +40,7 @@ ONE_EACH, MANY = 1_000, 5_000
 @dataclass(frozen=True, slots=True)
 class Asked:
     config: Config
-    project: AmplitudeDestination
+    project: ReadableDestination
     destination: ConfiguredDestination
     hours: Hours
     now_ms: int
@@ -117,7 +117,7 @@ async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
                 on_written=lambda _: None,
                 on_refused=say_refused,
             ) as writing:
-                paces = isinstance(destination, AmplitudeDestination)
+                paces = isinstance(destination, ReadableDestination)
                 totals = await Sending(run, kafka, writing, paces, advance, waiting)(found)
     await asyncio.to_thread(shutil.rmtree, asked.directory)
     return totals

@@ -17,7 +17,7 @@ from ampgate.reconcile.comparison import Outcome
 from ampgate.reconcile.counts import Counted, count
 from ampgate.reconcile.reconcile import Asked, Reconciliation, Reports, reconcile
 from schemas.configuration.config import Config
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 
 SHOWN = ("delivered", "found", "missing", "foreign", "counted_twice", "late", "pending")
 
@@ -25,7 +25,7 @@ SHOWN = ("delivered", "found", "missing", "foreign", "counted_twice", "late", "p
 class Place(NamedTuple):
     """The project, and where its exports are kept until the command is done."""
 
-    destination: AmplitudeDestination
+    destination: ReadableDestination
     kept_in: Path
 
 

@@ -23,7 +23,7 @@ from ampgate.errors import CommandError
 from ampgate.reconcile.comparison import comparison
 from ampgate.reconcile.reconcile import Asked, Reports, read_kafka
 from schemas.configuration.config import Config
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 
 DAYS_MAX = 365  # Of one question (amplitude-read.md#segmentation).
 DAY_MS = 86_400_000
@@ -58,7 +58,7 @@ class _Segmentation(msgspec.Struct):
 
 async def count(
     config: Config,
-    destination: AmplitudeDestination,
+    destination: ReadableDestination,
     kafka: Archive,
     client: ReadClient,
     asked: Asked,

@@ -29,7 +29,7 @@ from ampgate.reconcile.comparison import Comparison, Outcome, comparison
 from ampgate.reconcile.delivered import parts_of, spans_of, write_sent, write_traces
 from ampgate.reconcile.missing import write_missing
 from schemas.configuration.config import Config
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 
 EARLY_MS = 300_000  # Clocks differ; an upload may seem to be earlier than its record.
 
@@ -82,7 +82,7 @@ class Reconciliation:
 
 async def reconcile(
     config: Config,
-    destination: AmplitudeDestination,
+    destination: ReadableDestination,
     kafka: Archive,
     client: ReadClient,
     asked: Asked,
@@ -112,7 +112,7 @@ async def reconcile(
 
 async def read_kafka(
     config: Config,
-    destination: AmplitudeDestination,
+    destination: ReadableDestination,
     kafka: Archive,
     asked: Asked,
     directory: Path,

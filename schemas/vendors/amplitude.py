@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from schemas.configuration.values import BaseUrl
 from schemas.topics import Kind
 from schemas.vendors.pull import ConfiguredPull, Credential, PolledSystem
+from schemas.vendors.readable import ReadableDestination
 from schemas.vendors.vendor import (
     REGIONAL_ADDRESS_FIX,
     REGIONAL_KEY_FIX,
-    ConfiguredDestination,
     Vendor,
 )
 
@@ -34,14 +33,11 @@ def basic_login(api_key: SecretStr, secret_key: SecretStr) -> Mapping[str, str]:
     return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-class AmplitudeDestination(ConfiguredDestination):
+class AmplitudeDestination(ReadableDestination):
     type: Literal["amplitude"]
     region: Literal["us", "eu"] = "us"
     user_properties_via: Literal["identify", "batch"] = "identify"
     gzip: bool = True
-    # Its read side: what `reconcile`, `backfill`, `ask` and `plan` ask.
-    secret_key: Credential | None = None
-    read_url: BaseUrl | None = None
 
     @property
     def url(self) -> str:
@@ -54,12 +50,9 @@ class AmplitudeDestination(ConfiguredDestination):
     @property
     def profile_url(self) -> str | None:
         """Where profiles are; none in the EU (amplitude-read.md#profiles-and-activity)."""
-        return self.read_url or (
-            "https://profile-api.amplitude.com" if self.region == "us" else None
-        )
+        return self.read_url or PROFILE_HOSTS.get(self.region)
 
     def reading_login(self) -> Mapping[str, str]:
-        """The headers of each request to the read side; there must be a `secret_key`."""
         assert self.secret_key is not None, "who reads has asked for the key"
         return basic_login(self.api_key, self.secret_key)
 
