@@ -34,7 +34,7 @@ from ampgate.plan.taxonomy_client import Taxonomy
 from schemas.configuration.config import ConfigError
 from schemas.plans.document import PlanError
 from schemas.plans.plan import Plan, plan_at
-from schemas.vendors.amplitude import AmplitudeDestination
+from schemas.vendors.readable import ReadableDestination
 
 app = typer.Typer(
     help="Tracking plans: which events and properties there are.", no_args_is_help=True
@@ -164,11 +164,11 @@ def _see(see: See, since: int | None, records: Path | None) -> None:
         asyncio.run(in_kafka(configuration(), since, see))
 
 
-def _pulled(project: AmplitudeDestination) -> Tree:
+def _pulled(project: ReadableDestination) -> Tree:
     return asyncio.run(_pull(project))
 
 
-async def _pull(project: AmplitudeDestination) -> Tree:
+async def _pull(project: ReadableDestination) -> Tree:
     done = 0
     with progress_bar("percent of the event types", 100) as advance:
 
@@ -181,7 +181,7 @@ async def _pull(project: AmplitudeDestination) -> Tree:
             return await Taxonomy(client, on_progress).plan()
 
 
-async def _push(project: AmplitudeDestination, proposed: list[Proposal]) -> list[Proposal]:
+async def _push(project: ReadableDestination, proposed: list[Proposal]) -> list[Proposal]:
     """Those that were added."""
     added: list[Proposal] = []
     async with read_client(project, directory(os.environ), _say) as client:
