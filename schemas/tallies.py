@@ -1,7 +1,7 @@
 """Counters and histograms that are plain numbers until they are read.
 
 prometheus-client takes 0.7 µs a count and 1.5 µs an observation, and several times that where
-processes share its files. Here it is 0.1 µs; a reader, or a process that ends, adds up first.
+processes share its files. Here it is 0.1 µs; whoever reads adds up first.
 """
 
 from bisect import bisect_left

@@ -1,5 +1,6 @@
 """The edge's own numbers (contract.md#metrics)."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Sized
@@ -88,12 +89,13 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self.suppressions = SuppressionMetrics(registry)
+        self._is_shared = WORKERS_DIRECTORY in os.environ
+        self._is_telling = False
         self._made = b""
         self._made_again_at = 0.0
 
     def tick(self) -> None:
-        """Call it every second and at the end: another worker may serve `/metrics`."""
-        self._tallies.tell()
+        """Call it every second: another worker may serve `/metrics`."""
         self._inflight.set(self._inflight_bytes())
         self.suppressions.tick()
 
@@ -111,7 +113,7 @@ class Metrics:
 
     def _exposition(self) -> bytes:
         self.tick()
-        if WORKERS_DIRECTORY not in os.environ:
+        if not self._is_shared:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # It has no types.
@@ -120,6 +122,14 @@ class Metrics:
     def request(self, dialect: str, status: str, seconds: float) -> None:
         self._requests.labels(dialect, status).inc()
         self._seconds.observe(seconds)
+        if self._is_shared and not self._is_telling:
+            self._is_telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """Another worker may be asked next, and this one may be killed."""
+        self._is_telling = False
+        self._tallies.tell()
 
     def records(self, source: str, kind: str, outcome: str, count: int) -> None:
         self._records.labels(source, kind, outcome).inc(count)
