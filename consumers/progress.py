@@ -86,13 +86,15 @@ class Progress:
     def _note(self, place: TopicPartition) -> CommitNote:
         after, partitions = self._reader.division(place, self._delivery.after(place))
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
+        left = self._delivery.unfinished(place)
         return CommitNote(
-            self._delivery.unfinished(place),
+            left,
             self._delivery.paused,
             dict(holds),
             at=self._clock(),
             partitions=partitions,
             after=after,
+            epoch=self._reader.epoch(place, left.read_to),
         )
 
     async def _measure(self) -> None:

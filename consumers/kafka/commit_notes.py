@@ -2,13 +2,14 @@
 
 As JSON, `{"version": 2, "committed": 97, "read": 120, "runs": "…", "paused": null, "held": {"97":
 ["user", "throttled", 1763715600.125]}, "kept": null, "at": 1763715590.5, "after": {},
-"partitions": 12}`:
+"partitions": 12, "epoch": 3}`:
 `committed` is the offset that it stands beside; `read` the next one to be read; `runs` tells which
 of those in between may be unsettled; `paused` says why the destination is; `held` by whose clock
 some wait, why, and until when; `kept` is the offset of a longer note, in the same partition of the
 parked topic; `at` is when it was written, by the same clock as `held`; `after` tells up
 to where others are to be settled before an added partition is read (consumers/delivery/moved.py);
-and `partitions` by how many the topic's keys were divided then.
+`partitions` by how many the topic's keys were divided then; and `epoch` which leader of the
+partition wrote the last record that was read: a log that was cut since has another one there.
 
 `runs` counts in turn how many offsets are settled and how many may not be, from the committed one
 on. First come the counts of the settled, then the others, each as varints that are deflated apart:
@@ -41,6 +42,7 @@ class CommitNote:
     at: float | None = None  # When it was written, by the same clock as those that are held.
     partitions: int | None = None  # Of the topic, by which its keys were divided.
     after: Ends = field(default_factory=dict)  # What an added partition waits for.
+    epoch: int | None = None  # Of the leader that wrote the last record below `left.read_to`.
 
 
 class _Wire(msgspec.Struct):
@@ -55,6 +57,7 @@ class _Wire(msgspec.Struct):
     at: float | None = None
     after: Mapping[int, int] = {}
     partitions: int | None = None
+    epoch: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -87,6 +90,7 @@ def encoded_whole(note: CommitNote, committed: int) -> str:
         at=note.at,
         after=note.after,
         partitions=note.partitions,
+        epoch=note.epoch,
     )
     return msgspec.json.encode(wire).decode()
 
@@ -110,7 +114,16 @@ def decoded(text: str, committed: int) -> CommitNote | None:
     if wire.committed != committed:
         return None
     left = Unfinished(wire.read, list(_ranges(counts, committed)))
-    return CommitNote(left, wire.paused, wire.held, wire.kept, wire.at, wire.partitions, wire.after)
+    return CommitNote(
+        left=left,
+        paused=wire.paused,
+        held=wire.held,
+        kept=wire.kept,
+        at=wire.at,
+        partitions=wire.partitions,
+        after=wire.after,
+        epoch=wire.epoch,
+    )
 
 
 def _counts(ranges: Iterable[Range], committed: int) -> Iterator[int]:

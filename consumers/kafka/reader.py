@@ -133,9 +133,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return taken
 
     def restarted(self, place: TopicPartition) -> int | None:
-        """Of a partition with a log that was cut nothing is unsettled: it is read anew from here,
-        if it is still ours.
-        """
+        """Where a log that was cut is read from now: nothing read of it is unsettled."""
         return self._troubles.restarted(KafkaPartition(*place))
 
     def _wanted(self, full: Collection[TopicPartition] | None) -> Collection[KafkaPartition]:
@@ -186,6 +184,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return {}, found.note.partitions
         return after, self._count if place.topic == self._topic else None
 
+    def epoch(self, place: TopicPartition, read_to: int) -> int | None:
+        return self._troubles.epochs.before(place, read_to)
+
     def numbers(self, topic: str) -> Collection[int]:
         """A topic's partitions, as far as they are known."""
         numbers: Collection[int] = self._consumer.partitions_for_topic(topic) or ()
@@ -222,20 +223,21 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:
-        begun = await began(self._consumer, self._topic, self._parked_topic, self._begins)
+        await began(self._consumer, self._topic, self._parked_topic, self._begins)
         committed = await self.notes.read(places)
         count = len(self.numbers(self._topic))
         divided = await divided_anew(self._consumer, self._topic, committed, count)
         ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(places)
+        noted = await self._troubles.epochs.all_noted({**committed, **divided})
         if self._settling is not places:
             return  # There was another rebalance meanwhile.
-        for place, offset in begun.items():
-            self._consumer.seek(place, offset)
+        for here, one in noted.items():
+            if one.offset >= 0:
+                self._consumer.seek(KafkaPartition(*here), one.offset)
         self._count, self._divided = count, divided
-        assigned = {**committed, **divided}
-        self._on_assigned(
-            {here: one.within(ends[KafkaPartition(*here)]) for here, one in assigned.items()}
-        )
+        assigned = {here: one.within(ends[KafkaPartition(*here)]) for here, one in noted.items()}
+        self._troubles.epochs.assigned(assigned)
+        self._on_assigned(assigned)
         self._scanning = {
             place.partition: end for place, end in ends.items() if place.topic != self._topic
         }

@@ -16,10 +16,8 @@ Start = Literal["earliest", "latest"] | datetime
 log = structlog.get_logger()
 
 
-async def began(
-    consumer: Consumer, topic: str, parked_topic: str | None, start: Start
-) -> Mapping[KafkaPartition, int]:
-    """Commit where reading begins, for each of our partitions without an offset; returns these.
+async def began(consumer: Consumer, topic: str, parked_topic: str | None, start: Start) -> None:
+    """Commit where reading begins, for each of our partitions without an offset.
 
     It is committed before anything is read, so a crash at any moment is safe. The group's first
     member commits it for all partitions of the topic; so a partition without an offset was added
@@ -33,7 +31,7 @@ async def began(
     is_new = all(place.topic != topic for place in committed)
     missing = [place for place in (places if is_new else ours) if place not in committed]
     if not ours.intersection(missing):
-        return {}
+        return
     at = "earliest" if start == "latest" and not is_new else start
     offsets = {
         **await _offsets(consumer, [one for one in missing if one.topic == topic], at),
@@ -59,7 +57,6 @@ async def began(
         start=str(at),
         offsets={f"{place.topic}/{place.partition}": at for place, at in offsets.items()},
     )
-    return {place: offset for place, offset in offsets.items() if place in ours}
 
 
 async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaPartition]) -> Ends:

@@ -9,9 +9,10 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
+from consumers.kafka.epochs import Epochs, say
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.fetcher import Taken
+from schemas.kafka.fetching.fetcher import NewLeaderError, Taken
 from schemas.records import TopicPartition
 
 AGAIN_SECONDS = 1.0  # Delay before a partition with an error is read again.
@@ -39,7 +40,9 @@ class Troubles:
         self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # Offset, fetches.
         # The error that was logged, and when it was last seen, on the wall clock.
         self._passing: dict[KafkaPartition, tuple[float, str]] = {}
-        self.cut: dict[KafkaPartition, int] = {}  # Beginnings of logs that end before our position.
+        # Of logs that were cut: from where on they are not what we have read.
+        self.cut: dict[KafkaPartition, int] = {}
+        self.epochs = Epochs(consumer)
 
     @property
     def waiting(self) -> Collection[KafkaPartition]:
@@ -56,6 +59,7 @@ class Troubles:
         """Forget partitions that are not ours any more."""
         for one in (self._errors, self._again_at, self._tries, self._passing, self.cut):
             one.clear()
+        self.epochs.clear()
 
     def happened(self, taken: Taken) -> None:
         for place, error in taken.errors.items():
@@ -91,6 +95,9 @@ class Troubles:
                 return await self._out_of_range(place, error.args[0][place])
             case UnreadableError():
                 return self._unreadable(place, error)
+            case NewLeaderError():
+                await self._new_leader(place, error)
+                return None
             case _:
                 self._say(place, error)
                 return None
@@ -101,17 +108,21 @@ class Troubles:
             self._go_on(place, begin)
             return Lost(TopicPartition(*place), position, begin, "deleted")
         end = (await self._consumer.end_offsets([place]))[place]
-        if position > end and place in self._consumer.assignment():
-            log.error(
-                "log ends before our position, reading it from its beginning",
-                topic=place.topic,
-                partition=place.partition,
-                position=position,
-                begin=begin,
-                end=end,
-            )
-            self.cut[place] = begin
+        if position > end:
+            self._cut_off(place, position, await self.epochs.beyond(place, position, begin))
         return None
+
+    async def _new_leader(self, place: KafkaPartition, error: NewLeaderError) -> None:
+        """Read on, if it has all that was read."""
+        if (at := await self.epochs.continued(place, error)) is None:
+            self._again_at.pop(place, None)
+        else:
+            self._cut_off(place, error.position, at)
+
+    def _cut_off(self, place: KafkaPartition, position: int, at: int) -> None:
+        if self._is_ours(place):
+            say(place, position, at)
+            self.cut[place] = at
 
     def _unreadable(self, place: KafkaPartition, error: UnreadableError) -> Lost | None:
         first, tries = self._tries.get(place, (error.first, 0))
@@ -131,14 +142,15 @@ class Troubles:
         return Lost(TopicPartition(*place), error.first, error.before, "unreadable")
 
     def restarted(self, place: KafkaPartition) -> int | None:
-        """All that was read of a log that was cut is settled: read it from its beginning.
+        """All that was read of a log that was cut is settled: read it again from there.
 
         Returns where that is, if the partition is still ours.
         """
-        if (begin := self.cut.pop(place, None)) is None or not self._is_ours(place):
+        if (at := self.cut.pop(place, None)) is None or not self._is_ours(place):
             return None
-        self._go_on(place, begin)
-        return begin
+        self._go_on(place, at)
+        self.epochs.restarted(place, at)
+        return at
 
     def _is_ours(self, place: KafkaPartition) -> bool:
         return place in self._consumer.assignment()

@@ -20,18 +20,20 @@ def commit(world: "World", ranges_max: int | None) -> None:
                 if ranges_max is not None:
                     left = shortened(left, ranges_max)
                 held, after = process.delivery.holds(place), process.delivery.after(place)
-                note = CommitNote(left, None, dict(held), at=process.now, after=after)
+                epoch = process.epochs.before(place, left.read_to)
+                note = CommitNote(left, None, dict(held), at=process.now, after=after, epoch=epoch)
                 commit_one(world, place, offset, note)
 
 
 def commit_one(world: "World", place: TopicPartition, offset: int, note: CommitNote) -> None:
     log, left = world.log[place], note.left
-    if log.is_cut and not log.is_restarted:  # Of offsets that are no more.
+    if log.is_cut and log.restarted_at is None:  # Of offsets that are no more.
         log.committed, log.note = offset, note
         return
-    if log.is_cut:
-        log.is_cut = log.is_restarted = False
-        log.committed = world.checked[place] = 0
+    if log.restarted_at is not None:
+        log.committed = log.restarted_at
+        world.checked[place] = min(world.checked[place], log.restarted_at)
+        log.cut_to = log.restarted_at = None
     assert offset >= log.committed, "a commit went backwards"
     settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
     for record in (*log.between(world.checked[place], offset), *settled):

@@ -7,7 +7,6 @@ from zlib import crc32
 
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote
-from consumers.kafka.notes import Committed
 from schemas.records import Headers, TopicPartition
 
 TOPIC, PARKED = "records", "parked"
@@ -34,8 +33,10 @@ class Partition:
     begin: int = 0  # Retention has deleted what was before.
     committed: int = 0
     note: CommitNote | None = None  # Beside the commit.
-    is_cut: bool = False  # It lost its end, and nobody has committed since it was read anew.
-    is_restarted: bool = False  # It is read anew by its owner.
+    epochs: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])  # And their begins.
+    # It lost what was read from here on, and nobody has committed since it was read anew.
+    cut_to: int | None = None
+    restarted_at: int | None = None  # From where its owner reads it anew.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -53,18 +54,32 @@ class Partition:
     def left(self) -> Unfinished | None:
         return None if self.note is None else self.note.left
 
-    def for_next_owner(self) -> Committed:
-        found = Committed(self.committed, self.note).within(self.end)
-        self.note = found.note
-        self.is_cut, self.is_restarted = self.committed > self.end, False
-        return found
-
     def cut(self, at: int) -> Sequence[Kept]:
         """An unclean election: what is from this offset on is gone; returns that."""
         gone = self.between(at, self.end)
         del self.records[self._index(at) :]
         self.end = at
+        newest, _ = self.epochs[-1]
+        self.epochs = [one for one in self.epochs if one[1] < at] + [(newest + 1, at)]
         return gone
+
+    def read_anew(self, at: int) -> None:
+        """By its owner, who may not know of the last cut yet."""
+        if self.cut_to is None or at <= self.cut_to:
+            self.restarted_at = at
+
+    @property
+    def is_cut(self) -> bool:
+        return self.cut_to is not None
+
+    def epoch_at(self, offset: int) -> int:
+        """Of the leader that wrote what is there."""
+        return max(epoch for epoch, begin in self.epochs if begin <= offset)
+
+    def end_of_epoch(self, epoch: int) -> int | None:
+        """As Kafka's leaders say; None of an epoch later than they know."""
+        later = [begin for known, begin in self.epochs if known > epoch]
+        return later[0] if later else self.end if self.epochs[-1][0] == epoch else None
 
     def unsettled(self) -> Iterable[Kept]:
         """What a new owner has to take care of."""

@@ -1,5 +1,6 @@
 """Logs lose records: their beginning to retention, and their end to an unclean election."""
 
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,11 @@ class Losses:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._random: Random = world.random
-        self._rewrites: dict[TopicPartition, int] = {}  # How many still replace what was cut off.
+        self._rewrites: Counter[TopicPartition] = Counter()  # How many still replace what was cut.
 
     @property
     def is_rewriting(self) -> bool:
-        return bool(self._rewrites)
+        return self._rewrites.total() > 0
 
     def delete_parked(self) -> None:
         """Retention was set too short."""
@@ -44,37 +45,29 @@ class Losses:
         log.end += 0 if log.is_cut else self._random.choice([1, 5])
 
     def cut(self) -> None:
-        """An unclean election: others come in place of what was there, but no more than we notice.
-
-        Once the log is as long again as it was for us, nobody can tell by the offsets.
-        """
+        """An unclean election: others come in place of what was there, sooner or later."""
         world = self._world
         place = TopicPartition(TOPIC, self._random.randrange(world.log.partitions))
-        log = world.log[place]
-        owner = world.group.owner_of(place)
-        if log.is_cut or world.group.has_expelled or world.written != world.records:
+        log, owner = world.log[place], world.group.owner_of(place)
+        if world.group.has_expelled or world.written != world.records:
             return
         at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
-        committed = owner.delivery.committable().get(place, log.committed)
-        is_noticed = owner.positions.get(place, 0) > at
-        if log.left is not None and log.left.read_to > at and not is_noticed:
-            return  # Only the note of a former owner knows of more: nobody would notice.
-        self._world.faults.unclean = 0.0  # Once: after that, offsets say less with each time.
-        log.is_cut = is_noticed
+        read_to = max(owner.positions.get(place, 0), log.committed)
+        if log.left is not None:
+            read_to = max(read_to, log.left.read_to)
+        if read_to > at:
+            if log.cut_to is not None and log.restarted_at is None:
+                log.cut_to = min(at, log.cut_to)
+            else:
+                log.cut_to, log.restarted_at = at, None
         gone = log.cut(at)
         world.lost |= {record.name or "" for record in gone}
-        # With the gaps between them, offsets of all these stay below what is known.
-        unnoticed = max(0, min(log.committed, committed) - at - 1) // 2 if log.is_cut else 0
-        for _ in range(min(unnoticed, len(gone))):
-            world.write_into(place)
-        self._rewrites[place] = len(gone) - min(unnoticed, len(gone))
+        self._rewrites[place] += len(gone)
 
     def rewrite(self) -> None:
-        for place, count in list(self._rewrites.items()):
-            log = self._world.log[place]
-            if not log.is_cut and (log.left is None or log.left.read_to <= log.end):
-                del self._rewrites[place]
-                for _ in range(count):
+        for place in [place for place, count in self._rewrites.items() if count]:
+            if self._random.random() < 0.3:
+                for _ in range(self._rewrites.pop(place)):
                     self._world.write_into(place)
 
     def _log_of_records(self) -> Partition:

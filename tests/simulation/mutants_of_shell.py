@@ -122,10 +122,28 @@ MUTANTS: Sequence[Mutant] = (
         "        return False",
     ),
     Mutant(
-        "a note of more than there is is believed",
-        "kafka.notes",
-        "        return Committed(self.offset, None) if is_cut else self",
-        "        return self",
+        "what took the place of lost records is not read",
+        "kafka.epochs",
+        "        cut = await self._cut(place, found.position, found.last_epoch)",
+        "        cut = None",
+    ),
+    Mutant(
+        "what a former owner settled counts in another log",
+        "kafka.epochs",
+        "        if cut is None and found.position < read_to and epoch < found.epoch:",
+        "        if False:",
+    ),
+    Mutant(
+        "a note of a log that was cut is believed",
+        "kafka.epochs",
+        "        if note is None or note.epoch is None:\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "a log that ends before our position is read from its beginning",
+        "kafka.epochs",
+        "        cut = await self._cut(place, *found[0]) if found else None",
+        "        cut = None",
     ),
     Mutant(
         "what has the offset of a parked record now is sent in its place",

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 
+from aiokafka import TopicPartition as KafkaPartition
+
 from consumers.delivery import border
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
@@ -14,8 +16,11 @@ from consumers.delivery.destination import (
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.offsets import Unfinished
 from consumers.drain import Drain
+from consumers.kafka.epochs import Epochs
+from consumers.kafka.notes import Committed
 from schemas.records import TopicPartition
 from tests.simulation import process_reading
+from tests.simulation.consumer import SimulatedConsumer, at_once
 from tests.simulation.invariants import (
     SentRates,
     check_holds,
@@ -50,6 +55,9 @@ class Process:
         self._closed = ExitStack()
         self.is_draining = False
         self.positions: dict[TopicPartition, int] = {}
+        self.cut: dict[TopicPartition, int] = {}  # Their logs, and from where to read them anew.
+        self.consumer = SimulatedConsumer(world.log)
+        self.epochs = Epochs(self.consumer)
         self.left: dict[TopicPartition, Unfinished | None] = {}  # By former owners.
         self.scanning: dict[int, int] = {}  # Partitions, and up to where the parked are read.
         self.in_flight: dict[Batch, None] = {}
@@ -67,10 +75,7 @@ class Process:
         log = self.world.log
         for topic in (PARKED, TOPIC):
             place = TopicPartition(topic, number)
-            was_noted = log[place].note is not None
-            committed, note = log[place].for_next_owner()
-            if was_noted and note is None:
-                self.world.reads_anew(place, committed)
+            committed, note = self._noted(place)
             self.positions[place] = committed
             self.left[place] = None if note is None else note.left
             if note is None:
@@ -78,7 +83,22 @@ class Process:
             else:
                 held = inherited(note.held, note.at, self.now)
                 self.delivery.assign(place, committed, note.left, held, note.after)
+            self.epochs.assigned({place: Committed(committed, note)})
         self.scanning[number] = log[TopicPartition(PARKED, number)].end
+
+    def _noted(self, place: TopicPartition) -> Committed:
+        """What a former owner left of a log, as `Reader` finds it."""
+        log = self.world.log[place]
+        noted = at_once(
+            self.epochs.noted(KafkaPartition(*place), Committed(log.committed, log.note))
+        )
+        found = noted.within(log.end)
+        if log.note is not None and found.note is None:
+            log.note = None
+            self.world.reads_anew(place, found.offset)
+        if found.note is None or log.cut_to is None or found.note.left.read_to <= log.cut_to:
+            log.read_anew(found.offset)
+        return found
 
     def begin_drain(self) -> None:
         self._closed.enter_context(self.drain.closed())
@@ -95,6 +115,8 @@ class Process:
         self.is_draining = False
         self.delivery.revoke(list(self.positions))
         self.positions.clear()
+        self.cut.clear()
+        self.epochs.clear()
         self.scanning.clear()
 
     def step(self) -> None:

@@ -3,10 +3,14 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aiokafka import TopicPartition as KafkaPartition
+
 from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.kafka.letter_forms import is_original
+from schemas.kafka.fetching.fetcher import NewLeaderError
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
+from tests.simulation.consumer import at_once
 from tests.simulation.log import PARKED, TOPIC, Kept
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ FETCH_MAX = 60
 
 def read(process: "Process", place: TopicPartition) -> None:
     delivery, log, now = process.delivery, process.world.log[place], process.now
-    if process.positions[place] > log.end:
+    if is_cut(process, place):
         restart(process, place)
         return
     if place.topic == TOPIC and (
@@ -29,6 +33,10 @@ def read(process: "Process", place: TopicPartition) -> None:
     if process.positions[place] < log.begin:
         lose(process, place, log.begin)
     fetched = log.since(process.positions[place], process.world.random.randint(0, FETCH_MAX))
+    # What another leader wrote is fetched for itself.
+    fetched = [
+        one for one in fetched if log.epoch_at(one.offset) == log.epoch_at(fetched[0].offset)
+    ]
     if place.topic == PARKED:
         delivery.scan(fetched, now)
     else:
@@ -37,6 +45,9 @@ def read(process: "Process", place: TopicPartition) -> None:
     reached = fetched[-1].offset + 1 if fetched else process.positions[place]
     # Past the last record are markers of transactions only, which a fetch goes past.
     process.positions[place] = log.end if reached > last else reached
+    if process.positions[place] > 0:
+        reached = process.positions[place]
+        process.consumer.read[place] = reached, log.epoch_at(reached - 1)
     delivery.reached(place, process.positions[place])
     if place.topic == PARKED:
         end = process.scanning.get(place.partition)
@@ -44,15 +55,34 @@ def read(process: "Process", place: TopicPartition) -> None:
             del process.scanning[place.partition]
 
 
+def is_cut(process: "Process", place: TopicPartition) -> bool:
+    """Whether its log has others now in place of what was read, as `Troubles` finds out."""
+    log, position = process.world.log[place], process.positions[place]
+    kafka_place = KafkaPartition(*place)
+    if place in process.cut:
+        return True
+    if position > log.end:
+        process.cut[place] = at_once(process.epochs.beyond(kafka_place, position, log.begin))
+        return True
+    read_to, last_epoch = process.consumer.read.get(place, (-1, -1))
+    if read_to != position or position == log.end or log.epoch_at(position) == last_epoch:
+        return False
+    found = NewLeaderError(position, last_epoch, log.epoch_at(position))
+    at = at_once(process.epochs.continued(kafka_place, found))
+    if at is not None:
+        process.cut[place] = at
+    return at is not None
+
+
 def restart(process: "Process", place: TopicPartition) -> None:
-    """Its log was cut: it is read from its beginning, once what was read is settled."""
+    """Its log was cut: it is read again from there, once what was read is settled."""
     process.delivery.cut(place)
     if process.delivery.restart(place):
         log, process.left[place] = process.world.log[place], None
-        log.is_restarted = True
-        process.positions[place] = log.begin
-        process.delivery.reached(place, log.begin)
-        process.world.reads_anew(place, log.begin)
+        at = process.positions[place] = process.cut.pop(place)
+        log.read_anew(at)
+        process.epochs.restarted(KafkaPartition(*place), at)
+        process.delivery.reached(place, at)
 
 
 def look_elsewhere(process: "Process") -> None:

@@ -73,7 +73,7 @@ class World:
         # An outcast would be alone, while nothing new is read.
         may_be_cut = self.population.outcast is None and self.grows_at is None
         if may_be_cut and not is_bad_deploy:
-            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
+            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02, 0.1])
         for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
@@ -218,9 +218,9 @@ class World:
         self.now = max(self.now + 0.01, min(at_most, min(times, default=self.now + 1.0)))
 
     def _is_drained(self, targets: Mapping[TopicPartition, int]) -> bool:
-        return all(self.log[place].committed >= end for place, end in targets.items()) and all(
-            log.is_drained for _, log in self.log.of(PARKED)
-        )
+        logs = [(self.log[place], end) for place, end in targets.items()]
+        are_read = all(log.committed >= end and not log.is_cut for log, end in logs)
+        return are_read and all(log.is_drained for _, log in self.log.of(PARKED))
 
     def reads_anew(self, place: TopicPartition, offset: int) -> None:
         """A log was cut: all that it has from this offset on may be delivered again."""

@@ -23,7 +23,8 @@ AT_ONCE_BYTES_MAX = 4_000_000  # Decompressed; a batch that cannot exceed it is 
 _FRAME = struct.Struct(">qi")
 FRAME_BYTES = _FRAME.size
 HEADER_BYTES = 61
-LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, COUNT_AT = 8, 16, 22, 57  # The lower byte of the attributes.
+LENGTH_AT, EPOCH_AT, MAGIC_AT, COUNT_AT = 8, 12, 16, 57
+ATTRIBUTES_AT = 22  # Their lower byte.
 CODEC_MASK = 0x07
 OURS_FROM = 2  # The magic of record batches; below are the message sets of old brokers.
 NO_TIMESTAMP = -1  # Kafka's sign of a missing time.
@@ -39,6 +40,17 @@ class Batches:
         self._batch = self._data[:0]  # Where the last returned batch begins.
         self._again: Pieces | None = None
         self._is_second = False  # The last batch was returned a second time.
+
+    @property
+    def epoch(self) -> int | None:
+        """Of the leader that wrote the next batch; None of an old message set."""
+        return epoch_of(self._data[self._at :])
+
+    @property
+    def is_of_one_leader(self) -> bool:
+        """Whether the leader that wrote the next batch also wrote the last returned one."""
+        is_first = len(self._batch) == 0 or self._again is not None
+        return is_first or self.epoch in (epoch_of(self._batch), None)
 
     def size_in_bytes(self) -> int:
         return len(self._data)
@@ -89,6 +101,12 @@ class Batches:
         length = FRAME_BYTES + int(_FRAME.unpack_from(self._data, self._at)[1])
         is_old = left > MAGIC_AT and self._data[self._at + MAGIC_AT] < OURS_FROM
         return length if (MESSAGE_BYTES_MIN if is_old else HEADER_BYTES) <= length <= left else 0
+
+
+def epoch_of(batch: memoryview) -> int | None:
+    if len(batch) < HEADER_BYTES or batch[MAGIC_AT] < OURS_FROM:
+        return None
+    return int.from_bytes(batch[EPOCH_AT : EPOCH_AT + 4], signed=True)
 
 
 def records_of(batch: bytes) -> list[Any]:

@@ -13,10 +13,18 @@ from typing import Any
 
 import aiokafka.consumer.consumer
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    LeaderNotAvailableError,
+    NoError,
+    TopicAuthorizationFailedError,
+    UnsupportedVersionError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 from schemas.kafka.fetching.fetcher import ErrorsAsValues, Taken
+from schemas.kafka.fetching.leader_epochs import OffsetForLeaderEpoch
 from schemas.records import Standing
 
 FRESH_SECONDS = 5.0
@@ -89,6 +97,37 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         for task in (self._fetcher.error_future, coordinating):
             if task is not None and task.done() and not self._closed:
                 raise ConsumerEndedError(repr(task.exception()))
+
+    def read_to(self, place: TopicPartition) -> tuple[int, int] | None:
+        """Up to where we read, and the epoch of the leader that wrote the last of it, if known."""
+        found: tuple[int, int] | None = self._fetcher.read_to.get(place)
+        return found
+
+    def believe(self, place: TopicPartition, position: int, epoch: int | None) -> None:
+        """Up to this position the log has what we read, and no later epoch; None: who knows."""
+        if epoch is None:
+            self._fetcher.read_to.pop(place, None)
+        else:
+            self._fetcher.read_to[place] = position, epoch
+
+    async def end_of_epoch(self, place: TopicPartition, epoch: int) -> int | None:
+        """Where the log has its first record of a later epoch; None if it knows none so late.
+
+        Raises `KafkaError`, also where Kafka is too old to say.
+        """
+        leader = self._client.cluster.leader_for_partition(place)
+        if leader is None or leader < 0:
+            raise LeaderNotAvailableError(place)
+        try:
+            answer = await self._client.send(
+                leader, OffsetForLeaderEpoch(place.topic, place.partition, epoch)
+            )
+        except NotImplementedError as error:  # aiokafka's word for another version.
+            raise UnsupportedVersionError(str(error)) from error
+        [(_, [(code, _, _, end)])] = answer.topics
+        if (kind := for_code(code)) is not NoError:
+            raise kind(place)
+        return int(end) if end >= 0 else None
 
     def was_fetched_since(self, place: TopicPartition, wall_seconds: float) -> bool:
         """Whether Kafka let us read it since then, even if there was nothing to read."""

@@ -45,10 +45,17 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
     next_fetch_offset: int
     _records: Batches
 
-    def __init__(self, place: TopicPartition, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
-        super().__init__(place, *arguments, **named)
+    def __init__(
+        self,
+        place: TopicPartition,
+        records: Batches,
+        *arguments: Any,  # noqa: ANN401
+        **named: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(place, records, *arguments, **named)
         self._records_iterator = None  # aiokafka's own is not used, and refers to this object.
         self._parts: Iterator[Iterable[Any]] | None = None  # Of the batch that is being read.
+        self.epoch = records.epoch  # Of the leader that wrote it: all is of one.
         self._batch_end = 0
         self._last = -1  # The offset of the last record that was parsed.
         self._is_in_pieces = False
@@ -115,7 +122,8 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
                 self._failure = None
                 raise failure
             if self._parts is None:
-                if not self._records.has_next():
+                # Another leader's batches are fetched once more, to look at what it had.
+                if not self._records.has_next() or not self._records.is_of_one_leader:
                     return ()
                 self._batch_end = 0
                 self._parts = self._begin(self._records.next_batch())

@@ -30,7 +30,22 @@ class Taken:
         return bool(self.records or self.errors)
 
 
+class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.
+    """Another leader wrote what comes next than what we read last: it may not have had that."""
+
+    def __init__(self, position: int, last_epoch: int, epoch: int) -> None:
+        super().__init__(f"epoch {epoch} after {last_epoch}")
+        self.position = position
+        self.last_epoch = last_epoch
+        self.epoch = epoch
+
+
 class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  aiokafka's own.
+        super().__init__(*arguments, **named)
+        # Positions that `taken` has led to, and the epoch of the leader that wrote what is before.
+        self.read_to: dict[TopicPartition, tuple[int, int]] = {}
+
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:  # noqa: ANN401  aiokafka's.
         """Send a fetch to a node; returns whether it brought something to take.
 
@@ -94,6 +109,11 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         batches = Batches(content[-1])
         if not batches.has_next():
             return False
+        position, last_epoch = self.read_to.get(place, (-1, -1))
+        epoch = batches.epoch
+        if position == state.position and epoch is not None and epoch != last_epoch:
+            self._set_error(place, NewLeaderError(position, last_epoch, epoch))
+            return True
         records = FetchedRecords(
             place,
             batches,
@@ -193,6 +213,8 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
             is_all = True
         result._update_position()  # noqa: SLF001
         taken.positions[place] = fetched.next_fetch_offset
+        if fetched.epoch is not None:
+            self.read_to[place] = fetched.next_fetch_offset, fetched.epoch
         if records:
             taken.records.append(records)
         if is_all:
