@@ -52,9 +52,9 @@ class Losses:
         if world.group.has_expelled or world.written != world.records:
             return
         at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
-        read_to = max(owner.positions.get(place, 0), log.committed)
-        if log.left is not None:
-            read_to = max(read_to, log.left.read_to)
+        read_to = owner.positions.get(place, 0)
+        if log.restarted_at is None:  # Else what is committed is of the log before the last cut.
+            read_to = max(read_to, log.committed, log.left.read_to if log.left else 0)
         if read_to > at:
             if log.cut_to is not None and log.restarted_at is None:
                 log.cut_to = min(at, log.cut_to)
