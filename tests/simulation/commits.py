@@ -1,11 +1,14 @@
 """What the processes of a world commit, and what a commit may not lose."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from consumers.delivery.offsets import shortened
 from consumers.kafka.commit_notes import CommitNote
 from schemas.records import TopicPartition
-from tests.simulation.log import TOPIC
+from tests.simulation import process_reading
+from tests.simulation.log import TOPIC, Kept
+from tests.simulation.process import Process
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -22,24 +25,25 @@ def commit(world: "World", ranges_max: int | None) -> None:
                 held, after = process.delivery.holds(place), process.delivery.after(place)
                 epoch = process.epochs.before(place, left.read_to)
                 note = CommitNote(left, None, dict(held), at=process.now, after=after, epoch=epoch)
-                commit_one(world, place, offset, note)
+                commit_one(world, process, place, offset, note)
 
 
-def commit_one(world: "World", place: TopicPartition, offset: int, note: CommitNote) -> None:
-    log, left = world.log[place], note.left
-    if log.is_cut and log.restarted_at is None:  # Of offsets that are no more.
-        log.committed, log.note = offset, note
-        return
-    if log.restarted_at is not None:
-        log.committed = log.restarted_at
-        world.checked[place] = min(world.checked[place], log.restarted_at)
-        log.cut_to = log.restarted_at = None
-    assert offset >= log.committed, "a commit went backwards"
-    settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
+def commit_one(
+    world: "World", process: Process, place: TopicPartition, offset: int, note: CommitNote
+) -> None:
+    log, before, left = world.log[place], world.log[place].committed, note.left
+    log.committed, log.note = offset, note
+    if not process_reading.knows(process, place):
+        return  # Its offsets are those of a log that is no more.
+    assert offset >= min(before, before if log.cut_to is None else log.cut_to), (
+        "a commit went backwards"
+    )
+    settled: Sequence[Kept] = ()
+    if note.epoch is None or log.has_all_of(note.epoch, left.read_to):
+        settled = [one for one in log.between(offset, left.read_to) if left.has_settled(one.offset)]
     for record in (*log.between(world.checked[place], offset), *settled):
         assert is_accounted_for(world, record.name, place), f"{record.name} was lost: {place}"
     world.checked[place] = max(offset, world.checked[place])
-    log.committed, log.note = offset, note
 
 
 def is_accounted_for(world: "World", name: str | None, place: TopicPartition) -> bool:

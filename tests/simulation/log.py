@@ -34,9 +34,7 @@ class Partition:
     committed: int = 0
     note: CommitNote | None = None  # Beside the commit.
     epochs: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])  # And their begins.
-    # It lost what was read from here on, and nobody has committed since it was read anew.
-    cut_to: int | None = None
-    restarted_at: int | None = None  # From where its owner reads it anew.
+    cut_to: int | None = None  # The lowest offset at which it ever lost its end.
 
     def append(self, record: Kept) -> None:
         assert record.offset >= self.end
@@ -59,22 +57,19 @@ class Partition:
         gone = self.between(at, self.end)
         del self.records[self._index(at) :]
         self.end = at
+        self.cut_to = at if self.cut_to is None else min(at, self.cut_to)
         newest, _ = self.epochs[-1]
         self.epochs = [one for one in self.epochs if one[1] < at] + [(newest + 1, at)]
         return gone
 
-    def read_anew(self, at: int) -> None:
-        """By its owner, who may not know of the last cut yet."""
-        if self.cut_to is None or at <= self.cut_to:
-            self.restarted_at = at
-
-    @property
-    def is_cut(self) -> bool:
-        return self.cut_to is not None
-
     def epoch_at(self, offset: int) -> int:
         """Of the leader that wrote what is there."""
         return max(epoch for epoch, begin in self.epochs if begin <= offset)
+
+    def has_all_of(self, epoch: int, read_to: int) -> bool:
+        """Whether it has what was read of it up to there, of this epoch at last."""
+        end = self.end_of_epoch(epoch)
+        return end is not None and end >= read_to
 
     def end_of_epoch(self, epoch: int) -> int | None:
         """As Kafka's leaders say; None of an epoch later than they know."""
@@ -90,7 +85,7 @@ class Partition:
     @property
     def is_drained(self) -> bool:
         last = self.records[-1].offset if self.records else -1
-        return not self.is_cut and (self.committed > last or self.begin > last)
+        return self.committed > last or self.begin > last
 
     def _index(self, offset: int) -> int:
         return bisect_left(self.records, offset, key=lambda record: record.offset)

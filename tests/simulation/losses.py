@@ -42,24 +42,17 @@ class Losses:
     def mark(self) -> None:
         """A transaction ends, or was aborted: offsets without records."""
         log = self._log_of_records()
-        log.end += 0 if log.is_cut else self._random.choice([1, 5])
+        log.end += self._random.choice([1, 5])
 
     def cut(self) -> None:
         """An unclean election: others come in place of what was there, sooner or later."""
         world = self._world
         place = TopicPartition(TOPIC, self._random.randrange(world.log.partitions))
-        log, owner = world.log[place], world.group.owner_of(place)
+        log = world.log[place]
         if world.group.has_expelled or world.written != world.records:
             return
         at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
-        read_to = owner.positions.get(place, 0)
-        if log.restarted_at is None:  # Else what is committed is of the log before the last cut.
-            read_to = max(read_to, log.committed, log.left.read_to if log.left else 0)
-        if read_to > at:
-            if log.cut_to is not None and log.restarted_at is None:
-                log.cut_to = min(at, log.cut_to)
-            else:
-                log.cut_to, log.restarted_at = at, None
+        world.checked[place] = min(world.checked[place], at)
         gone = log.cut(at)
         world.lost |= {record.name or "" for record in gone}
         self._rewrites[place] += len(gone)

@@ -96,8 +96,6 @@ class Process:
         if log.note is not None and found.note is None:
             log.note = None
             self.world.reads_anew(place, found.offset)
-        if found.note is None or log.cut_to is None or found.note.left.read_to <= log.cut_to:
-            log.read_anew(found.offset)
         return found
 
     def begin_drain(self) -> None:

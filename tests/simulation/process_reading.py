@@ -74,13 +74,21 @@ def is_cut(process: "Process", place: TopicPartition) -> bool:
     return at is not None
 
 
+def knows(process: "Process", place: TopicPartition) -> bool:
+    """Whether what it has read is the beginning of the log that is there."""
+    log, position = process.world.log[place], process.positions[place]
+    if place in process.cut or position > log.end:
+        return False
+    read_to, epoch = process.consumer.read.get(place, (-1, -1))
+    return read_to != position or log.has_all_of(epoch, read_to)
+
+
 def restart(process: "Process", place: TopicPartition) -> None:
     """Its log was cut: it is read again from there, once what was read is settled."""
     process.delivery.cut(place)
     if process.delivery.restart(place):
-        log, process.left[place] = process.world.log[place], None
+        process.left[place] = None
         at = process.positions[place] = process.cut.pop(place)
-        log.read_anew(at)
         process.epochs.restarted(KafkaPartition(*place), at)
         process.delivery.reached(place, at)
 
