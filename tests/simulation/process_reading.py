@@ -7,7 +7,7 @@ from aiokafka import TopicPartition as KafkaPartition
 
 from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.kafka.letter_forms import is_original
-from schemas.kafka.fetching.fetcher import NewLeaderError
+from schemas.kafka.fetching.fetcher import NewLeaderError, is_by_another
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
 from tests.simulation.consumer import at_once
@@ -65,9 +65,12 @@ def is_cut(process: "Process", place: TopicPartition) -> bool:
         process.cut[place] = at_once(process.epochs.beyond(kafka_place, position, log.begin))
         return True
     read_to, last_epoch = process.consumer.read.get(place, (-1, -1))
-    if read_to != position or position == log.end or log.epoch_at(position) == last_epoch:
+    if position == log.end:
         return False
-    found = NewLeaderError(position, last_epoch, log.epoch_at(position))
+    epoch = log.epoch_at(position)
+    if not is_by_another(position, epoch, read_to, last_epoch):
+        return False
+    found = NewLeaderError(read_to, last_epoch, epoch)
     at = at_once(process.epochs.continued(kafka_place, found))
     if at is not None:
         process.cut[place] = at
@@ -80,7 +83,7 @@ def knows(process: "Process", place: TopicPartition) -> bool:
     if place in process.cut or position > log.end:
         return False
     read_to, epoch = process.consumer.read.get(place, (-1, -1))
-    return read_to != position or log.has_all_of(epoch, read_to)
+    return read_to < position or log.has_all_of(epoch, position)
 
 
 def restart(process: "Process", place: TopicPartition) -> None:

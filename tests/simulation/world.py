@@ -74,7 +74,7 @@ class World:
         # An outcast would be alone, while nothing new is read.
         may_be_cut = self.population.outcast is None and self.grows_at is None
         if may_be_cut and not is_bad_deploy:
-            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02, 0.1])
+            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
         for n in range(self.written):
             self.population.write(n)
         self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}

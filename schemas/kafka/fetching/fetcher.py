@@ -40,6 +40,16 @@ class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
         self.epoch = epoch
 
 
+def is_by_another(position: int, epoch: int, read_to: int, last_epoch: int) -> bool:
+    """Whether a leader wrote the record at this position whose log may not be what was read.
+
+    `last_epoch` is that of the last record that was read, up to `read_to`.
+    """
+    if position > read_to:
+        return False
+    return epoch != last_epoch if position == read_to else epoch > last_epoch
+
+
 class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  aiokafka's own.
         super().__init__(*arguments, **named)
@@ -109,10 +119,10 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         batches = Batches(content[-1])
         if not batches.has_next():
             return False
-        position, last_epoch = self.read_to.get(place, (-1, -1))
+        read_to, last_epoch = self.read_to.get(place, (-1, -1))
         epoch = batches.epoch
-        if position == state.position and epoch is not None and epoch != last_epoch:
-            self._set_error(place, NewLeaderError(position, last_epoch, epoch))
+        if epoch is not None and is_by_another(state.position, epoch, read_to, last_epoch):
+            self._set_error(place, NewLeaderError(read_to, last_epoch, epoch))
             return True
         records = FetchedRecords(
             place,
