@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -96,7 +96,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with _following(follower, ingest.metrics.suppressions):
-            await log.start()
+            # The port opens a moment later, so that no first request is answered 503.
+            known = _known(follower, config.edge.ack_timeout_seconds)
+            await asyncio.gather(log.start(), known)
             try:
                 yield
             finally:
@@ -141,6 +143,14 @@ async def _following(follower: Follower | None, metrics: SuppressionMetrics) -> 
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def _known(follower: Follower | None, seconds: float) -> None:
+    """Returns when the suppressions are read; later than that, requests are answered 503."""
+    if follower is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await follower.known()
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:
