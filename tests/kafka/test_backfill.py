@@ -49,6 +49,9 @@ async def backfilled(url: str) -> list[Mapping[str, object]]:
 
 
 async def interrupted(process: Process, url: str, count: int) -> None:
+    assert process.stderr is not None
+    while b"are sorted by" not in await process.stderr.readline():
+        assert not process.stderr.at_eof()
     await seen(partial(backfilled, url), lambda found: len(found) >= count)
     process.send_signal(signal.SIGINT)
     _, said = await process.communicate()
