@@ -134,7 +134,7 @@ def test_an_event_without_such_a_property_keeps_its_bytes() -> None:
 
 
 TREES = st.recursive(
-    st.none() | st.integers(),
+    st.none() | st.integers(-(2**63), 2**64 - 1),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab$"), inner),
     max_leaves=8,
 )
