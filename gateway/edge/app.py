@@ -115,6 +115,15 @@ def create_app(
     app.add_exception_handler(HTTPException, _plain_error)
     _add_operations(app, log, ingest, suppressions)
     _add_console(app, console.page_of(config.console))
+    _add_documents(app)
+    whole = Application(app, ingest, config.edge.path_prefix)
+    if config.edge.admin_port is None:
+        return whole
+    # Ingest is on both ports: `/docs` sends its examples to the port that served it.
+    return Application(app, ingest, config.edge.path_prefix, admin=whole)
+
+
+def _add_documents(app: FastAPI) -> None:
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -124,11 +133,6 @@ def create_app(
     documents = Documents(openapi)
     app.add_route("/openapi.json", documents.openapi, methods=["GET"])
     app.add_route("/docs", documents.page, methods=["GET"])
-    whole = Application(app, ingest, config.edge.path_prefix)
-    if config.edge.admin_port is None:
-        return whole
-    # Ingest is on both ports: `/docs` sends its examples to the port that served it.
-    return Application(app, ingest, config.edge.path_prefix, admin=whole)
 
 
 @asynccontextmanager
