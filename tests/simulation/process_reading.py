@@ -32,19 +32,18 @@ def read(process: "Process", place: TopicPartition) -> None:
         return
     if process.positions[place] < log.begin:
         lose(process, place, log.begin)
-    fetched = log.since(process.positions[place], process.world.random.randint(0, FETCH_MAX))
+    found = log.since(process.positions[place], process.world.random.randint(0, FETCH_MAX))
     # What another leader wrote is fetched for itself.
-    fetched = [
-        one for one in fetched if log.epoch_at(one.offset) == log.epoch_at(fetched[0].offset)
-    ]
+    end = log.end_of_epoch(log.epoch_at(process.positions[place]))
+    assert end is not None
+    fetched = [one for one in found if one.offset < end]
     if place.topic == PARKED:
         delivery.scan(fetched, now)
     else:
         delivery.accept(fetched, now)
-    last = log.records[-1].offset if log.records else -1
     reached = fetched[-1].offset + 1 if fetched else process.positions[place]
     # Past the last record are markers of transactions only, which a fetch goes past.
-    process.positions[place] = log.end if reached > last else reached
+    process.positions[place] = reached if log.between(reached, end) else end
     if process.positions[place] > 0:
         reached = process.positions[place]
         process.consumer.read[place] = reached, log.epoch_at(reached - 1)
