@@ -52,7 +52,6 @@ class Losses:
         if world.group.has_expelled or world.written != world.records:
             return
         at = self._random.randint(max(log.begin, log.end - CUT_MAX), log.end)
-        world.faults.unclean = 0.0  # Once: of several, one world of 300 still fails.
         world.checked[place] = min(world.checked[place], at)
         gone = log.cut(at)
         world.lost |= {record.name or "" for record in gone}

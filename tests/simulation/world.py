@@ -223,6 +223,8 @@ class World:
         if any(log.committed < end for log, end in logs):
             return False
         # What is committed may be of a log that was cut, and not yet read anew.
+        if any(self.group.owner_of(one).positions[one] < end for one, end in targets.items()):
+            return False
         unknown = [place for place in targets if not knows(self.group.owner_of(place), place)]
         for place in unknown:
             if self.group.owner_of(place).positions[place] == self.log[place].end:
