@@ -89,7 +89,7 @@ class Epochs:
 
     async def beyond(self, place: KafkaPartition, position: int, begin: int) -> int:
         """From where to read a log that begins here and ends before our position."""
-        known = [self._consumer.read_to(place), self._former.pop(place, None)]
+        known = [self._consumer.read_to(place), self._former.get(place)]
         found = [one for one in known if one is not None and one[0] >= position]
         cut = await self._cut(place, *found[0]) if found else None
         return self._cut_off(place, cut or Cut(begin, None))
