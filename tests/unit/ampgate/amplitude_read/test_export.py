@@ -19,9 +19,11 @@ from tests.loopback import loopback_client
 from tests.operating import set_faults, simulating
 from tests.unit.ampgate.amplitude_read.test_client import destination
 
-NOW_MS = time.time_ns() // 1_000_000
-NOW = hour_of(NOW_MS)
 EXPORT = {"match": {"path": "/api/2/export"}}
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @asynccontextmanager
@@ -29,7 +31,7 @@ async def exports(url: str, directory: Path, *, days: int = 0) -> AsyncIterator[
     """As they are so many days from now."""
     async with read_client(destination(url), directory / "cache") as client:
         windows: list[Exported] = []
-        at_ms = NOW_MS + days * 24 * HOUR_MS
+        at_ms = now_ms() + days * 24 * HOUR_MS
         yield Exports(client, directory / "hours", at_ms, windows.append)
 
 
@@ -40,6 +42,13 @@ async def url() -> AsyncIterator[str]:
         async with loopback_client() as client:
             await client.post(f"{url}/batch", json={"api_key": "k", "events": events})
         yield url
+
+
+@pytest.fixture
+def now(url: str) -> int:
+    """The hour in which the events were uploaded."""
+    assert url
+    return hour_of(now_ms())
 
 
 async def rows(found: Exports, hours: Hours) -> int:
@@ -71,59 +80,65 @@ def test_each_hour_is_asked_for_until_it_is_done_and_none_twice(
         assert len(done) == last + 1
 
 
-async def test_what_is_too_much_at_once_is_asked_for_in_halves(url: str, tmp_path: Path) -> None:
+async def test_what_is_too_much_at_once_is_asked_for_in_halves(
+    url: str, tmp_path: Path, now: int
+) -> None:
     too_much = {"kind": "empty", "status": 504}
     await set_faults(url, {**EXPORT, "times": 1, "effect": too_much})
     async with exports(url, tmp_path) as found:
-        windows = Windows(Hours(NOW - 1, NOW), width=2)
+        windows = Windows(Hours(now - 1, now), width=2)
         asked = windows.next()
         assert asked is not None
         found.directory.mkdir()
         assert await found.download(asked) is None
         windows.halve(asked)
         asked = windows.next()
-        assert asked == Hours(NOW - 1, NOW - 1)
-        whole = await found.download(Hours(NOW, NOW))
+        assert asked == Hours(now - 1, now - 1)
+        whole = await found.download(Hours(now, now))
         assert whole is not None
         assert whole.rows == 10
 
 
-async def test_an_hour_that_is_too_large_alone_is_told(url: str, tmp_path: Path) -> None:
+async def test_an_hour_that_is_too_large_alone_is_told(url: str, tmp_path: Path, now: int) -> None:
     await set_faults(url, {**EXPORT, "effect": {"kind": "answer", "status": 400}})
     async with exports(url, tmp_path) as found:
         with pytest.raises(CommandError, match=r"does not export the hour .* over 4 GB"):
-            await rows(found, Hours(NOW, NOW))
+            await rows(found, Hours(now, now))
 
 
-async def test_whole_windows_are_kept_and_not_asked_for_again(url: str, tmp_path: Path) -> None:
+async def test_whole_windows_are_kept_and_not_asked_for_again(
+    url: str, tmp_path: Path, now: int
+) -> None:
     async with exports(url, tmp_path, days=1) as found:
-        assert await rows(found, Hours(NOW - 1, NOW)) == 10
+        assert await rows(found, Hours(now - 1, now)) == 10
     await set_faults(url, {**EXPORT, "effect": {"kind": "answer", "status": 400}})
     async with exports(url, tmp_path, days=1) as found:
-        assert await rows(found, Hours(NOW - 1, NOW)) == 10
+        assert await rows(found, Hours(now - 1, now)) == 10
 
 
-async def test_an_hour_that_was_not_over_is_asked_for_again(url: str, tmp_path: Path) -> None:
+async def test_an_hour_that_was_not_over_is_asked_for_again(
+    url: str, tmp_path: Path, now: int
+) -> None:
     async with exports(url, tmp_path) as found:
-        assert await rows(found, Hours(NOW, NOW)) == 10
+        assert await rows(found, Hours(now, now)) == 10
     async with loopback_client() as client:
         await client.post(f"{url}/_reset")
     async with exports(url, tmp_path) as found:
-        assert await rows(found, Hours(NOW, NOW)) == 0
+        assert await rows(found, Hours(now, now)) == 0
 
 
-async def test_what_was_interrupted_is_no_window(url: str, tmp_path: Path) -> None:
+async def test_what_was_interrupted_is_no_window(url: str, tmp_path: Path, now: int) -> None:
     await set_faults(url, {**EXPORT, "effect": {"kind": "cut", "bytes": 20}})
     async with exports(url, tmp_path, days=1) as found:
         with pytest.raises(CommandError, match="comes damaged"):
-            await rows(found, Hours(NOW, NOW))
+            await rows(found, Hours(now, now))
     await set_faults(url)
     async with exports(url, tmp_path, days=1) as found:
-        assert await rows(found, Hours(NOW, NOW)) == 10
+        assert await rows(found, Hours(now, now)) == 10
 
 
 async def test_a_disk_that_is_full_is_told_and_the_rest_comes_later(
-    url: str, tmp_path: Path
+    url: str, tmp_path: Path, now: int
 ) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
 
@@ -132,5 +147,5 @@ async def test_a_disk_that_is_full_is_told_and_the_rest_comes_later(
 
     async with exports(url, tmp_path, days=1) as found:
         with pytest.raises(CommandError, match="is full; what is whole stays there"):
-            await rows(replace(found, on_bytes=write), Hours(NOW, NOW))
-        assert await rows(found, Hours(NOW, NOW)) == 10
+            await rows(replace(found, on_bytes=write), Hours(now, now))
+        assert await rows(found, Hours(now, now)) == 10
