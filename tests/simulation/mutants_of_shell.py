@@ -91,13 +91,6 @@ MUTANTS: Sequence[Mutant] = (
         "            is_whole = True",
     ),
     Mutant(
-        "what was parked and not committed is sent twice",
-        "delivery.intake",
-        "                is_seen = seen is not None and seen.get(record.offset)",
-        "                is_seen = False and seen.get(record.offset)",
-        "aampe-events",
-    ),
-    Mutant(
         "offsets without records at the end are never reached",
         "delivery.delivery",
         "        self._stock.offsets_from(place, offset).read((), offset)",
