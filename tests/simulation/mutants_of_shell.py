@@ -121,18 +121,6 @@ MUTANTS: Sequence[Mutant] = (
         "        cut = None",
     ),
     Mutant(
-        "what a former owner settled counts in another log",
-        "kafka.epochs",
-        "        if cut is None and found.position < read_to and epoch < found.epoch:",
-        "        if False:",
-    ),
-    Mutant(
-        "a log is cut, and whose records a former owner read is forgotten at once",
-        "kafka.epochs",
-        "self._consumer.read_to(place), self._former.get(place)]",
-        "self._consumer.read_to(place), self._former.pop(place, None)]",
-    ),
-    Mutant(
         "a note of a log that was cut is believed",
         "kafka.epochs",
         "        if note is None or note.epoch is None:\n",
