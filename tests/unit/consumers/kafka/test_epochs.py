@@ -57,3 +57,14 @@ def test_a_commit_tells_the_epoch_of_the_log_that_was_read_until_the_other_is(
     if is_read_anew:
         epochs.restarted(PLACE, 100)
     assert epochs.before(HERE, NOTED) == (None if is_read_anew else 2)
+
+
+def test_a_note_of_a_log_that_was_cut_is_not_believed() -> None:
+    note = CommitNote(Unfinished(NOTED, ()), None, {}, epoch=2)
+    whole, cut = cut_log([(0, 0), (2, 300)], end=600), cut_log([(0, 0), (3, 100)], end=600)
+
+    found = [
+        at_once(Epochs(SimulatedConsumer(log)).noted(PLACE, Committed(400, note)))
+        for log in (whole, cut)
+    ]
+    assert found == [Committed(400, note), Committed(100, None)]
