@@ -121,12 +121,6 @@ MUTANTS: Sequence[Mutant] = (
         "        cut = None",
     ),
     Mutant(
-        "a note of a log that was cut is believed",
-        "kafka.epochs",
-        "        if note is None or note.epoch is None:\n",
-        "        if True:\n",
-    ),
-    Mutant(
         "a log that ends before our position is read from its beginning",
         "kafka.epochs",
         "        cut = await self._cut(place, *found[0]) if found else None",
