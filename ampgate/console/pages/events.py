@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from ampgate.archive.archive import archive
@@ -108,18 +108,20 @@ def rows_of(lines: Sequence[Whereabouts]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.first.time, row.first.offset), reverse=True)
 
 
-@router.get("/events/{topic}/{partition}/{offset}")
-async def show(
-    visit: Visiting,
-    topic: str,
-    partition: Annotated[int, Path(ge=0)],
-    offset: Annotated[int, Path(ge=0)],
-) -> Response:
-    place = tracing.ByPlace(topic, partition, offset)
+def placed(
+    topic: str, partition: Annotated[int, Path(ge=0)], offset: Annotated[int, Path(ge=0)]
+) -> tracing.ByPlace:
+    return tracing.ByPlace(topic, partition, offset)
 
+
+Placed = Annotated[tracing.ByPlace, Depends(placed)]
+
+
+@router.get("/events/{topic}/{partition}/{offset}")
+async def show(visit: Visiting, place: Placed) -> Response:
     async def find() -> Mapping[str, object]:
         record, found = await record_at(visit.config, place), tracing.Found([], [], [], [])
-        if topic in map(visit.config.kafka.topics.of, Kind):
+        if place.topic in map(visit.config.kafka.topics.of, Kind):
             found = await tracing.look(visit.config, tracing.Search(place))
             record = record or next(iter(found.records), None)  # A letter may have it still.
         if record is None:
@@ -138,18 +140,12 @@ async def show(
 
 
 @router.get("/events/{topic}/{partition}/{offset}/value")
-async def value(
-    visit: Visiting,
-    topic: str,
-    partition: Annotated[int, Path(ge=0)],
-    offset: Annotated[int, Path(ge=0)],
-) -> Response:
+async def value(visit: Visiting, place: Placed) -> Response:
     """The exact bytes, to be saved: no browser shows them as a page."""
-    place = tracing.ByPlace(topic, partition, offset)
     record = await record_at(visit.config, place)
     if record is None:
         raise RefusedError(f"{place} is not there, or Kafka's retention has deleted it.", 404)
-    name = f"{topic}-{partition}-{offset}"
+    name = f"{place.topic}-{place.partition}-{place.offset}"
     headers = {"content-disposition": f'attachment; filename="{name}.bin"'}
     return Response(record.value or b"", media_type="application/octet-stream", headers=headers)
 
