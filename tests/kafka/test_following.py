@@ -100,6 +100,7 @@ async def test_partitions_that_are_added_are_followed_too(here: Operation) -> No
         names = [f"user-{n}" for n in range(50)]
         await suppress(here, *names)
         await eventually(lambda: len(follower.suppressions) == 52, 20)
+        assert all(name in follower.suppressions for name in ("ada", "bob", *names))
 
 
 @pytest.mark.timeout(300)

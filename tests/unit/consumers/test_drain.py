@@ -48,4 +48,6 @@ async def test_a_drain_waits_for_every_request_and_every_letter() -> None:
 
 async def test_a_drain_does_not_wait_for_ever() -> None:
     drain = Drain("a/events", lambda: 1)
-    await drain.drained(0.0)
+    async with asyncio.timeout(20):
+        ended = await asyncio.gather(drain.drained(0.0), return_exceptions=True)
+    assert ended == [None]

@@ -52,3 +52,4 @@ async def test_a_pull_is_started_again_after_any_error_of_a_library(error: BaseE
             await journal.asked_again.wait()
     finally:
         await pulls.stop()
+    assert journal.asked > 1

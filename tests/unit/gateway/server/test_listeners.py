@@ -13,4 +13,5 @@ def test_all_addresses_of_ipv6_take_ipv4_too(address: str) -> None:
     [listener] = listen(Edge(host="::", port=0)).public
     with closing(listener):
         listener.listen(1)
-        socket.create_connection((address, listener.getsockname()[1]), 5).close()
+        with socket.create_connection((address, listener.getsockname()[1]), 5) as client:
+            assert client.getpeername()[0] == address
