@@ -37,7 +37,7 @@ class Suppression(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record of the topic: whom it is about, and whether it suppresses or lifts."""
+    """A record of the topic: its user or domain, and whether it suppresses or lifts."""
 
     name: str
     is_suppressed: bool

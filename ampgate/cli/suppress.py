@@ -19,7 +19,7 @@ from schemas.letters import timestamp
 from schemas.suppressions import AT, Suppression
 
 app = typer.Typer(
-    help="Users of whom nothing is stored or delivered any more.", no_args_is_help=True
+    help="Users whose records are neither stored nor delivered any more.", no_args_is_help=True
 )
 File = Annotated[
     Path | None,

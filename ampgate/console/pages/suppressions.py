@@ -1,4 +1,4 @@
-"""Suppressions: of whom nothing is stored or delivered; one is added, or lifted."""
+"""Suppressed users, whose records are neither stored nor delivered; one is added, or lifted."""
 
 import time
 from collections.abc import Mapping
