@@ -92,6 +92,8 @@ def restart(process: "Process", place: TopicPartition) -> None:
         process.left[place] = None
         at = process.positions[place] = process.cut.pop(place)
         process.epochs.restarted(KafkaPartition(*place), at)
+        log = process.world.log[place]
+        log.committed, log.note = min(log.committed, at), None  # As if it were committed at once.
         process.delivery.reached(place, at)
 
 
