@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -137,22 +139,27 @@ def check_lines(said: str, process: str) -> list[dict[str, str]]:
 
 
 def on_terminal(arguments: list[str], configuration: Path, until: bytes) -> str:
-    """What the command shows on a terminal of its own."""
+    """What the command shows on a terminal of its own, which is read until the command ends."""
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "ampgate", *arguments],
         env=os.environ | {"AMPGATE_CONFIG": str(configuration)},
         stderr=theirs,
-    )
-    shown = b""
-    try:
-        while until not in shown:
-            shown += os.read(ours, 65_536)
-    finally:
-        process.terminate()
-        process.wait(30)
+    ) as process:
         os.close(theirs)
-        os.close(ours)
+        shown = b""
+        for part in read_terminal(ours):
+            shown += part
+            if until in shown and process.poll() is None:
+                process.terminate()
+    os.close(ours)
     return shown.decode()
+
+
+def read_terminal(terminal: int) -> Iterator[bytes]:
+    """Whatever is written there, until nobody holds its other end: Linux says so by EIO."""
+    with suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            yield part

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import signal
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
+from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request, json_answer
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.polling import AMPERITY, Polled, polling, values
@@ -91,16 +93,30 @@ def nested(levels: int) -> object:
     return {"a": nested(levels - 1)} if levels else 1
 
 
+class Shutting(Amperity):
+    """One that answers 503 after so many requests, so that nobody comes to the end."""
+
+    shut_after: float = 4
+    asked = 0
+
+    def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
+        self.asked += 1
+        if self.asked > self.shut_after:
+            return json_answer(503, {})
+        return super().answer(request, now, conditions)
+
+
 async def test_a_cursor_that_is_not_known_any_more_starts_over_and_repeats_nothing(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    options = AmperityOptions(profiles=120, page_max=20)
-    async with polled_here(kafka, topic_prefix, tmp_path, options) as polled:
+    system = Shutting(AmperityOptions(profiles=120, page_max=20))
+    async with polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled:
         process = await polled.start()
         await seen(polled.cursors, len)
         process.kill()
-        await process.wait()
-        polled.system.expire_cursors()
+        await process.communicate()
+        system.shut_after = math.inf
+        system.expire_cursors()
 
         status, _, said = await polled.run("--once")
         assert (status, "starting over" in said) == (0, True), said
