@@ -38,3 +38,11 @@ def _template(kubernetes: str, *arguments: str) -> list[dict[str, Any]]:
 
 def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [document for document in documents if document["kind"] == kind]
+
+
+def secrets_of(deployment: dict[str, Any]) -> set[str]:
+    """The names of all Secrets that its pods can read."""
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    sources = [source for one in volumes for source in one.get("projected", {}).get("sources", [])]
+    assert not any("secret" in volume for volume in volumes)
+    return {source["secret"]["name"] for source in sources}

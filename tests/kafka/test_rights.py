@@ -138,25 +138,7 @@ async def test_the_commands_that_check_prints_give_all_that_it_misses(
     assert after == []
 
 
-async def test_the_commands_of_the_docs_give_each_process_what_it_needs(
-    strict: EmbeddedKafka, topic_prefix: str, tmp_path: Path
-) -> None:
-    broker = await created(strict, topic_prefix)
-    [script] = re.findall(r"```sh\n *(acl=.*?)```", DOCS.read_text(), re.DOTALL)
-    commands = re.findall(r"\$acl ((?:.*\\\n)*.*)", script)
-    await allow_all(
-        broker,
-        [acl for one in commands for acl in acls(one.replace("ampgate.", topic_prefix))],
-    )
-    administrator = Kafka(bootstrap_servers=broker.bootstrap_servers, topic_prefix=topic_prefix)
-    cursors = Topic(administrator, administrator.topics.cursors)
-    edge_port, admin_port, pull_port = free_ports(3)
-    async with simulating("amplitude") as amplitude, simulating("amplemarket") as amplemarket:
-        files = {}
-        for user in ("edge", "delivery", "pull"):
-            files[user] = tmp_path / f"{user}.toml"
-            kafka = "\n".join(f'{k} = "{v}"' for k, v in login(strict, user, topic_prefix).items())
-            files[user].write_text(f"""
+CONFIGURATION = """
 [kafka]
 {kafka}
 [edge]
@@ -182,11 +164,40 @@ name = "amplitude-us"
 type = "amplitude"
 api_key = "k"
 base_url = "{amplitude}"
-""")
+"""
+
+
+async def allow_as_the_docs_say(broker: Broker, prefix: str) -> None:
+    [script] = re.findall(r"```sh\n *(acl=.*?)```", DOCS.read_text(), re.DOTALL)
+    commands = re.findall(r"\$acl ((?:.*\\\n)*.*)", script)
+    await allow_all(
+        broker, [acl for one in commands for acl in acls(one.replace("ampgate.", prefix))]
+    )
+
+
+async def test_the_commands_of_the_docs_give_each_process_what_it_needs(
+    strict: EmbeddedKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    broker = await created(strict, topic_prefix)
+    await allow_as_the_docs_say(broker, topic_prefix)
+    administrator = Kafka(bootstrap_servers=broker.bootstrap_servers, topic_prefix=topic_prefix)
+    cursors = Topic(administrator, administrator.topics.cursors)
+    edge_port, admin_port, pull_port = free_ports(3)
+
+    def configured(user: str, **urls: str) -> Path:
+        kafka = "\n".join(f'{k} = "{v}"' for k, v in login(strict, user, topic_prefix).items())
+        ports = {"edge_port": edge_port, "admin_port": admin_port, "pull_port": pull_port}
+        file = tmp_path / f"{user}.toml"
+        file.write_text(CONFIGURATION.format(kafka=kafka, **ports, **urls))
+        return file
+
+    async with simulating("amplitude") as amplitude, simulating("amplemarket") as amplemarket:
+        users = ("edge", "delivery", "pull")
+        files = [configured(one, amplitude=amplitude, amplemarket=amplemarket) for one in users]
         with (
-            running("edge", configuration=files["edge"]) as edge,
-            running("deliver", configuration=files["delivery"]) as delivery,
-            running("pull", configuration=files["pull"]) as pull,
+            running("edge", configuration=files[0]) as edge,
+            running("deliver", configuration=files[1]) as delivery,
+            running("pull", configuration=files[2]) as pull,
         ):
             await until_answers(f"http://127.0.0.1:{edge_port}/readyz", 200)
             await until_answers(f"http://127.0.0.1:{admin_port}/readyz", 200)

@@ -63,23 +63,9 @@ class World:
         known = self.origins, self.dead, self.lost
         self.far_end = FarEnd(self.subject, random, self.faults, *known, proxy)
         self.far_end.is_lying = random.random() < 0.2
-        is_bad_deploy = random.random() < 0.1
-        self.records = 1500 if is_bad_deploy else RECORDS
-        if is_bad_deploy:
-            deploy_badly(self, seed)
-        self.is_bad_deploy = is_bad_deploy
-        # Of its own chance, so that the other worlds stay as they were.
-        self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
-        self.written = self.records if self.grows_at is None else self.records // 2
-        # An outcast would be alone, while nothing new is read.
-        may_be_cut = self.population.outcast is None and self.grows_at is None
-        if may_be_cut and not is_bad_deploy:
-            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
-        for n in range(self.written):
-            self.population.write(n)
-        self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
+        self._fill(seed)
         own = Random(f"{seed} shell")
-        if not is_bad_deploy:
+        if not self.is_bad_deploy:
             self.faults.failure = own.choice([0.0, 0.0, 0.0, 0.01])
         self.shell: Shell | None = None
         if self.faults.failure:
@@ -90,6 +76,23 @@ class World:
         self.losses = Losses(self)
         self.others = OthersLetters(self)
         self.swarm = described(self)
+
+    def _fill(self, seed: int) -> None:
+        """Write the records that the processes find."""
+        self.is_bad_deploy = self.random.random() < 0.1
+        self.records = 1500 if self.is_bad_deploy else RECORDS
+        if self.is_bad_deploy:
+            deploy_badly(self, seed)
+        # Of its own chance, so that the other worlds stay as they were.
+        self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
+        self.written = self.records if self.grows_at is None else self.records // 2
+        # An outcast would be alone, while nothing new is read.
+        may_be_cut = self.population.outcast is None and self.grows_at is None
+        if may_be_cut and not self.is_bad_deploy:
+            self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
+        for n in range(self.written):
+            self.population.write(n)
+        self.outcasts = {name for name, one in self.origins.items() if one.kind in OUTCAST}
 
     @property
     def processes(self) -> list[Process]:
