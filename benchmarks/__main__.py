@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
-from benchmarks import clients, delivery, edge, golang, worst
+from benchmarks import clients, delivery, edge, golang, plans, worst
 from benchmarks.drain import Drain
 from benchmarks.edge import Edge
 from benchmarks.generator import Generator
@@ -84,6 +84,8 @@ def measured(
     # The clients first, for they run in this process: what it held before would be theirs.
     print("measuring clients")
     alone = clients.measure(directory, selection)
+    print("measuring plans and transforms")
+    of_plans = plans.measure(selection)
     print("measuring the edge")
     with Servers(directory, bootstrap_servers, program, generator) as servers:
         edges = Edge(servers, generator, selection)
@@ -96,7 +98,11 @@ def measured(
     deliveries = delivery.Delivery(Drain(directory, bootstrap_servers), selection)
     of_delivery = {**deliveries.headlines(program, trees), **deliveries.matrix(trees)}
     found.rows = [*edge.rows(of_edge), *delivery.rows(of_delivery), *alone]
-    found.scaling = [*edge.scaling(of_edge), *delivery.scaling(of_delivery)]
+    found.scaling = [
+        *edge.scaling(of_edge),
+        *delivery.scaling(of_delivery),
+        *plans.rows(of_plans),
+    ]
     found.against = against({**of_edge, **of_delivery})
     return found
 

@@ -11,6 +11,13 @@ PACED = "edge, 100 events a request, at 80 % of saturation"
 AMPLITUDE = "delivery to Amplitude, no gzip"
 AMPLITUDE_GZIP = "delivery to Amplitude, gzip"
 AAMPE = "delivery to Aampe"
+PLAN = "plan, an event of 600 bytes held to it"
+PLAN_LOADED = "plan of 2,000 types and 20,000 properties, loaded, a type"
+BARE = "encode for Amplitude, the destination alone"
+UNCHANGED = "encode for Amplitude, no plan and no transform"
+SHAPED = "encode for Amplitude, "  # And what is configured.
+PLANNED = SHAPED + "a plan"
+REWRITTEN = ("rename", "drop_properties", "a trivial transform")  # Each reads and writes all JSON.
 GO = ", Go"  # The reference's row of the same name,
 WORKERS = ", 2 workers"  # and ours with two.
 
@@ -92,6 +99,11 @@ GOALS: Sequence[tuple[str, Goal]] = (
     (AMPLITUDE_GZIP, Memory(200)),
     (AAMPE, Cost(1.6, 60)),
     (AAMPE, Throughput(12_000)),
+    (PLAN, Cost(0, 3)),  # It has no base, and no ratio.
+    (PLAN_LOADED, Cost(0, 1_000)),
+    (UNCHANGED, Cost(1.05, 2)),
+    (PLANNED, Cost(4.0, 5)),
+    *((SHAPED + name, Cost(12.0, 15)) for name in REWRITTEN),
 )
 TIMES_MAX = 1.5  # Other loads, of the row they are compared with.
 
