@@ -14,7 +14,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
 from consumers.kafka.notes import Committed
-from schemas.kafka.fetching.fetcher import NewLeaderError
+from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.records import TopicPartition
 
 log = structlog.get_logger()

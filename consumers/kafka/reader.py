@@ -19,7 +19,7 @@ from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, first_started
 from schemas.kafka.fetching.fetch import Consumer
-from schemas.kafka.fetching.fetcher import Taken
+from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
 from schemas.records import Standing, TopicPartition
 

@@ -12,7 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from consumers.kafka.epochs import Epochs, say
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.fetcher import NewLeaderError, Taken
+from schemas.kafka.fetching.taken import NewLeaderError, Taken
 from schemas.records import TopicPartition
 
 AGAIN_SECONDS = 1.0  # Delay before a partition with an error is read again.

@@ -19,7 +19,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.fetcher import Taken
+from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
 from schemas.suppressions import Suppressions, odd
 

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition as KafkaPartition
 
 from consumers.delivery.moved import ParkedKeys, Settled
 from consumers.kafka.letter_forms import is_original
-from schemas.kafka.fetching.fetcher import NewLeaderError, is_by_another
+from schemas.kafka.fetching.taken import NewLeaderError, is_by_another
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
 from tests.simulation.consumer import at_once

@@ -27,7 +27,7 @@ USED = [
     ("aiokafka.consumer.fetcher:FetchError", ["_error"], "schemas/kafka/fetching/fetcher"),
     (
         "aiokafka.consumer.fetcher:FetchResult",
-        ["_partition_records", "_update_position", "has_more", "check_assignment"],
+        ["_partition_records", "_update_position", "has_more", "check_assignment", "_created"],
         "schemas/kafka/fetching/fetcher",
     ),
     (
@@ -36,8 +36,14 @@ USED = [
             *("_records", "_subscriptions", "_create_fetch_waiter", "_notify", "_set_error"),
             *("_wait_consume_future", "_proc_fetch_request", "_client", "_retry_backoff"),
             *("_check_crcs", "_isolation_level", "_prefetch_backoff", "_default_reset_strategy"),
+            "_get_actions_per_node",
         ],
         "schemas/kafka/fetching/fetcher",
+    ),
+    (
+        "aiokafka.conn:AIOKafkaConnection",
+        ["_read", "_reader", "_requests", "_handle_frame"],
+        "schemas/kafka/fetching/arrival",
     ),
     ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "schemas/kafka/fetching/fetch"),
     (

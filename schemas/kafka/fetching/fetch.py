@@ -23,8 +23,9 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from schemas.kafka.fetching.fetcher import ErrorsAsValues, Taken
+from schemas.kafka.fetching.fetcher import ErrorsAsValues
 from schemas.kafka.fetching.leader_epochs import OffsetForLeaderEpoch
+from schemas.kafka.fetching.taken import Taken
 from schemas.records import Standing
 
 FRESH_SECONDS = 5.0

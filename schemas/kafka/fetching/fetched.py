@@ -63,6 +63,12 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
         self._read: Sequence[Fetched] = ()
         self._given = 0  # How many of these were given out.
 
+    @property
+    def held_bytes(self) -> int:
+        """What came, for as long as it is kept, and what is decompressed of it."""
+        parsed = self._read[self._given :]
+        return self._records.size_in_bytes() + sum([len(one.value or b"") for one in parsed])
+
     def __next__(self) -> Fetched:
         records, _ = self.some(1, 1)
         if not records:

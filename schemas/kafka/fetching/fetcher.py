@@ -2,52 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, OffsetResetStrategy
 from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
 
+from schemas.kafka.fetching import arrival  # noqa: F401  It reads our connections from now on.
 from schemas.kafka.fetching.batches import Batches
+from schemas.kafka.fetching.budget import BUDGET
 from schemas.kafka.fetching.fetched import FetchedRecords, UnreadableError
+from schemas.kafka.fetching.taken import NewLeaderError, Taken, is_by_another
 from schemas.records import Record
 
 # kafka.apache.org/protocol: from this version on, an answer has its aborted transactions here.
 ABORTED_AT_FROM, ABORTED_AT = 11, 3
+IDLE_SECONDS = 5.0  # Of a reader that takes nothing: what it has may give way to others.
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What was fetched: records, positions after them, and what went wrong, each by partition."""
+class Fetchable(NamedTuple):
+    """An assignment, as aiokafka's fetcher looks at it."""
 
-    records: list[Sequence[Record]] = field(default_factory=list)
-    positions: dict[TopicPartition, int] = field(default_factory=dict)
-    errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.records or self.errors)
-
-
-class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.
-    """Another leader wrote what comes next than what we read last: it may not have had that."""
-
-    def __init__(self, position: int, last_epoch: int, epoch: int) -> None:
-        super().__init__(f"epoch {epoch} after {last_epoch}")
-        self.position = position
-        self.last_epoch = last_epoch
-        self.epoch = epoch
-
-
-def is_by_another(position: int, epoch: int, read_to: int, last_epoch: int) -> bool:
-    """Whether a leader wrote the record at this position whose log may not be what was read.
-
-    `last_epoch` is that of the last record that was read, up to `read_to`.
-    """
-    if position > read_to:
-        return False
-    return epoch != last_epoch if position == read_to else epoch > last_epoch
+    tps: Sequence[TopicPartition]
+    state_value: Callable[[TopicPartition], Any]
 
 
 class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
@@ -55,6 +33,36 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         super().__init__(*arguments, **named)
         # Positions that `taken` has led to, and the epoch of the leader that wrote what is before.
         self.read_to: dict[TopicPartition, tuple[int, int]] = {}
+        self._wanted: Collection[TopicPartition] | None = None  # By the last `taken`, which was
+        self._asked_at = time.monotonic()  # at this time.
+        self._gave_way: set[TopicPartition] = set()  # Not fetched until they are wanted.
+        BUDGET.join(self)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of what was fetched and not taken yet."""
+        found = [one for one in self._records.values() if isinstance(one, FetchResult)]
+        parts = [one._partition_records for one in found if one.has_more()]  # noqa: SLF001
+        return sum([part.held_bytes for part in parts])
+
+    def give_way(self) -> bool:
+        """Drop what was fetched of one partition that nobody wants now, if there is such."""
+        for place, found in self._records.items():
+            if isinstance(found, FetchResult) and self._is_idle(place, found):
+                del self._records[place]
+                self._gave_way.add(place)
+                return True
+        return False
+
+    def _is_idle(self, place: TopicPartition, found: FetchResult) -> bool:
+        if self._wanted is not None and place not in self._wanted:
+            return True
+        since: float = max(self._asked_at, found._created)  # noqa: SLF001
+        return time.monotonic() - since > IDLE_SECONDS
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:  # noqa: ANN401  aiokafka's.
+        others = [place for place in assignment.tps if place not in self._gave_way]
+        return super()._get_actions_per_node(Fetchable(others, assignment.state_value))
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:  # noqa: ANN401  aiokafka's.
         """Send a fetch to a node; returns whether it brought something to take.
@@ -162,10 +170,14 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         records_max: int,
         bytes_max: int,
     ) -> Taken:
-        deadline = time.monotonic() + seconds
+        self._wanted, self._asked_at = partitions, time.monotonic()
+        deadline = self._asked_at + seconds
         while True:
             if self._subscriptions.reassignment_in_progress:
                 await self._subscriptions.wait_for_assignment()
+            if not self._gave_way.isdisjoint(partitions):
+                self._gave_way.difference_update(partitions)
+                self._notify(self._wait_consume_future)
             taken = self._take(partitions, records_max, bytes_max)
             left = deadline - time.monotonic()
             if taken or left <= 0:
@@ -198,6 +210,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
                 bytes_max -= size
             else:
                 self._forget(place)
+        BUDGET.changed()
         return taken
 
     def _take_of(

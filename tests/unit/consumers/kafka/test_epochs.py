@@ -9,7 +9,7 @@ from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote
 from consumers.kafka.epochs import Epochs
 from consumers.kafka.notes import Committed
-from schemas.kafka.fetching.fetcher import NewLeaderError
+from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.records import TopicPartition
 from tests.simulation.consumer import SimulatedConsumer, at_once
 from tests.simulation.log import TOPIC, Log

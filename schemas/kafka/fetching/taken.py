@@ -1,0 +1,41 @@
+"""What a read brings, and by which sign a log may have been cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was fetched: records, positions after them, and what went wrong, each by partition."""
+
+    records: list[Sequence[Record]] = field(default_factory=list)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.errors)
+
+
+class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.
+    """Another leader wrote what comes next than what we read last: it may not have had that."""
+
+    def __init__(self, position: int, last_epoch: int, epoch: int) -> None:
+        super().__init__(f"epoch {epoch} after {last_epoch}")
+        self.position = position
+        self.last_epoch = last_epoch
+        self.epoch = epoch
+
+
+def is_by_another(position: int, epoch: int, read_to: int, last_epoch: int) -> bool:
+    """Whether a leader wrote the record at this position whose log may not be what was read.
+
+    `last_epoch` is that of the last record that was read, up to `read_to`.
+    """
+    if position > read_to:
+        return False
+    return epoch != last_epoch if position == read_to else epoch > last_epoch
