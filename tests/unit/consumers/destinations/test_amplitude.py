@@ -1,5 +1,7 @@
 """What Amplitude's answers mean, and which records it never gets to see."""
 
+from urllib.parse import quote_plus, unquote_to_bytes
+
 import orjson
 import pytest
 from hypothesis import given
@@ -10,7 +12,12 @@ from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered as Done
 from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend, Retry, Split
 from consumers.destinations.amplitude.events import AmplitudeEvents
-from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
+from consumers.destinations.amplitude.forms import (
+    BYTES_MAX,
+    AmplitudeGroupIdentify,
+    AmplitudeIdentify,
+    quoted,
+)
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
@@ -230,3 +237,13 @@ def test_any_answer_has_a_verdict(status: int, body: bytes) -> None:
 def test_only_events_that_were_sent_are_named(status: int, body: dict[str, object]) -> None:
     verdict = EVENTS.verdict(Response(status, orjson.dumps(body)), BATCH)
     assert set(verdict.but) <= {0, 1, 2}
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+def test_a_form_is_quoted_as_the_standard_library_does(text: bytes) -> None:
+    assert quoted(text) == quote_plus(text).encode()
+
+
+def test_a_long_form_reads_as_what_it_was() -> None:
+    text = bytes(range(256)) * (BYTES_MAX // 256 + 1)
+    assert unquote_to_bytes(quoted(text)) == text
