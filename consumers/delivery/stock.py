@@ -14,7 +14,7 @@ from schemas.records import Record, TopicPartition
 
 _parts = attrgetter("parts")
 LETTERS_MAX = 10_000
-RECORD_BYTES = 1000  # Memory of a record besides its body.
+RECORD_BYTES = 600  # Memory of a record besides its value and its body.
 
 
 class Stock:
@@ -143,9 +143,18 @@ class Stock:
 
 
 def size_of(entries: Sequence[Entry]) -> int:
-    """Their bytes in memory; a merged entry counts as what it was merged of."""
+    """Their bytes in memory; a merged entry counts as what it was merged of.
+
+    A value is kept, too, for a dead letter; it may be the body.
+    """
     entries = unmerged(entries)
-    return RECORD_BYTES * len(entries) + sum([len(entry.encoded.body) for entry in entries])
+    bodies = sum([len(entry.encoded.body) for entry in entries])
+    values = [
+        value
+        for entry in entries
+        if (value := entry.record.value) is not entry.encoded.body and value is not None
+    ]
+    return RECORD_BYTES * len(entries) + bodies + sum(map(len, values))
 
 
 def unmerged(entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -1,0 +1,34 @@
+"""What records take in memory, as the limit counts it."""
+
+import tracemalloc
+
+import pytest
+
+from consumers.delivery.destination import Encoded
+from consumers.delivery.lanes import Entry
+from consumers.delivery.offsets import Offsets
+from consumers.delivery.stock import size_of
+from schemas.kafka.fetching.fetched import Fetched
+
+RECORDS = 1000
+OFFSETS = Offsets(0)
+
+
+def entry(number: int, value_bytes: int, *, is_body: bool) -> Entry:
+    value = bytes(bytearray(value_bytes))  # A new one each time.
+    key = f"user-{number}"
+    body = value if is_body else bytes(bytearray(value_bytes))
+    record = Fetched("t", 0, 10**6 + number, 10**12 + number, key.encode(), value, ())
+    return Entry(record, OFFSETS, 10**6 + number, Encoded(body, key, key))
+
+
+@pytest.mark.parametrize("value_bytes", [200, 600, 20_000])
+@pytest.mark.parametrize("is_body", [True, False])
+def test_records_count_with_the_memory_that_they_take(value_bytes: int, is_body: bool) -> None:
+    tracemalloc.start()
+    try:
+        entries = [entry(number, value_bytes, is_body=is_body) for number in range(RECORDS)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.8 * size_of(entries) < taken < 1.2 * size_of(entries)
