@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -109,6 +109,17 @@ def pytest_terminal_summary(
     """Say what the tests ran against: it depends on the machine."""
     if which := config.stash.get(WHICH_KAFKA, None):
         terminalreporter.write_line(f"Kafka: {which}")
+
+
+@pytest.fixture(scope="session")
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """Instead of pytest-asyncio's, whose ports the system may give to others meanwhile."""
+    return lambda: free_ports(1)[0]
+
+
+@pytest.fixture
+def unused_tcp_port(unused_tcp_port_factory: Callable[[], int]) -> int:
+    return unused_tcp_port_factory()
 
 
 @pytest.fixture

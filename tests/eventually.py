@@ -1,4 +1,4 @@
-"""Waiting for what no event tells: another process's state can only be asked for."""
+"""Waiting: for how long at most, and for what no event tells but another process's state."""
 
 import asyncio
 import reprlib
@@ -9,14 +9,15 @@ from typing import TypeVar
 PAUSE_SECONDS = 0.02
 PAUSE_MAX_SECONDS = 0.5
 LOOKING_SHARE = 5  # A look that costs much keeps what it waits for from the processor.
-WITHIN_SECONDS = 60.0
+# It ends a hang, and nothing else: with other work on the machine all takes as long as it takes.
+DEADLINE_SECONDS = 300.0
 Seen = TypeVar("Seen")
 
 
 async def seen(
     look: Callable[[], Awaitable[Seen]],
     holds: Callable[[Seen], object],
-    within_seconds: float = WITHIN_SECONDS,
+    within_seconds: float = DEADLINE_SECONDS,
 ) -> Seen:
     """What a look shows, as soon as it holds; a failure says what the last one showed."""
     last: object = "nothing: the first look has not ended"
@@ -37,7 +38,7 @@ async def seen(
         ) from None
 
 
-async def eventually(holds: Callable[[], bool], within_seconds: float = WITHIN_SECONDS) -> None:
+async def eventually(holds: Callable[[], bool], within_seconds: float = DEADLINE_SECONDS) -> None:
     """Return once it holds."""
 
     async def look() -> bool:

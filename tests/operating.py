@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -29,9 +28,10 @@ from ampgate.trace.whereabouts import State
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
+from tests.kafka.processes import running
 from tests.loopback import loopback_client
 
-DEADLINE_SECONDS = 60.0
 HERE = "http://127.0.0.1:9"  # Nobody listens there.
 AMPLITUDE, AAMPE = "amplitude-us", "aampe-us"
 
@@ -152,13 +152,9 @@ class Operation:
     @asynccontextmanager
     async def delivering(self, directory: Path) -> AsyncIterator[None]:
         """The real delivery process, until the end of the block; then it drains."""
-        process = await self.start(directory, "deliver")
-        try:
+        with running("deliver", configuration=self.write(directory)) as process:
             yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
-            assert process.returncode == 0, said.decode()
+            assert await asyncio.to_thread(process.stop) == 0, process.said
 
 
 async def operation(

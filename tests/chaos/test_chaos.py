@@ -7,10 +7,8 @@ from pathlib import Path
 from random import Random
 
 import psutil
-import pytest
 
 SECONDS = 25
-RUN_SECONDS_MAX = 280
 
 
 def seed() -> int:
@@ -24,14 +22,11 @@ def seed() -> int:
     return Random(told.stdout.strip()).randrange(2**32)
 
 
-@pytest.mark.timeout(RUN_SECONDS_MAX + 20)
 def test_no_event_is_lost_whatever_is_killed() -> None:
     before = ours()
     command = [sys.executable, "-m", "ampgate", "chaos", "--json"]
     command += ["--seconds", str(SECONDS), "--seed", str(seed())]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=RUN_SECONDS_MAX
-    )
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     said = [json.loads(line) for line in ran.stdout.splitlines()]
     findings = [one for one in said if "subject" in one]

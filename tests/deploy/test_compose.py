@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from ampgate.lab.kafka.jars import KAFKA_VERSION
+from tests.eventually import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("python:3.13-slim", f"apache/kafka:{KAFKA_VERSION}")
@@ -24,7 +25,6 @@ services:
   amplitude: {{image: {name}-lab, ports: !override ["127.0.0.1::9101"]}}
   aampe: {{image: {name}-lab, ports: !override ["127.0.0.1::9102"]}}
 """
-DEADLINE_SECONDS = 60.0
 
 pytestmark = pytest.mark.timeout(900)  # The first build downloads packages.
 

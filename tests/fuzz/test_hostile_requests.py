@@ -22,8 +22,10 @@ import pytest
 
 from benchmarks.hostile import Request, drawn
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.fuzz.test_openapi import SEED
 from tests.kafka.edge_process import EdgeProcess, create_topics, running
+from tests.loopback import hang_up
 
 SECONDS = float(os.environ.get("AMPGATE_FUZZ_SECONDS", "15"))
 CLIENTS = 4
@@ -40,7 +42,7 @@ class Seen:
     rss: int = 0
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 900)
 async def test_hostile_requests_break_nothing_and_stay_in_the_budget(
     kafka: Broker, topic_prefix: str, unused_tcp_port: int, tmp_path: Path
 ) -> None:
@@ -91,13 +93,13 @@ async def answer(edge: EdgeProcess, request: Request) -> bytes:
     """The head of its answer, which may come before all of the request was taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             writer.write(request.wire)
             return await reader.readuntil(b"\r\n\r\n")
     except (OSError, asyncio.IncompleteReadError):
         return b""
     finally:
-        writer.close()
+        await hang_up(writer)
 
 
 async def legitimate(edge: EdgeProcess, seen: Seen) -> None:

@@ -17,11 +17,9 @@ from consumers.kafka.letters import Letters
 from consumers.worker import Worker
 from schemas.configuration.config import Config
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, seen
 from tests.loopback import loopback_client
 from tests.operating import operation, received, set_faults, simulating
-
-DEADLINE_SECONDS = 150.0  # A throttled user waits 30 s, and may have to wait again.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,7 @@ class World:
         await set_faults(self.urls[kind], *rules)
 
     async def until_accepted(self, kind: str, count: int) -> None:
-        await seen(
-            partial(self.stats, kind), lambda stats: stats["accepted"] >= count, DEADLINE_SECONDS
-        )
+        await seen(partial(self.stats, kind), lambda stats: stats["accepted"] >= count)
 
     async def produce(
         self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]]

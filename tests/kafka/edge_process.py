@@ -16,7 +16,7 @@ import psutil
 
 from ampgate import topics
 from schemas.configuration.config import Kafka
-from tests.eventually import eventually, seen
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.loopback import TRUST_NOBODY
 
 KEY = {"authorization": "Bearer secret"}
@@ -50,11 +50,11 @@ class EdgeProcess:
         return f"{'http' if self.trust is None else 'https'}://127.0.0.1:{self.port}"
 
     def client(self) -> httpx.AsyncClient:
-        # No limit on connections, and no proxy.
-        limits = httpx.Limits(max_connections=None)
+        """No limit on connections, none is closed for being idle, and no proxy."""
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=None)
         return httpx.AsyncClient(
             base_url=self.url,
-            timeout=30,
+            timeout=DEADLINE_SECONDS,
             limits=limits,
             trust_env=False,
             verify=TRUST_NOBODY if self.trust is None else self.trust,
@@ -84,8 +84,9 @@ class EdgeProcess:
             return (await client.get("/metrics")).text
 
     async def stop(self) -> int:
+        """Its exit code after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self.process.wait, 15)
+        return await asyncio.to_thread(self.process.wait, DEADLINE_SECONDS)
 
     async def says(self, words: str, times: int = 1) -> None:
         await eventually(lambda: self.said.read_text().count(words) >= times)

@@ -19,9 +19,9 @@ from ampgate.lab.simulators.app import SimulatorApp, simulator_server
 from ampgate.lab.simulators.reads.side import AmplitudeRead
 from schemas.records import Stored
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.operating import Operation, operation
 
-DEADLINE_SECONDS = 60.0
 AMPERITY = {
     "name": "vip",
     "type": "amperity",

@@ -1,52 +1,54 @@
 """The edge and the delivery as an operator runs them: processes with a file and an environment."""
 
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, PAUSE_SECONDS, seen
 from tests.loopback import loopback_client
-
-DEADLINE_SECONDS = 60.0
 
 
 class Process:
-    """One command of ours; what it says on standard error is kept."""
+    """One command of ours; what it says on standard error goes to a file, so it never waits."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ampgate", *arguments],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=os.environ | environment,
-        )
-        self.said = ""
+    def __init__(
+        self, arguments: Sequence[str], said: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._said = said
+        with said.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ampgate", *arguments],
+                stderr=output,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | environment,
+            )
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
 
     def until_it_says(self, words: str) -> None:
-        assert self._process.stderr is not None
         deadline = time.monotonic() + DEADLINE_SECONDS
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stderr, selectors.EVENT_READ)
-            while words not in self.said:
-                assert selector.select(deadline - time.monotonic()), f"no {words!r}:\n{self.said}"
-                found = os.read(self._process.stderr.fileno(), 65_536)
-                assert found, f"it ended without {words!r}:\n{self.said}"
-                self.said += found.decode()
+        while words not in self.said:
+            assert self.alive, f"it ended without {words!r}:\n{self.said}"
+            assert time.monotonic() < deadline, f"no {words!r}:\n{self.said}"
+            time.sleep(PAUSE_SECONDS)
 
     def stop(self) -> int:
         """Its exit code after SIGTERM, or the one that it had before."""
         self._process.send_signal(signal.SIGTERM)
-        _, rest = self._process.communicate(timeout=DEADLINE_SECONDS)
-        self.said += rest.decode()
-        return self._process.returncode
+        return self._process.wait(DEADLINE_SECONDS)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     @property
     def alive(self) -> bool:
@@ -58,12 +60,12 @@ def running(
     *arguments: str, configuration: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
     environment = {"AMPGATE_CONFIG": str(configuration)} | dict(environment or {})
-    process = Process(list(arguments), environment)
+    said = configuration.with_suffix(f".{arguments[0]}-{os.urandom(4).hex()}.log")
+    process = Process(arguments, said, environment)
     try:
         yield process
     finally:
-        if process.alive:
-            process.stop()
+        process.kill()
 
 
 def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess[str]:
@@ -74,13 +76,13 @@ def command(*arguments: str, configuration: Path) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=2 * DEADLINE_SECONDS,
+        timeout=DEADLINE_SECONDS,
     )
 
 
 async def until_answers(url: str, status: int) -> None:
     """Ask until the answer has that status."""
-    async with loopback_client(timeout=5) as client:
+    async with loopback_client() as client:
 
         async def answer() -> int | httpx.TransportError:
             try:

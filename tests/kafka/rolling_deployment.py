@@ -16,10 +16,9 @@ import httpx
 
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
-from tests.eventually import eventually, seen
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.loopback import loopback_client
 
-DEADLINE_SECONDS = 120.0
 PARTITIONS = 6
 IDS = {"amplitude": "insert_id", "aampe": "event_id"}
 

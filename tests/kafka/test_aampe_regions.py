@@ -27,7 +27,7 @@ from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
-from tests.kafka.delivery_world import DEADLINE_SECONDS, World
+from tests.kafka.delivery_world import World
 from tests.kafka.shop_events import COUNTRIES, real_events, rows_by_contact
 from tests.loopback import loopback_client
 
@@ -147,7 +147,7 @@ async def test_one_dead_region_and_a_throttled_one_cost_the_third_nothing(
             await regions.set_faults(region)
         for region in COUNTRIES:
             await regions.until_accepted(region, counts[region])
-            await eventually(partial(has_settled_all, region), DEADLINE_SECONDS)
+            await eventually(partial(has_settled_all, region))
 
     for region in COUNTRIES:
         found: defaultdict[str, list[int]] = defaultdict(list)
@@ -207,7 +207,7 @@ async def test_lost_replies_repeat_the_same_event_and_are_counted(regions: World
 
     async with regions.delivering():
         await produce(regions, values)
-        await eventually(lambda: settled(name, "delivered") >= expected, DEADLINE_SECONDS)
+        await eventually(lambda: settled(name, "delivered") >= expected)
 
     ids = Counter(event["event_id"] for event in await regions.received(region))
     labels = {"destination": name, "reason": "connection_broken"}

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
@@ -12,7 +10,6 @@ from tests.kafka.delivery_world import event, opened_world
 from tests.kafka.kafka_operations import with_amplitude
 
 
-@pytest.mark.timeout(300)
 async def test_a_topic_that_may_not_be_read_for_a_while_is_read_again_afterwards(
     tmp_path: Path,
 ) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
-
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
@@ -24,7 +22,6 @@ class Clock:
         return time.time() + self.ahead_seconds
 
 
-@pytest.mark.timeout(300)
 async def test_a_parked_key_that_is_due_while_kafka_is_away_is_delivered_afterwards(
     tmp_path: Path,
 ) -> None:

@@ -72,7 +72,7 @@ async def test_under_its_new_name_a_destination_goes_on_where_it_was(
     assert (found[NEW]["unread"], found[NEW]["parked"]) == (4, 4)
     url = world.url(NEW)
     async with world.delivering(tmp_path):
-        await seen(partial(received, url), lambda got: len(got) >= 7, 90.0)
+        await seen(partial(received, url), lambda got: len(got) >= 7)
     got = [one.get("insert_id") or one for one in await received(url)]
     assert got[:4] == [f"parked-ann-{place}" for place in places[1:5]]
     assert len(got) == 7

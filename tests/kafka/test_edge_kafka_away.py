@@ -1,7 +1,6 @@
 """Kafka stops and starts again: the edge says so, and loses nothing that it acknowledged."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import httpx
@@ -57,7 +56,7 @@ async def test_while_kafka_is_dead_nothing_is_acknowledged_and_afterwards_all_go
             kafka.bootstrap_servers,
             PREFIX,
             unused_tcp_port,
-            more="ack_timeout_seconds = 2",
+            more="ack_timeout_seconds = 6",
         ) as edge:
             senders = Senders(edge)
             async with asyncio.TaskGroup() as tasks:
@@ -70,7 +69,7 @@ async def test_while_kafka_is_dead_nothing_is_acknowledged_and_afterwards_all_go
                     assert (await probe(edge)).status_code == 503
                     await asyncio.to_thread(kafka.restart, 1)
                     await senders.hear(202)
-                await edge.ready()
+                    await edge.ready()  # The outage is over: the next one is another.
                 senders.stop()
             assert set(senders.statuses) == {202, 503}
             said = edge.said.read_text()
@@ -96,7 +95,7 @@ async def test_a_frozen_kafka_keeps_nobody_from_leaving(
                 kafka.bootstrap_servers,
                 PREFIX,
                 unused_tcp_port,
-                more="ack_timeout_seconds = 60",
+                more="ack_timeout_seconds = 3600",  # Longer than any test waits.
             ) as edge,
             edge.client() as client,
         ):
@@ -106,9 +105,7 @@ async def test_a_frozen_kafka_keeps_nobody_from_leaving(
                     event = {"event_type": "a", "user_id": "u"}
                     waiting = tasks.create_task(client.post("/v1/events", json=event, headers=KEY))
                     await edge.holds_bytes()
-                    began = time.monotonic()
                     assert await edge.stop() == 0
-                    assert time.monotonic() - began < 10
                 assert waiting.result().status_code == 503
             finally:
                 java.resume()

@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from tests.conftest import Broker
-from tests.eventually import eventually, seen
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, running, start
-from tests.loopback import loopback_client
+from tests.loopback import hang_up, loopback_client
 
 EVENT = {"event_type": "a", "user_id": "user-1"}
 
@@ -42,7 +42,7 @@ class Secured:
         """The certificate that a new connection is shown."""
         _, writer = await asyncio.open_connection("127.0.0.1", self.edge.port, ssl=self.trust)
         shown: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.close()
+        await hang_up(writer)
         return shown
 
 
@@ -98,7 +98,7 @@ async def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(
     await edge.says("new configuration rejected, keeping the former one")
     assert {await secured.shown() for _ in range(8)} <= {first, second}
     assert await is_alive()
-    writer.close()
+    await hang_up(writer)
 
     edge.workers()[0].send_signal(signal.SIGKILL)  # Whoever takes its place has it as well.
     await edge.says("worker ended, starting another")
@@ -154,7 +154,7 @@ async def test_newer_versions_of_tls_are_spoken(secured: Secured, version: ssl.T
     spoken = writer.get_extra_info("ssl_object")
     assert spoken.selected_alpn_protocol() == "http/1.1"
     assert spoken.cipher()[0].startswith(("ECDHE-", "TLS_"))
-    writer.close()
+    await hang_up(writer)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
@@ -170,15 +170,15 @@ async def test_an_older_version_of_tls_is_refused(secured: Secured) -> None:
 async def test_a_handshake_that_does_not_end_is_cut_off(secured: Secured) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", secured.edge.port)
     writer.write(b"\x16\x03\x01")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         assert await reader.read() == b""
-    writer.close()
+    await hang_up(writer)
 
 
 async def test_who_speaks_no_tls_is_refused_and_hurts_nobody(secured: Secured) -> None:
     with socket.create_connection(("127.0.0.1", secured.edge.port)) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
-        await asyncio.to_thread(plain.settimeout, 30)
+        await asyncio.to_thread(plain.settimeout, DEADLINE_SECONDS)
         assert b"200 OK" not in await asyncio.to_thread(plain.recv, 1_000)
     async with secured.edge.client() as client:
         assert await post(client) == 202

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaError
 
@@ -14,7 +13,7 @@ from ampgate.lab.kafka.kafka import EmbeddedKafka
 from schemas.configuration.config import Kafka
 from schemas.kafka.following import Follower
 from tests.conftest import Broker
-from tests.eventually import eventually, seen
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.operating import Message, Operation, alter, operation
 
 VALUE = b'{"reason":"asked","since":"2026-01-01T00:00:00Z","by":"ops"}'
@@ -27,7 +26,7 @@ async def following(
     follower = Follower(kafka, on_odd)
     task = asyncio.create_task(follower.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await follower.known()
         yield follower
     finally:
@@ -50,7 +49,7 @@ async def test_what_was_there_is_known_at_once_and_changes_follow(here: Operatio
         ]
         await suppress(here, "cid")
         await suppress(here, "ada", lift=True)
-        await eventually(lambda: "cid" in users and "ada" not in users, 10)
+        await eventually(lambda: "cid" in users and "ada" not in users)
 
 
 async def takes_no_key(here: Operation, topic: str) -> bool:
@@ -88,7 +87,7 @@ async def test_without_the_topic_nobody_is_suppressed_until_it_is_made(here: Ope
         assert not follower.suppressions
         await topics.create(kafka)
         await suppress(here, "ada")
-        await eventually(lambda: "ada" in follower.suppressions, 20)
+        await eventually(lambda: "ada" in follower.suppressions)
 
 
 async def test_partitions_that_are_added_are_followed_too(here: Operation) -> None:
@@ -99,11 +98,10 @@ async def test_partitions_that_are_added_are_followed_too(here: Operation) -> No
             await admin.create_partitions(more)
         names = [f"user-{n}" for n in range(50)]
         await suppress(here, *names)
-        await eventually(lambda: len(follower.suppressions) == 52, 20)
+        await eventually(lambda: len(follower.suppressions) == 52)
         assert all(name in follower.suppressions for name in ("ada", "bob", *names))
 
 
-@pytest.mark.timeout(300)
 async def test_while_kafka_is_away_what_is_known_stays(tmp_path: Path) -> None:
     with EmbeddedKafka(tmp_path / "kafka", heap_megabytes=256) as kafka:
         here = await operation(Broker(kafka.bootstrap_servers), "away.")
@@ -115,6 +113,6 @@ async def test_while_kafka_is_away_what_is_known_stays(tmp_path: Path) -> None:
             assert "ada" in follower.suppressions
             assert follower.suppressions.is_known
             await suppress(here, "bob")
-            await eventually(lambda: "bob" in follower.suppressions, 60)
+            await eventually(lambda: "bob" in follower.suppressions)
             assert "ada" in follower.suppressions
             assert follower.read_at > last

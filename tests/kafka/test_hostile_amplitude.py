@@ -47,7 +47,6 @@ class Clock:
         return time.time() + self.ahead_seconds
 
 
-@pytest.mark.timeout(600)
 async def test_every_good_event_arrives_in_order_and_every_bad_one_is_dead(world: World) -> None:
     topics = world.config.kafka.topics
     quota = {"kind": "daily_quota", "ids": [OVER_QUOTA], "seconds": 1.0}

@@ -14,7 +14,7 @@ from consumers.delivery.lanes import Letter
 from consumers.kafka.letters import Letters
 from schemas.configuration.config import Config
 from tests.eventually import seen
-from tests.kafka.delivery_world import DEADLINE_SECONDS, World, event
+from tests.kafka.delivery_world import World, event
 from tests.operating import AAMPE, AMPLITUDE, Operation
 
 EVENTS = 600
@@ -105,7 +105,7 @@ async def test_odd_records_are_dead_letters_with_their_origin_and_the_rest_arriv
     before = restarts(AMPLITUDE), restarts(AAMPE)
 
     async with delivering(world.config, Letters(world.config.kafka)) as deliveries:
-        await seen(partial(arrived, world), is_complete, DEADLINE_SECONDS)
+        await seen(partial(arrived, world), is_complete)
         letters = await world.dead_letters(
             2 * len(DEAD) - 1
         )  # Amplitude takes a timezone of 1e999.
@@ -132,7 +132,7 @@ async def test_answers_that_are_not_the_destinations_deliver_nothing_and_bury_no
     await world.produce(topics.events, [event(n % USERS, n) for n in range(EVENTS)])
 
     async with delivering(world.config, Letters(world.config.kafka)):
-        await seen(partial(arrived, world), is_complete, DEADLINE_SECONDS)
+        await seen(partial(arrived, world), is_complete)
 
     for numbers in (await arrived(world)).values():
         assert sum(map(len, numbers.values())) == EVENTS
@@ -149,7 +149,7 @@ async def test_what_nobody_foresaw_restarts_one_worker_and_the_other_does_not_no
     before = restarts(AMPLITUDE), restarts(AAMPE)
 
     async with delivering(world.config, FailingOnce(world.config.kafka)):
-        await seen(partial(arrived, world), is_complete, DEADLINE_SECONDS)
+        await seen(partial(arrived, world), is_complete)
         await world.dead_letters(1)
 
     assert (restarts(AMPLITUDE), restarts(AAMPE)) == (before[0], before[1] + 1)

@@ -14,8 +14,9 @@ import pytest
 from ampgate.lab.kafka.ports import free_ports
 from schemas.topics import Kind
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.kafka.processes import post, running, until_answers
-from tests.operating import DEADLINE_SECONDS, operation
+from tests.operating import operation
 
 WRITE_KEY, API_KEY, PASSWORD = "write-key-8c1f", "api-key-77d0", "kafka-password-31ab"
 EVENT = {"event_type": "Sign Up", "user_id": "ann-3d2a@example.org"}

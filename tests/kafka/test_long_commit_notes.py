@@ -25,11 +25,11 @@ from schemas.kafka.login import client_arguments
 from schemas.records import TopicPartition
 from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination
+from tests.eventually import DEADLINE_SECONDS
 from tests.operating import AAMPE, Operation
 
 RECORDS = 30_000  # Half of them settled at random is one bit each, which nothing can compress.
 LAST = 100
-DEADLINE_SECONDS = 60.0
 
 
 async def test_a_note_too_long_for_a_commit_is_read_back_by_the_next_owner_and_by_trace(

@@ -8,8 +8,9 @@ import psutil
 import pytest
 
 from tests.conftest import Broker
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.kafka.edge_process import EdgeProcess, create_topics, running
+from tests.loopback import hang_up
 
 SLOW_CLIENTS = 1_000
 PIECE_BYTES = 200_000
@@ -48,10 +49,10 @@ async def slow_client(edge: EdgeProcess) -> int:
         head += b"Transfer-Encoding: chunked\r\n\r\n"
         piece = b"x" * PIECE_BYTES
         writer.write(head + b"%x\r\n%b\r\n" % (len(piece), piece))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             return int((await reader.readuntil(b"\r\n")).split()[1])
     finally:
-        writer.close()
+        await hang_up(writer)
 
 
 async def test_ten_thousand_connections_are_held_and_answered(
@@ -67,8 +68,7 @@ async def test_ten_thousand_connections_are_held_and_answered(
         process = psutil.Process(edge.process.pid)
         await eventually(lambda: len(process.net_connections("tcp")) > IDLE_CLIENTS)
         assert await asyncio.gather(*(again(*pair) for pair in crowd)) == [200] * IDLE_CLIENTS
-        for _, writer in crowd:
-            writer.close()
+        await asyncio.gather(*(hang_up(writer) for _, writer in crowd))
 
 
 async def knock(edge: EdgeProcess) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -79,7 +79,7 @@ async def knock(edge: EdgeProcess) -> tuple[asyncio.StreamReader, asyncio.Stream
 
 async def again(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
     writer.write(b"GET /healthz HTTP/1.1\r\n\r\n")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         status = int((await reader.readuntil(b"\r\n")).split()[1])
         await reader.readuntil(b"}")
     return status

@@ -10,13 +10,14 @@ import psutil
 import pytest
 
 from ampgate.lab import parent_death
+from tests.eventually import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
 
 PARENT = """
 import subprocess, sys
 from ampgate.lab import parent_death
-print(subprocess.Popen(parent_death.ending_with_parent(["sleep", "60"])).pid, flush=True)
+print(subprocess.Popen(parent_death.ending_with_parent(["sleep", "3600"])).pid, flush=True)
 sys.stdin.read()
 """
 
@@ -29,7 +30,7 @@ def test_a_child_ends_with_its_killed_parent() -> None:
         child = psutil.Process(int(parent.stdout.readline()))
         parent.send_signal(signal.SIGKILL)
 
-    assert psutil.wait_procs([child], timeout=10)[1] == []
+    assert psutil.wait_procs([child], timeout=DEADLINE_SECONDS)[1] == []
 
 
 def test_a_command_whose_parent_is_gone_already_does_not_run() -> None:
@@ -41,7 +42,7 @@ def test_a_command_whose_parent_is_gone_already_does_not_run() -> None:
 
 def test_a_spawned_child_outlives_the_thread_that_asked_for_it() -> None:
     asked: list[subprocess.Popen[bytes]] = []
-    thread = threading.Thread(target=lambda: asked.append(parent_death.spawn(["sleep", "60"])))
+    thread = threading.Thread(target=lambda: asked.append(parent_death.spawn(["sleep", "3600"])))
     thread.start()
     thread.join()
     [child] = asked
@@ -51,7 +52,7 @@ def test_a_spawned_child_outlives_the_thread_that_asked_for_it() -> None:
     finally:
         child.kill()
 
-    assert child.wait(10) == -signal.SIGKILL
+    assert child.wait(DEADLINE_SECONDS) == -signal.SIGKILL
 
 
 def test_the_command_keeps_its_exit_code_and_arguments() -> None:

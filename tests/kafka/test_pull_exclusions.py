@@ -78,9 +78,9 @@ async def test_an_exclusion_that_is_added_reaches_a_running_edge(
 
             assert await status() == 202
             system.excluded_emails.append({"email": "LEAD@firm.example"})
-            await seen(status, lambda found: found == 422, 30)
+            await seen(status, lambda found: found == 422)
             system.excluded_emails.clear()
-            await seen(status, lambda found: found == 202, 30)
+            await seen(status, lambda found: found == 202)
         process.send_signal(signal.SIGTERM)
         _, said = await process.communicate()
         assert process.returncode == 0, said.decode()

@@ -15,6 +15,7 @@ from benchmarks.events import KEY, event
 from benchmarks.processes import running
 from schemas.configuration.config import Kafka
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 
 EVENTS = [event(number) for number in range(250)]
 PATH = "/2/httpapi"
@@ -35,7 +36,7 @@ async def stored(kafka: Kafka) -> list[tuple[bytes | None, bytes | None]]:
         auto_offset_reset="earliest",
     )
     found: list[tuple[bytes | None, bytes | None]] = []
-    async with consumer, asyncio.timeout(30):
+    async with consumer, asyncio.timeout(DEADLINE_SECONDS):
         while len(found) < len(EVENTS):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [(record.key, record.value) for record in records]
@@ -44,7 +45,8 @@ async def stored(kafka: Kafka) -> list[tuple[bytes | None, bytes | None]]:
 
 def status(url: str, body: bytes) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
+        request = urllib.request.Request(url, body)
+        with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:
             code: int = answer.status
             return code
     except urllib.error.HTTPError as error:

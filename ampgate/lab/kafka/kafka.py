@@ -51,7 +51,7 @@ class EmbeddedKafka:
         listeners: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
         heap_megabytes: int = 512,
-        start_timeout_seconds: float = 90.0,
+        start_timeout_seconds: float = 300.0,
         stop_timeout_seconds: float = 6.0,
         progress: Progress = lambda _message: None,
     ) -> None:

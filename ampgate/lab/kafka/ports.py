@@ -2,10 +2,14 @@
 
 import socket
 import struct
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from random import SystemRandom
 
 from ampgate.lab.kafka.settings import HOST
 
+# Below those that systems give to outgoing connections and to port 0 (Linux from 32768, macOS and
+# Windows from 49152): a port stays free from when it is found until its process listens.
+CHOSEN_FROM = range(15_000, 32_000)
 ANSWER_TIMEOUT_SECONDS = 2.0
 METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"ampgate", 0)  # Version 1; of no topic.
 
@@ -22,12 +26,15 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all held until the last is found, so no two are equal."""
+    """Ports that nobody uses; all held until the last is found, so no two are equal."""
+    random, found = SystemRandom(), list[int]()
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
+        while len(found) < count:
+            probe = held.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind((HOST, port := random.choice(CHOSEN_FROM)))
+                found.append(port)
+    return found
 
 
 def named_by(port: int) -> set[int]:

@@ -3,6 +3,7 @@
 import asyncio
 
 from consumers.drain import Drain
+from tests.eventually import DEADLINE_SECONDS
 
 
 class Requests:
@@ -48,6 +49,6 @@ async def test_a_drain_waits_for_every_request_and_every_letter() -> None:
 
 async def test_a_drain_does_not_wait_for_ever() -> None:
     drain = Drain("a/events", lambda: 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         [error] = await asyncio.gather(drain.drained(0.0), return_exceptions=True)
     assert error is None

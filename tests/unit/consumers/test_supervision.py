@@ -8,9 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumers.supervision import Supervised
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 
-DEADLINE_SECONDS = 10.0
 Life = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -81,7 +80,7 @@ async def test_a_worker_that_fails_starts_again_and_is_counted(life: Life) -> No
 
     async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
         tasks.create_task(supervised.run())
-        await eventually(lambda: works.begun == 3, DEADLINE_SECONDS)
+        await eventually(lambda: works.begun == 3)
         supervised.stop()
     assert restarts("counted") - before == 2
     assert works.closed == 3
@@ -93,7 +92,7 @@ async def test_a_worker_in_backoff_stops_at_once_and_is_neither_stuck_nor_runnin
 
     async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
         tasks.create_task(supervised.run())
-        await eventually(lambda: works.closed == 1, DEADLINE_SECONDS)
+        await eventually(lambda: works.closed == 1)
         assert not supervised.is_running
         assert not supervised.is_stuck
         supervised.stop()
@@ -104,7 +103,7 @@ async def test_who_is_cancelled_does_not_start_again() -> None:
     works = Works()
     supervised = Supervised("a/events", "cancelled", works.opened, backoff=lambda _: 0.0)
     running = asyncio.create_task(supervised.run())
-    await eventually(lambda: supervised.is_running, DEADLINE_SECONDS)
+    await eventually(lambda: supervised.is_running)
 
     running.cancel()
     await asyncio.wait([running])
@@ -123,6 +122,6 @@ async def test_each_failure_in_a_row_waits_longer() -> None:
     supervised = Supervised("a/events", "longer", works.opened, backoff)
     async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
         tasks.create_task(supervised.run())
-        await eventually(lambda: works.begun == 5, DEADLINE_SECONDS)
+        await eventually(lambda: works.begun == 5)
         supervised.stop()
     assert asked == [1, 2, 3, 4]

@@ -1,23 +1,35 @@
 """Servers that answer as they are told, for tests of the HTTP clients."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 from consumers.delivery.destination import Reply, Request, Response
 from consumers.http.client import Http, Sender
 from consumers.http.http1 import Http1
-from tests.unit.consumers.http.http1_ends import FarEnd, Say
+from tests.unit.consumers.http.http1_ends import TIMEOUT_SECONDS, FarEnd, Say
 
 REQUEST = Request("/v1/events", {"authorization": "Bearer k"}, b"{}")
-TIMEOUT_SECONDS = 3.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull"
 GOOD = Response(200, b"null")
-CLIENTS: dict[str, Callable[[str], Sender]] = {
-    "pyreqwest": lambda url: Http(url, timeout_seconds=TIMEOUT_SECONDS),
-    "http1": lambda url: Http1(url, timeout_seconds=TIMEOUT_SECONDS),
-}
-New = Callable[[str], Sender]
+
+
+class New(Protocol):
+    """Makes one of our two HTTP clients."""
+
+    def __call__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Sender: ...
+
+
+def pyreqwest(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Sender:
+    return Http(url, timeout_seconds=timeout_seconds)
+
+
+def http1(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Sender:
+    return Http1(url, timeout_seconds=timeout_seconds)
+
+
+CLIENTS: Mapping[str, New] = {"pyreqwest": pyreqwest, "http1": http1}
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

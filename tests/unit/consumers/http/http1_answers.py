@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from consumers.delivery.destination import Reply
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.consumers.http.http1_ends import TIMEOUT_SECONDS, Ends, Say
 
-DEADLINE_SECONDS = 60.0
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

@@ -12,6 +12,7 @@ from aiohappyeyeballs import AddrInfoType
 from consumers.delivery.destination import Response
 from consumers.http import connecting, connection
 from consumers.http.connecting import Host
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.consumers.http.http1_ends import Ends, Say
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -55,7 +56,7 @@ def test_an_address_where_nobody_answers_costs_a_moment(
     monkeypatch.setattr(connecting, "look_up", lambda _name, _port: found)
 
     async def connect() -> str:
-        async with asyncio.timeout(5):  # A black hole would take two minutes.
+        async with asyncio.timeout(60):  # A black hole would take two minutes.
             with await Host("dual", 1).connect() as connected:
                 return str(connected.getpeername()[0])
 
@@ -83,7 +84,7 @@ def test_a_lookup_that_hangs_keeps_no_other_host_waiting(
         hanging = Host("hangs", 1)
         waiting = [asyncio.create_task(hanging.connect()) for _ in range(100)]
         await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             (await Host("other", 1).connect()).close()
         waiting[0].cancel()  # Whoever gives up takes no other's result with it.
         ended.set()

@@ -9,6 +9,7 @@ import pytest
 
 from consumers.delivery.destination import Response, Unreachable
 from consumers.http.replies import BODY_BYTES_MAX
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.consumers.http.far_ends import (
     GOOD,
     OK,
@@ -63,5 +64,5 @@ async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
             await writer.drain()
             await asyncio.sleep(0.05)
 
-    async with asyncio.timeout(20), listening(drip) as url, new(url) as client:
+    async with asyncio.timeout(DEADLINE_SECONDS), listening(drip) as url, new(url, 3.0) as client:
         assert await client.send(REQUEST) == Unreachable("timeout")

@@ -12,6 +12,7 @@ from consumers.http.client import Http, sender_to
 from consumers.http.http1 import Http1
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.consumers.http.far_ends import (
     GOOD,
     OK,
@@ -165,9 +166,9 @@ async def test_a_client_is_replaced_and_requests_in_flight_keep_theirs() -> None
             writer.write(OK)
 
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(DEADLINE_SECONDS),
         listening(serve) as url,
-        Http(url, timeout_seconds=20, age_seconds=0) as client,
+        Http(url, timeout_seconds=DEADLINE_SECONDS, age_seconds=0) as client,
     ):
         first = asyncio.create_task(client.send(REQUEST))
         await quick.wait()

@@ -8,6 +8,7 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pulls import Pulls
 from schemas.configuration.config import Config
 from schemas.kafka.log import Log
+from tests.eventually import DEADLINE_SECONDS
 
 CONFIG = Config.model_validate(
     {
@@ -48,7 +49,7 @@ async def test_a_pull_is_started_again_after_any_error_of_a_library(error: BaseE
     pulls = Pulls(CONFIG, (), journal, log, lambda _name: CONFIG.pulls[0])
     await pulls.start(frozenset(range(12)), 12)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await journal.asked_again.wait()
     finally:
         await pulls.stop()

@@ -12,6 +12,8 @@ import uvicorn
 
 from gateway.server.connections import Connection
 from gateway.server.crowd import Crowd
+from tests.eventually import DEADLINE_SECONDS
+from tests.loopback import hang_up
 from tests.unit.gateway.memory import EVENT, Edge
 
 BODY = json.dumps(EVENT).encode()
@@ -67,7 +69,7 @@ class Client:
             await asyncio.sleep(0)  # The server has this loop, too.
 
     async def answer(self, *, bodiless: bool = False) -> Answer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             pairs = (line.split(": ", 1) for line in head[1:] if line)
             headers = {name.lower(): value for name, value in pairs}
@@ -75,7 +77,7 @@ class Client:
             return Answer(int(head[0].split()[1]), headers, await self._reader.readexactly(length))
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             try:
                 return await self._reader.read() == b""
             except ConnectionResetError:
@@ -88,4 +90,4 @@ async def talking(port: int) -> AsyncIterator[Client]:
     try:
         yield Client(reader, writer)
     finally:
-        writer.close()
+        await hang_up(writer)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.eventually import DEADLINE_SECONDS
+from tests.loopback import hang_up
 from tests.unit.gateway.memory import EVENT, Edge
 from tests.unit.gateway.server.http_client import (
     AUTH,
@@ -193,8 +195,8 @@ async def test_a_request_that_comes_at_a_shutdown_is_answered_as_the_last(edge: 
 
 async def refused(port: int) -> None:
     """Return once nobody listens there any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         with contextlib.suppress(ConnectionError):
             while True:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
+                await hang_up(writer)
