@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.sdks.npm import node_with
 from tests.sdks.shop import Shop, open_shop
 
@@ -38,6 +39,9 @@ PAGE = """<!doctype html>
 <script src="/@amplitude/analytics-browser/lib/scripts/amplitude-min.umd.js"></script>
 <script src="/@segment/analytics-next/dist/umd/index.js"></script>
 """
+
+
+expect.set_options(timeout=DEADLINE_SECONDS * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ async def page(chromium: str) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         try:
-            yield await browser.new_page()
+            page = await browser.new_page()
+            page.set_default_timeout(DEADLINE_SECONDS * 1000)
+            yield page
         finally:
             await browser.close()
 

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from playwright.async_api import Browser, Page
 
 from ampgate.lab.kafka.ports import free_ports
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS
 from tests.kafka.edge_process import KEY, EdgeProcess, running
+from tests.kafka.processes import until_answers
 from tests.operating import operation, simulating
 
 OPERATOR, VIEWER = "the-operators-token", "the-viewers-token"
@@ -62,6 +62,7 @@ class World:
         """A page in a profile of its own; it fails the test if anything on it does."""
         context = await self.browser.new_context(**more)  # type: ignore[arg-type]
         page = await context.new_page()
+        page.set_default_timeout(DEADLINE_SECONDS * 1000)
         errors: list[str] = []
         hosts: set[str] = set()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -117,13 +118,5 @@ async def world_of(kafka: Broker, directory: Path, browser: Browser) -> AsyncIte
         await stack.enter_async_context(process(file, "deliver"))
         await stack.enter_async_context(process(file, "console"))
         url = f"http://127.0.0.1:{console_port}"
-        async with httpx.AsyncClient(trust_env=False) as client:
-
-            async def status() -> int:
-                try:
-                    return (await client.get(f"{url}/healthz")).status_code
-                except httpx.TransportError:
-                    return 0
-
-            await seen(status, lambda found: found == 200)
+        await until_answers(f"{url}/healthz", 200)
         yield World(edge, url, amplitude, aampe, browser)

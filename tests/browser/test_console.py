@@ -22,7 +22,6 @@ from tests.eventually import seen
 from tests.operating import received, set_faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-DEADLINE_MS = 60_000
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1280, 800), "wide": (1680, 1050)}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -31,7 +30,6 @@ PAGES = (
     *("/configuration", "/destinations/amplitude-us"),
 )
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-expect.set_options(timeout=DEADLINE_MS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

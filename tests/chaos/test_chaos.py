@@ -35,7 +35,7 @@ def test_no_event_is_lost_whatever_is_killed() -> None:
     did = " ".join(one["did"] for one in said if "did" in one)
     for lane in ("edges", "deliveries", "Kafka", "Amplitude", "Aampe"):
         assert f"{lane}: " in did
-    assert ours() == before, "it left processes behind"
+    assert ours() <= before, "it left processes behind"
 
 
 def ours() -> set[int]:

@@ -19,7 +19,7 @@ from ampgate.lab.chaos.witness import Witness
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Kafka
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, seen
 
 REPLACED = 3
 
@@ -60,7 +60,9 @@ class Caller:
     async def call_until(self, over: asyncio.Event) -> None:
         answered_at = time.monotonic()
         connections = httpx.Limits(max_keepalive_connections=1 if self.keeps_connection else 0)
-        async with httpx.AsyncClient(limits=connections, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            limits=connections, timeout=DEADLINE_SECONDS, trust_env=False
+        ) as client:
             for number in itertools.count():
                 if over.is_set():
                     return

@@ -21,7 +21,6 @@ STEP = re.compile(r"```sh\n((?:(?!```).)*)```\n\n```text\n(.*?)```", re.DOTALL)
 # What differs from run to run; the token of the console's link, too.
 VARIES = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=token=)\S+|\d+(?:[-:.T/]\d+)*Z?")
 AMPGATE = f"{shlex.quote(sys.executable)} -m ampgate"
-READY_SECONDS = 120.0
 
 
 def steps() -> list[tuple[list[str], str]]:
@@ -91,7 +90,7 @@ async def test_the_commands_print_what_the_tutorial_shows(tmp_path: Path) -> Non
             return set(masked(printed.read_text()).splitlines())
 
         (announced,) = READY.findall(PAGE)
-        await seen(lines, set(masked(announced).splitlines()).issubset, READY_SECONDS)
+        await seen(lines, set(masked(announced).splitlines()).issubset)
         for block, shown in steps():
             expected = masked(shown)
             for command in block:

@@ -9,15 +9,12 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-
-import httpx
 
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
-from tests.eventually import DEADLINE_SECONDS, eventually, seen
-from tests.loopback import loopback_client
+from tests.eventually import DEADLINE_SECONDS, eventually
+from tests.kafka.processes import until_answers
 
 PARTITIONS = 6
 IDS = {"amplitude": "insert_id", "aampe": "event_id"}
@@ -105,17 +102,9 @@ async def simulated(directory: Path) -> AsyncIterator[dict[str, str]]:
     urls = {kind: f"http://127.0.0.1:{port}" for kind, port in ports.items()}
     try:
         for url in urls.values():
-            await seen(partial(answers, url), bool)
+            await until_answers(f"{url}/_stats", 200)
         yield urls
     finally:
         for process in running:
             process.kill()
             await process.wait()
-
-
-async def answers(url: str) -> bool:
-    async with loopback_client() as client:
-        try:
-            return (await client.get(f"{url}/_stats")).status_code == 200
-        except httpx.TransportError:
-            return False

@@ -16,7 +16,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
@@ -28,6 +27,7 @@ from schemas.configuration.config import Config
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World
+from tests.kafka.processes import until_answers
 from tests.kafka.shop_events import COUNTRIES, real_events, rows_by_contact
 from tests.loopback import loopback_client
 
@@ -48,10 +48,8 @@ def urls() -> Iterator[Mapping[str, str]]:
     ]
     try:
         urls = {region: f"http://127.0.0.1:{port}" for region, port in ports.items()}
-        transport = httpx.HTTPTransport(retries=8)  # While they start: 0.5 s, doubled each time.
-        with httpx.Client(transport=transport) as client:
-            for url in urls.values():
-                client.get(f"{url}/_stats").raise_for_status()
+        for url in urls.values():
+            asyncio.run(until_answers(f"{url}/_stats", 200))
         yield urls
     finally:
         for simulator in started:

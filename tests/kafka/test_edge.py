@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from gateway.edge.app import create_app
 from schemas.configuration.config import Config
 from tests.conftest import Broker
+from tests.eventually import seen
 from tests.kafka.edge_process import create_topics
 from tests.loopback import loopback_client
 
@@ -187,7 +188,7 @@ async def test_bad_input_has_its_status(
 
 async def test_over_the_rate_says_when_to_retry(edge: httpx.AsyncClient) -> None:
     slow = {"authorization": "Bearer slow"}
-    assert (await edge.post("/v1/events", json=[EVENT] * 5, headers=slow)).status_code == 202
+    assert (await edge.post("/v1/events", json=[EVENT] * 90, headers=slow)).status_code == 202
     answer = await edge.post("/v1/events", json=EVENT, headers=slow)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
@@ -208,7 +209,7 @@ async def test_origins_are_named_for_their_source(edge: httpx.AsyncClient) -> No
 async def test_health_metrics_and_the_document_are_served_beside_the_dialects(
     edge: httpx.AsyncClient,
 ) -> None:
-    assert (await edge.get("/readyz")).status_code == 200
+    await seen(lambda: edge.get("/readyz"), lambda answer: answer.status_code == 200)
     await edge.post("/v1/events", json=EVENT, headers=KEY)
     metrics = (await edge.get("/metrics")).text
     assert 'ampgate_edge_requests_total{dialect="native",status="202"} 1.0' in metrics

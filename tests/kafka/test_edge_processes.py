@@ -70,8 +70,7 @@ async def test_one_scrape_is_the_sum_and_survives_a_worker(edge: EdgeProcess) ->
     assert other in edge.workers()
     assert (await fresh_post(edge)).status_code == 202
     assert await accepted(edge) == 41
-    async with edge.client() as client:
-        assert "\nampgate_edge_inflight_bytes 0.0\n" in (await client.get("/metrics")).text
+    await seen(edge.metrics, lambda text: "\nampgate_edge_inflight_bytes 0.0\n" in text)
 
 
 async def test_sighup_applies_sources_on_connections_that_stay_open(edge: EdgeProcess) -> None:

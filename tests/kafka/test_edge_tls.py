@@ -15,6 +15,7 @@ import trustme
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.kafka.edge_process import KEY, EdgeProcess, create_topics, running, start
+from tests.kafka.processes import until_answers
 from tests.loopback import hang_up, loopback_client
 
 EVENT = {"event_type": "a", "user_id": "user-1"}
@@ -121,7 +122,7 @@ async def test_a_scrape_of_the_admin_port_is_the_sum_and_the_public_one_has_none
         for _ in range(20):
             assert await post(client) == 202
         assert (await client.get("/metrics")).status_code == 404
-        assert (await client.get("/readyz")).status_code == 200
+    await secured.edge.ready()
     url = f"http://127.0.0.1:{secured.admin_port}"
     async with loopback_client(url) as admin:
         text = (await admin.get("/metrics")).text
@@ -138,8 +139,7 @@ async def test_a_successor_binds_both_ports_while_its_predecessor_lives(secured:
         async with successor.client() as client:
             assert await post(client) == 202
         url = f"http://127.0.0.1:{secured.admin_port}"
-        async with loopback_client(url) as admin:
-            assert (await admin.get("/readyz")).status_code == 200
+        await until_answers(f"{url}/readyz", 200)
     finally:
         successor.process.kill()
         successor.process.wait()

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.conftest import Broker
-from tests.eventually import DEADLINE_SECONDS, eventually
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.kafka.edge_process import EdgeProcess, create_topics, running
 from tests.loopback import hang_up
 
@@ -33,12 +33,10 @@ async def test_a_thousand_slow_clients_fill_the_budget_and_not_the_memory(
 
         assert sorted(set(answers)) == [408, 503]
         assert answers.count(408) >= BUDGET_BYTES // PIECE_BYTES // 2
-        # Seen: 46 to 116 MB, as the allocator gives large blocks back or not. 200 MB were sent.
-        assert grown < 7 * BUDGET_BYTES
-        async with edge.client() as client:
-            scraped = (await client.get("/metrics")).text
-            assert "\nampgate_edge_inflight_bytes 0.0\n" in scraped
-            assert (await client.get("/readyz")).status_code == 200
+        # Seen: 46 to 116 MB, as the allocator gives large blocks back or not.
+        assert grown < 0.8 * SLOW_CLIENTS * PIECE_BYTES, "the memory holds all that was sent"
+        await seen(edge.metrics, lambda text: "\nampgate_edge_inflight_bytes 0.0\n" in text)
+        await edge.ready()
 
 
 async def slow_client(edge: EdgeProcess) -> int:

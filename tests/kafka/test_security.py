@@ -116,7 +116,8 @@ async def test_who_is_not_let_in_says_so_and_goes_on_trying(
     edge_port, admin_port, upstream_port = free_ports(3)
     file = tmp_path / "ampgate.toml"
     file.write_text(
-        secure.section(way, password) + others(topic_prefix, edge_port, admin_port, upstream_port)
+        secure.section(way, password)
+        + others(topic_prefix, edge_port, admin_port, upstream_port, ack_timeout=3.0)
     )
     with (
         running("edge", configuration=file) as edge,
@@ -139,13 +140,15 @@ async def test_who_is_not_let_in_says_so_and_goes_on_trying(
         assert not password or password not in said
 
 
-def others(prefix: str, edge_port: int, admin_port: int, upstream_port: int) -> str:
+def others(
+    prefix: str, edge_port: int, admin_port: int, upstream_port: int, ack_timeout: float = 60.0
+) -> str:
     return f"""
 topic_prefix = "{prefix}"
 [edge]
 host = "127.0.0.1"
 port = {edge_port}
-ack_timeout_seconds = 3
+ack_timeout_seconds = {ack_timeout}
 [delivery]
 admin_host = "127.0.0.1"
 admin_port = {admin_port}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.loopback import hang_up
 INFLIGHT_BYTES = 100_000
 SOURCES = """
 max_inflight_bytes = {inflight}
-body_timeout_seconds = 60
+body_timeout_seconds = 3600
 
 [[sources]]
 name = "web"
@@ -79,6 +79,18 @@ class Shop:
         for status, count in _REQUESTS.findall(await self.edge.metrics()):
             counts[int(status)] = counts.get(int(status), 0) + round(float(count))
         return counts
+
+    async def answered(self, counts: Mapping[int, int]) -> None:
+        """Return once it has answered just these: Kafka tells of a record before it is counted."""
+        await seen(self.answers, lambda found: found == counts)
+
+    async def spend_the_rate(self) -> None:
+        """The next request of the slow source is one too many, for some seconds."""
+        updates = [{"user_id": "user-0", "user_properties": {"n": n}} for n in range(16)]
+        key = {"authorization": "Bearer slow-key"}
+        async with self.edge.client() as client:
+            answer = await client.post("/v1/user-properties", json=updates, headers=key)
+        assert answer.status_code == 202, answer.text
 
     async def has_answered(self, status: int, times: int = 1) -> None:
         await seen(self.answers, lambda counts: counts.get(status, 0) >= times)

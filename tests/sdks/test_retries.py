@@ -30,6 +30,7 @@ async def test_what_finds_no_room_is_sent_again(shop: Shop, send: Send) -> None:
 
 @pytest.mark.parametrize("send", SEGMENT)
 async def test_over_the_rate_is_sent_again(shop: Shop, send: Send) -> None:
+    await shop.spend_the_rate()
     await assert_all_are_there_once(shop, await send(shop.url, "slow-key"))
     assert (await shop.answers())[429] >= 1
 
@@ -38,7 +39,7 @@ async def test_amplitude_waits_as_long_as_it_does_for_amplitude(shop: Shop) -> N
     """Half a minute: whoever is named as throttled is held for so long
     (amplitude-sdks.md#how-they-react).
     """
-    before = [{"event_type": f"Order {number}", "user_id": "user-0"} for number in range(20)]
+    before = [{"event_type": f"Order {number}", "user_id": "user-0"} for number in range(40)]
     async with shop.edge.client() as client:
         upload = {"api_key": "slow-key", "events": before}
         assert (await client.post("/2/httpapi", json=upload)).status_code == 200

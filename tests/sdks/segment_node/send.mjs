@@ -19,5 +19,5 @@ analytics.screen({ userId, name: "Start" }, report);
 analytics.group({ userId, groupId: "acme", traits: { seats: 3 } }, report);
 analytics.alias({ userId, previousId: "user-0" }, report);
 
-await analytics.closeAndFlush({ timeout: 30_000 });
+await analytics.closeAndFlush({ timeout: 300_000 });
 console.log(JSON.stringify(told));

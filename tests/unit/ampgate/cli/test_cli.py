@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ampgate.cli import main as cli
 from ampgate.lab.dev.announcement import command
+from ampgate.lab.kafka.ports import free_ports
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -105,8 +106,8 @@ def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -
 def test_send_says_that_it_waits_for_an_edge_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     file.write_text('{"user_id": "u"}')
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "ampgate", "send", str(file), "--key", "k", "--url", url]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sending:
         assert sending.stderr is not None

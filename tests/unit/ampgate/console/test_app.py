@@ -19,6 +19,7 @@ from ampgate.console.desk import Desk, Visiting
 from ampgate.console.rendering import HEADERS
 from ampgate.console.server import reload, serve
 from schemas.configuration.config import Config, ConfigError
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.ampgate.console.served import served
 
 HERE = "http://console.example"
@@ -163,13 +164,16 @@ async def test_who_leaves_a_page_cancels_its_search() -> None:
         return visit.searched("check.html", "check_part.html", {}, search)
 
     cookies = {COOKIE: ACCESS.new_session(Role.VIEWER, time.time())}
-    async with served(app) as url, httpx.AsyncClient(trust_env=False, cookies=cookies) as browser:
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(trust_env=False, timeout=DEADLINE_SECONDS, cookies=cookies) as browser,
+    ):
         async with browser.stream("GET", f"{url}/endless") as answer:
             head = await anext(answer.aiter_text())
             assert "Cancel" in head
-            await asyncio.wait_for(begun.wait(), 30)
+            await asyncio.wait_for(begun.wait(), DEADLINE_SECONDS)
             assert not ended.is_set()
-        await asyncio.wait_for(ended.wait(), 30)
+        await asyncio.wait_for(ended.wait(), DEADLINE_SECONDS)
 
 
 async def test_changed_destinations_apply_and_a_bad_file_changes_nothing() -> None:
@@ -199,7 +203,10 @@ async def test_a_search_that_fails_by_our_fault_ends_its_page_in_words() -> None
         return visit.searched("check.html", "check_part.html", {}, search)
 
     cookies = {COOKIE: ACCESS.new_session(Role.VIEWER, time.time())}
-    async with served(app) as url, httpx.AsyncClient(trust_env=False, cookies=cookies) as browser:
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(trust_env=False, timeout=DEADLINE_SECONDS, cookies=cookies) as browser,
+    ):
         answer = await browser.get(f"{url}/failing")
 
     assert "a failure of ours" in answer.text

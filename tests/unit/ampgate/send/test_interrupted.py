@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ampgate.send.reports import EACH_MAX, Reports
 from ampgate.send.window import WINDOW_LINES, Window
+from tests.eventually import DEADLINE_SECONDS
 from tests.http_server import answering
 
 
@@ -39,7 +40,7 @@ def edge() -> Iterator[Edge]:
         events = [json.loads(line) for line in body.splitlines()]
         if len(stored.numbers) >= stored.holds_after:
             stored.holds.set()
-            stored.goes_on.wait(20)
+            stored.goes_on.wait(DEADLINE_SECONDS)
             return None
         stored.numbers += [event["n"] for event in events]
         if len(stored.numbers) >= stored.holds_after:
@@ -72,9 +73,9 @@ def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(edge: Edge) -> None:
         assert process.stdin is not None
         process.stdin.write("".join(map(line, range(1, 4))))
         process.stdin.flush()
-        assert edge.has_them.wait(20)
+        assert edge.has_them.wait(DEADLINE_SECONDS)
         process.send_signal(signal.SIGINT)  # While it waits for another line.
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 1
     assert "3 accepted" in out
     assert "stopped at line 4; continue with --resume 4" in err
@@ -85,9 +86,9 @@ def test_what_an_interrupted_file_has_left_is_sent_with_resume(edge: Edge, tmp_p
     file.write_text("".join(map(line, range(1, 5_001))))
     edge.holds_after = 2_000
     with sending(edge, str(file)) as process:
-        assert edge.holds.wait(20)
+        assert edge.holds.wait(DEADLINE_SECONDS)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 1
     stopped_at = int(err.rsplit("--resume ", 1)[1])
     accepted = list(edge.numbers)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from ampgate.lab.simulators.app import SimulatorApp, simulator_app, simulator_server
+from tests.loopback import loopback_client
 from tests.unit.ampgate.lab.simulators.requests import aampe, event, identify, upload
 
 
@@ -105,7 +106,7 @@ async def test_a_reset_is_one_on_the_wire_and_the_server_lives_on() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         request = aampe({"contact_id": "u", "event_name": "e", "timestamp": 1})
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=base) as client:
+        async with loopback_client(base) as client:
             rule = {"times": 1, "effect": {"kind": "reset", "when": "after"}}
             await client.post("/_faults", json={"rules": [rule]})
             with pytest.raises(httpx.ReadError):
