@@ -22,6 +22,17 @@ from tests.loopback import loopback_client
 from tests.operating import operation, received, set_faults, simulating
 
 
+class Clock:
+    """The time, and what a test adds to it; in the first minutes of an hour, when quotas end."""
+
+    def __init__(self) -> None:
+        self.ahead_seconds = 0.0
+        self._moved_seconds = 3660.0 - time.time() % 3600.0
+
+    def __call__(self) -> float:
+        return time.time() + self._moved_seconds + self.ahead_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     config: Config

@@ -10,7 +10,7 @@ from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
 from tests.eventually import seen
-from tests.kafka.delivery_world import World, event
+from tests.kafka.delivery_world import Clock, World, event
 from tests.operating import AMPLITUDE, Operation
 
 PARTITIONS = 3
@@ -64,13 +64,14 @@ async def test_what_is_parked_of_a_former_topic_stands_for_none_of_the_new_recor
     topics = world.config.kafka.topics
     quota = {"kind": "daily_quota", "ids": ["user-0"], "seconds": 1.0}
     await world.set_faults("amplitude", {"effect": quota})
-    async with world.delivering():
+    clock = Clock()
+    async with world.delivering(clock):
         await world.produce(topics.events, [event(0, n) for n in range(10)])
         await world.letters(topics.parked, 10)
         await world.until_accepted("aampe", 10)
     await made_again(world, topics.events)
     await world.produce(topics.events, [event(n, n) for n in range(1, 61)])
 
-    async with world.delivering():
+    async with world.delivering(clock):
         await world.until_accepted("amplitude", 60)
     assert await numbers(world) >= set(range(1, 61))

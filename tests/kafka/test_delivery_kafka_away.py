@@ -7,19 +7,11 @@ from pathlib import Path
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from tests.conftest import Broker
 from tests.eventually import eventually
-from tests.kafka.delivery_world import event, opened_world
+from tests.kafka.delivery_world import Clock, event, opened_world
 from tests.kafka.kafka_operations import metric, with_amplitude
 from tests.operating import AMPLITUDE
 
 AWAY_SECONDS = 45.0  # aiokafka's requests, and so the reads of parked records, end after 40.
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_seconds
 
 
 async def test_a_parked_key_that_is_due_while_kafka_is_away_is_delivered_afterwards(

@@ -17,7 +17,7 @@ from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
 from tests.eventually import seen
-from tests.kafka.delivery_world import World
+from tests.kafka.delivery_world import Clock, World
 from tests.kafka.delivery_world import event as produced
 from tests.kafka.left_behind import NEW, parked_for, standings, stocked, without
 from tests.kafka.letters import die, letter
@@ -142,7 +142,7 @@ async def test_what_a_delivery_parked_waits_under_the_new_name_in_order(
     topics = world.config.kafka.topics
     quota = {"kind": "daily_quota", "ids": ["user-0"], "seconds": 60.0}
     await world.set_faults("amplitude", {"effect": quota})
-    async with world.delivering():
+    async with world.delivering(Clock()):
         await world.produce(topics.events, [produced(0, n) for n in range(10)])
         await world.letters(topics.parked, 10)
         await world.until_accepted("aampe", 10)

@@ -5,14 +5,13 @@
 
 import json
 import os
-import time
 from collections import defaultdict
 from functools import partial
 
 import pytest
 
 from tests.eventually import seen
-from tests.kafka.delivery_world import World
+from tests.kafka.delivery_world import Clock, World
 
 EVENTS = int(os.environ.get("AMPGATE_TEST_EVENTS", "20000"))
 PHASE_SECONDS = float(os.environ.get("AMPGATE_TEST_PHASE_SECONDS", "8"))
@@ -35,16 +34,6 @@ def event(n: int) -> tuple[bytes, bytes]:
 
 def is_poisoned(n: int) -> bool:
     return n % 100 == 7
-
-
-class Clock:
-    """The time, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_seconds
 
 
 async def test_every_good_event_arrives_in_order_and_every_bad_one_is_dead(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.eventually import eventually, seen
-from tests.kafka.delivery_world import World
+from tests.kafka.delivery_world import Clock, World
 from tests.kafka.kafka_operations import (
     add_partitions,
     commit,
@@ -199,11 +199,12 @@ async def test_parked_records_that_retention_deleted_are_counted(amplitude: Worl
     quota = {"match": {"id": "ann"}, "effect": {"kind": "daily_quota"}}
     await amplitude.set_faults("amplitude", quota)
     await produce_in_order(amplitude, topics.events, [purchase(n) for n in range(20)], b"ann")
-    async with amplitude.delivering():
+    clock = Clock()
+    async with amplitude.delivering(clock):
         await eventually(lambda: waiting("parked") == 20)
         await eventually(lambda: lag(topics.events) == 0)
     await delete_below(amplitude, {(topics.parked, 0): 15})
-    async with amplitude.delivering():
+    async with amplitude.delivering(clock):
         await eventually(lambda: lost(topics.parked) == 15)
         await eventually(lambda: waiting("parked") == 5)
 

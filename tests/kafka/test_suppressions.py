@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ampgate.lab.chaos.fleet import scrape
@@ -69,7 +71,8 @@ async def test_every_worker_of_an_edge_refuses_what_is_of_a_suppressed_user(
         users = tmp_path / "users"
         users.write_text("\ufeff ANN@shop.example \n\n@nowhere.example\n")
         await suppress(here, tmp_path, "add", str(users), "--reason", "asked", "--by", "ops")
-        await seen(reasons, lambda found: found == {"[(0, 'suppressed')]"})
+        written = time.time()
+        await seen(partial(read_at, edge.url), lambda at: at > written)  # Of both workers.
         stored = len(await here.stored(kafka.topics.events))
         assert await reasons() == {"[(0, 'suppressed')]"}
         assert len(await here.stored(kafka.topics.events)) == stored + 20
@@ -87,6 +90,11 @@ async def counted(url: str) -> Mapping[tuple[str, str], float]:
         for one in await scrape(url)
         if one.name == name
     }
+
+
+async def read_at(url: str) -> float:
+    name = "ampgate_edge_suppressions_read_timestamp_seconds"
+    return next(one.value for one in await scrape(url) if one.name == name)
 
 
 async def keys(url: str) -> float:
