@@ -1,31 +1,23 @@
-"""A whole gateway, broken in every way at once: nothing is lost. Each commit has its faults."""
+"""A whole gateway, broken in every way at once: nothing is lost.
+
+The faults are the same each time: `AMPGATE_CHAOS_SEED=1` draws others.
+"""
 
 import json
+import os
 import subprocess
 import sys
-from pathlib import Path
-from random import Random
 
 import psutil
 
 SECONDS = 25
-
-
-def seed() -> int:
-    """From the commit, so that each tries something new, and can be repeated."""
-    try:
-        command = ["git", "rev-parse", "HEAD"]
-        here = Path(__file__).parent
-        told = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return 0
-    return Random(told.stdout.strip()).randrange(2**32)
+SEED = os.environ.get("AMPGATE_CHAOS_SEED", "28")  # With it, each lane breaks something early.
 
 
 def test_no_event_is_lost_whatever_is_killed() -> None:
     before = ours()
     command = [sys.executable, "-m", "ampgate", "chaos", "--json"]
-    command += ["--seconds", str(SECONDS), "--seed", str(seed())]
+    command += ["--seconds", str(SECONDS), "--seed", SEED]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     said = [json.loads(line) for line in ran.stdout.splitlines()]

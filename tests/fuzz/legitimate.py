@@ -12,7 +12,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 BODY = b'{"event_type":"a","user_id":"user-1"}'
@@ -37,24 +36,32 @@ def main() -> None:
 
 def requests(port: int, pid: int, until: float) -> Iterator[tuple[int, float, float]]:
     """The status, the seconds that it took, and those of them in which one waited for a CPU."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
-        while time.perf_counter() < until:
-            began, waited = time.perf_counter(), waiting(pid) + waiting(os.getpid())
-            connection.sendall(REQUEST)
-            status = answer(connection)
-            took = time.perf_counter() - began
-            yield status, took, waiting(pid) + waiting(os.getpid()) - waited
-            time.sleep(PAUSE_SECONDS)
+    while time.perf_counter() < until:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            while time.perf_counter() < until:
+                began, waited = time.perf_counter(), waiting(pid) + waiting(os.getpid())
+                connection.sendall(REQUEST)
+                found = answer(connection)
+                if found is None:
+                    break
+                took = time.perf_counter() - began
+                yield found, took, waiting(pid) + waiting(os.getpid()) - waited
+                time.sleep(PAUSE_SECONDS)
 
 
-def answer(connection: socket.socket) -> int:
+def answer(connection: socket.socket) -> int | None:
+    """Its status; None if the edge closed the connection, as it may while it is idle."""
     found = b""
     while b"\r\n\r\n" not in found:
-        found += connection.recv(65_536)
+        if not (piece := connection.recv(65_536)):
+            assert not found
+            return None
+        found += piece
     head, _, body = found.partition(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < length:
-        body += connection.recv(65_536)
+        body += (piece := connection.recv(65_536))
+        assert piece, "an answer ends before its end"
     return int(head.split()[1])
 
 

@@ -15,7 +15,7 @@ import pytest
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request, json_answer
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, seen
 from tests.kafka.polling import AMPERITY, Polled, polling, values
 
 PROFILES = 2_500
@@ -129,19 +129,21 @@ async def test_a_cursor_that_is_not_known_any_more_starts_over_and_repeats_nothi
 async def test_after_kill_9_another_process_goes_on_and_repeats_a_page_at_most(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    options = AmperityOptions(profiles=3_000, page_max=20)
-    async with polled_here(kafka, topic_prefix, tmp_path, options) as polled:
+    system = Shutting(AmperityOptions(profiles=3_000, page_max=20))
+    system.shut_after = 20
+    async with polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled:
         first = await polled.start()
         await seen(polled.produced, lambda records: len(records) >= 200)
         second = await polled.start()
         first.kill()
-        await first.wait()
+        await first.communicate()
+        system.shut_after = math.inf
         records = await seen(
             polled.produced,
             lambda records: len({value["insert_id"] for value in values(records)}) == 3_000,
         )
         second.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(second.communicate(), 30)
+        _, said = await asyncio.wait_for(second.communicate(), DEADLINE_SECONDS)
         assert second.returncode == 0, said.decode()
         assert len(records) <= 3_020
         assert polled.system.violations.total == 0

@@ -23,8 +23,9 @@ from schemas.configuration.config import Config
 from schemas.configuration.file import load
 
 POLL_SECONDS = 0.05
-READY_SECONDS = 120.0  # Kafka may be away meanwhile.
-STOP_SECONDS = 45.0  # A delivery drains for 20 s, commits for 5, and leaves its groups for 15.
+READY_SECONDS = 300.0  # Kafka may be away meanwhile.
+# A delivery drains for 20 s, commits for 5, and leaves its groups for 15; a slow machine takes more.
+STOP_SECONDS = 120.0
 LISTENING = '"message": "listening"'
 KEY = "chaos"
 DESTINATIONS = ("amplitude-chaos", "aampe-chaos")

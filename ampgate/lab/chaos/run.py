@@ -34,7 +34,7 @@ from schemas.configuration.config import Kafka
 EDGES = 2
 PARTITIONS = 6
 TOPIC_PREFIX = "chaos."
-DRAIN_SECONDS = 150.0  # A throttled user waits 30 s, and perhaps once more.
+DRAIN_SECONDS = 600.0  # A throttled user waits 30 s, and perhaps once more; a slow machine longer.
 DRAIN_LOOK_SECONDS = 0.5
 CALM_EVENTS = 40  # By each client.
 

@@ -23,14 +23,19 @@ def run(loop_factory: LoopFactory, scenario: Coroutine[Any, Any, None]) -> None:
 def replies(
     loop_factory: LoopFactory, *lines: Say, sends: int, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[list[Reply], int]:
-    """What one request after the other was answered, and over how many connections."""
+    """What one request after the other was answered, and over how many connections.
+
+    The timeout is the first one's: only that may stay without an answer.
+    """
     found: list[Reply] = []
     connections = 0
 
     async def scenario() -> None:
         nonlocal connections
         async with Ends(*lines, timeout_seconds=timeout_seconds) as ends:
-            found.extend([await ends.send() for _ in range(sends)])
+            for _ in range(sends):
+                found.append(await ends.send())
+                ends.client._timeout_seconds = TIMEOUT_SECONDS
             connections = ends.far.connections
 
     run(loop_factory, scenario())
