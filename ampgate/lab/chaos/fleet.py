@@ -24,7 +24,7 @@ from schemas.configuration.file import load
 
 POLL_SECONDS = 0.05
 READY_SECONDS = 300.0  # Kafka may be away meanwhile.
-# A delivery drains for 20 s, commits for 5, and leaves its groups for 15; a slow machine takes more.
+# A delivery drains for 20 s, commits for 5, leaves its groups for 15; a slow machine takes more.
 STOP_SECONDS = 120.0
 LISTENING = '"message": "listening"'
 KEY = "chaos"
