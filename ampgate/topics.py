@@ -28,6 +28,7 @@ from schemas.kafka.tokens import NoToken, tokens_for
 REQUEST_TIMEOUT_MS = 10_000
 ATTEMPTS_MAX = 20  # Answers without progress, in a row, before it gives up.
 RETRY_SECONDS = 0.25
+GROUPS_ATTEMPTS_MAX = 240  # The first group waits for a topic of 50 partitions: a minute at most.
 
 Answer = TypeVar("Answer")
 
@@ -62,7 +63,9 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
 
 
-async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+async def patiently(
+    ask: Callable[[], Awaitable[Answer]], attempts_max: int = ATTEMPTS_MAX
+) -> Answer:
     """Retry for a while: a new cluster has to create its groups' topic first."""
     attempts = 0
     while True:
@@ -70,7 +73,7 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
             return await ask()
         except KafkaError as error:
             attempts += 1
-            if not error.retriable or attempts > ATTEMPTS_MAX:
+            if not error.retriable or attempts > attempts_max:
                 raise
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -95,7 +98,8 @@ async def create(kafka: Kafka, *, partitions: int | None = None) -> list[TopicOu
         with suppress(KafkaError):
             # Kafka makes the topic of all groups when one is first asked for; a delivery that came
             # before would log that as an error.
-            await patiently(partial(client.find_coordinator, kafka.topics.prefix))
+            ask = partial(client.find_coordinator, kafka.topics.prefix)
+            await patiently(ask, GROUPS_ATTEMPTS_MAX)
     return [
         TopicOutcome(topic.name, topic.name in created, instead.get(topic.name, {}))
         for topic in planned
