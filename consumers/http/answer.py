@@ -18,7 +18,7 @@ _MAYBE_INTERIM = (b"1", b"")
 # 101 is not an interim answer: what follows it is not HTTP.
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}")
 _SHORTEST = len("HTTP/1.1 100")
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEAD_END = re.compile(rb"\r?\n\r?\n[\r\n]*")
 
 
 class InvalidAnswerError(Exception):
@@ -103,8 +103,10 @@ class Answer:
         """The bytes for the parser: all but interim answers."""
         searched = max(0, len(early) - 3)
         early = (early + received).lstrip(b"\r\n")
-        while _INTERIM.match(early) and (end := _HEAD_END.search(early, searched)):
-            early, searched = early[end.end() :].lstrip(b"\r\n"), 0
+        at = 0  # What follows is not copied for each of them: there may be thousands.
+        while _INTERIM.match(early, at) and (end := _HEAD_END.search(early, max(at, searched))):
+            at = end.end()
+        early = early[at:]
         if _INTERIM.match(early) or len(early) < _SHORTEST:
             if len(early) > INTERIM_BYTES_MAX:
                 raise InvalidAnswerError

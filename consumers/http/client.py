@@ -162,13 +162,11 @@ def _reason(error: PyreqwestError) -> str:
     """The error as one of few words, for a metric label. `connect_failed`: nothing was sent."""
     causes = _causes(error)
     match error:
-        case ConnectTimeoutError():
+        # Errors and timeouts before the answer have the same classes, though the request was sent.
+        case ConnectError() | ConnectTimeoutError() if "client error (Connect)" in causes:
             return "connect_failed"
         case RequestTimeoutError():
             return "timeout"
-        # hyper's `SendRequest`, an error before the answer, has the same class.
-        case ConnectError() if "client error (Connect)" in causes:
-            return "connect_failed"
         case BodyDecodeError() if "error reading a body from connection" in causes:
             return "connection_broken"
         case DecodeError():

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from consumers.delivery.destination import Response, Unreachable
+from consumers.delivery.destination import Response, Unreachable, ambiguity
 from consumers.http.replies import BODY_BYTES_MAX
 from tests.eventually import DEADLINE_SECONDS
 from tests.unit.consumers.http.far_ends import (
@@ -66,3 +66,12 @@ async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
 
     async with asyncio.timeout(DEADLINE_SECONDS), listening(drip) as url, new(url, 3.0) as client:
         assert await client.send(REQUEST) == Unreachable("timeout")
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 200 OK\r\nx:"]
+)
+async def test_who_got_a_request_and_says_nothing_may_have_stored_it(new: New, said: bytes) -> None:
+    [reply] = await replies(new, Say(said))
+    assert reply == Unreachable("timeout")
+    assert ambiguity(reply) == "timeout"
