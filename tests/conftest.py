@@ -17,6 +17,7 @@ from xdist.workermanage import WorkerController
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
 from tests.kafka_in_docker import KAFKA_IMAGE, kafka_container, needed_images, why_not
+from tests.kafka_start import java_options
 
 # A busy machine is no defect: time is judged by `make bench` alone. The examples are the same each
 # time, so that no change fails by chance; `quick` draws others.
@@ -29,9 +30,11 @@ WHICH_KAFKA = pytest.StashKey[str]()
 
 
 def pytest_configure() -> None:
-    """A shell that runs us in the background ignores SIGINT, and so would our children."""
+    """What the processes have that tests start."""
+    # A shell that runs us in the background ignores SIGINT, and so would our children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(java_options())
 
 
 @dataclass(frozen=True, slots=True)
