@@ -15,7 +15,7 @@ KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"  # The same Kafka, wherever the te
 LOOK = """
 import sys
 import docker
-docker.from_env(timeout=3).ping()
+docker.from_env(timeout=30).ping()
 images = docker.from_env().images
 for name in sys.argv[1:]:
     try:

@@ -41,8 +41,10 @@ def engine_without_registry() -> Iterator[dict[str, str]]:
     """The environment in which Docker's client finds it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), EngineWithoutRegistry) as server:
         Thread(target=server.serve_forever).start()
-        yield os.environ | {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}"}
-        server.shutdown()
+        try:
+            yield os.environ | {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}"}
+        finally:
+            server.shutdown()
 
 
 def test_an_engine_that_has_the_image_runs_it() -> None:

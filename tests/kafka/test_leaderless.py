@@ -41,13 +41,13 @@ async def test_writes_go_on_after_a_partition_was_without_leader_for_long(
     kafka = Kafka(bootstrap_servers=cluster.bootstrap_servers, topic_prefix=topic_prefix)
     await create(kafka)
     events = Topic(kafka, kafka.topics.events)
-    log, letters = EdgeLog(kafka, 3.0), Letters(kafka)
+    log, letters = EdgeLog(kafka, 20.0), Letters(kafka)
     await asyncio.gather(log.start(), letters.start())
     try:
         await seen(log.probe, bool)
         await every_partition(log, events, b"before")
         for its in (log._log, letters._log):  # Else a batch without leader waits for 40 s.
-            its._connection.producer()._message_accumulator._batch_ttl = 1.0
+            its._connection.producer()._message_accumulator._batch_ttl = 5.0
 
         await asyncio.to_thread(cluster.kill, 2)
         await seen(log.probe, lambda is_ready: not is_ready)  # Nobody wrote meanwhile.

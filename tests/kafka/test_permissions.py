@@ -23,7 +23,7 @@ async def test_the_edge_is_not_ready_while_it_may_not_write_events_and_goes_on_a
     kafka = Kafka(bootstrap_servers=guarded_kafka.bootstrap_servers)
     await create(kafka, partitions=1)
     topics = kafka.topics
-    log = EdgeLog(kafka, 10.0)
+    log = EdgeLog(kafka, 60.0)
     await log.start()
 
     async def is_stored(topic: str) -> bool:

@@ -1,5 +1,6 @@
 """`ampgate topics create` on a cluster that allows less than what is asked for."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,10 +8,11 @@ from ampgate.check.topics import settings_of
 from ampgate.topics import admin_client
 from schemas.configuration.config import Kafka
 from tests.conftest import Broker
+from tests.eventually import seen
 from tests.kafka.processes import command
 
 
-def test_topics_are_created_with_what_the_cluster_allows_which_is_told(
+async def test_topics_are_created_with_what_the_cluster_allows_which_is_told(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     section = f"""
@@ -42,10 +44,13 @@ topic_prefix = "{topic_prefix}"
     hint = done.stderr.split("configure:\n")[1]
     file.write_text(section + hint)
     assert "[kafka.topic_settings.events]" in hint
-    checked = command("check", "--json", configuration=file)
-    findings = [json.loads(line) for line in checked.stdout.splitlines()]
-    wrong = [one["subject"] for one in findings if not one["ok"]]
-    assert wrong == ["sources", "destinations"]
+
+    async def wrong() -> list[str]:
+        checked = await asyncio.to_thread(command, "check", "--json", configuration=file)
+        findings = [json.loads(line) for line in checked.stdout.splitlines()]
+        return [one["subject"] for one in findings if not one["ok"]]
+
+    await seen(wrong, lambda found: found == ["sources", "destinations"])
 
 
 async def test_a_topics_own_settings_are_taken_from_the_configuration(

@@ -87,7 +87,7 @@ async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def log_of(*topics: Topic, ack_timeout_seconds: float | None = 10.0) -> AsyncIterator[Log]:
+async def log_of(*topics: Topic, ack_timeout_seconds: float | None = 60.0) -> AsyncIterator[Log]:
     log = Log(
         topics[0].kafka,
         [topic.name for topic in topics],

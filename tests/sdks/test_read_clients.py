@@ -26,16 +26,17 @@ import gzip, io, json, sys, zipfile
 from amplitude_data_wrapper import analytics_api as amplitude
 
 keys = {"api_key": "k", "secret": "s", "region": "us"}
-hour, file = sys.argv[1:]
+first, last, file = sys.argv[1:]
 found = amplitude.find_user("user-1", **keys).json()["matches"]
 event = {"event_type": "Bought"}
 counted = amplitude.get_event_segmentation(
-    start=hour[:8], end=hour[:8], event=event, metrics="totals", **keys
+    start=first[:8], end=last[:8], event=event, metrics="totals", **keys
 )
-amplitude.export_project_data(hour, hour, "k", "s", file, region="us")
+amplitude.export_project_data(first, last, "k", "s", file, region="us")
 with zipfile.ZipFile(file) as archive:
     rows = [gzip.decompress(archive.read(name)).splitlines() for name in archive.namelist()]
-print(json.dumps([found[0]["user_id"], counted.json()["data"]["series"], len(rows[0])]))
+(series,) = counted.json()["data"]["series"]
+print(json.dumps([found[0]["user_id"], sum(series), sum(map(len, rows))]))
 """
 
 # Airbyte's own HTTP client asks no environment whom to trust.
@@ -77,10 +78,11 @@ async def run(environment: Mapping[str, str], *arguments: str) -> str:
 async def test_amplitude_data_wrapper_finds_a_user_counts_events_and_exports_an_hour(
     environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    hour = time.strftime("%Y%m%dT%H", time.gmtime())
-    out = await run(environment, "-c", WRAPPER, hour, str(tmp_path / "export.zip"))
+    now = time.time()  # They were uploaded in this hour, or at the end of the one before.
+    hours = [time.strftime("%Y%m%dT%H", time.gmtime(at)) for at in (now - 3_600, now)]
+    out = await run(environment, "-c", WRAPPER, *hours, str(tmp_path / "export.zip"))
 
-    assert json.loads(out.splitlines()[-1]) == ["user-1", [[5]], 5]
+    assert json.loads(out.splitlines()[-1]) == ["user-1", 5, 5]
 
 
 @pytest.mark.skipif(not has("source_amplitude"), reason="airbyte-source-amplitude is not here")

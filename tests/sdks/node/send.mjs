@@ -7,7 +7,7 @@ const user = { user_id: "user-1" };
 await amplitude.init(key, {
   serverUrl: url,
   useBatch,
-  flushIntervalMillis: 50,
+  flushIntervalMillis: 1000, // What comes meanwhile is one request, on a slow machine too.
   logLevel: amplitude.Types.LogLevel.None,
 }).promise;
 
