@@ -135,6 +135,8 @@ async def running(
     edge = start(file, port, trust)
     try:
         await edge.ready()
+        if workers > 1:
+            await eventually(lambda: len(edge.workers()) == workers)
         yield edge
     finally:
         edge.process.kill()

@@ -22,7 +22,7 @@ def order(products: int) -> dict[str, object]:
 
 
 async def test_a_rate_counts_what_comes_out() -> None:
-    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 50})
+    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 5})
     async with edge.client as client:
         first, second = [
             await client.post("/segment/v1/track", json=order(999), auth=("slow", ""))

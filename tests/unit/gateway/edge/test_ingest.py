@@ -92,7 +92,7 @@ async def test_a_trace_is_carried_unless_it_would_weigh_on_every_record(
 
 
 async def test_over_the_rate_amplitude_names_every_event() -> None:
-    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 0.5})
+    edge = Edge({"name": "slow", "write_key": "slow", "events_per_second": 0.05})
     async with edge.client as client:
         first = await client.post("/batch", json=AMPLITUDE | {"api_key": "slow"})
         again = await client.post("/2/httpapi", json=AMPLITUDE | {"api_key": "slow"})
@@ -103,8 +103,9 @@ async def test_over_the_rate_amplitude_names_every_event() -> None:
     assert again.status_code == again.json()["code"] == 429
     assert again.json()["throttled_events"] == [0, 1]
     assert again.json()["eps_threshold"] == 1
-    assert int(again.headers["retry-after"]) == 4  # Two events in debt, and one to come.
-    assert (native.status_code, native.headers["retry-after"]) == (429, "4")
+    assert native.status_code == 429
+    for refused in (again, native):  # Two events in debt, and one to come.
+        assert 20 < int(refused.headers["retry-after"]) <= 40
     assert len(edge.store.topics["events"]) == 2
 
 
