@@ -187,9 +187,11 @@ class Ingest:
             sender = outcome.sender = self._sources.find(key, endpoint.dialect)
             if sender is None:
                 return self._unknown_key(endpoint, key, scope, outcome)
+        size = len(request.body)
+        await self._reading.begin(size)
         opened = endpoint.open(request)
         count = len(opened.values)
-        refusal = over_limit(endpoint, sender, share, count, len(request.body))
+        refusal = over_limit(endpoint, sender, share, count, size)
         if refusal is not None:
             return refusal
         if sender.bucket is not None:
@@ -200,7 +202,6 @@ class Ingest:
         if reserved and not share.take(reserved):
             return endpoint.failure(503, NO_ROOM)
         context = self._context(sender, request, scope, share, count)
-        size = len(request.body)
         if self._reading.takes_turns(opened, size):
             batch = await self._reading.read(endpoint, opened, context, size)
         else:
@@ -210,8 +211,7 @@ class Ingest:
         if refusal is not None:
             return refusal
         if sender.bucket is not None:
-            more = len(batch.records) + len(batch.rejected) - count
-            sender.bucket.owe(max(0, more))
+            sender.bucket.owe(max(0, len(batch.records) + len(batch.rejected) - count))
         if self._suppressed:
             if not self._suppressed.followed.is_known:
                 return endpoint.failure(503, "not stored: suppressions are not read yet")

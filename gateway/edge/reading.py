@@ -3,17 +3,23 @@
 import asyncio
 
 from gateway.dialects.shapes import Batch, Context, Endpoint, Opened
+from gateway.edge.turns import TURN_BYTES, Turns
 
-# What is read at once, in 2 to 5 ms.
-TURN_RECORDS = 200
-TURN_BYTES = 200_000
+SMALL_BYTES = 8_192  # Such bodies do not wait: all that come at once take less than a turn.
+TURN_RECORDS = 200  # Of small ones; read in 2 to 5 ms, as `TURN_BYTES` are.
 
 
 class Reading:
     """Of all large requests one is read at a time, a turn of it between two looks at sockets."""
 
     def __init__(self) -> None:
+        self._turns = Turns()
         self._one = asyncio.Lock()
+
+    async def begin(self, size: int) -> None:
+        """Returns when a body of so many bytes may be read."""
+        if size > SMALL_BYTES:
+            await self._turns.take(size)
 
     @staticmethod
     def takes_turns(opened: Opened, size: int) -> bool:
@@ -28,7 +34,7 @@ class Reading:
         turn = max(1, min(TURN_RECORDS, count * TURN_BYTES // max(1, size)))
         async with self._one:
             for first in range(0, count, turn):
-                await asyncio.sleep(0)
+                await self._turns.take(TURN_BYTES)
                 values = opened.values[first : first + turn]
                 batch.add(endpoint.read(opened._replace(values=values, first=first), context))
         return batch

@@ -150,12 +150,13 @@ class Lane:
         accumulator = producer._message_accumulator  # noqa: SLF001
         if accumulator._closed or accumulator._exception is not None:  # noqa: SLF001
             raise NotStored("the producer ended")
-        handed = accumulator._append_batch(flush.batch, self._place).future  # noqa: SLF001
-        self._handed = handed  # aiokafka keeps the batch after our timeout.
+        batch = accumulator._append_batch(flush.batch, self._place)  # noqa: SLF001
+        batch.told = partial(self._answered, flush)
+        self._handed = handed = batch.future  # aiokafka keeps the batch after our timeout.
         if self._has_turn:
             self._has_turn = False
             handed.add_done_callback(self._way.large.over)
-        handed.add_done_callback(partial(self._answered, flush))
+        handed.add_done_callback(batch.told)
 
     def _answered(self, flush: Flush, handed: "asyncio.Future[Any]") -> None:
         error = handed.exception()

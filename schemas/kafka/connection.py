@@ -16,8 +16,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
+from schemas.kafka.compression import CODECS
 from schemas.kafka.login import client_arguments
 from schemas.kafka.outage import Outage
+from schemas.kafka.sender import QuickSender, WaitingBatches
 from schemas.kafka.sizes import BATCH_BYTES, RECORD_BYTES, Sizes
 from schemas.records import TopicPartition
 
@@ -139,10 +141,21 @@ async def _limits(client: Any, topics: Sequence[str]) -> Mapping[str, int]:  # n
 
 
 def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
-    return AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         **client_arguments(kafka),
         acks="all",
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,
         max_request_size=RECORD_BYTES,
     )
+    sender = producer._sender  # noqa: SLF001
+    batches = WaitingBatches(
+        producer.client.cluster,
+        BATCH_BYTES,
+        CODECS["none"],  # Each of our batches knows its own.
+        sender._request_timeout_ms / 1000,  # noqa: SLF001
+        txn_manager=sender._txn_manager,  # noqa: SLF001
+    )
+    producer._message_accumulator = batches  # noqa: SLF001
+    producer._sender = QuickSender(sender, batches)  # noqa: SLF001
+    return producer

@@ -64,11 +64,37 @@ USED = [
     ),
     (
         "aiokafka.producer.message_accumulator:MessageAccumulator",
-        ["fail_all", "_append_batch", "_closed", "_exception"],
-        "schemas/kafka/connection",
+        [
+            *("fail_all", "_append_batch", "_closed", "_exception", "_batches", "_pop_batch"),
+            *("_batch_ttl", "_linger_time", "_waiter_future"),
+        ],
+        "schemas/kafka/connection, sender",
+    ),
+    (
+        "aiokafka.producer.message_accumulator:MessageBatch",
+        ["future", "done", "get_data_buffer"],
+        "schemas/kafka/sender",
     ),
     ("aiokafka:AIOKafkaProducer", ["_message_accumulator", "_sender"], "schemas/kafka/connection"),
-    ("aiokafka.producer.sender:Sender", ["sender_task"], "schemas/kafka/connection"),
+    (
+        "aiokafka.producer.sender:Sender",
+        [
+            *("sender_task", "_acks", "_txn_manager", "_retry_backoff", "_request_timeout_ms"),
+            *("_in_flight", "_muted_partitions", "_message_accumulator"),
+        ],
+        "schemas/kafka/connection, sender",
+    ),
+    (
+        "aiokafka.producer.sender:SendProduceReqHandler",
+        ["_client", "do"],
+        "schemas/kafka/sender",
+    ),
+    ("aiokafka.client:AIOKafkaClient", ["_conns", "_maybe_wait_metadata"], "schemas/kafka/sender"),
+    (
+        "aiokafka.conn:AIOKafkaConnection",
+        ["_versions", "_requests", "_next_correlation_id", "_client_id", "_writer"],
+        "schemas/kafka/sender",
+    ),
     (
         "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
         ["pipeline", "cycle", "flow", "_start_asgi_task", "on_response_complete"],

@@ -5,8 +5,11 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.edge.reading import TURN_RECORDS
+from gateway.edge.turns import TURN_BYTES, Turns
 from tests.unit.gateway.calls import basic, bearer, call
 from tests.unit.gateway.memory import EVENT, KEY, Edge
 
@@ -116,3 +119,50 @@ async def test_others_are_served_while_a_large_request_is_scrubbed() -> None:
 
     assert (few.status_code, many.status_code) == (202, 202)
     assert turns - before >= usual + 2
+
+
+@given(st.lists(st.integers(1, 2 * TURN_BYTES), max_size=30), st.sets(st.integers(0, 29)))
+def test_of_what_comes_together_a_turn_is_read_in_one_step_of_the_loop_in_order(
+    sizes: list[int], cancelled: set[int]
+) -> None:
+    async def run() -> list[list[int]]:
+        turns = Turns()
+        steps: list[list[int]] = [[]]
+
+        async def read(number: int) -> None:
+            await turns.take(sizes[number])
+            steps[-1].append(number)
+
+        async with asyncio.TaskGroup() as readers:
+            tasks = [readers.create_task(read(number)) for number in range(len(sizes))]
+            await asyncio.sleep(0)
+            for number in cancelled & set(range(len(sizes))):
+                tasks[number].cancel()
+            while not all(task.done() for task in tasks):
+                steps.append([])
+                await asyncio.sleep(0)
+        return steps
+
+    steps = asyncio.run(run())
+
+    read = [number for step in steps for number in step]
+    assert read == sorted(read)
+    assert set(read) | cancelled >= set(range(len(sizes)))
+    for step in steps:
+        assert sum(sizes[number] for number in step[:-1]) < TURN_BYTES
+
+
+async def test_who_comes_while_others_wait_is_behind_them() -> None:
+    turns, read = Turns(), []
+
+    async def reader(name: str) -> None:
+        await turns.take(TURN_BYTES)
+        read.append(name)
+
+    async with asyncio.TaskGroup() as readers:
+        for name in ("first", "second", "third"):
+            readers.create_task(reader(name))
+        await asyncio.sleep(0)
+        readers.create_task(reader("late"))
+
+    assert read == ["first", "second", "third", "late"]
