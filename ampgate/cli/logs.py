@@ -6,9 +6,11 @@ keys.
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
+from select import PIPE_BUF, POLLOUT, poll
 from typing import TextIO
 
 import structlog
@@ -21,6 +23,8 @@ LEVELS = ("debug", "info", "warning", "error")
 OURS = ("ampgate", "consumers", "gateway", "schemas")
 REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka logs the same line twice a second.
 KNOWN_MAX = 1_000
+STALL_SECONDS = 1.0  # For a reader that is slow; then lines are lost until it reads again.
+log = structlog.get_logger()
 
 
 def level_of(environment: Mapping[str, str]) -> str:
@@ -80,10 +84,44 @@ def _rendering(*, on_terminal: bool) -> list[Processor]:
 
 
 class StandardError(logging.StreamHandler[TextIO]):
-    """Standard error as it is when a line is written: it may be replaced after the start."""
+    """Standard error as it is when a line is written: it may be replaced after the start.
+
+    A pipe whose reader has stopped would stop us, too: lines that it does not take are lost.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+        self._lost = 0  # Lines, since the last one that was taken.
+        self._is_cut = False  # The last one was begun.
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            if not self._is_taken(b"\n" * self._is_cut + line):
+                self._lost += 1
+                return
+            lost, self._lost = self._lost, 0
+            if lost:
+                log.warning("standard error took no more, log lines are lost", lines=lost)
+        except OSError:  # The disk is full, or its reader is gone.
+            self._lost += 1
+
+    def _is_taken(self, line: bytes) -> bool:
+        """Write it, at most so much at once as a pipe takes that says that it is ready."""
+        self.stream.flush()
+        try:
+            number = self.stream.fileno()
+        except OSError:  # A program that runs us in itself may have replaced it by anything.
+            self.stream.write(line.decode())
+            return True
+        ready = poll()
+        ready.register(number, POLLOUT)
+        for start in range(0, len(line), PIPE_BUF):
+            if not ready.poll(0 if self._lost else STALL_SECONDS * 1000):
+                return False
+            os.write(number, line[start : start + PIPE_BUF])
+            self._is_cut = start + PIPE_BUF < len(line)
+        return True
 
     @property
     def stream(self) -> TextIO:
