@@ -96,6 +96,7 @@ async def test_no_batch_follows_a_late_one_before_its_fate_is_known() -> None:
     assert not producer.handed_over.is_set(), "it would be numbered as if the first were stored"
 
     late.failure(ConnectionError("gone"))
+    lane._way = way_of(producer)  # With more time again.
     [third] = added(lane, [RECORD])
     await producer.handed_over.wait()
     last = producer.take()
