@@ -131,7 +131,7 @@ async def test_what_the_edge_would_take_now_goes_where_it_was_meant_for_once(
 
 
 async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_path: Path) -> None:
-    origins = [f"t/0/{n}" for n in range(40)]
+    origins = [f"t/0/{n}" for n in range(200)]  # At one a second, it is not done when it is seen.
     await die(here, *(letter(origin) for origin in origins))
 
     replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "1", "--yes")

@@ -69,7 +69,7 @@ async def test_an_answer_that_nobody_takes_is_in_the_budget_until_its_client_is_
     connected: tuple[Edge, asyncio.StreamReader, asyncio.StreamWriter],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(flow, "READER_SECONDS", 5.0)
+    monkeypatch.setattr(flow, "READER_SECONDS", 2.0)
     edge, reader, writer = connected
     writer.write(REQUEST)
     await reader.readuntil(b"\r\n")
