@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -82,11 +82,17 @@ def chromium() -> str:
     return found
 
 
+async def launched(playwright: Playwright, chromium: str) -> Browser:
+    return await playwright.chromium.launch(
+        executable_path=chromium, args=ARGUMENTS, timeout=DEADLINE_SECONDS * 1000
+    )
+
+
 @pytest.fixture
 async def page(chromium: str) -> AsyncIterator[Page]:
     """A page in a fresh profile."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = await launched(playwright, chromium)
         try:
             page = await browser.new_page()
             page.set_default_timeout(DEADLINE_SECONDS * 1000)

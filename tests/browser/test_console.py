@@ -15,7 +15,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import launched
 from tests.browser.console_world import VIEWER, World, world_of
 from tests.conftest import Broker
 from tests.eventually import seen
@@ -37,7 +37,7 @@ async def world(
     chromium: str, kafka: Broker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = await launched(playwright, chromium)
         try:
             async with world_of(kafka, tmp_path_factory.mktemp("console"), browser) as found:
                 yield found
