@@ -91,6 +91,13 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         located = _located(value, facts, context)
         if located is not None:
             return NewRecord(key_of(facts), located, context.headers), insert_id
+    elif _has_nothing_to_replace(value, facts):
+        insert_id = new_insert_id()
+        filled = b'"insert_id":"%b",%b' % (
+            insert_id.encode(),
+            _time_and_ip(context.now_ms, context.remote_ip),
+        )
+        return NewRecord(key_of(facts), with_members(value, filled), context.headers), insert_id
     members: list[bytes] = []
     nulls: list[str] = []
     if not insert_id:  # With an empty one, all events of a device would be duplicates.
@@ -111,6 +118,24 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     if members:
         value = with_members(value, b",".join(members))
     return NewRecord(key_of(facts), value, context.headers), insert_id
+
+
+def _has_nothing_to_replace(value: bytes, facts: Facts) -> bool:
+    """Whether it is an event with none of what the edge fills in, not even as `null`."""
+    return (
+        type(facts) is EventFacts
+        and facts.ip is UNSET
+        and facts.time is None
+        and facts.insert_id is None
+        and b'"insert_id"' not in value
+        and b'"time"' not in value
+        and b"\\u00" not in value  # A name may be escaped.
+    )
+
+
+@lru_cache(maxsize=64)  # Of all events of a request it is the same.
+def _time_and_ip(now_ms: int, shown: str | None) -> bytes:
+    return b'"time":%d' % now_ms + (b"" if shown is None else b"," + _ip_member(shown))
 
 
 def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
