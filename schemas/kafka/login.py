@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import schemas.kafka.asking  # noqa: F401  Every client of Kafka asks as it says.
 from schemas.configuration.config import Kafka
 from schemas.kafka.tokens import tokens_for
 

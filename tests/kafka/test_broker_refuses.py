@@ -1,11 +1,13 @@
 """A broker refuses single requests, or answers nonsense: nothing ends, and all goes on then."""
 
+import io
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from aiokafka.protocol.metadata import MetadataResponse_v5
 from structlog.testing import capture_logs
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
@@ -15,12 +17,24 @@ from consumers.kafka.letters import Letters
 from tests.conftest import Broker
 from tests.eventually import eventually
 from tests.kafka.delivery_world import World, event, opened_world
-from tests.kafka.fault_proxy import FETCH, HEARTBEAT, HOST, FaultProxy, Faults, fault_proxy
-from tests.kafka.kafka_operations import with_amplitude
+from tests.kafka.fault_proxy import (
+    FETCH,
+    HEARTBEAT,
+    HOST,
+    METADATA,
+    OFFSET_FETCH,
+    FaultProxy,
+    Faults,
+    fault_proxy,
+)
+from tests.kafka.kafka_operations import add_partitions, produce_raw, with_amplitude
 from tests.kafka.test_isolation import delivering, restarts
 from tests.operating import AMPLITUDE
+from tests.raw_batches import Raw
 
 UNSUPPORTED_VERSION, GROUP_DENIED, NEW_ERROR = 35, 30, 999
+METADATA_SCHEMA = MetadataResponse_v5.SCHEMA  # The latest that aiokafka knows.
+STILL_LOADING, NOT_COORDINATOR = 14, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +131,49 @@ async def test_a_member_whose_heartbeats_were_refused_joins_again(
         await eventually(lambda: faults.struck[HEARTBEAT] > 0)
         await eventually(lambda: not running.is_reached)
     await eventually(lambda: running.is_reached)
+    await running.deliver()
+
+
+@pytest.mark.parametrize("code", [STILL_LOADING, NOT_COORDINATOR, GROUP_DENIED])
+async def test_offsets_that_cannot_be_read_are_not_taken_for_none(
+    running: Delivering, code: int
+) -> None:
+    """A coordinator that loads says so of the whole answer, and names no partition."""
+
+    def refused(answer: bytes) -> bytes:
+        correlation_id, time, no_topics = answer[4:8], bytes(4), bytes(4)
+        frame = correlation_id + time + no_topics + code.to_bytes(2)
+        return len(frame).to_bytes(4) + frame
+
+    async with refusing(running, Faults(broken={OFFSET_FETCH: refused})) as faults:
+        config = running.world.config
+        async with delivering(config, Letters(config.kafka)) as others:
+            await eventually(lambda: faults.struck[OFFSET_FETCH] >= 10)
+            running.proxy.faults = Faults()
+            await running.deliver()
+            await eventually(lambda: all(worker.is_reached for worker in others.workers))
+    await running.deliver()
+
+    assert (await running.world.stats("amplitude"))["duplicates"] == 0
+
+
+async def test_after_metadata_that_is_nonsense_added_partitions_are_noticed(
+    running: Delivering,
+) -> None:
+    def without_topics(answer: bytes) -> bytes:
+        fields = list(METADATA_SCHEMA.decode(io.BytesIO(answer[8:])))
+        fields[-1] = None  # Where an array has to be.
+        frame = answer[4:8] + bytes(METADATA_SCHEMA.encode(fields))
+        return len(frame).to_bytes(4) + frame
+
+    async with refusing(running, Faults(broken={METADATA: without_topics})) as faults:
+        running.proxy.cut()
+        await eventually(lambda: faults.struck[METADATA] > 0)
+    await eventually(lambda: running.is_reached)
+    world, topics = running.world, running.world.config.kafka.topics
+    for topic in (topics.events, topics.parked):
+        await add_partitions(world, topic)
+    key, value = event(0, running.sent)
+    await produce_raw(world, topics.events, [Raw(key, value)], partition=3)
+    running.sent += 1
     await running.deliver()

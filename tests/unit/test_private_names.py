@@ -45,6 +45,14 @@ USED = [
         ["_read", "_reader", "_requests", "_handle_frame"],
         "schemas/kafka/fetching/arrival",
     ),
+    (
+        "aiokafka.client:AIOKafkaClient",
+        ["_md_synchronizer", "_md_update_fut"],
+        "schemas/kafka/asking",
+    ),
+    ("aiokafka.admin.client", ["AIOKafkaClient"], "schemas/kafka/asking"),
+    ("aiokafka.consumer.consumer", ["AIOKafkaClient"], "schemas/kafka/asking"),
+    ("aiokafka.producer.producer", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka:AIOKafkaConsumer", ["_coordinator", "_fetcher"], "schemas/kafka/fetching/fetch"),
     (
         "aiokafka.consumer.group_coordinator:GroupCoordinator",

@@ -70,18 +70,22 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         aiokafka's own only logs an error that it does not know, and fetches again at once.
         """
         try:
+            return await self._fetched(assignment, node_id, request)
+        except asyncio.CancelledError:
+            return False  # It is closed, or has lost its partitions.
+
+    async def _fetched(self, assignment: Any, node_id: int, request: Any) -> bool:  # noqa: ANN401  aiokafka's.
+        try:
             answer = await self._client.send(node_id, request)
-            if not assignment.active:
-                return False
-            has_news, is_moved = self._note(assignment, request, answer)
-            if is_moved:
-                self._client.force_metadata_update()
-                await asyncio.sleep(self._retry_backoff)
         except KafkaError:
             await asyncio.sleep(self._retry_backoff)
             return False
-        except asyncio.CancelledError:
-            return False  # It is closed, or has lost its partitions.
+        if not assignment.active:
+            return False
+        has_news, is_moved = self._note(assignment, request, answer)
+        if is_moved:
+            self._client.force_metadata_update()
+            await asyncio.sleep(self._retry_backoff)
         return has_news
 
     def _note(self, assignment: Any, request: Any, answer: Any) -> tuple[bool, bool]:  # noqa: ANN401  aiokafka's.

@@ -1,0 +1,58 @@
+"""aiokafka's client of every consumer, producer and admin of the process, with what its own omits.
+
+It reads the errors of partitions only. An answer about committed offsets that has an error of its
+own, as that of a coordinator which still loads, names no partition: it would look as if the group
+had committed nothing, and all would be read, and sent, from the beginning again.
+
+And it asks for metadata in a task which ends at any error that it does not know. Then whoever waits
+for metadata waits for ever: a group would not be joined again after Kafka was away.
+"""
+
+import asyncio
+from typing import Any
+
+import aiokafka.admin.client
+import aiokafka.consumer.consumer
+import aiokafka.producer.producer
+import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NoError, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
+
+from schemas.cancellation import lasting
+
+AGAIN_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
+    _md_update_fut: asyncio.Future[bool] | None  # What those wait on that wait for metadata.
+
+    async def send(self, node_id: object, request: object, **named: object) -> Any:  # noqa: ANN401
+        """Raises `KafkaError`, also for the error of a whole answer about committed offsets."""
+        answer = await super().send(node_id, request, **named)
+        if isinstance(request, OffsetFetchRequest):
+            error = for_code(getattr(answer, "error_code", 0))  # Versions 0 and 1 have none.
+            if error is not NoError:
+                raise error("the offsets of the group cannot be read")
+        return answer
+
+    async def _md_synchronizer(self) -> None:
+        """Ask for metadata, for as long as the client is open."""
+        while True:
+            try:
+                await lasting(super()._md_synchronizer)
+            except Exception as error:  # noqa: BLE001  Whatever it was, the next answer may be good.
+                log.warning("metadata of Kafka cannot be used, asking again", error=repr(error))
+            self._tell(is_new=False)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    def _tell(self, *, is_new: bool) -> None:
+        """Those that wait for metadata go on, and may ask again."""
+        waiting, self._md_update_fut = self._md_update_fut, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(is_new)
+
+
+for module in (aiokafka.admin.client, aiokafka.consumer.consumer, aiokafka.producer.producer):
+    module.AIOKafkaClient = Client
