@@ -1,8 +1,9 @@
 """The record: what is appended to a topic and read from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 Headers = Sequence[tuple[str, bytes | None]]  # A producer may write a null.
 
@@ -42,9 +43,11 @@ class Record(Protocol):
     def headers(self) -> Headers: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A `Record` that is built here: with other bytes, or not read by aiokafka's consumer."""
+class Stored(Struct, frozen=True, gc=False):
+    """A `Record` that is built here: with other bytes, or not read by aiokafka's consumer.
+
+    By the million, so it is no dataclass, which takes five times as long to build.
+    """
 
     topic: str
     partition: int

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 
 from schemas.kafka.fetching.batches import records_of
-from schemas.records import Stored
+from schemas.records import Headers, Stored
 
 # The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,
 # leader epoch, magic, checksum, attributes, last offset delta, base and greatest timestamp, the
@@ -130,10 +130,14 @@ def search(
 
 
 def _records(batch: Batch, topic: str, partition: int) -> Iterator[Stored]:
+    headers: object = None
+    shared: Headers = ()
     for one in records_of(bytes(batch.content)):
-        # Kafka allows a header without a value; all ours have one.
-        headers = [(name, value or b"") for name, value in one.headers]
-        yield Stored(topic, partition, one.offset, one.timestamp, one.key, one.value, headers)
+        # Most have the same, and containers by the thousand keep the collector busy.
+        if (own := one.headers) != headers:
+            # Kafka allows a header without a value; all ours have one.
+            headers, shared = own, tuple((name, value or b"") for name, value in own)
+        yield Stored(topic, partition, one.offset, one.timestamp, one.key, one.value, shared)
 
 
 def _is_in_time(timestamp: int, wanted: Wanted) -> bool:

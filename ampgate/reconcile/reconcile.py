@@ -96,11 +96,13 @@ async def reconcile(
             exports = Exports(
                 client, kept_in / "hours", asked.now_ms, reports.on_window, reports.on_bytes
             )
-            complete = await _read_hours(exports, asked.hours, asked, compared)
+            complete, _ = await _read_hours(exports, asked.hours, asked, compared)
             await asyncio.to_thread(compared.compare)
             if asked.later_hours is not None and compared.has_missing():
-                complete += await _read_hours(exports, asked.later_hours, asked, compared)
-                await asyncio.to_thread(compared.compare)
+                later, rows = await _read_hours(exports, asked.later_hours, asked, compared)
+                complete += later
+                if rows:
+                    await asyncio.to_thread(compared.compare)
             found = Reconciliation(compared.outcomes(complete), complete=complete)
             found.empty_hours = compared.empty_hours(complete)
             if missing_file is not None:
@@ -135,14 +137,16 @@ async def read_kafka(
 
 async def _read_hours(
     exports: Exports, hours: Hours, asked: Asked, compared: Comparison
-) -> list[int]:
-    """Those that Amplitude has shown all of."""
+) -> tuple[list[int], int]:
+    """Those that Amplitude has shown all of, and how many rows there were."""
     complete: list[int] = []
+    rows = 0
     async for window in exports.windows(hours):
         await asyncio.to_thread(compared.read_rows, window)
+        rows += window.rows
         read = range(window.hours.first, window.hours.last + 1)
         complete += [hour for hour in read if is_complete(hour, asked.now_ms)]
-    return complete
+    return complete, rows
 
 
 @asynccontextmanager
