@@ -17,7 +17,7 @@ from consumers.destinations.shaping.functions import digest_of, renewed
 from consumers.http.client import Sender, sender_to
 from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
-from consumers.transform_times import timed
+from consumers.transform_times import Timed
 from consumers.worker import Worker
 from schemas.configuration.config import Config, ConfigError
 from schemas.plans.checking import held
@@ -135,7 +135,7 @@ def supervised(
 
     return [
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
-        for part in destinations_in(config, configured, timed, plan_counts.count)
+        for part in destinations_in(config, configured, Timed, plan_counts.count)
     ]
 
 
@@ -149,7 +149,7 @@ def workers_of(
 ) -> list[Worker]:
     """One for each topic that the destination reads, each with its own pace."""
     wait = _wait_of(configured)
-    parts = destinations_in(config, configured, timed, plan_counts.count)
+    parts = destinations_in(config, configured, Timed, plan_counts.count)
     return [Worker(part, config, http, letters, wait, clock, suppressed) for part in parts]
 
 

@@ -18,6 +18,7 @@ from consumers.metrics import (
     SUPPRESSIONS_ODD,
     SUPPRESSIONS_READ,
 )
+from consumers.transform_times import interruption
 from schemas.configuration.config import Config, ConfigError, Planned
 from schemas.http.listening import AdminServer, bound
 from schemas.kafka.following import Follower
@@ -68,6 +69,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
+        interruption.install()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # Blocked by the command.
         host, port = self._config.delivery.admin_host, self._config.delivery.admin_port
         sockets = bound("delivery.admin_port", host, port, shared=False)

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from consumers.destinations.shaping.functions import Function
+from consumers.interruption import Interruption, NotReturnedError
 from consumers.metrics import TRANSFORM_SECONDS
 from schemas.topics import Kind
 
@@ -13,25 +14,50 @@ SLOW_SECONDS = 0.05
 log = structlog.get_logger()
 
 
-def timed(destination: str, function: Function) -> Function:
-    """Each call is counted; the first slow one is logged."""
-    seconds = TRANSFORM_SECONDS.labels(destination)
-    is_logged = False
+class Timed:
+    """A function, of which each call is counted; the first slow one is logged, and the first that
+    had to be interrupted (consumers/interruption.py).
+    """
 
-    def call(event: dict[str, Any], kind: Kind) -> object:
-        nonlocal is_logged
+    def __init__(self, destination: str, function: Function) -> None:
+        self._destination = destination
+        self._function = function
+        self._seconds = TRANSFORM_SECONDS.labels(destination)
+        self._is_told_slow = self._is_told_stuck = False
+        interruption.begin()
+
+    def __call__(self, event: dict[str, Any], kind: Kind) -> object:
+        interruption.calls += 1
         started = time.perf_counter()
         try:
-            return function(event, kind)
+            return self._function(event, kind)
+        except NotReturnedError as error:
+            self._stuck(str(error))
+            raise
+        except KeyboardInterrupt as error:  # Its own: the loop has a handler for Ctrl-C.
+            raise RuntimeError("KeyboardInterrupt") from error
         finally:
-            took = time.perf_counter() - started
-            seconds.observe(took)
-            if took > SLOW_SECONDS and not is_logged:
-                is_logged = True
-                log.warning(
-                    "transform is slow, fewer records are read at once",
-                    destination=destination,
-                    milliseconds=round(took * 1000),
-                )
+            interruption.calls += 1  # It is over.
+            self._took(time.perf_counter() - started)
 
-    return call
+    def _stuck(self, why: str) -> None:
+        if not self._is_told_stuck:
+            self._is_told_stuck = True
+            log.error(
+                "transform did not return, its record is a dead letter",
+                destination=self._destination,
+                why=why,
+            )
+
+    def _took(self, seconds: float) -> None:
+        self._seconds.observe(seconds)
+        if seconds > SLOW_SECONDS and not self._is_told_slow:
+            self._is_told_slow = True
+            log.warning(
+                "transform is slow, fewer records are read at once",
+                destination=self._destination,
+                milliseconds=round(seconds * 1000),
+            )
+
+
+interruption = Interruption(Timed.__call__.__code__)

@@ -88,5 +88,5 @@ def words(error: BaseException) -> str:
     name = type(error).__name__
     try:
         return f"{name}: {error}"[:DETAIL_MAX]
-    except Exception:  # noqa: BLE001  See above.
-        return name
+    except BaseException:  # noqa: BLE001  It may even exit.
+        return name[:DETAIL_MAX]

@@ -22,9 +22,28 @@ def for_aampe(event):
 MENDED = BROKEN.replace('["price"]', '.get("price", 0)')
 
 
-def with_changes(world: World) -> World:
+HOSTILE = """
+import sys
+
+def for_aampe(event):
+    match event["event_type"]:
+        case "exits":
+            sys.exit(1)
+        case "interrupts":
+            raise KeyboardInterrupt
+        case "loops":
+            while True:
+                try:
+                    pass
+                except Exception:
+                    pass
+    return event
+"""
+
+
+def with_changes(world: World, module: str = "mapping_of_a_shop") -> World:
     """Aampe gets what the function makes of purchases and views; Amplitude all as it is."""
-    changes = {"events": Events(deny=("debug_*",)), "transform": "mapping_of_a_shop:for_aampe"}
+    changes = {"events": Events(deny=("debug_*",)), "transform": f"{module}:for_aampe"}
     destinations = tuple(
         one.model_copy(update=changes) if one.name == AAMPE else one
         for one in world.config.destinations
@@ -74,6 +93,26 @@ async def test_a_function_fails_for_one_record_is_mended_and_the_replay_delivers
         }
         assert (await states(world, "d"))[AAMPE] == (State.SKIPPED, "not_routed")
         await delivery.end()
+
+
+async def test_a_function_that_never_returns_or_exits_costs_its_record_and_not_the_process(
+    world: World, tmp_path: Path
+) -> None:
+    world = with_changes(world, "hostile_to_a_shop")
+    (tmp_path / "hostile_to_a_shop.py").write_text(HOSTILE)
+    types = ("exits", "interrupts", "loops", "Bought")
+    sent = [event("ann", insert_id=one, event_type=one) for one in types]
+    async with delivering(world, tmp_path) as delivery:
+        await Operation(world.config).produce(world.config.kafka.topics.events, sent)
+        await world.until_accepted("aampe", 1)
+        await world.until_accepted("amplitude", 4)
+        dead = await world.dead_letters(3)
+        await delivery.end()
+    assert {one["reason"] for one in dead} == {"transform_failed"}
+    exits, interrupts, loops = (one["detail"] for one in dead)
+    assert (exits, interrupts) == ("SystemExit: 1", "RuntimeError: KeyboardInterrupt")
+    assert loops.startswith("NotReturnedError: it did not return within 5 s: it was at line ")
+    assert loops.endswith("hostile_to_a_shop.py (for_aampe)")
 
 
 async def states(world: World, insert_id: str) -> dict[str, tuple[State, str | None]]:

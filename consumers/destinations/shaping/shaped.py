@@ -39,6 +39,7 @@ from schemas.vendors.vendor import PROPERTY_EVENTS, ConfiguredDestination, Event
 
 FAILED = "transform_failed"
 NOT_ROUTED = Skip("not_routed")
+BYTES_MAX = 1_000_000  # Of what a function returns, unless the record has more itself.
 _OURS: Mapping[Kind, tuple[str, ...]] = {
     Kind.EVENT: ("user_id", "device_id", "insert_id", "time"),
     Kind.USER_PROPERTIES: ("user_id", "device_id", "insert_id", "time"),
@@ -167,19 +168,23 @@ class Shaped:
         ours = {name: deepcopy(event[name]) for name in names if name in event}
         try:
             returned = function(event, self._kind)
+            if returned is None:
+                return Skip("transform")
+            if not isinstance(returned, dict):
+                kind = type(returned).__name__
+                return Reject(FAILED, f"it returned a {kind}, not a dict or None")
+            others = {name: one for name, one in returned.items() if name not in names}
+            value = written({**others, **ours})
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001  A function may raise anything, or exit.
-            return Reject(FAILED, border.words(error))
-        if returned is None:
-            return Skip("transform")
-        if not isinstance(returned, dict):
-            return Reject(FAILED, f"it returned a {type(returned).__name__}, not a dict or None")
-        others = {name: one for name, one in returned.items() if name not in names}
-        try:
-            return written({**others, **ours})
         except NotJsonError as error:
             return Reject(FAILED, f"what it returned is no JSON: {error}")
+        except BaseException as error:  # noqa: BLE001  It, and its objects, may raise anything.
+            return Reject(FAILED, border.words(error))
+        bytes_max = max(BYTES_MAX, len(record.value or b""))
+        if len(value) > bytes_max:
+            return Reject(FAILED, f"what it returned has {len(value)} bytes, over {bytes_max}")
+        return value
 
 
 def _type_of(value: bytes | None) -> str:

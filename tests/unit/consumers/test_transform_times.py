@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.transform_times import SLOW_SECONDS, timed
+from consumers.transform_times import SLOW_SECONDS, Timed
 from schemas.topics import Kind
 
 
@@ -22,7 +22,7 @@ def fails(_event: dict[str, Any], _kind: Kind) -> object:
 
 
 def test_a_slow_function_is_told_once() -> None:
-    function = timed("us", slowly)
+    function = Timed("us", slowly)
     with capture_logs() as logs:
         assert [function({"n": n}, Kind.EVENT) for n in range(2)] == [{"n": 0}, {"n": 1}]
     (told,) = logs
@@ -32,4 +32,4 @@ def test_a_slow_function_is_told_once() -> None:
 
 def test_an_exception_is_passed_on() -> None:
     with pytest.raises(KeyError):
-        timed("us", fails)({}, Kind.EVENT)
+        Timed("us", fails)({}, Kind.EVENT)

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG001
 
 import sys
+from asyncio import CancelledError
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,53 @@ def raises(event: Event) -> Event:
 
 def exits(event: Event) -> Event:
     sys.exit(3)
+
+
+class ExitsAsTextError(Exception):
+    def __str__(self) -> str:
+        sys.exit(4)
+
+
+class ExitsAsDict(dict[str, Any]):
+    def items(self) -> Any:  # noqa: ANN401  It returns nothing.
+        sys.exit(5)
+
+
+class ExitsAsKey:
+    def __repr__(self) -> str:
+        sys.exit(6)
+
+
+def exits_as_text(event: Event) -> Event:
+    raise ExitsAsTextError
+
+
+def exits_as_dict(event: Event) -> Event:
+    return ExitsAsDict(event)
+
+
+def exits_as_key(event: Event) -> Event:
+    return {**event, "event_properties": {ExitsAsKey(): 1}}
+
+
+def recurses(event: Event) -> Event:
+    return recurses(event)
+
+
+def cancels(event: Event) -> Event:
+    raise CancelledError
+
+
+def is_promised(event: Event) -> Any:  # noqa: ANN401  It is the wrong kind of function.
+    return (one for one in [event])
+
+
+def of_many_digits(event: Event) -> Event:
+    return {**event, "event_properties": {"n": 10**5000}}
+
+
+def grows(event: Event) -> Event:
+    return {**event, "event_properties": {"text": "x" * 1_000_000}}
 
 
 def a_list(event: Event) -> list[Event]:
