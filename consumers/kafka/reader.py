@@ -103,9 +103,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         taken = await self._take(wanted, records_max, has_room=full is not None and not full)
         # Nothing is awaited from here on: what a rebalance takes away must not be given out.
         self._troubles.happened(taken)
-        cut = [TopicPartition(*place) for place in self._troubles.cut]
-        reached = {TopicPartition(*place): at for place, at in taken.positions.items()}
-        return Read(lost, taken.records, reached, cut)
+        return Read.of(lost, taken, self._troubles.cut)
 
     async def _take(
         self, wanted: Collection[KafkaPartition], records_max: int, *, has_room: bool
@@ -218,8 +216,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _try_to_settle_in(self, places: Collection[KafkaPartition]) -> None:
         try:
             await self._settle_in(places)
+            self._troubles.settled_in()
         except Exception as error:  # noqa: BLE001  Whatever it is, a later try may find it gone.
-            log.warning("committed offsets cannot be read, retrying", error=repr(error))
+            self._troubles.not_settled_in(error)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _settle_in(self, places: Collection[KafkaPartition]) -> None:

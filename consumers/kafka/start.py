@@ -6,6 +6,7 @@ from typing import Literal
 
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
@@ -23,7 +24,12 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     member commits it for all partitions of the topic; so a partition without an offset was added
     later. That is read from its beginning, but after what the others have by now
     (consumers/delivery/moved.py).
+
+    Raises while we may not see the parked topic: a later record of a parked key would be delivered
+    first.
     """
+    if parked_topic is not None and consumer.is_hidden(parked_topic):
+        raise TopicAuthorizationFailedError(parked_topic)
     ours = consumer.assignment()
     numbers = consumer.partitions_for_topic(topic) or ()
     places = {*ours, *(KafkaPartition(topic, number) for number in numbers)}

@@ -40,6 +40,7 @@ class Troubles:
         self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # Offset, fetches.
         # The error that was logged, and when it was last seen, on the wall clock.
         self._passing: dict[KafkaPartition, tuple[float, str]] = {}
+        self._settling: str | None = None  # Why what former owners left cannot be read.
         # Of logs that were cut: from where on they are not what we have read.
         self.cut: dict[KafkaPartition, int] = {}
         self.epochs = Epochs(consumer)
@@ -53,12 +54,22 @@ class Troubles:
     @property
     def passing(self) -> str | None:
         """The error of a partition that cannot be read now, if there is one; it may pass."""
-        return next((why for _, why in self._passing.values()), None)
+        return self._settling or next((why for _, why in self._passing.values()), None)
+
+    def settled_in(self) -> None:
+        """What former owners left of our partitions was read."""
+        self._settling = None
+
+    def not_settled_in(self, error: Exception) -> None:
+        if self._settling is None:
+            log.warning("committed offsets cannot be read, retrying", error=repr(error))
+        self._settling = type(error).__name__
 
     def clear(self) -> None:
         """Forget partitions that are not ours any more."""
         for one in (self._errors, self._again_at, self._tries, self._passing, self.cut):
             one.clear()
+        self._settling = None
         self.epochs.clear()
 
     def happened(self, taken: Taken) -> None:

@@ -1,13 +1,23 @@
 """A topic may not be read for a while: nothing ends, and all goes on."""
 
+import time
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from ampgate.lab.kafka.kafka import EmbeddedKafka
+from schemas.kafka.partitioner import positive_hash
+from schemas.letters import timestamp
 from tests.conftest import Broker
 from tests.eventually import eventually
-from tests.kafka.acls import READ, WITH_ACLS, denied
+from tests.kafka.acls import DESCRIBE, READ, WITH_ACLS, denied
 from tests.kafka.delivery_world import event, opened_world
-from tests.kafka.kafka_operations import with_amplitude
+from tests.kafka.everything import letter
+from tests.kafka.kafka_operations import produce_raw, with_amplitude
+from tests.operating import AMPLITUDE
+
+USER, PARTITIONS = b"user-2", 3
+WAITS = "committed offsets cannot be read, retrying"
 
 
 async def test_a_topic_that_may_not_be_read_for_a_while_is_read_again_afterwards(
@@ -28,3 +38,29 @@ async def test_a_topic_that_may_not_be_read_for_a_while_is_read_again_afterwards
                 await world.until_accepted("amplitude", 2)
             found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
     assert sorted(found) == [1, 2]
+
+
+async def test_while_parked_records_may_not_be_seen_nothing_overtakes_them(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path / "kafka", heap_megabytes=256, settings=WITH_ACLS) as kafka:
+        broker = Broker(kafka.bootstrap_servers)
+        async with opened_world(broker, "acl.") as opened:
+            world = with_amplitude(opened)
+            topics = world.config.kafka.topics
+            place = positive_hash(USER) % PARTITIONS
+            said = {
+                "origin": f"{topics.events}/{place}/1",
+                "not_before": timestamp(time.time() + 9),
+            }
+            parked = letter(AMPLITUDE, key=USER.decode(), value=event(2, 1)[1], **said)
+            await produce_raw(world, topics.parked, [parked], partition=place)
+            async with world.delivering() as workers:
+                await eventually(lambda: all(worker.is_reached for worker in workers), 60)
+                async with denied(broker, topics.parked, DESCRIBE):
+                    with capture_logs() as logged:
+                        await eventually(lambda: any(one["event"] == WAITS for one in logged), 60)
+                        assert not all(worker.is_reached for worker in workers)
+                        await world.produce(topics.events, [event(2, 2)])
+                await world.until_accepted("amplitude", 2)
+            found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
+            assert found == [1, 2]
+            assert sum(one["event"] == WAITS for one in logged) <= len(workers)

@@ -77,6 +77,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             return len(partitions)
         return 0
 
+    def is_hidden(self, topic: str) -> bool:
+        """Whether Kafka lets us not even see it, by what it last told of its topics."""
+        return topic in self._client.cluster.unauthorized_topics
+
     async def abandon(self) -> None:
         """Close the connections of one whose `stop` was given up: it may wait for a whole join."""
         await self._coordinator._stop_heartbeat_task()  # noqa: SLF001  As its `close` does.
