@@ -13,11 +13,11 @@ from schemas.kafka.fetching.budget import BUDGET
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 from tests.conftest import Broker
+from tests.eventually import DEADLINE_SECONDS
 from tests.kafka.writing import Topic
 
 PARTITIONS, RECORD_BYTES = 6, 900_000
 BOUND = 3 * RECORD_BYTES
-SECONDS = 60.0
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def reading(kafka: Kafka, places: Collection[TopicPartition]) -> AsyncIter
 async def read(consumer: Consumer, wanted: Collection[TopicPartition], count: int) -> list[bytes]:
     """So many values of these partitions."""
     found: list[bytes] = []
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while len(found) < count:
             taken = await consumer.take(wanted, timeout_ms=200, records_max=1, bytes_max=1)
             found += [one.value or b"" for part in taken.records for one in part]
