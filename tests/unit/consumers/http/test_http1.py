@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import socket
 import ssl
 import zlib
 
@@ -10,6 +9,7 @@ import pytest
 import trustme
 import uvloop
 
+from ampgate.lab.kafka.ports import free_ports
 from consumers.delivery.destination import Reply, Request, Response, Unreachable
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX
@@ -202,9 +202,7 @@ def test_a_success_before_the_request_was_sent_is_none(loops: LoopFactory) -> No
 
 def test_where_nobody_listens_nothing_was_sent(loops: LoopFactory) -> None:
     async def scenario() -> None:
-        closed = socket.create_server(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-        closed.close()
+        [port] = free_ports(1)
         async with Http1(f"http://127.0.0.1:{port}", timeout_seconds=TIMEOUT_SECONDS) as client:
             assert await client.send(REQUEST) == Unreachable("connect_failed")
 

@@ -1,12 +1,12 @@
 """Both HTTP clients against a far end that says anything: a reply as a value, always."""
 
 import asyncio
-import socket
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ampgate.lab.kafka.ports import free_ports
 from consumers.delivery.destination import Request, Response, Unreachable
 from consumers.http.client import Http, sender_to
 from consumers.http.http1 import Http1
@@ -112,8 +112,7 @@ async def test_a_connection_that_breaks_under_a_request_may_have_carried_it_out(
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 63 + ".invalid", "127.0.0.1"])
 async def test_where_nobody_is_nothing_was_sent(new: New, name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    [port] = free_ports(1)
     async with new(f"http://{name}:{port}") as client:
         assert await client.send(REQUEST) == Unreachable("connect_failed")
 
