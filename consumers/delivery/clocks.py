@@ -1,10 +1,11 @@
 """Holds: which users, devices and keys must wait, why, and until when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from heapq import heappop, heappush
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from consumers.delivery.outcomes import Id
+from consumers.delivery.destination import Encoded
+from consumers.delivery.outcomes import Id, IdKind
 
 WAIT_SECONDS_MAX = 86_400.0  # The longest wait a destination may ask for (retry_after.py).
 
@@ -17,7 +18,7 @@ class Clock(NamedTuple):
 class Held(NamedTuple):
     """A held record in a commit note: until when, and whose hold it is."""
 
-    kind: Literal["user", "device", "key"]
+    kind: IdKind
     reason: str
     until: float
 
@@ -40,33 +41,56 @@ def inherited(held: Mapping[int, Held], written_at: float | None, now: float) ->
 
 
 class Clocks:
+    """`users`, `devices` and `keys` are those that are held now; others only read them."""
+
     def __init__(self) -> None:
-        self._clocks: dict[Id, Clock] = {}
+        self.users: dict[str | None, Clock] = {}  # None, as a record may have no user: never held.
+        self.devices: dict[str | None, Clock] = {}
+        self.keys: dict[str | None, Clock] = {}
+        self._of_kind = {"user": self.users, "device": self.devices, "key": self.keys}
         self._alarms: list[tuple[float, Id]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._clocks)
+        return bool(self.users or self.devices or self.keys)
 
     def hold(self, identity: Id, until: float, reason: str) -> None:
         """Hold until `until`, or later if it is held for longer already."""
-        known = self._clocks.get(identity)
+        kind, value = identity
+        clocks = self._of_kind[kind]
+        known = clocks.get(value)
         if known is None or known.until < until:
-            self._clocks[identity] = Clock(until, reason)
+            clocks[value] = Clock(until, reason)
             heappush(self._alarms, (until, identity))
 
-    def of(self, ids: Iterable[Id]) -> Clock | None:
-        """The latest end of the holds of these ids; None if none of them is held."""
-        found = [clock for identity in ids if (clock := self._clocks.get(identity))]
-        return max(found, default=None)
+    def of(self, identity: Id) -> Clock | None:
+        """When its hold ends; None if it is not held."""
+        return self._of_kind[identity.kind].get(identity.value)
+
+    def are_over(self, encoded: Encoded) -> bool:
+        """Whether neither its key, nor its user, nor its device is held."""
+        is_held = encoded.key in self.keys or encoded.user_id in self.users
+        return not (is_held or encoded.device_id in self.devices)
+
+    def last_of(self, encoded: Encoded) -> Clock | None:
+        """The last of the holds of its key, user and device to end; None if there is none."""
+        if self.are_over(encoded):
+            return None
+        found = (
+            self.keys.get(encoded.key),
+            self.users.get(encoded.user_id),
+            self.devices.get(encoded.device_id),
+        )
+        return max([clock for clock in found if clock is not None], default=None)
 
     def wake(self, now: float) -> bool:
         """Remove expired holds; returns whether there were any."""
         woken = False
         while self._alarms and self._alarms[0][0] <= now:
             _, identity = heappop(self._alarms)
-            clock = self._clocks.get(identity)
+            clocks = self._of_kind[identity.kind]
+            clock = clocks.get(identity.value)
             if clock is not None and clock.until <= now:
-                del self._clocks[identity]
+                del clocks[identity.value]
                 woken = True
         return woken
 

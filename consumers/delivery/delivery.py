@@ -150,7 +150,7 @@ class Delivery:
         while self._line and self._line.is_due(now):
             room = 1 if self._pace.is_probing else self._pace.records_max
             parts, empty, dropped = self._line.draw(
-                now, room, self._pace.bytes_max, self._waits.must_wait, is_calm=self._waits.is_calm
+                now, room, self._pace.bytes_max, self._waits.blocks, is_calm=self._waits.is_calm
             )
             self._stock.drop(dropped)
             for lane in empty:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
-from consumers.delivery.lanes import Entry
+from consumers.delivery.entry import Entry
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at

@@ -25,41 +25,10 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from consumers.delivery.destination import Encoded
+from consumers.delivery.entry import Entry, size_of
 from consumers.delivery.offsets import Offsets
-from consumers.delivery.outcomes import Id
-from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.policy import Policy
-from schemas.records import Record, TopicPartition
-
-
-class Entry(Struct, eq=False, gc=False):
-    record: Record
-    offsets: Offsets  # Where its offset is settled,
-    offset: int  # and which offset that is.
-    encoded: Encoded
-    attempts: int = 0
-    first_failed_at: float | None = None
-    status: int | None = None  # The reason of the last failure.
-    # Batches delivered when it last failed alone; below 0: it never failed alone.
-    failed_after: int = -1
-    lone_failures: int = 0  # How often it failed alone while others succeeded.
-    parked: ParkedPartition | None = None  # If it was read from the parked topic.
-    merges: bool = True  # Cleared once a record merged with it was refused.
-    parts: tuple["Entry", ...] = ()  # The entries that were merged into it.
-
-    @property
-    def ids(self) -> list[Id]:
-        return [Id("key", self.encoded.key), *sendable_ids(self.encoded)]
-
-
-def sendable_ids(encoded: Encoded) -> list[Id]:
-    """The user and the device under whose rate the destination counts it."""
-    ids = []
-    if encoded.user_id is not None:
-        ids.append(Id("user", encoded.user_id))
-    if encoded.device_id is not None:
-        ids.append(Id("device", encoded.device_id))
-    return ids
+from schemas.records import TopicPartition
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +42,9 @@ class Lane:
     queue: deque[Entry] = field(default_factory=deque)
     # Sizes of the groups at the head of the queue that are sent alone, to find a bad record.
     groups: deque[int] = field(default_factory=deque)
-    waiting: dict[str, deque[Entry]] = field(default_factory=dict)
+    waiting: dict[str, deque[Entry]] = field(default_factory=dict)  # Held ones, by key.
+    waiting_records: int = 0
+    waiting_bytes: int = 0  # Of these records, in memory.
     waits_are_new: bool = False  # Some were added since it was checked how long they wait.
     due_at: float = 0.0
     failures: int = 0  # In a row.
@@ -157,31 +128,41 @@ class Lane:
     # Some are held.
 
     def wait(self, entry: Entry) -> None:
-        self.waiting.setdefault(entry.encoded.key, deque()).append(entry)
-        self.waits_are_new = True
+        self._waits_of(entry).append(entry)
 
     def wait_first(self, entries: list[Entry]) -> None:
         """Hold entries that were in flight: they are older than the held ones of their keys."""
         for entry in reversed(entries):
-            self.waiting.setdefault(entry.encoded.key, deque()).appendleft(entry)
-        self.waits_are_new = self.waits_are_new or bool(entries)
+            self._waits_of(entry).appendleft(entry)
+
+    def _waits_of(self, entry: Entry) -> deque[Entry]:
+        """Those of its key, with which it is counted from now on."""
+        self.waiting_records += 1
+        self.waiting_bytes += size_of((entry,))
+        self.waits_are_new = True
+        known = self.waiting.get(entry.encoded.key)
+        if known is None:
+            known = self.waiting[entry.encoded.key] = deque()
+        return known
 
     def waits_seen(self) -> None:
         self.waits_are_new = False
 
     def wait_no_more(self, key: str) -> None:
         """Take out the held entries of this key, for another place."""
-        del self.waiting[key]
+        entries = self.waiting.pop(key)
+        self.waiting_records -= len(entries)
+        self.waiting_bytes -= size_of(entries)
 
     def release(self, is_held: Callable[[Entry], bool]) -> None:
         """Requeue every key whose first entry is not held any more.
 
         All entries of the key: any that must wait are held again, in order, when drawn.
         """
-        for key, entries in list(self.waiting.items()):
-            if not is_held(entries[0]):
-                del self.waiting[key]
-                self._put_back(list(entries))
+        free = [entries for entries in self.waiting.values() if not is_held(entries[0])]
+        for entries in free:
+            self.wait_no_more(entries[0].encoded.key)
+            self._put_back(list(entries))
 
 
 class Batch(Struct, frozen=True, eq=False, gc=False):

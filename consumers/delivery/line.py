@@ -1,6 +1,5 @@
 """The lanes that have something to send, and how a batch is drawn from them."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -8,12 +7,14 @@ from zlib import crc32
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination
-from consumers.delivery.lanes import Entry, Lane
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Lane
 from schemas.records import TopicPartition
 from schemas.suppressions import NOBODY, Suppressions
 
 MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
-MustWait = Callable[[Lane, Entry], bool]
+MustWait = Callable[[Entry], bool]
+Blocks = Callable[[Lane], MustWait]
 Parts = list[tuple[Lane, tuple[Entry, ...]]]
 
 
@@ -95,7 +96,7 @@ class Line:
         return self._limits.linger_seconds > 0.0 and queued >= self._limits.records
 
     def draw(
-        self, now: float, room: int, bytes_left: int, must_wait: MustWait, *, is_calm: bool
+        self, now: float, room: int, bytes_left: int, blocks: Blocks, *, is_calm: bool
     ) -> Drawn:
         """While nothing is held or parked, only the entries of lanes that hold some are checked.
 
@@ -113,7 +114,7 @@ class Line:
                 continue
             alone = bool(lane.groups or lane.sought)
             draft = _Draft(room, bytes_left, keys, bool(parts), suppressed)
-            self._take(lane, draft, None if is_calm and not lane.waiting else must_wait)
+            self._take(lane, draft, None if is_calm and not lane.waiting else blocks(lane))
             if draft.taken:
                 parts.append((lane, tuple(draft.taken)))
                 room -= len(draft.taken)
@@ -131,13 +132,15 @@ class Line:
     def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
         left, suppressed = lane.begin_group(), draft.suppressed
         room = min(draft.room, lane.sought or draft.room)
-        if must_wait is None and not self._limits.one_per_key:
-            left -= draft.take_plain(lane.queue, min(left, room))
+        gone = most = 0
+        while gone == most and not self._limits.one_per_key and left and len(draft.taken) < room:
+            most = min(left, room - len(draft.taken))
+            left -= (gone := draft.take_plain(lane, most, must_wait))
         while left and len(draft.taken) < room:
             entry = lane.queue[0]
             if suppressed is not None and entry.encoded.user_id in suppressed:
                 draft.dropped.append(lane.queue.popleft())
-            elif must_wait is not None and must_wait(lane, entry):
+            elif must_wait is not None and must_wait(entry):
                 lane.wait(lane.queue.popleft())
             elif self._limits.one_per_key and entry.encoded.key in draft.keys:
                 is_alone = lane.sought or entry.encoded.key in lane.waiting
@@ -212,24 +215,29 @@ class _Draft:
         self.taken.append(entry)
         self.bytes_left -= len(entry.encoded.body) + 1
 
-    def take_plain(self, queue: deque[Entry], at_most: int) -> int:
-        """Take entries up to the first that failed, is over a limit, or is to be dropped; returns
-        how many.
+    def take_plain(self, lane: Lane, at_most: int, must_wait: MustWait | None) -> int:
+        """Take entries, and hold held ones, up to the first that failed, is over a limit, or is to
+        be dropped; returns how many left the queue.
 
         Most records are drawn here: a loop with more conditions costs twice as much.
         """
-        before, bytes_left = len(self.taken), self.bytes_left
+        queue, taken, before = lane.queue, self.taken, len(lane.queue)
         if self.suppressed is not None:
             user_ids = [entry.encoded.user_id for entry in islice(queue, at_most)]
             at_most = next(iter(self.suppressed.among(user_ids)), at_most)
+        bytes_left = self.bytes_left
         for _ in range(at_most):
-            size = len(queue[0].encoded.body) + 1
-            if size > bytes_left or queue[0].failed_after >= 0:
+            entry = queue[0]
+            if must_wait is not None and must_wait(entry):
+                lane.wait(queue.popleft())
+                continue
+            size = len(entry.encoded.body) + 1
+            if size > bytes_left or entry.failed_after >= 0:
                 break
-            self.taken.append(queue.popleft())
+            taken.append(queue.popleft())
             bytes_left -= size
         self.bytes_left = bytes_left
-        return len(self.taken) - before
+        return before - len(queue)
 
     def replace(self, first: Entry, together: Entry, growth: int) -> None:
         key = first.encoded.key

@@ -21,10 +21,13 @@ from msgspec import Struct
 THROTTLED = "throttled"  # A Retry's reason: a project-wide rate limit.
 
 
+IdKind: TypeAlias = Literal["user", "device", "key"]
+
+
 class Id(NamedTuple):
     """A user, device or key that a destination can ask to wait."""
 
-    kind: Literal["user", "device", "key"]
+    kind: IdKind
     value: str
 
 

@@ -22,12 +22,10 @@ class Meter:
         self._slack = (rate.burst - batch_size) * rate.interval
         # In a batch with other ids, once a request is too seldom to exceed any rate.
         self._seldom = 1 if batch_size > 1 else 0
-        self._due: dict[Id, float] = {}
+        self._due: dict[str, dict[str, float]] = {"user": {}, "device": {}}
 
     def sent(self, batch: Sequence[Encoded], now: float) -> Iterator[tuple[Id, float]]:
         """These are sent now; yields the ids to hold from here on, and until when."""
-        if len(self._due) > KNOWN_MAX:
-            self._due = {identity: due for identity, due in self._due.items() if due > now}
         yield from self._counted("user", Counter([one.user_id for one in batch]), now)
         yield from self._counted("device", Counter([one.device_id for one in batch]), now)
 
@@ -36,10 +34,12 @@ class Meter:
     ) -> Iterator[tuple[Id, float]]:
         if self._seldom and len(counts) == counts.total():
             return  # Nobody is in it twice.
+        known, seldom, interval = self._due[kind], self._seldom, self._interval
+        if len(known) > KNOWN_MAX:
+            known = self._due[kind] = {name: due for name, due in known.items() if due > now}
+        latest = now + self._slack
         for name, count in counts.items():
-            if count > self._seldom and name is not None:
-                identity = Id(kind, name)
-                due = max(self._due.get(identity, now), now) + count * self._interval
-                self._due[identity] = due
-                if due - now > self._slack:
-                    yield identity, due - self._slack
+            if count > seldom and name is not None:
+                known[name] = due = max(known.get(name, now), now) + count * interval
+                if due > latest:
+                    yield Id(kind, name), due - self._slack

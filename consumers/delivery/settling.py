@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from consumers.delivery.destination import Destination, Reply, Response, Unsendable
+from consumers.delivery.entry import Entry
 from consumers.delivery.judging import Judging
-from consumers.delivery.lanes import Batch, Entry, Lane
+from consumers.delivery.lanes import Batch, Lane
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import (
     THROTTLED,
@@ -170,5 +171,5 @@ class Settling:
     def _hold(self, entry: Entry, hold: Hold, now: float) -> None:
         """Whose hold it is that the destination asked for by a record's index."""
         clocks = self._waits.clocks
-        named = next((one for one in entry.ids[1:] if clocks.of((one,))), entry.ids[0])
+        named = next((one for one in entry.ids[1:] if clocks.of(one)), entry.ids[0])
         clocks.hold(named, hold.until(now), hold.reason)

@@ -5,16 +5,14 @@ It knows what each partition may commit, and how many bytes are in memory.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 
-from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.entry import Entry, size_of, unmerged
+from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets, Unfinished
 from consumers.delivery.outcomes import SUPPRESSED, Skip
 from schemas.records import Record, TopicPartition
 
-_parts = attrgetter("parts")
 LETTERS_MAX = 10_000
-RECORD_BYTES = 600  # Memory of a record besides its value and its body.
 
 
 class Stock:
@@ -140,24 +138,3 @@ class Stock:
                 if not letter.entry.offsets.is_ours:
                     letters.remove(letter)
                     self.forget((letter.entry,))
-
-
-def size_of(entries: Sequence[Entry]) -> int:
-    """Their bytes in memory; a merged entry counts as what it was merged of.
-
-    A value is kept, too, for a dead letter; it may be the body.
-    """
-    entries = unmerged(entries)
-    bodies = sum([len(entry.encoded.body) for entry in entries])
-    values = [
-        value
-        for entry in entries
-        if (value := entry.record.value) is not entry.encoded.body and value is not None
-    ]
-    return RECORD_BYTES * len(entries) + bodies + sum(map(len, values))
-
-
-def unmerged(entries: Sequence[Entry]) -> Sequence[Entry]:
-    if any(map(_parts, entries)):
-        return [one for entry in entries for one in entry.parts or (entry,)]
-    return entries

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 
 from consumers.delivery.clocks import Clocks, Held
 from consumers.delivery.destination import Limits
-from consumers.delivery.lanes import Entry, Lane
-from consumers.delivery.line import Line
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Lane
+from consumers.delivery.line import Line, MustWait
 from consumers.delivery.pace import Pace
 from consumers.delivery.parking import ParkedPartition
-from consumers.delivery.stock import Stock, size_of
+from consumers.delivery.stock import Stock
 from schemas.records import TopicPartition
 
 RELIEF_SECONDS = 0.25  # How often held records are checked for parking.
@@ -34,17 +35,27 @@ class Waits:
         """Nothing is held or parked."""
         return not self.clocks and not any(self.parked.values())
 
-    def must_wait(self, lane: Lane, entry: Entry) -> bool:
-        key = entry.encoded.key
-        if key in lane.waiting or self.clocks.of(entry.ids):
-            return True
-        parked = self.parked.get(lane.place.partition)
-        if parked is None:
-            return False
-        return parked.is_overtaking(key, entry.offset) if lane.is_parked else key in parked
+    def blocks(self, lane: Lane) -> MustWait:
+        """Whether an entry of this lane has to wait: asked of each that is drawn."""
+        waiting, parked = lane.waiting, self.parked.get(lane.place.partition)
+        clocks, is_parked = self.clocks, lane.is_parked
+        keys, users, devices = clocks.keys, clocks.users, clocks.devices
+
+        def must_wait(entry: Entry) -> bool:
+            encoded = entry.encoded
+            key = encoded.key
+            if key in waiting or key in keys or encoded.user_id in users:
+                return True
+            if encoded.device_id in devices:
+                return True
+            if not parked:
+                return False
+            return parked.is_overtaking(key, entry.offset) if is_parked else key in parked
+
+        return must_wait
 
     def is_held(self, entry: Entry) -> bool:
-        return self.clocks.of(entry.ids) is not None
+        return not self.clocks.are_over(entry.encoded)
 
     def wake(self, now: float) -> None:
         """Requeue expired holds; park the longer ones."""
@@ -79,7 +90,7 @@ class Waits:
         lane.waits_seen()
         parked, policy = self.parked_of(lane.place.partition), self._limits.policy
         for key, entries in list(lane.waiting.items()):
-            clock = self.clocks.of(entries[0].ids)
+            clock = self.clocks.last_of(entries[0].encoded)
             # In an outage all records wait; one that failed many times may be bad itself.
             is_in_the_way = is_pressed and (
                 self._pace.paused is None or entries[0].attempts >= policy.attempts_max
@@ -113,7 +124,7 @@ class Waits:
             return True
         if self._stock.has_room:
             return False
-        held = sum(size_of(entries) for lane in self._line for entries in lane.waiting.values())
+        held = sum(lane.waiting_bytes for lane in self._line)
         return held > self._stock.bytes_max // 2
 
     def parked_of(self, partition: int) -> ParkedPartition:
@@ -157,15 +168,14 @@ class Waits:
 
     def held(self) -> int:
         """Records in memory whose user, device or key has to wait."""
-        return sum(len(waits) for lane in self._line for waits in lane.waiting.values())
+        return sum(lane.waiting_records for lane in self._line)
 
     def waiting_in(self, place: TopicPartition, now: float) -> int:
         """How many records of a partition are held, or parked and not due.
 
         Due records count only while memory has no room for them.
         """
-        lanes = [lane for lane in self._line if lane.place == place]
-        found = sum(len(waits) for lane in lanes for waits in lane.waiting.values())
+        found = sum(lane.waiting_records for lane in self._line if lane.place == place)
         if place.topic == self._parked_topic and place.partition in self.parked:
             parked = self.parked[place.partition]
             has_room = self._stock.has_room
@@ -198,7 +208,7 @@ class Waits:
                     yield key.unloaded[0], Held("key", key.reason, key.due_at)
 
     def _held(self, entry: Entry) -> Held | None:
-        clocks = [(clock, one.kind) for one in entry.ids if (clock := self.clocks.of((one,)))]
+        clocks = [(clock, one.kind) for one in entry.ids if (clock := self.clocks.of(one))]
         if not clocks:
             return None
         clock, kind = max(clocks)

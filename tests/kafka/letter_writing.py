@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets
 from consumers.kafka.letters import Letters
 from schemas.configuration.config import Kafka

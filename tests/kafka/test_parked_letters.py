@@ -7,7 +7,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets
 from consumers.kafka.loader import Loader
 from schemas.configuration.config import Kafka

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from consumers.delivery.destination import Limits
+from consumers.delivery.entry import RECORD_BYTES
 from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.snapshot import Snapshot
-from consumers.delivery.stock import RECORD_BYTES
 from tests.simulation.subjects import Wire
 
 BODY_BYTES_MAX = 15_000  # Of what the worlds write.

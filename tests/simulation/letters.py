@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from consumers.delivery.lanes import Entry, Letter
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Letter
 from consumers.kafka.letter_forms import reference, whole
 from schemas.records import RawRecord, TopicPartition
 from tests.simulation.log import TOPIC

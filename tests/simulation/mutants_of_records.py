@@ -51,14 +51,14 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "holds are ignored",
         "delivery.waits",
-        "        if key in lane.waiting or self.clocks.of(entry.ids):",
-        "        if key in lane.waiting:",
+        "            if key in waiting or key in keys or encoded.user_id in users:",
+        "            if key in waiting:",
     ),
     Mutant(
         "the device's clock is ignored",
-        "delivery.lanes",
-        '        ids.append(Id("device", encoded.device_id))',
-        "        pass",
+        "delivery.waits",
+        "            if encoded.device_id in devices:",
+        "            if False:",
         "events",
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "later records overtake parked ones",
         "delivery.waits",
-        "is_overtaking(key, entry.offset) if lane.is_parked else key in parked\n\n",
-        "is_overtaking(key, entry.offset) if lane.is_parked else False\n\n",
+        "is_overtaking(key, entry.offset) if is_parked else key in parked\n\n",
+        "is_overtaking(key, entry.offset) if is_parked else False\n\n",
     ),
     Mutant(
         "what a former owner settled is sent again",

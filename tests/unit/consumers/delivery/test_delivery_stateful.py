@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable
-from consumers.delivery.lanes import Batch, Entry, Letter
+from consumers.delivery.entry import Entry
+from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.records import TopicPartition

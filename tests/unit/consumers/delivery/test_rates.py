@@ -29,7 +29,7 @@ def test_who_waits_when_told_to_never_exceeds_the_rate(wanted: list[tuple[float,
     for seconds, users in wanted:
         now += seconds
         clocks.wake(now)
-        going = [user for user in users if clocks.of([Id("user", user)]) is None]
+        going = [user for user in users if clocks.of(Id("user", user)) is None]
         for identity, until in meter.sent([encoded(user) for user in going], now):
             clocks.hold(identity, until, "pace")
         sent += [(now, user) for user in going]

@@ -5,9 +5,8 @@ import tracemalloc
 import pytest
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.lanes import Entry
+from consumers.delivery.entry import Entry, size_of
 from consumers.delivery.offsets import Offsets
-from consumers.delivery.stock import size_of
 from schemas.kafka.fetching.fetched import Fetched
 
 RECORDS = 1000
