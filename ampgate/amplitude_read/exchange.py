@@ -1,6 +1,5 @@
 """One request to a read API, and its answer as a value."""
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +14,7 @@ from pyreqwest.response import Response
 
 from ampgate.errors import CommandError
 from ampgate.send.posting import cause_of
-from consumers.http.client import client_builder, header
+from schemas.http.client import client_builder, header, read_body, store_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
@@ -79,7 +78,7 @@ class Exchange:
             async with self._request(asked, DOWNLOAD_SECONDS) as response:
                 if response.status != 200:
                     return _answer(response, await _read(response))
-                await _store(response, into, on_bytes)
+                await store_body(response, into, on_bytes)
                 return _answer(response, b"")
         except PyreqwestError as error:
             return Answer(NO_ANSWER, cause_of(error).encode())
@@ -99,16 +98,7 @@ def _answer(response: Response, body: bytes) -> Answer:
 
 
 async def _read(response: Response) -> bytes:
-    body = bytearray()
-    while chunk := await response.body_reader.read_chunk():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise CommandError(f"an answer of more than {BODY_BYTES_MAX} bytes")
-    return bytes(body)
-
-
-async def _store(response: Response, into: Path, on_bytes: OnBytes) -> None:
-    with into.open("wb") as file:
-        while chunk := await response.body_reader.read_chunk():
-            await asyncio.to_thread(file.write, chunk)
-            on_bytes(len(chunk))
+    body = await read_body(response, BODY_BYTES_MAX)
+    if len(body) > BODY_BYTES_MAX:
+        raise CommandError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+    return body

@@ -14,9 +14,10 @@ from consumers.delivery.destination import Destination, Encoded, Reply, Response
 from consumers.delivery.outcomes import Pause, Retry
 from consumers.destinations import dropped_of, parts_of
 from consumers.destinations.shaping.functions import function_of
-from consumers.http.client import client_builder, header, read_body
+from consumers.http.replies import BODY_BYTES_MAX
 from schemas.configuration.config import Config, ConfigError, Delivery, Source
 from schemas.configuration.file import is_here
+from schemas.http.client import client_builder, header, read_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import moment
 from schemas.plans.checking import held
@@ -125,7 +126,7 @@ async def _send(url: str, part: Destination, batch: Sequence[Encoded]) -> Probed
                 .build_streamed()
             )
             async with asked as response:
-                reply = Response(response.status, await read_body(response))
+                reply = Response(response.status, await read_body(response, BODY_BYTES_MAX))
                 return Probed(reply, "", moment(header(response, "date")))
         except PyreqwestError as error:
             return Probed(Unreachable("unreachable"), cause_of(error), None)

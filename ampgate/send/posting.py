@@ -7,7 +7,7 @@ from pyreqwest.client import Client
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 
 from ampgate.errors import CommandError
-from consumers.http.client import header
+from schemas.http.client import header
 from schemas.http.retry_after import seconds_until
 
 NO_ANSWER = 0

@@ -8,13 +8,12 @@ time.
 import os
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
 import structlog
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import (
     BodyDecodeError,
     ConnectError,
@@ -24,14 +23,13 @@ from pyreqwest.exceptions import (
     PyreqwestError,
     RequestTimeoutError,
 )
-from pyreqwest.proxy import ProxyBuilder
-from pyreqwest.response import BaseResponse, Response
 
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.destinations import parts_of
 from consumers.http.connection import AGE_SECONDS
-from consumers.http.http1 import CONNECT_SECONDS, Http1
+from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
+from schemas.http.client import client_builder, header, read_body
 from schemas.http.proxies import proxy_for
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -62,18 +60,6 @@ def sender_to(destination: ConfiguredDestination) -> Sender:
     if one_record_each and proxy is None:
         return Http1(url, timeout_seconds=timeout_seconds)
     return Http(url, timeout_seconds=timeout_seconds, proxy=proxy)
-
-
-def client_builder(*, timeout_seconds: float, proxy: str | None) -> ClientBuilder:
-    """A pyreqwest client that reads no environment; it tries addresses in parallel itself."""
-    builder = (
-        ClientBuilder()
-        .timeout(timedelta(seconds=timeout_seconds))
-        .connect_timeout(timedelta(seconds=min(CONNECT_SECONDS, timeout_seconds)))
-        .follow_redirects(False)  # A redirected POST loses its body.
-        .user_agent("ampgate")
-    )
-    return builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
 
 
 class Http:
@@ -134,28 +120,10 @@ async def _exchange(client: Client, base_url: str, request: Request) -> Reply:
     async with asked as response:
         return reply_of(
             response.status,
-            await read_body(response),
+            await read_body(response, BODY_BYTES_MAX),
             retry_after=header(response, "retry-after"),
             date=header(response, "date"),
         )
-
-
-async def read_body(response: Response) -> bytes:
-    """The body, up to a little more than `BODY_BYTES_MAX`.
-
-    It is decompressed as it is read, so it takes no more memory than that.
-    """
-    body = bytearray()
-    while len(body) <= BODY_BYTES_MAX and (chunk := await response.body_reader.read_chunk()):
-        body += chunk
-    return bytes(body)
-
-
-def header(response: BaseResponse, name: str) -> str | None:
-    try:
-        return response.get_header(name)
-    except ValueError:  # It is not ASCII.
-        return None
 
 
 def _reason(error: PyreqwestError) -> str:

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.http.connecting import Host
 from consumers.http.connection import Connection
+from schemas.http.client import CONNECT_SECONDS
 
-CONNECT_SECONDS = 10.0
 SWEEP_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
 

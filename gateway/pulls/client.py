@@ -3,25 +3,22 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Protocol, Self
 
 import structlog
-from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
-from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Answer, RefusedError, UnavailableError
+from schemas.http.client import client_builder, header, read_body, store_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
 TIMEOUT_SECONDS = 60.0
-CONNECT_SECONDS = 5.0
 BODY_BYTES_MAX = 64_000_000
 ATTEMPTS_MAX = 8
 BACKOFF_LAST_SECONDS = 60.0
@@ -116,17 +113,9 @@ class HttpExchange:
     """Kept-alive connections to one API. A redirect is an answer: it may lead to another host."""
 
     def __init__(self, base_url: str) -> None:
-        proxy = proxy_for(base_url, os.environ)
-        builder = (
-            ClientBuilder()
-            .timeout(timedelta(seconds=TIMEOUT_SECONDS))
-            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
-            .follow_redirects(False)
-            .user_agent("ampgate")
-        )
         self._base_url = base_url
-        self._client = (
-            builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
+        self._client = client_builder(
+            timeout_seconds=TIMEOUT_SECONDS, proxy=proxy_for(base_url, os.environ)
         ).build()
 
     async def __aenter__(self) -> Self:
@@ -136,6 +125,7 @@ class HttpExchange:
         self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
         await self._client.close()
+        del self._client  # Only now its connections are closed.
 
     async def __call__(
         self, path: str, query: Query, headers: Mapping[str, str], into: Path | None = None
@@ -145,9 +135,9 @@ class HttpExchange:
         try:
             async with request as response:
                 names = ("retry-after", "date", "location", "content-type")
-                found = {name: text for name in names if (text := _header(response, name))}
+                found = {name: text for name in names if (text := header(response, name))}
                 if into is not None and response.status == 200:
-                    await _store(response, into)
+                    await store_body(response, into, lambda _count: None)
                     return Answer(response.status, found, b"")
                 return Answer(response.status, found, await _read(response))
         except PyreqwestError as error:
@@ -156,22 +146,7 @@ class HttpExchange:
 
 
 async def _read(response: Response) -> bytes:
-    body = bytearray()
-    while chunk := await response.body_reader.read_chunk():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
-    return bytes(body)
-
-
-async def _store(response: Response, into: Path) -> None:
-    with into.open("wb") as file:
-        while chunk := await response.body_reader.read_chunk():
-            await asyncio.to_thread(file.write, chunk)
-
-
-def _header(response: Response, name: str) -> str | None:
-    try:
-        return response.get_header(name)
-    except ValueError:  # It is not ASCII.
-        return None
+    body = await read_body(response, BODY_BYTES_MAX)
+    if len(body) > BODY_BYTES_MAX:
+        raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+    return body

@@ -15,8 +15,8 @@ from ampgate.console.figures.names import LAG, NAMES, WAITING
 from ampgate.console.figures.processes import Heard, Place, hear, places_of
 from ampgate.console.figures.stored import Stored, Watch
 from ampgate.console.figures.totals import Totals
-from consumers.http.client import client_builder
 from schemas.configuration.config import Config
+from schemas.http.client import client_builder
 
 LOOK_SECONDS = 5.0
 TIMEOUT_SECONDS = 4.0

@@ -10,8 +10,8 @@ from ampgate.console.figures.figures import Figures
 from ampgate.console.figures.history import LOOKS_MAX, History
 from ampgate.console.figures.names import RECORDS, WAITING
 from ampgate.console.figures.totals import Totals
-from consumers.http.client import client_builder
 from schemas.configuration.config import Config
+from schemas.http.client import client_builder
 from tests.unit.ampgate.console.served import served
 
 EXPOSITION = """\
