@@ -61,12 +61,13 @@ class Delivering:
     deliveries: Deliveries
     sent: int = 0
 
-    async def deliver(self, count: int = 20) -> None:
-        """So many more events arrive, each once."""
+    async def deliver(self, count: int = 20) -> list[int]:
+        """So many more events arrive, each once: the numbers of all that arrived."""
         await self.produce(count)
         await self.world.until_accepted("amplitude", self.sent)
         found = [one["event_properties"]["n"] for one in await self.world.received("amplitude")]
         assert sorted(found) == list(range(self.sent))
+        return found
 
     async def produce(self, count: int) -> None:
         events = [event(n % 7, n) for n in range(self.sent, self.sent + count)]
@@ -131,7 +132,8 @@ async def test_a_member_whose_heartbeats_were_refused_joins_again(
         await eventually(lambda: faults.struck[HEARTBEAT] > 0)
         await eventually(lambda: not running.is_reached)
     await eventually(lambda: running.is_reached)
-    await running.deliver()
+
+    assert len(await running.deliver()) == running.sent
 
 
 @pytest.mark.parametrize("code", [STILL_LOADING, NOT_COORDINATOR, GROUP_DENIED])
@@ -176,4 +178,5 @@ async def test_after_metadata_that_is_nonsense_added_partitions_are_noticed(
     key, value = event(0, running.sent)
     await produce_raw(world, topics.events, [Raw(key, value)], partition=3)
     running.sent += 1
-    await running.deliver()
+
+    assert len(await running.deliver()) == running.sent

@@ -1,4 +1,4 @@
-"""Partitions are assigned: whatever fails meanwhile, they are read, or somebody is told."""
+"""Partitions are assigned: whatever fails meanwhile, they are read, or the log says why not."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ async def test_who_never_gets_to_read_is_stuck(world: World) -> None:
 
 
 class Hesitant(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
-    """A member that gives up its partitions only when it is let."""
+    """A member that gives up its partitions only when the test lets it."""
 
     def __init__(self) -> None:
         self.is_asked = asyncio.Event()
@@ -125,6 +125,7 @@ async def test_who_still_joins_a_group_ends_as_soon_as_it_is_told(world: World) 
     async with member:
         async with with_amplitude(world).delivering():
             await hesitant.is_asked.wait()
+        assert not hesitant.may_leave.is_set(), "the join has not ended"
         hesitant.may_leave.set()
 
 
@@ -146,3 +147,4 @@ async def test_who_is_not_let_into_a_group_joins_it_later(world: World) -> None:
             await eventually(lambda: any("retrying" in line["event"] for line in said))
             await stranger.stop()
             await world.until_accepted("amplitude", 1)
+    assert len(await world.received("amplitude")) == 1

@@ -132,7 +132,7 @@ async def test_a_rename_that_was_interrupted_before_the_old_name_was_dropped_is_
         partial(standings, here, tmp_path), lambda found: NEW in found and found[NEW]["parked"] == 5
     )
 
-    await finished(here, tmp_path)
+    assert "is still configured" in await finished(here, tmp_path)
 
 
 async def test_what_a_delivery_parked_waits_under_the_new_name_in_order(
