@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import (
@@ -15,6 +15,7 @@ from schemas.events import (
     read_identification,
 )
 from schemas.strictness import LEVELS_MAX, Defect
+from tests.examples import examples
 from tests.shared_data import DATA
 from tests.unit.schemas.event_values import event, nested
 
@@ -86,7 +87,7 @@ TOGETHER_ODD = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.sampled_from(TOGETHER_ODD), max_size=8), st.integers(0, 120))
 def test_what_is_no_json_changes_nothing_of_what_is_read_with_it(odd: list[bytes], n: int) -> None:
     values = [event(number=number) for number in range(n)] + odd

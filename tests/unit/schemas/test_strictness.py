@@ -5,7 +5,7 @@ import math
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -17,6 +17,7 @@ from schemas.events import (
     read_identification,
 )
 from schemas.strictness import LEVELS_MAX, Defect, holds_only_doubles, strictness_defect
+from tests.examples import examples
 
 IN_RANGE = [
     "1e308",
@@ -137,7 +138,7 @@ def only_doubles(text: str) -> bool:
     return all(map(math.isfinite, found))
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(VALUES, st.sampled_from(PLACES))
 def test_the_standard_library_orjson_and_we_agree_on_every_number(value: str, place: bytes) -> None:
     record = place % value.encode()
@@ -156,7 +157,7 @@ def test_the_standard_library_orjson_and_we_agree_on_every_number(value: str, pl
         assert found.reason == "number_out_of_range"
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(VALUES)
 def test_a_large_record_is_judged_as_a_small_one(value: str) -> None:
     text = value.encode()
@@ -173,7 +174,7 @@ def levels(tree: object) -> int:
     return 0
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(VALUES, st.integers(0, 45))
 def test_levels_are_counted_as_a_parser_would(value: str, around: int) -> None:
     text = ("[" * around + value + "]" * around).encode()
@@ -189,7 +190,7 @@ CONTAINERS = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(st.tuples(CONTAINERS, st.integers(0, 44)), min_size=1, max_size=4))
 def test_levels_of_brackets_alone_are_counted_as_a_parser_would(
     several: list[tuple[str, int]],
@@ -212,7 +213,7 @@ ODDITIES = st.sampled_from(
 )
 
 
-@settings(max_examples=1_000)
+@examples(1_000)
 @given(
     st.lists(st.tuples(MEMBERS, ODDITIES), max_size=5),
     st.sampled_from(["", " ", "\ufeff", "\x00", "}", "\n"]),

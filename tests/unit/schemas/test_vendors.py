@@ -127,11 +127,11 @@ def test_an_edge_loads_nothing_of_the_delivery() -> None:
     assert [name for name in ran.stdout.split() if name.split(".")[0] == "consumers"] == []
 
 
-@pytest.mark.parametrize(
-    "process", ["ampgate.cli.main", "consumers.server", "gateway.pulls.server"]
-)
-def test_no_server_loads_duckdb(process: str) -> None:
-    loads = f"import {process}, sys; print('duckdb' in sys.modules)"
+def test_no_server_loads_duckdb() -> None:
+    loads = (
+        "import ampgate.cli.main, consumers.server, gateway.pulls.server, sys\n"
+        "print('duckdb' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", loads], capture_output=True, check=True, text=True)
 
     assert ran.stdout == "False\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.amplitude_read.export import Exported
@@ -15,6 +15,7 @@ from ampgate.amplitude_read.hours import Hours
 from ampgate.backfill import history as histories
 from ampgate.backfill.history import history
 from ampgate.errors import CommandError
+from tests.examples import examples
 
 TIMES = st.sampled_from([None, *(f"2026-01-0{n % 3 + 1} {n:02}:00:00.000000" for n in range(9))])
 
@@ -26,7 +27,7 @@ def exported(directory: Path, rows: Sequence[object]) -> Exported:
     return Exported(Hours(1, 1), directory, len(rows), 1)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(st.lists(st.tuples(TIMES, st.none() | st.integers(0, 3)), max_size=30), st.integers(1, 10))
 def test_rows_come_in_the_order_of_their_time_then_of_their_number_then_as_exported(
     given_rows: list[tuple[str | None, int | None]], at_once: int

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.plan.drift import Drift
 from ampgate.plan.observed import NAMES_MAX, Observed
 from schemas.plans.plan import Plan, plan_of
 from schemas.topics import Kind
+from tests.examples import examples
 
 PLAN = {
     "events": {
@@ -98,7 +99,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(EVENTS, EVENTS, st.sampled_from([0, 2]))
 def test_what_was_sent_keeps_to_the_plan_that_is_inferred_of_it_or_widened_by_it(
     first: list[tuple[str, dict[str, Any]]], later: list[tuple[str, dict[str, Any]]], enums: int

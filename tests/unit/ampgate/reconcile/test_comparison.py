@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.amplitude_read.export import Exported
 from ampgate.amplitude_read.hours import HOUR_MS, Hours
 from ampgate.errors import CommandError
 from ampgate.reconcile.comparison import Comparison, Outcome, comparison
+from tests.examples import examples
 
 FIRST = 490_000  # An hour since 1970.
 FROM_MS, TO_MS = (FIRST + 1) * HOUR_MS, (FIRST + 4) * HOUR_MS
@@ -134,7 +135,7 @@ def expected(sent: Sequence[Sent], shown: Sequence[Shown]) -> Counter[str]:
     return found
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(
     st.lists(sent_records, max_size=8),
     st.lists(shown_rows, max_size=8),

@@ -16,6 +16,7 @@ from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.records import TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.examples import examples
 from tests.simulation.invariants import check_whereabouts
 from tests.simulation.log import Kept
 
@@ -159,4 +160,4 @@ class Promises(RuleBasedStateMachine):
 
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestPromises.settings = settings(examples(100), stateful_step_count=40)

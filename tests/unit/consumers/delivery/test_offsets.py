@@ -3,10 +3,11 @@
 from bisect import bisect_left
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery.offsets import SETTLED_MIN, Offsets, Unfinished, shortened
+from tests.examples import examples
 
 READ = st.lists(st.integers(0, 60), unique=True, max_size=40).map(sorted)
 RANDOM = st.randoms(use_true_random=False)
@@ -32,7 +33,7 @@ def test_every_unsettled_offset_is_in_a_range_and_no_other_unless_there_are_too_
 
 
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.5, 0.9, 0.999]))
-@settings(max_examples=10)
+@examples(10)
 def test_what_is_settled_is_not_kept_in_mind_however_long_the_first_one_waits(
     seed: int, share: float
 ) -> None:

@@ -4,7 +4,7 @@ import gzip
 from urllib.parse import parse_qs
 
 import orjson
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -14,6 +14,7 @@ from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.examples import examples
 from tests.simulation.log import Kept
 
 KEY = SecretStr("key")
@@ -75,7 +76,7 @@ keys = st.none() | st.sampled_from([b"u", b"g:v", b"\xff", b""])
 headers = st.sampled_from([(), (("source", None),), (("source", b"shop"),), (("source", b"\xff"),)])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(values, keys, headers, st.sampled_from([-1, 0, 1_763_715_600_000, 2**63 - 1]))
 @example(b'{"event_type":"x","user_id":"u","timezone":1e999}', None, (), 0)
 def test_any_record_is_encoded_rejected_or_skipped_and_what_is_encoded_can_be_sent(
@@ -101,7 +102,7 @@ halves = st.sampled_from(
 odd_opt_outs = st.sampled_from([(), (("opted_out", b"all"),), (("a", b""), ("opted_out", b"x"))])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(st.tuples(values | halves, keys, headers | odd_opt_outs), min_size=2, max_size=8),
     st.integers(0, 60),

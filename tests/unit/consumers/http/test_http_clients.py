@@ -13,6 +13,7 @@ from consumers.http.http1 import Http1
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.eventually import DEADLINE_SECONDS
+from tests.examples import examples
 from tests.unit.consumers.http.far_ends import (
     GOOD,
     OK,
@@ -139,7 +140,7 @@ HEADS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(examples(150), suppress_health_check=list(HealthCheck))
 @given(words=HEADS, pieces=st.integers(0, 3))
 async def test_whatever_is_said_is_a_reply_and_the_next_request_gets_its_own(
     new: New, words: bytes, pieces: int

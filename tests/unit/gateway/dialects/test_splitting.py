@@ -2,10 +2,11 @@
 
 import msgspec
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.shapes import RefusedError, split_json
+from tests.examples import examples
 
 SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 PIECES = st.sampled_from(
@@ -35,7 +36,7 @@ def is_split(body: bytes) -> bool:
     return True
 
 
-@settings(max_examples=1_000)
+@examples(1_000)
 @given(st.lists(PIECES, max_size=4).map(b"".join), st.sampled_from([b"%b", b"[%b]", b'{"x":%b}']))
 def test_what_is_left_as_bytes_is_json_too(value: bytes, around: bytes) -> None:
     body = b'{"a":%b}' % (around % value)

@@ -19,6 +19,7 @@ from schemas.configuration.config import Config, ConfigError
 from schemas.configuration.file import load, parse
 from schemas.configuration.urls import usable_url
 from schemas.http.proxies import PORTS
+from tests.examples import examples
 
 SHAPE: dict[str, Any] = Config.model_json_schema()
 EDGES: list[Any] = [
@@ -99,7 +100,7 @@ def apply(config: Config) -> None:
         assert destinations_in(config, destination)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(examples(600), suppress_health_check=list(HealthCheck))
 @given(place=st.sampled_from(PLACES), value=ANY, suffix=st.sampled_from(["", "", "_file"]))
 def test_any_value_is_applied_or_named_by_its_path(
     place: tuple[str | int, ...],
@@ -118,7 +119,7 @@ def test_any_value_is_applied_or_named_by_its_path(
     assert said.startswith(f"ampgate.toml: {place[0]}")
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     name=st.sampled_from(
         [f"AMPGATE_{'__'.join(map(str, place))}".upper() for place in PLACES if len(place) > 1]
@@ -127,14 +128,18 @@ def test_any_value_is_applied_or_named_by_its_path(
     value=ANY.filter(lambda value: "\\ud" not in json.dumps(value)).map(str),
 )
 def test_any_override_is_applied_or_named(name: str, value: str) -> None:
+    said = name
     try:
         config = parse(json.loads(json.dumps(GOOD)), {name: value}, "ampgate.toml")
-        apply(config)
-    except ConfigError:
-        return
+    except ConfigError as error:
+        said = str(error)
+    else:
+        with suppress(ConfigError):  # As above.
+            apply(config)
+    assert said.startswith((name, "ampgate.toml: "))
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(
     st.from_regex(r"https?://[a-z0-9.:\[\]@%_~/?#é-]{1,20}", fullmatch=True)
     | st.sampled_from([value for value in EDGES if isinstance(value, str)])

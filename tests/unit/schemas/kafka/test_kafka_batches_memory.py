@@ -5,11 +5,12 @@ import tracemalloc
 
 import cramjam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.kafka.fetching import pieces as kafka_pieces
 from schemas.kafka.fetching.codecs import LZ4, expanded_max
+from tests.examples import examples
 from tests.raw_batches import CODECS, Raw, batch
 from tests.unit.schemas.kafka.batch_reading import (
     contents,
@@ -60,7 +61,7 @@ def test_what_is_thrown_away_half_read_is_freed_at_once(codec: str) -> None:
 
 
 @given(st.binary(max_size=300_000), st.integers(0, 3))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_no_lz4_text_becomes_more_than_is_worked_out_from_its_blocks(
     data: bytes, repeats: int
 ) -> None:
@@ -71,7 +72,7 @@ def test_no_lz4_text_becomes_more_than_is_worked_out_from_its_blocks(
 
 
 def test_what_was_given_out_keeps_no_bytes_of_its_fetch() -> None:
-    """It may stay for as long as the engine is full, and others' records with it."""
+    """It may stay in memory while the engine is full, with the records of other partitions."""
     data = batch([Raw(b"k", b"x" * 5_000_000)])
     tracemalloc.start()
     try:
