@@ -50,9 +50,9 @@ unit-others: .venv/.test
 worlds: .venv/.test
 	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1
 
-# Most tests wait: two processes take turns on the files, each with a Kafka of its own.
+# Most tests wait: on two cores three processes take turns on the files, each with its own Kafka.
 test: .venv/.test .venv/kafka.aot
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # What a Java keeps of its first start: the next ones of Kafka take half the time.
 .venv/kafka.aot: .venv/.test
