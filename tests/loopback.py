@@ -1,4 +1,4 @@
-"""Clients of what listens on this machine, and how they leave.
+"""Clients of what listens on this machine, and how they close.
 
 The HTTP client has no proxy, and no certificates to be read first: httpx reads the system's, 20 ms
 of the processor for each client, though no TLS is spoken.

@@ -1,4 +1,4 @@
-"""Edges and deliveries are replaced one by one under load: nobody notices, nothing is lost."""
+"""Edges and deliveries are replaced one by one under load: retries succeed, nothing is lost."""
 
 import asyncio
 import itertools

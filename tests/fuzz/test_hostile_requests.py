@@ -1,4 +1,4 @@
-"""Requests made to cost much, at random, against a running edge; and a client that means well.
+"""Random requests that cost much, against a running edge, while a usual client sends, too.
 
 The requests are the same each time: `AMPGATE_FUZZ_SEED=2` draws others. `AMPGATE_FUZZ_SECONDS=600`
 goes on for longer, and judges for how long the client waits: so on a quiet machine only.

@@ -94,7 +94,7 @@ def _segment_success(body: bytes, _count: int) -> bool:
 
 
 def _segment_refusal(body: bytes, _status: int) -> bool:
-    answer = json.loads(body)  # The members that both Python SDKs read, or stumble over.
+    answer = json.loads(body)  # Both Python SDKs read them; a wrong type makes them fail.
     return all(isinstance(answer[name], str) for name in ("code", "message"))
 
 

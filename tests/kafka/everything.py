@@ -14,7 +14,7 @@ DESTINATIONS = (AMPLITUDE, AAMPE)
 ODD = "odd"  # A header: which kind of unusable record it is.
 PAGE = "<html>Sign in</html>"
 DIGITS = "9" * 5000
-# Of each it is known whose fault it is: not the record's in the request that it answers.
+# For each it is known what is wrong, and it is never the record in the request that it answers.
 ANSWERS: Sequence[dict[str, object]] = (
     {"status": 200, "body": PAGE},
     {"status": 200, "body": {"code": 500}},
@@ -35,7 +35,7 @@ ANSWERS: Sequence[dict[str, object]] = (
     {"status": 503, "headers": {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}},
     {"status": 429, "headers": {"retry-after": "0"}, "body": PAGE},
 )
-# Good ones of nobody's order, with headers that a reader must not stumble over.
+# Valid records with odd headers, which a reader must accept.
 ODD_HEADERS: Sequence[Sequence[tuple[bytes, bytes | None]]] = (
     [(b"source", None)],
     [(b"caf\xe9\xff", b"1"), (b"", None)],

@@ -1,4 +1,4 @@
-"""A Kafka that refuses some codecs, as rented ones do: a real one, and what refuses before it."""
+"""A Kafka that refuses some codecs, as hosted ones do: a proxy in front of a real one refuses."""
 
 import asyncio
 import io
@@ -77,7 +77,7 @@ async def frame(reader: asyncio.StreamReader) -> bytes:
 @asynccontextmanager
 async def refusing_kafka(folder: Path) -> AsyncIterator[RefusingKafka]:
     [port] = free_ports(1)
-    settings = {"advertised.listeners": f"CLIENTS://{HOST}:{port}"}  # Clients come to us only.
+    settings = {"advertised.listeners": f"CLIENTS://{HOST}:{port}"}  # Clients come to the proxy.
     with EmbeddedKafka(folder, settings=settings) as embedded:
         kafka = RefusingKafka(embedded, f"{HOST}:{port}")
         server = await asyncio.start_server(kafka.connected, HOST, port)

@@ -1,4 +1,4 @@
-"""Three Aampe regions: what befalls one costs only its own lag.
+"""Three Aampe regions: a fault of one delays only its own events.
 
 The whole demonstration, 100,000 events over a minute in which one region is dead and another
 throttles, takes two minutes:

@@ -1,6 +1,6 @@
 """A new owner of a partition believes of its former owner only what can be true.
 
-What it took for settled would never be sent: to send twice is the lesser evil.
+A record wrongly taken for settled would never be sent; sending twice is less bad.
 """
 
 from aiokafka.admin import NewTopic

@@ -1,4 +1,4 @@
-"""The edge's processes: several serve as one, and come and go without anybody's notice."""
+"""The edge's worker processes serve one port; clients notice none that starts or ends."""
 
 import asyncio
 import signal
@@ -178,7 +178,7 @@ async def test_sigterm_ends_though_a_body_never_does_and_everything_acknowledged
         for sender in range(8):
             tasks.create_task(send(sender))
         await eventually(lambda: len(acknowledged) > 300)
-        # Somebody who never finishes must not keep it.
+        # A client that never finishes its request must not keep the worker alive.
         _, slow = await asyncio.open_connection("127.0.0.1", edge.port)
         slow.write(b"POST /v1/events HTTP/1.1\r\nContent-Length: 100\r\n\r\nx")
         assert await edge.stop() == 0

@@ -1,4 +1,4 @@
-"""What the embedded Kafka promises: the real thing, durable, and gone when we are."""
+"""The embedded Kafka is Apache Kafka: it keeps records, and ends with its parent process."""
 
 import signal
 import socket

@@ -124,7 +124,7 @@ async def test_who_is_parked_wakes_in_time_though_the_clock_was_set_back(world: 
     async with world.delivering(clock):
         await world.produce(topics.events, [event(3)])
         await world.until_accepted("amplitude", 1)
-        clock.ahead_seconds = 1.0  # An hour later: less than the wall clock ever was.
+        clock.ahead_seconds = 1.0  # It was set back by an hour.
         await world.until_accepted("amplitude", 3)
 
     received = [record["event_properties"]["n"] for record in await world.received("amplitude")]

@@ -44,7 +44,7 @@ async def produce(config: Config, topic: str, records: Sequence[Odd]) -> None:
 
 
 class FailingOnce(Letters):
-    """Past every border: what writes the letters of one destination fails as no code expects."""
+    """The writer of one destination's letters raises an exception that no code expects."""
 
     has_failed = False
 

@@ -1,4 +1,4 @@
-"""Kafka as it is rented: logging in with tokens, which the embedded broker validates itself."""
+"""Login to Kafka with OAuth tokens, as to hosted clusters; the embedded broker validates them."""
 
 import asyncio
 from collections.abc import Iterator

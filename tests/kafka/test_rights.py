@@ -48,7 +48,7 @@ EVENT = {"event_type": "Sign Up", "user_id": "ann@example.org"}
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """Nobody may do anything but who comes without a login: the administrator."""
+    """Only the administrator, who connects without a login, may do anything."""
     settings = WITH_ACLS | {
         "allow.everyone.if.no.acl.found": "false",
         "super.users": "User:ANONYMOUS",

@@ -36,7 +36,7 @@ def strike(world: "World") -> None:
     if chance() < faults.replay:
         world.others.replay()
     if chance() < faults.clock:
-        # By whole hours, so that an hour of quota ends when it would have.
+        # By whole hours: a quota that ends with an hour still ends at the same second.
         world.wall_ahead += random.choice([-WEEK, -HOUR, HOUR, WEEK])
     if chance() < faults.others / 10:
         world.others.park()

@@ -1,4 +1,4 @@
-"""The far end: the strict model of a destination behind an unreliable network, and its own moods.
+"""The far end: the strict model of a destination, with faults, behind an unreliable network.
 
 What the model allows is what is documented; what it stores is checked here as it comes.
 """
@@ -17,7 +17,7 @@ from tests.simulation.poison import IMPOSSIBLE, UNREADABLE
 from tests.simulation.subjects import Subject, Wire
 
 PAGE = b"<html>Sign in</html>"
-# What is nobody's word on the data: not the destination's answers, or not about records.
+# They say nothing about records: not the destination's answers, or about something else.
 STRANGE = [Response(status, PAGE) for status in (302, 400, 401, 402, 407, 410, 418, 451)]
 STRANGE += [
     Response(200, PAGE),
@@ -55,11 +55,11 @@ class FarEnd:
     dead: Mapping[str, str]
     lost: Collection[str]
     proxy_bytes: int | None
-    is_lying: bool = False  # It said less than it knew, so that nobody can obey it.
+    is_lying: bool = False  # Its answers leave out whom they concern.
     down_until: float = 0.0
     locked_until: float = 0.0
-    strange_until: float = 0.0  # Somebody else answers in its place.
-    deployed_until: float = 0.0  # A bad deploy: it refuses all that it gets.
+    strange_until: float = 0.0  # A proxy or a sign-in page answers in its place.
+    deployed_until: float = 0.0  # A faulty release of the destination refuses every request.
     stored: dict[str, None] = field(default_factory=dict)  # In order.
     may_repeat: Counter[str] = field(default_factory=Counter)
     repeated: set[str] = field(default_factory=set)  # Keys.
@@ -121,7 +121,7 @@ class FarEnd:
         return self._refused(wires, now)
 
     def _refused(self, wires: Sequence[Wire], now: float) -> Response | None:
-        """Some records are bad, or the destination thinks so."""
+        """Some records are invalid, or the destination says so wrongly."""
         is_bad_deploy = now < self.deployed_until
         found: dict[str, list[int]] = {}
         for index, wire in enumerate(wires):
@@ -196,7 +196,7 @@ class FarEnd:
             return
         last = self.last.get(origin.key, -1)
         if name in self.replayed or name in self.dead or name in self.lost:
-            # It was on its way when it was given up, or somebody insists: it is late, not early.
+            # It arrived after the client gave up, or it was replayed: it is late, not early.
             self.repeated.add(origin.key)
         else:
             assert last < origin.n, f"{origin.key}: {name} was stored after i{last}"

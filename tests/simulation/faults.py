@@ -16,8 +16,8 @@ class Faults:
     overtime: float = 0.0  # The client gives up, and the request arrives all the same.
     # Of the far end, for a request.
     unwell: float = 0.0
-    throttle_all: float = 0.0  # A 429 that names nobody.
-    names_first: float = 0.0  # Of all culprits the answer names the first one only.
+    throttle_all: float = 0.0  # A 429 that names no user and no device.
+    names_first: float = 0.0  # The answer names only the first of the records that failed.
     names_strangers: float = 0.0
     shrink: float = 0.0
     page: float = 0.0  # A 400 with a load balancer's page.
@@ -34,16 +34,16 @@ class Faults:
     late_dead_letter: float = 0.0
     crash: float = 0.0
     rebalance: float = 0.0
-    expelled: float = 0.0  # It has lost its partitions, and does not know it yet.
+    expelled: float = 0.0  # A process lost its partitions, and has not noticed yet.
     retention: float = 0.0  # Parked records are deleted.
     overtaking: float = 0.0  # Records are deleted, whether they were read or not.
     markers: float = 0.0  # A transaction ends, or was aborted: offsets without records.
     replay: float = 0.0  # An operator parks what was delivered or dead, to be sent again.
     clock: float = 0.0  # The wall clock is set; only who starts after that reads it.
-    others: float = 0.0  # Somebody else's parked records.
-    # Each of a chance of its own: that of the others stays as it was.
-    failure: float = 0.0  # A worker fails as nobody foresaw, and is started again.
-    unclean: float = 0.0  # A log loses its end, and others get the offsets of what was there.
+    others: float = 0.0  # Parked records of other destinations.
+    # Drawn from a random generator of their own, so that the other faults stay as they were.
+    failure: float = 0.0  # A worker ends with an unexpected exception, and is started again.
+    unclean: float = 0.0  # A log loses its end, and other records get the same offsets.
 
     @classmethod
     def swarm(cls, random: Random) -> "Faults":

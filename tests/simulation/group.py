@@ -24,7 +24,7 @@ class Group:
         self._rebalance_by: float | None = None
         self._leavers: list[Process] = []
         self._is_clean = False
-        self.is_disturbed = False  # Somebody forgot what it was told, so it may come too early.
+        self.is_disturbed = False  # A process lost its waits: it may send too early.
         self._expelled: Process | None = None
         self._orphans: list[int] = []  # Partitions that wait for a worker to be started again.
         self.lives = 0
@@ -38,7 +38,7 @@ class Group:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether each partition has one owner, who knows it."""
+        """Whether each partition has exactly one owner, and that process has noticed."""
         return self._rebalance_by is None and self._expelled is None and bool(self.processes)
 
     @property
@@ -75,13 +75,13 @@ class Group:
         process = self._joined()
         orphans, self._orphans = self._orphans, []
         for number in orphans:
-            if self._owners[number] not in self.processes:  # Nobody was given it since.
+            if self._owners[number] not in self.processes:  # It has had no owner since.
                 self._owners[number] = process
                 process.assign(number)
         return process
 
     def failed(self, process: Process) -> None:
-        """It commits what it can, and leaves its group; nothing of it is waited for."""
+        """It commits what it can, and leaves its group without waiting for replies."""
         if self._random.random() < 0.5:
             commit(self._world, self._world.ranges_max)
         process.is_alive = False
@@ -101,7 +101,7 @@ class Group:
             heir.assign(number)
 
     def crash(self, process: Process) -> None:
-        """What it sent and wrote is on its way; all that it knew is gone."""
+        """Its requests and writes still arrive; its memory is lost."""
         self._ended(process)
         self._expect_repeats(process)
         self._reboot(process)
@@ -119,7 +119,7 @@ class Group:
             heir.assign(number)
 
     def expel(self) -> None:
-        """It was too slow for its group: somebody else is the owner, and it goes on for a while."""
+        """It was too slow for its group: its partitions have another owner, and it notices late."""
         if self._rebalance_by is not None or len(self.processes) > 1:
             return
         self._expelled = process = self.processes[0]
@@ -180,7 +180,7 @@ class Group:
         self._assign()
 
     def grow(self) -> bool:
-        """Partitions are added, if the group is at rest: somebody is the first owner of each."""
+        """Partitions are added, if no rebalance is under way: each gets its first owner."""
         if not self.is_at_rest:
             return False
         for number in self._world.log.grow():

@@ -45,7 +45,7 @@ class Letters:
             check_dead_letter(world, name, letter)
 
     def has_parked(self, process: Process, letter: Letter) -> None:
-        """Somebody else may have sent it by now, and will see it here once more."""
+        """Another owner may have sent the record meanwhile, and will read it here again."""
         world = self._world
         record, name = letter.entry.record, self.name_of(letter.entry)
         form = reference(letter, NAME) if record.offset % LARGE_EVERY == 0 else whole(letter, NAME)

@@ -21,7 +21,7 @@ class Kept:
     offset: int
     key: bytes | None
     value: bytes | None
-    name: str | None  # Of the original; `None` is somebody else's.
+    name: str | None  # Name of the original record; `None`: of another destination.
     timestamp: int = 0
     headers: Headers = ()
 
@@ -77,7 +77,7 @@ class Partition:
         return later[0] if later else self.end if self.epochs[-1][0] == epoch else None
 
     def unsettled(self) -> Iterable[Kept]:
-        """What a new owner has to take care of."""
+        """What a new owner of the partition has to read."""
         for record in self.between(self.committed, self.end):
             if self.left is None or not self.left.has_settled(record.offset):
                 yield record

@@ -45,7 +45,7 @@ class Losses:
         log.end += self._random.choice([1, 5])
 
     def cut(self) -> None:
-        """An unclean election: others come in place of what was there, sooner or later."""
+        """An unclean election: other records get the same offsets, at once or later."""
         world = self._world
         place = TopicPartition(TOPIC, self._random.randrange(world.log.partitions))
         log = world.log[place]

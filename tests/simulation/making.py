@@ -36,7 +36,7 @@ def limits_of(world: "World") -> Limits:
 def population_of(world: "World") -> Population:
     random = world.random
     owners = random.choice([1, 5, 50])
-    # At most one, and only where others can go by: else a curse looks like an outage.
+    # At most one, and only where other records succeed: if all fail, it looks like an outage.
     is_roomy = world.limits.span_max > 2 * RECORDS and world.memory > 1_000_000
     others_go_by = owners == 50 and (world.parks or is_roomy)
     outcast = None
@@ -51,7 +51,7 @@ def population_of(world: "World") -> Population:
 def deploy_badly(world: "World", seed: int) -> None:
     """The far end refuses all that it gets, for a while."""
     random = world.random
-    # A crash forgets what was refused: what dies then says nothing.
+    # A crash forgets which requests were refused: then a dead letter would prove nothing.
     world.faults.crash = world.faults.rebalance = world.faults.expelled = 0.0
     world.far_end.deployed_until = world.now + random.choice([20.0, 200.0, 1e9])
     # Few are enough to tell, or as many as usual; drawn apart, so that the rest stays as it was.

@@ -1,4 +1,4 @@
-"""Engines that are broken on purpose: each must be noticed by some world, or the worlds are blind.
+"""Engines that are broken on purpose: each must make some world fail.
 
 A mutant is a replacement in the source of one module, made as it is imported. So it runs in a
 process of its own: `python -m tests.simulation.hunt NAME WORLDS`.

@@ -24,7 +24,7 @@ class OthersLetters:
             return
         known = [*list(world.far_end.stored)[-20:], *list(world.dead)[-20:]]
         waiting = {record.name for _, log in world.log.of(PARKED) for record in log.unsettled()}
-        outcasts = world.outcasts  # They would be alone, which looks like an outage.
+        outcasts = world.outcasts  # Records that always fail would be alone: like an outage.
         known = [name for name in known if name not in waiting and name not in outcasts]
         if not known:
             return

@@ -82,7 +82,7 @@ def _check_limits(world: "World") -> None:
     """Zero requests that break a documented limit."""
     broken = world.far_end.model.violations.first
     if world.group.is_disturbed or world.far_end.is_lying:
-        # Who was told to wait may have told nobody else, or was not told whom it was about.
+        # The process that was asked to wait may have ended, or the answer did not name the user.
         broken = [one for one in broken if " was held and came " not in one]
         broken = [one for one in broken if "before Retry-After had passed" not in one]
     assert not broken, f"the far end complains: {broken[:3]}"
@@ -113,7 +113,7 @@ def _owner(subject: Subject, key: str) -> dict[str, str]:
 def _check_bad_deploy(world: "World") -> None:
     dead = (
         world.dead.keys() - world.lost
-    )  # Of a reference whose bytes are gone, retention killed it.
+    )  # The bytes that a parked reference leads to were deleted by retention.
     good = [name for name in dead if world.origins[name].kind == "good"]
     in_flight = world.limits.concurrency * world.batch_max
     bound = (

@@ -27,7 +27,7 @@ class Poisoned:
         self.kind = destination.kind
         self.limits = destination.limits
         self.merge: Merge | None = None if destination.merge is None else self._merged
-        self.is_struck = False  # Then what is called next fails as nobody foresaw.
+        self.is_struck = False  # Then the next call fails in an unexpected place.
 
     def _strike(self) -> None:
         if self.is_struck:

@@ -1,4 +1,4 @@
-"""Who writes into the log of a world: most of it good, some of it bad in every way there is."""
+"""Who writes into the log of a world: most records are valid, some invalid in each known way."""
 
 from dataclasses import dataclass
 from random import Random
@@ -109,7 +109,7 @@ class Population:
             value = None
         wire_key: bytes | None = b"another" if kind == "wrong_key" else key.encode()
         if kind == "good" and random.random() < 0.05:
-            wire_key = None  # A producer left it to us.
+            wire_key = None  # The producer set no key.
         changes = members.get("user_properties") or members.get("group_properties") or {}
         assert isinstance(changes, dict)
         self.origins[name] = Origin(n, key, kind, partition, offset, value, changes)

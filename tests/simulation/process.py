@@ -63,7 +63,7 @@ class Process:
         self.in_flight: dict[Batch, None] = {}
         self.dying: dict[Letter, None] = {}
         self.parking: list[Letter] = []
-        self.held: dict[tuple[str, str], float] = {}  # What the far end has told us.
+        self.held: dict[tuple[str, str], float] = {}  # Waits that the far end asked for.
         self.rates = SentRates()
         self.quiet_until = 0.0
 
@@ -123,7 +123,7 @@ class Process:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """What nobody foresaw ends the worker."""
+        """An unexpected exception ends the worker."""
         try:
             yield
         except StruckError as error:

@@ -1,7 +1,7 @@
 """The parts of the shell that run in a world as they are: supervision, and the writing of letters.
 
 They are asyncio, and run on the clock of the world. A world has them if something fails in it that
-is theirs to meet.
+they have to handle.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class Workers:
         await self._tasks.create_task(supervised.run())
 
     def ended(self, process: Process) -> None:
-        """It was told to stop, or its machine is gone: nobody starts it again."""
+        """It was stopped, or its machine is gone: it is not started again."""
         supervised, _ = self._lives[process]
         supervised.stop()
         self._running.pop(supervised)

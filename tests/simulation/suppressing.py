@@ -13,7 +13,7 @@ from tests.simulation.subjects import Wire
 
 class Suppressing:
     def __init__(self, random: Random, origins: Mapping[str, Origin]) -> None:
-        self._random = random  # Of its own: the chance of the others stays as it was.
+        self._random = random  # Of its own: other choices stay as they were.
         self._origins = origins
         self._chance = random.choice([0.0, 0.0, 0.02, 0.1])
         self._ever: set[str] = set()

@@ -1,4 +1,4 @@
-"""What replies asked a simulated process to wait for: no later request may ignore it."""
+"""The waits that replies asked for: no later request of the process may ignore them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

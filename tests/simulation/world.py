@@ -1,4 +1,4 @@
-"""A world in a bottle: one seed decides every fault, delay and reply. No clock, no socket."""
+"""A simulated world: one seed decides every fault, delay and reply. No clock, no socket."""
 
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
@@ -83,10 +83,10 @@ class World:
         self.records = 1500 if self.is_bad_deploy else RECORDS
         if self.is_bad_deploy:
             deploy_badly(self, seed)
-        # Of its own chance, so that the other worlds stay as they were.
+        # From a random generator of its own, so that the other worlds stay as they were.
         self.grows_at = Random(f"{seed} grows").choice([None, None, None, 1, FAULTY_STEPS // 2])
         self.written = self.records if self.grows_at is None else self.records // 2
-        # An outcast would be alone, while nothing new is read.
+        # A record that always fails would be alone while nothing new is read: like an outage.
         may_be_cut = self.population.outcast is None and self.grows_at is None
         if may_be_cut and not self.is_bad_deploy:
             self.faults.unclean = Random(f"{seed} unclean").choice([0.0, 0.0, 0.02])
@@ -127,7 +127,7 @@ class World:
             is_late = self.now > deadline or self.steps > steps_max
             assert not is_late, f"no liveness after healing: {why_it_is_pending(self)}"
             if self.outcasts and self.random.random() < 0.2:
-                # Traffic goes on. Without it an outcast is alone, and looks like an outage.
+                # New records keep coming: a record that always fails, alone, looks like an outage.
                 self.population.write_good(self.records + next(self.ids))
             self.step()
         for process in self.processes:
@@ -172,13 +172,13 @@ class World:
         self.records += 1
         self.written += 1
 
-    # What the processes ask of us.
+    # What the processes ask of their world.
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         heappush(self.agenda, (self.now + seconds, next(self.ids), action))
 
     def carry(self, process: Process, request: Request, settle: Callable[[Reply], None]) -> None:
-        """There and back; either may take so long that replies arrive in another order."""
+        """Request and reply; either may take so long that replies arrive in another order."""
         self.requests += 1
         self.batch_max = max(self.batch_max, len(self.subject.carried(request.body)))
         there, back = (min(self.random.expovariate(4.0), FLIGHT_SECONDS_MAX) for _ in range(2))
@@ -205,7 +205,7 @@ class World:
         self.group.failed(process)
         self.shell.workers.failed(process, error)
 
-    # How time goes by.
+    # How time passes.
 
     def _tick(self) -> None:
         """The shell looks every second; while there is nothing new, that changes nothing."""

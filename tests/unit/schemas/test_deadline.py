@@ -1,4 +1,4 @@
-"""When a next step is due, over a loop whose time passes at our word."""
+"""When a next step is due, over a loop whose time passes when the test says so."""
 
 import asyncio
 from collections.abc import Callable

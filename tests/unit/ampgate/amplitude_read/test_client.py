@@ -1,4 +1,4 @@
-"""The read client against the strict simulator: within its budget, and plain when it is refused."""
+"""The read client against the strict simulator: within its budget, and clear when refused."""
 
 import asyncio
 import os

@@ -9,7 +9,7 @@ ADDED = 3
 
 
 class Behind:
-    """Who was told to wait, the last time."""
+    """The keys that were told to wait, the last time."""
 
     def __init__(self) -> None:
         self.keys: Collection[str] | None = ()

@@ -1,4 +1,4 @@
-"""No headers, in whichever topic, make the engine raise, or wait for longer than anybody should."""
+"""No headers, in any topic, make the engine raise, or wait for longer than its limit."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""Bodies that want to break the edge: each is answered, and none costs another record."""
+"""Hostile bodies: each is answered, and none makes another record fail."""
 
 import asyncio
 import json

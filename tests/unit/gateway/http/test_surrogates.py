@@ -1,4 +1,4 @@
-"""Cut emojis cost no batch."""
+"""A text with half an emoji does not make its batch fail."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_a_text_of_countless_halves_is_not_repaired() -> None:
 
 
 def test_a_text_of_countless_backslashes_is_read_once() -> None:
-    """Not a test of time, but it would end the run: each of these was a call or a way back."""
+    """With recursion or backtracking, each of these texts would take hours or the stack."""
     lone = rb"\ud800"
     for filling in (rb"\\", rb"\n", rb"\u0041", rb"\ud83d\ude00", rb"\ud8zz", b"a"):
         assert repaired(lone + filling * 1_000_000) == rb"\ufffd" + filling * 1_000_000

@@ -25,7 +25,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
 
 
 class Clock:
-    """A loop whose time passes at our word."""
+    """A loop whose time passes when the test says so."""
 
     def __init__(self) -> None:
         self.now = 0.0
