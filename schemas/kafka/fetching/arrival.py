@@ -7,17 +7,17 @@ import asyncio
 import struct
 from asyncio import StreamReader
 from contextlib import nullcontext
+from functools import partial
 from weakref import ReferenceType
 
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.fetch import FetchRequest
 
-from schemas.kafka.fetching.budget import BUDGET, Arrival
+from schemas.kafka.fetching.budget import BUDGET
 
 _LENGTH = struct.Struct(">i")
 SHORT_BYTES = 100_000  # It need not wait: a connection has one answer at a time.
 LONG_BYTES_MAX = 200_000_000  # More than Kafka takes in a request, or gives for any of ours.
-PIECE_BYTES = 1_000_000
 
 
 async def _read(connection: ReferenceType[AIOKafkaConnection]) -> None:
@@ -34,8 +34,8 @@ async def _read(connection: ReferenceType[AIOKafkaConnection]) -> None:
         if not 0 <= size <= LONG_BYTES_MAX:
             raise ConnectionError(f"an answer of Kafka would have {size} bytes")
         is_long = size > SHORT_BYTES and _is_fetch(connection())
-        async with BUDGET.room(size) if is_long else nullcontext(Arrival(size)) as arrival:
-            frame = await _whole(reader, arrival)
+        async with BUDGET.room(size, partial(_received, reader)) if is_long else nullcontext():
+            frame = await reader.readexactly(size)
             if (found := connection()) is None:
                 return
             found._handle_frame(frame)  # noqa: SLF001
@@ -44,15 +44,8 @@ async def _read(connection: ReferenceType[AIOKafkaConnection]) -> None:
                 await asyncio.sleep(0)  # By then the fetcher has it, and counts it.
 
 
-async def _whole(reader: StreamReader, arrival: Arrival) -> bytes:
-    data = bytearray()
-    while arrival.received < arrival.size:
-        piece = await reader.read(min(arrival.size - arrival.received, PIECE_BYTES))
-        if not piece:
-            raise EOFError
-        data += piece
-        arrival.received = len(data)
-    return bytes(data)
+def _received(reader: StreamReader) -> int:
+    return len(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _is_fetch(connection: AIOKafkaConnection | None) -> bool:

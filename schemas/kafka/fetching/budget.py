@@ -9,7 +9,7 @@ that is full: it is fetched again later.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,14 +36,14 @@ class Arrival:
     """An answer that is being read."""
 
     size: int
-    received: int = 0
+    received: Callable[[], int]
     began: float = field(default_factory=time.monotonic)
 
     @property
     def bytes(self) -> int:
         """All of it, unless Kafka is slow: others must not wait for that."""
         is_slow = time.monotonic() - self.began > SLOW_SECONDS
-        return self.received if is_slow else self.size
+        return self.received() if is_slow else self.size
 
 
 class Budget:
@@ -62,13 +62,13 @@ class Budget:
         self._holders.add(holder)
 
     @asynccontextmanager
-    async def room(self, size: int) -> AsyncIterator[Arrival]:
+    async def room(self, size: int, received: Callable[[], int]) -> AsyncIterator[None]:
         """Wait for so many bytes, and have them until the end of the block."""
         await self._turn(size)
-        arrival = Arrival(size)
+        arrival = Arrival(size, received)
         self._arriving.add(arrival)
         try:
-            yield arrival
+            yield
         finally:
             self._arriving.discard(arrival)
             self.changed()
