@@ -4,25 +4,50 @@ It reads the errors of partitions only. An answer about committed offsets that h
 own, as that of a coordinator which still loads, names no partition: it would look as if the group
 had committed nothing, and all would be read, and sent, from the beginning again.
 
-And it asks for metadata in a task which ends at any error that it does not know. Then whoever waits
-for metadata waits for ever: a group would not be joined again after Kafka was away.
+It asks for metadata in a task which ends at any error that it does not know. Then whoever waits for
+metadata waits for ever: a group would not be joined again after Kafka was away.
+
+And it does not know uvloop's error of writing to a connection that has ended a moment ago.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiokafka.admin.client
+import aiokafka.conn
 import aiokafka.consumer.consumer
 import aiokafka.producer.producer
 import structlog
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import NoError, for_code
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, NoError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from schemas.cancellation import lasting
 
 AGAIN_SECONDS = 1.0
 log = structlog.get_logger()
+
+
+class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types.
+    def send(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  aiokafka's own.
+        with self._writing():
+            return super().send(*arguments, **named)
+
+    def _send_sasl_token(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  As above.
+        with self._writing():
+            return super()._send_sasl_token(*arguments, **named)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """uvloop raises `RuntimeError` where asyncio drops what is written."""
+        try:
+            yield
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"connection to Kafka has ended: {error}") from error
 
 
 class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
@@ -54,5 +79,6 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
             waiting.set_result(is_new)
 
 
+aiokafka.conn.AIOKafkaConnection = Connection
 for module in (aiokafka.admin.client, aiokafka.consumer.consumer, aiokafka.producer.producer):
     module.AIOKafkaClient = Client

@@ -51,6 +51,12 @@ USED = [
         ["_md_synchronizer", "_md_update_fut"],
         "schemas/kafka/asking",
     ),
+    (
+        "aiokafka.conn:AIOKafkaConnection",
+        ["send", "_send_sasl_token", "_reader", "_writer"],
+        "schemas/kafka/asking",
+    ),
+    ("aiokafka.conn", ["AIOKafkaConnection"], "schemas/kafka/asking"),
     ("aiokafka.admin.client", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.consumer.consumer", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.producer.producer", ["AIOKafkaClient"], "schemas/kafka/asking"),
