@@ -1,18 +1,19 @@
 """The metrics of delivery (contract.md#metrics), per batch; labels from closed sets."""
 
-from collections import Counter as Tally
+from collections import Counter as Counting
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import cached_property
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
-from consumers.delivery.outcomes import Delivered, Skip, Verdict
+from consumers.delivery.outcomes import Skip, Verdict
 from consumers.levels import Levels
 from schemas.plans import checking as violations
 from schemas.records import Standing, TopicPartition
-from schemas.tallies import Tallies
+from schemas.tallies import Spread, Tallies, Tally
 from schemas.topics import Kind
 
 _tallies = Tallies(REGISTRY)
@@ -129,11 +130,12 @@ class Counts:
         self._destination = destination
         self._kind = kind
         self._places: set[TopicPartition] = set()  # Partitions whose lag is shown.
+        self._requests: dict[tuple[str, str | int], tuple[Tally, Spread]] = {}  # By path, status.
 
     def skipped(self, skips: Collection[Skip]) -> None:
         if skips:
             RECORDS.labels(self._destination, self._kind, "skipped").inc(len(skips))
-            for reason, count in Tally(skip.reason for skip in skips).items():
+            for reason, count in Counting(skip.reason for skip in skips).items():
                 SKIPPED.labels(self._destination, reason).inc(count)
 
     def dead(self, reason: str) -> None:
@@ -146,23 +148,44 @@ class Counts:
     def parked(self, records: int) -> None:
         RECORDS.labels(self._destination, self._kind, "parked").inc(records)
 
-    def answered(self, path: str, status: str, seconds: float, records: int) -> None:
-        REQUESTS.labels(self._destination, path, status).inc()
-        REQUEST_SECONDS.labels(self._destination, path).observe(seconds)
-        BATCH_RECORDS.labels(self._destination).observe(records)
+    def answered(self, path: str, status: int | str, seconds: float, records: int) -> None:
+        """`status` is that of the answer, or why there was none."""
+        told = self._requests.get((path, status))
+        if told is None:
+            told = self._requests[path, status] = (
+                REQUESTS.labels(self._destination, path, str(status)),
+                REQUEST_SECONDS.labels(self._destination, path),
+            )
+        told[0].inc()
+        told[1].observe(seconds)
+        self._batch_records.observe(records)
 
     def ambiguous(self, reason: str, records: int) -> None:
         AMBIGUOUS_REPEATS.labels(self._destination, reason).inc(records)
 
     def delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
         """Count a delivered request; records with another outcome are counted elsewhere."""
-        if isinstance(verdict.rest, Delivered) and not verdict.but:
-            RECORDS.labels(self._destination, self._kind, "delivered").inc(batch.records)
+        if verdict.is_all_delivered:
+            self._delivered_records.inc(batch.records)
             if left_out := sum([one.left_out for one in batch.encoded]):
                 SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
             oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
             waited = max(0.0, now - oldest / 1000)
-            END_TO_END_SECONDS.labels(self._destination).observe(waited)
+            self._end_to_end_seconds.observe(waited)
+
+    # With one event a request, to look these up each time would be felt.
+
+    @cached_property
+    def _delivered_records(self) -> Tally:
+        return RECORDS.labels(self._destination, self._kind, "delivered")
+
+    @cached_property
+    def _batch_records(self) -> Spread:
+        return BATCH_RECORDS.labels(self._destination)
+
+    @cached_property
+    def _end_to_end_seconds(self) -> Spread:
+        return END_TO_END_SECONDS.labels(self._destination)
 
     def paused(self, reason: str | None, now: float) -> None:
         """Why this worker is paused now; a destination is paused while any of its workers is."""

@@ -53,20 +53,19 @@ class Sending:
         self._paused: str | None = None  # The reason that was last logged.
 
     def begin(self, batch: Batch) -> Coroutine[Any, Any, None] | None:
-        """Send one batch; returns what is still to be done for it, if that takes a task.
+        """Send one batch at once; returns what is still to be done for it, if that takes a task.
 
         What comes of it: the engine is told the reply, and it is counted.
         """
         request = border.request(self._destination, batch.encoded)
         if isinstance(request, Unsendable):
-            self._settle(batch, request)
+            self._settle(batch, request, self._clock())
             return None
-        began = time.monotonic()
 
         def replied(reply: Reply) -> None:
             if not self._is_over:
                 try:
-                    self._answered(batch, request, reply, began)
+                    self._answered(batch, request, reply)
                 except Exception as error:  # noqa: BLE001  It ends the worker, as a task's would.
                     self._failed(error)
 
@@ -74,13 +73,13 @@ class Sending:
             has_begun = self._http.begin(request, replied)
         except Exception:  # noqa: BLE001  `send` fails for the same reason, and says so.
             has_begun = False
-        return None if has_begun else self._send(batch, request, began)
+        return None if has_begun else self._send(batch, request)
 
     def end(self) -> None:
         """Replies that come from now on are ignored: the requests are sent again."""
         self._is_over = True
 
-    async def _send(self, batch: Batch, request: Request, began: float) -> None:
+    async def _send(self, batch: Batch, request: Request) -> None:
         try:
             reply = await self._http.send(request)
         except (Exception, asyncio.CancelledError) as error:
@@ -92,15 +91,16 @@ class Sending:
                 worker=self._worker,
                 error=border.words(error),
             )
-        self._answered(batch, request, reply, began)
+        self._answered(batch, request, reply)
 
-    def _answered(self, batch: Batch, request: Request, reply: Reply, began: float) -> None:
-        status = str(reply.status) if isinstance(reply, Response) else reply.reason
-        self._counts.answered(request.path, status, time.monotonic() - began, batch.records)
-        self._settle(batch, reply)
+    def _answered(self, batch: Batch, request: Request, reply: Reply) -> None:
+        now = self._clock()
+        status = reply.status if isinstance(reply, Response) else reply.reason
+        self._counts.answered(request.path, status, now - batch.sent_at, batch.records)
+        self._settle(batch, reply, now)
 
-    def _settle(self, batch: Batch, reply: Reply | Unsendable) -> None:
-        verdict = self._delivery.settle(batch, reply, self._clock())
+    def _settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> None:
+        verdict = self._delivery.settle(batch, reply, now)
         if reason := ambiguity(reply):
             self._counts.ambiguous(reason, batch.records)
         self._counts.delivered(batch, verdict, time.time())

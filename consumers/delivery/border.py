@@ -24,6 +24,7 @@ from schemas.records import Record
 
 UNPROCESSABLE = "unprocessable"
 DETAIL_MAX = 1000
+_MAY_PASS = frozenset({408, 425, 500, 502, 503, 504})  # The same for all destinations.
 
 
 def encode(destination: Destination, record: Record) -> Encoded | Reject | Skip:
@@ -64,19 +65,19 @@ def request(destination: Destination, batch: Sequence[Encoded]) -> Request | Uns
 def judge(destination: Destination, reply: Reply | Unsendable, batch: Sequence[Encoded]) -> Verdict:
     """What a reply means: the same for all destinations here, else the destination's `verdict`."""
     match reply:
-        case Unsendable(detail):
-            return Verdict(Split(UNPROCESSABLE, detail))
-        case Unreachable(reason):
-            return Verdict(Retry(reason))
-        case Response(status=408 | 425 | 500 | 502 | 503 | 504 as status):
-            return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
-        case Response():
+        case Response() if reply.status not in _MAY_PASS:
             try:
                 verdict = destination.verdict(reply, batch)
             except Exception:  # noqa: BLE001  See above.
                 return Verdict(Retry("unreadable_answer"))
-            is_possible = all(0 <= index < len(batch) for index in verdict.but)
+            is_possible = not verdict.but or all(0 <= i < len(batch) for i in verdict.but)
             return verdict if is_possible else Verdict(Retry("impossible_answer"))
+        case Response(status=status):
+            return Verdict(Retry(f"status_{status}", reply.retry_after_seconds))
+        case Unsendable(detail):
+            return Verdict(Split(UNPROCESSABLE, detail))
+        case Unreachable(reason):
+            return Verdict(Retry(reason))
 
 
 def unprocessable(error: Exception) -> Reject:

@@ -12,7 +12,7 @@ from consumers.delivery.clocks import Held
 from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter, batch_of
-from consumers.delivery.line import Line, Parts
+from consumers.delivery.line import Line
 from consumers.delivery.moved import Ends, Moved
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Skip, Verdict
@@ -41,6 +41,7 @@ class Delivery:
         self._topic = topic
         self._parked_topic = parked_topic
         self._limits = limits = destination.limits
+        self._merges = destination.merge is not None
         batch_size = 1 if limits.one_per_key else limits.records
         self._meter = Meter(limits.rate, batch_size) if limits.rate else None
         self._pace = pace = Pace(limits, random, wait)
@@ -147,7 +148,7 @@ class Delivery:
         self._waits.wake(now)
         if now < self._pace.paused_until or len(self._in_flight) >= self._pace.in_flight_max:
             return None
-        while self._line and self._line.is_due(now):
+        while self._line.is_due(now):
             room = 1 if self._pace.is_probing else self._pace.records_max
             parts, empty, dropped = self._line.draw(
                 now, room, self._pace.bytes_max, self._waits.blocks, is_calm=self._waits.is_calm
@@ -156,9 +157,9 @@ class Delivery:
             for lane in empty:
                 self._waits.set_aside(lane, now)
             if parts:
-                return self._launch(parts, now)
+                return self._launch(batch_of(parts, now, may_be_merged=self._merges))
             if not (empty or dropped):
-                return None
+                break
         return None
 
     def dropped(self) -> list[Skip]:
@@ -241,10 +242,9 @@ class Delivery:
             times.append(max(self._pace.paused_until, self._line.due_at()))
         return min((at for at in times if at is not None), default=None)
 
-    def _launch(self, parts: Parts, now: float) -> Batch:
-        batch = batch_of(parts, now)
+    def _launch(self, batch: Batch) -> Batch:
         if self._meter is not None:
-            for identity, until in self._meter.sent(batch.encoded, now):
+            for identity, until in self._meter.sent(batch.encoded, batch.sent_at):
                 self._waits.clocks.hold(identity, until, "pace")
         self._in_flight.add(batch)
         return batch

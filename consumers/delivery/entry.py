@@ -64,3 +64,11 @@ def unmerged(entries: Sequence[Entry]) -> Sequence[Entry]:
     if any(map(_parts, entries)):
         return [one for entry in entries for one in entry.parts or (entry,)]
     return entries
+
+
+def tried(entries: Sequence[Entry]) -> None:
+    """One more attempt of each was answered, and not all of its batch was delivered."""
+    for entry in entries:
+        entry.attempts += 1
+        for part in entry.parts:
+            part.attempts += 1

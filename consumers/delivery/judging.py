@@ -62,6 +62,8 @@ class Judging:
 
 
 def _rejected(verdict: Verdict, batch_size: int) -> int:
+    if verdict.is_all_delivered:
+        return 0
     rejected = sum(isinstance(outcome, Reject) for outcome in verdict.but.values())
     if isinstance(verdict.rest, Reject) or (isinstance(verdict.rest, Split) and batch_size == 1):
         rejected += batch_size - len(verdict.but)

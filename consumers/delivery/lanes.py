@@ -21,11 +21,12 @@ What a lane does with the entries of a batch that must be sent again:
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.entry import Entry, size_of
+from consumers.delivery.entry import Entry, size_of, unmerged
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.policy import Policy
 from schemas.records import TopicPartition
@@ -70,6 +71,11 @@ class Lane:
 
     def sent(self) -> None:
         self.idle = False
+
+    def is_plain(self, now: float) -> bool:
+        """Whether its first entry may be drawn alone, as if there were no others."""
+        is_due = self.due_at <= now and self.queue[0].failed_after < 0
+        return is_due and not (self.waiting or self.groups or self.sought)
 
     # A reply came.
 
@@ -165,14 +171,29 @@ class Lane:
             self._put_back(list(entries))
 
 
+Parts = list[tuple[Lane, tuple[Entry, ...]]]
+
+
+class Drawn(NamedTuple):
+    """What came out of the line: parts of a batch, and entries of suppressed users."""
+
+    parts: Parts
+    empty: list[Lane]  # Lanes that became empty without giving a part.
+    dropped: list[Entry]
+
+
 class Batch(Struct, frozen=True, eq=False, gc=False):
     """Entries that are sent together, lane by lane."""
 
     parts: tuple[tuple[Lane, tuple[Entry, ...]], ...]
     encoded: tuple[Encoded, ...]
-    size: int  # Bytes of all bodies.
     records: int  # Kafka records in it: each merged one counts.
     sent_at: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of all bodies."""
+        return sum([len(one.body) for one in self.encoded])
 
     @property
     def unsettled(self) -> int:
@@ -181,19 +202,12 @@ class Batch(Struct, frozen=True, eq=False, gc=False):
         return self.records - sum(len(entry.parts) or 1 for part in revoked for entry in part)
 
 
-def batch_of(parts: Sequence[tuple[Lane, tuple[Entry, ...]]], now: float) -> Batch:
-    """Mark these as sent: one more attempt of each."""
-    entries = [entry for _, part in parts for entry in part]
-    encoded = tuple([entry.encoded for entry in entries])
-    records = len(entries)
-    for entry in entries:
-        entry.attempts += 1
-        for part in entry.parts:
-            part.attempts += 1
-        if entry.parts:
-            records += len(entry.parts) - 1
-    size = sum([len(one.body) for one in encoded])
-    return Batch(tuple(parts), encoded, size=size, records=records, sent_at=now)
+def batch_of(parts: Parts, now: float, *, may_be_merged: bool) -> Batch:
+    encoded = tuple([entry.encoded for _, part in parts for entry in part])
+    records = len(encoded)
+    if may_be_merged:
+        records = sum([len(unmerged(part)) for _, part in parts])
+    return Batch(tuple(parts), encoded, records=records, sent_at=now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,28 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 from zlib import crc32
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination
 from consumers.delivery.entry import Entry
-from consumers.delivery.lanes import Lane
+from consumers.delivery.lanes import Drawn, Lane, Parts
 from schemas.records import TopicPartition
 from schemas.suppressions import NOBODY, Suppressions
 
 MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
 MustWait = Callable[[Entry], bool]
 Blocks = Callable[[Lane], MustWait]
-Parts = list[tuple[Lane, tuple[Entry, ...]]]
-
-
-class Drawn(NamedTuple):
-    """What came out of the line: parts of a batch, and entries of suppressed users."""
-
-    parts: Parts
-    empty: list[Lane]  # Lanes that became empty without giving a part.
-    dropped: list[Entry]
 
 
 class Line:
@@ -46,9 +36,12 @@ class Line:
         if lanes == 1:
             self._append(entries, place, 0, now)
             return
+        by_number: dict[int, list[Entry]] = {}
         for entry in entries:
             number = crc32(entry.encoded.key.encode()) % lanes
-            self._append((entry,), place, number, now)
+            by_number.setdefault(number, []).append(entry)
+        for number, some in by_number.items():
+            self._append(some, place, number, now)
 
     def _append(
         self, entries: Sequence[Entry], place: TopicPartition, number: int, now: float
@@ -106,6 +99,11 @@ class Line:
         parts: Parts = []
         dropped: list[Entry] = []
         suppressed = self._suppressed or None
+        lane = next(iter(self._ready))
+        if room == 1 and is_calm and suppressed is None and lane.is_plain(now):
+            del self._ready[lane]
+            lane.sent()
+            return Drawn([(lane, (lane.queue.popleft(),))], [], [])
         drawn: list[Lane] = []
         keys: dict[str, Entry] = {}
         for lane in self._ready:

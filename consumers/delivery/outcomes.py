@@ -99,3 +99,7 @@ class Verdict(Struct, frozen=True):
     rest: Outcome
     but: Mapping[int, Outcome] = {}
     holds: Mapping[Id, Hold] = {}
+
+    @property
+    def is_all_delivered(self) -> bool:
+        return not self.but and isinstance(self.rest, Delivered)

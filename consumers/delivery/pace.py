@@ -39,8 +39,11 @@ class Latency:
         if now > self._renewed_at + LEAST_SECONDS:
             self._least_before, self._least = self._least, seconds
             self._renewed_at = now
-        self._least = min(self._least, seconds)
+        if seconds < self._least:
+            self._least = seconds
         self._usual += USUAL_WEIGHT * (seconds - self._usual)
+        if self._usual <= SLOW_SECONDS:
+            return False
         least = min(self._least, self._least_before)
         return self._usual > max(SLOW_FACTOR * least, least + SLOW_SECONDS)
 
@@ -102,8 +105,9 @@ class Pace:
     def _adapt(self, seconds: float, now: float) -> None:
         """Allow one more at once, or fewer where answers are slow."""
         if self._latency is None or not self._latency.is_slow(seconds, now):
-            more = 1.0 if self._cut_at == NEVER else 1.0 / self._limit
-            self._limit = min(self._limits.concurrency, self._limit + more)
+            if self._limit < self._limits.concurrency:
+                more = 1.0 if self._cut_at == NEVER else 1.0 / self._limit
+                self._limit = min(self._limits.concurrency, self._limit + more)
         elif now - self._cut_at > CUT_SECONDS and self._limit > SLOW_LIMIT_MIN:
             self._cut_at = now
             self._limit = max(SLOW_LIMIT_MIN, self._limit * SLOW_CUT)

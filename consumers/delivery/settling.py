@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from consumers.delivery.destination import Destination, Reply, Response, Unsendable
-from consumers.delivery.entry import Entry
+from consumers.delivery.entry import Entry, tried
 from consumers.delivery.judging import Judging
 from consumers.delivery.lanes import Batch, Lane
 from consumers.delivery.line import Line
@@ -74,10 +74,11 @@ class Settling:
     ) -> None:
         now = answered.now
         lane.replied(now)
-        if isinstance(verdict.rest, Delivered) and not verdict.but:
+        if verdict.is_all_delivered:
             lane.delivered()
             self._stock.done(lane.offsets, entries)
         else:
+            tried(entries)
             left: list[Entry] = []
             for index, entry in enumerate(entries, first):
                 outcome = verdict.but.get(index, verdict.rest)

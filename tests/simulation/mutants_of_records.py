@@ -41,6 +41,7 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.line",
         "                lane.sent()\n",
         "                pass\n",
+        also=(("            lane.sent()\n            return", "            return"),),
     ),
     Mutant(
         "what goes again goes to the back",
