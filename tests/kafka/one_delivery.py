@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
+from asyncio.subprocess import Process, create_subprocess_exec
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ampgate.lab.chaos.fleet import scrape
 from ampgate.lab.kafka.ports import free_ports
-from tests.eventually import seen
+from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World
 from tests.kafka.processes import until_answers
 from tests.operating import Operation
@@ -28,11 +28,15 @@ class Delivery:
         self.process = process
         self.file = file
         self.url = f"http://127.0.0.1:{port}"
+        self.said = file.with_suffix(".log")
 
     async def end(self) -> None:
         assert self.process.returncode is None, "it ended by itself"
         self.process.terminate()
         assert await self.process.wait() == 0
+
+    async def says(self, words: str, times: int = 1) -> None:
+        await eventually(lambda: self.said.read_text().count(words) >= times)
 
     async def reload(self, text: str) -> None:
         """SIGHUP with this configuration."""
@@ -45,11 +49,12 @@ async def delivering(world: World, directory: Path) -> AsyncIterator[Delivery]:
     [port] = free_ports(1)
     file = Operation(world.config).write(directory)
     file.write_text(file.read_text().replace("admin_port = 0", f"admin_port = {port}"))
-    process = await create_subprocess_exec(
-        *(sys.executable, "-m", "ampgate", "deliver"),
-        env=os.environ | {"AMPGATE_CONFIG": str(file)},
-        stderr=DEVNULL,
-    )
+    with file.with_suffix(".log").open("wb") as said:
+        process = await create_subprocess_exec(
+            *(sys.executable, "-m", "ampgate", "deliver"),
+            env=os.environ | {"AMPGATE_CONFIG": str(file)},
+            stderr=said,
+        )
     try:
         delivery = Delivery(process, file, port)
         await until_answers(f"{delivery.url}/healthz", 200)

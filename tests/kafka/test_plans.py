@@ -7,6 +7,7 @@ from ampgate.resend.letter_replay import Decision
 from schemas.configuration.config import Config
 from tests.kafka.delivery_world import World, event
 from tests.kafka.edge_process import running
+from tests.kafka.one_delivery import delivering
 from tests.kafka.replaying import replay
 from tests.operating import AMPLITUDE, Operation
 
@@ -70,6 +71,56 @@ async def test_a_service_that_produces_itself_is_held_to_the_plan_of_the_deliver
         (AMPLITUDE, "not_in_plan", unknown.decode()),
         (AMPLITUDE, "violates_plan", wrong.decode()),
     ]
+
+
+async def test_sighup_applies_the_plan_of_the_delivery_and_keeps_the_former_for_a_bad_one(
+    world: World, tmp_path: Path
+) -> None:
+    (file := tmp_path / "plan.json").write_text(json.dumps(PLAN))
+    topics = world.config.kafka.topics
+    key, good = event(1, 1)
+
+    async def produce(event_type: str) -> None:
+        await world.produce(topics.events, [(key, good.replace(b"Bought", event_type.encode()))])
+
+    async def until_accepted(count: int) -> None:
+        for kind in ("amplitude", "aampe"):
+            await world.until_accepted(kind, count)
+
+    async with delivering(world, tmp_path) as delivery:
+        plain = delivery.file.read_text()
+        held = plain.replace("[delivery]", f'[delivery]\nplan = "{file}"\nplan_mode = "block"')
+        await produce("before")
+        await until_accepted(1)
+        await delivery.reload(held)
+        await delivery.says("configuration reloaded")
+        await produce("blocked")
+        assert {one["reason"] for one in await world.dead_letters(2)} == {"not_in_plan"}
+
+        file.write_text(json.dumps({"events": {**PLAN["events"], "planned": {}}}))
+        await delivery.reload(held)
+        await delivery.says("configuration reloaded", times=2)
+        await produce("planned")
+        await until_accepted(2)
+
+        file.write_text("{")
+        await delivery.reload(held)
+        await delivery.says("new configuration rejected, keeping the former one")
+        await produce("still blocked")
+        dead = await world.dead_letters(4)  # Two destinations' each.
+        await delivery.reload(
+            held.replace("block", "warn").replace(str(file), str(good_plan(file)))
+        )
+        await delivery.says("configuration reloaded", times=3)
+        await produce("only counted")
+        await until_accepted(3)
+        await delivery.end()
+    assert {json.loads(one["value"])["event_type"] for one in dead} == {"blocked", "still blocked"}
+
+
+def good_plan(beside: Path) -> Path:
+    (file := beside.with_name("good.json")).write_text(json.dumps(PLAN))
+    return file
 
 
 def with_source(here: Operation, file: Path) -> Operation:

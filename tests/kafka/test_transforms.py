@@ -109,10 +109,11 @@ async def test_a_function_that_never_returns_or_exits_costs_its_record_and_not_t
         dead = await world.dead_letters(3)
         await delivery.end()
     assert {one["reason"] for one in dead} == {"transform_failed"}
-    exits, interrupts, loops = (one["detail"] for one in dead)
-    assert (exits, interrupts) == ("SystemExit: 1", "RuntimeError: KeyboardInterrupt")
-    assert loops.startswith("NotReturnedError: it did not return within 5 s: it was at line ")
-    assert loops.endswith("hostile_to_a_shop.py (for_aampe)")
+    said = {json.loads(one["value"])["event_type"]: one["detail"] for one in dead}
+    assert said["exits"] == "SystemExit: 1"
+    assert said["interrupts"] == "RuntimeError: KeyboardInterrupt"
+    assert said["loops"].startswith("NotReturnedError: it did not return within 5 s: it was at ")
+    assert said["loops"].endswith("hostile_to_a_shop.py (for_aampe)")
 
 
 async def states(world: World, insert_id: str) -> dict[str, tuple[State, str | None]]:
