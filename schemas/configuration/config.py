@@ -176,6 +176,7 @@ class Console(Section):
     edges: tuple[BaseUrl, ...] | None = None
     deliveries: tuple[BaseUrl, ...] | None = None
     pulls: tuple[BaseUrl, ...] | None = None
+    reconciliations: tuple[Path, ...] = ()
 
     @model_validator(mode="after")
     def _tokens_can_be_told_apart(self) -> Self:

@@ -1,5 +1,6 @@
-"""Pulls: what other systems are asked for, when that last worked, and why it does not."""
+"""Pulls, when each last worked, and why it does not; and what the last reconciliations found."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ampgate.console.figures.names import (
     PULL_RECORDS,
     PULL_RUNS,
 )
+from ampgate.console.reconciliations import read
 from ampgate.console.words import Level, State, duration
 from schemas.vendors import SYSTEMS
 
@@ -36,8 +38,14 @@ class Row:
 
 @router.get("/pulls")
 async def show(visit: Visiting) -> Response:
-    projects = project_names(visit.config)
-    context = {"rows": rows_of(visit.figures, time.time()), "projects": projects}
+    now = time.time()
+    reconciled, troubles = await asyncio.to_thread(read, visit.config.console.reconciliations, now)
+    context = {
+        "rows": rows_of(visit.figures, now),
+        "projects": project_names(visit.config),
+        "reconciled": reconciled,
+        "troubles": troubles,
+    }
     return visit.page("pulls.html", context)
 
 
