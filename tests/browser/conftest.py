@@ -1,6 +1,5 @@
 """A headless Chromium, and a web shop whose pages come from another origin than the edge's."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +18,7 @@ from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS
 from tests.sdks.npm import node_with
 from tests.sdks.shop import Shop, open_shop
+from tests.served import served
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,16 +61,8 @@ async def site() -> AsyncIterator[str]:
 
     files = StaticFiles(directory=HERE / "node_modules")
     app = Starlette(routes=[Route("/", index), Mount("/", files)])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    listener = server.config.bind_socket()
-    listener.listen()
-    task = asyncio.create_task(server.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+    async with served(app) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

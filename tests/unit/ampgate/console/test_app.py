@@ -20,7 +20,7 @@ from ampgate.console.rendering import HEADERS
 from ampgate.console.server import reload, serve
 from schemas.configuration.config import Config, ConfigError
 from tests.eventually import DEADLINE_SECONDS
-from tests.unit.ampgate.console.served import served
+from tests.served import served
 
 HERE = "http://console.example"
 OPEN = {"/sign-in", "/sign-out"}

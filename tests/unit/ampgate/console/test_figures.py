@@ -12,7 +12,7 @@ from ampgate.console.figures.names import RECORDS, WAITING
 from ampgate.console.figures.totals import Totals
 from schemas.configuration.config import Config
 from schemas.http.client import client_builder
-from tests.unit.ampgate.console.served import served
+from tests.served import served
 
 EXPOSITION = """\
 # HELP ampgate_delivery_waiting_records Records that wait.
