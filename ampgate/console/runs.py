@@ -24,6 +24,17 @@ class BusyError(Exception):
     """Another replay is under way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a confirmed form asks for: `rate` records a second at most, none is no limit."""
+
+    at: str
+    what: str
+    total: int
+    again: str
+    rate: float | None
+
+
 @dataclass(slots=True)
 class Started:
     """One replay; `at` names it, as in its records. The times are seconds since 1970."""
@@ -33,6 +44,7 @@ class Started:
     total: int
     by: str
     began: float
+    again: str  # Where the rest is planned.
     written: int = 0
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
@@ -57,17 +69,21 @@ class Runs:
         """By name, the newest first."""
         return dict(sorted(self._runs.items(), reverse=True))
 
-    def start(self, at: str, what: str, total: int, session: Session, work: Work) -> None:
-        """Begin one; a name that has begun before is the same form, sent twice."""
-        if at in self._runs:
+    def start(
+        self, asked: Asked, session: Session, work: Work, *, is_resumed: bool = False
+    ) -> None:
+        """Begin one; a name that has begun before is the same form, sent twice, or is resumed."""
+        before = self._runs.get(asked.at)
+        if before is not None and not (is_resumed and before.state == "failed"):
             return
         if self._task is not None and not self._task.done():
             raise BusyError("Another replay is under way. Start this one when it has ended.")
-        run = Started(at, what, total, f"{session.role} {session.name}", time.time())
-        self._runs[at] = run
+        by = f"{session.role} {session.name}"
+        run = Started(asked.at, asked.what, asked.total, by, time.time(), asked.again)
+        self._runs[asked.at] = run
         for old in list(self._runs)[:-KEPT_MAX]:
             del self._runs[old]
-        self._task = asyncio.create_task(self._run(run, work))
+        self._task = asyncio.create_task(self._run(run, work, asked.rate))
 
     async def stop(self) -> None:
         """What is written stays written; the rest is not sent."""
@@ -75,7 +91,7 @@ class Runs:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self, run: Started, work: Work) -> None:
+    async def _run(self, run: Started, work: Work, rate: float | None) -> None:
         def written(count: int) -> None:
             run.written += count
 
@@ -86,7 +102,7 @@ class Runs:
 
         try:
             async with writer(
-                self._config.kafka, rate=None, on_written=written, on_refused=refused
+                self._config.kafka, rate=rate, on_written=written, on_refused=refused
             ) as writing:
                 await work(writing)
         except CommandError as error:

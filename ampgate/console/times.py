@@ -1,5 +1,6 @@
-"""Times that are typed into a form, as the commands take them."""
+"""Times and rates that are typed into a form, as the commands take them."""
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ from ampgate.cli.moments import read_moment
 from ampgate.console.desk import RefusedError
 
 PLAN_MS = 3_600_000
+RATE_MIN = 0.001  # As the commands have it.
 
 
 def asked_moment(text: str) -> int | None:
@@ -31,3 +33,17 @@ def planned_total(said: Mapping[str, str]) -> int:
     """How many records it would send; only shown."""
     text = said.get("total", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+
+
+def asked_rate(said: Mapping[str, str]) -> float | None:
+    """Records a second, at most; None for an empty field."""
+    text = said.get("rate", "").strip()
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not (math.isfinite(rate) and rate >= RATE_MIN):
+        raise RefusedError(f"A rate is a number of records a second, from {RATE_MIN}.", 400)
+    return rate

@@ -14,7 +14,8 @@ from ampgate.archive.archive import archive
 from ampgate.cli.moments import write_moment
 from ampgate.console.desk import Visit, Visiting
 from ampgate.console.offending import offending_paths
-from ampgate.console.times import asked_moment, planned_at, planned_total
+from ampgate.console.runs import Asked
+from ampgate.console.times import asked_moment, asked_rate, planned_at, planned_total
 from ampgate.console.values import Shown, in_a_line, shown
 from ampgate.errors import CommandError
 from ampgate.resend import dead_letters, letter_replay
@@ -170,10 +171,12 @@ async def start(visit: Visiting) -> Response:
     said = await visit.form()
     chosen, force = chosen_of(said), bool(said.get("force"))
     run, total = Run(visit.config.kafka.topics.parked, planned_at(said)), planned_total(said)
-    what = in_words(said)
+    what, rate = in_words(said), asked_rate(said)
+    again = link_to("/dead-letters/replay", said)
     work = partial(_send, visit, chosen, run, force)
-    visit.desk.runs.start(run.at, what, total, visit.session, work)
-    visit.audit("replay of dead letters", run=run.at, chosen=what, force=force, planned=total)
+    visit.desk.runs.start(Asked(run.at, what, total, again, rate), visit.session, work)
+    told = {"chosen": what, "force": force, "planned": total, "rate": rate}
+    visit.audit("replay of dead letters", run=run.at, **told)
     return RedirectResponse(f"/replays/{run.at}", 303)
 
 

@@ -4,17 +4,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from ampgate.archive.archive import archive
+from ampgate.archive.archive import Archive, archive
 from ampgate.cli.moments import read_moment, write_moment
 from ampgate.console.desk import RefusedError, Visit, Visiting
 from ampgate.console.rendering import rendered
-from ampgate.console.runs import Started
+from ampgate.console.runs import Asked, Started
 from ampgate.console.streams import message
-from ampgate.console.times import asked_moment, planned_at, planned_total
+from ampgate.console.times import asked_moment, asked_rate, planned_at, planned_total
 from ampgate.errors import CommandError
 from ampgate.resend import replay as replaying
 from ampgate.resend.parking import Run
@@ -26,7 +27,7 @@ from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
 
 router = APIRouter()
-FIELDS = ("destination", "from", "to", "user", "event_type")
+FIELDS = ("destination", "from", "to", "user", "event_type", "resume")
 TICK_SECONDS = 1.0
 SETTLED_SECONDS = 600.0  # How long a page follows what becomes of the records.
 
@@ -61,13 +62,13 @@ async def plan(visit: Visiting) -> Response:
     destination, chosen = asked_of(visit, asked)
     # Times such as 2h are those of the plan, also when it is confirmed later.
     asked |= {"from": write_moment(chosen.from_ms), "to": write_moment(chosen.to_ms)}
+    resumed = resumed_of(visit, asked)
+    asked["resume"] = "" if resumed is None else resumed.at
 
     async def find() -> Mapping[str, object]:
         now_ms = time.time_ns() // 1_000_000
         async with archive(visit.config.kafka) as kafka:
-            prepared = await replaying.prepare(
-                visit.config, destination, kafka, chosen, resumed=None
-            )
+            prepared = await prepare(visit, destination, kafka, chosen, resumed)
             planned = await prepared.plan(kafka, now_ms)
         return {
             "plan": planned,
@@ -84,19 +85,53 @@ async def plan(visit: Visiting) -> Response:
 async def start(visit: Visiting) -> Response:
     said = await visit.form()
     destination, chosen = asked_of(visit, said)
-    run = Run(visit.config.kafka.topics.parked, planned_at(said))
-    what, total = in_words(said), planned_total(said)
-    work = partial(_send, visit, destination, chosen, run)
-    visit.desk.runs.start(run.at, what, total, visit.session, work)
-    visit.audit("replay", run=run.at, chosen=what, planned=total)
+    planned, resumed = (
+        Run(visit.config.kafka.topics.parked, planned_at(said)),
+        resumed_of(visit, said),
+    )
+    run = resumed or planned
+    given = {name: said[name] for name in FIELDS if said.get(name)} | {"resume": run.at}
+    what, rate = in_words(said), asked_rate(said)
+    asked = Asked(run.at, what, planned_total(said), f"/replays/plan?{urlencode(given)}", rate)
+    work = partial(_send, visit, destination, chosen, run, resumed)
+    is_resumed = resumed is not None
+    visit.desk.runs.start(asked, visit.session, work, is_resumed=is_resumed)
+    visit.audit(
+        "replay", run=run.at, chosen=what, planned=asked.total, rate=rate, resumed=is_resumed
+    )
     return RedirectResponse(f"/replays/{run.at}", 303)
 
 
+def resumed_of(visit: Visit, asked: Mapping[str, str]) -> Run | None:
+    """The interrupted run that is to go on, by its name: what it has sent is not sent again."""
+    at = asked_moment(asked.get("resume", ""))
+    return None if at is None else Run(visit.config.kafka.topics.parked, at)
+
+
+async def prepare(
+    visit: Visit,
+    destination: ConfiguredDestination,
+    kafka: Archive,
+    chosen: Chosen,
+    resumed: Run | None,
+) -> replaying.Replay:
+    name = None if resumed is None else resumed.at
+    try:
+        return await replaying.prepare(visit.config, destination, kafka, chosen, resumed=name)
+    except replaying.UnknownRunError as error:
+        raise CommandError(str(error)) from error
+
+
 async def _send(
-    visit: Visit, destination: ConfiguredDestination, chosen: Chosen, run: Run, writing: Writer
+    visit: Visit,
+    destination: ConfiguredDestination,
+    chosen: Chosen,
+    run: Run,
+    resumed: Run | None,
+    writing: Writer,
 ) -> None:
     async with archive(visit.config.kafka) as kafka:
-        prepared = await replaying.prepare(visit.config, destination, kafka, chosen, resumed=None)
+        prepared = await prepare(visit, destination, kafka, chosen, resumed)
         await prepared.send(kafka, run, writing)
 
 

@@ -1,0 +1,64 @@
+"""A replay from the console's pages: as slow as its form says, and the rest of one that stopped."""
+
+import re
+import time
+from html import unescape
+
+import httpx
+
+from ampgate.console.access import COOKIE, Access, Role
+from ampgate.console.app import create_app
+from ampgate.console.desk import Desk
+from schemas.topics import Kind
+from tests.eventually import eventually
+from tests.kafka.test_replay import at, parked_origins, settled
+from tests.operating import AMPLITUDE, Operation, event
+from tests.unit.ampgate.console.test_app import nothing
+
+HERE = "http://console.example"
+RECORDS = 60
+
+
+async def confirmed(
+    browser: httpx.AsyncClient, planned: httpx.Response, **more: str
+) -> httpx.Response:
+    """The form of a plan, sent as the browser would."""
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', planned.text))
+    data = {name: unescape(value) for name, value in fields.items()} | more
+    return await browser.post("/replays", data=data, headers={"origin": HERE})
+
+
+async def test_a_replay_keeps_its_rate_and_another_sends_the_rest(here: Operation) -> None:
+    sent = [at(event(f"user{n % 3}", insert_id=f"i{n}"), n) for n in range(RECORDS)]
+    places = await settled(here, Kind.EVENT, sent)
+    access = Access("the operator's", "the viewer's")
+    app = create_app(here.config, access, nothing)
+    desk: Desk = app.state.desk
+    cookies = {COOKIE: access.new_session(Role.OPERATOR, time.time())}
+    asked = {"destination": AMPLITUDE, "from": "2020-01-01", "to": "2020-01-02T00:00:00Z"}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=cookies) as browser:
+        planned = await browser.get("/replays/plan", params=asked)
+        assert f"Send {RECORDS} records again" in planned.text
+        for rate in ("0", "-1", "nan", "fast"):
+            assert (await confirmed(browser, planned, rate=rate)).status_code == 400
+
+        assert (await confirmed(browser, planned, rate="1")).status_code == 303
+        (run,) = desk.runs.all.values()
+        await eventually(lambda: run.written >= 1)
+        await desk.runs.stop()
+        assert run.state == "failed"
+
+        unknown = await browser.get("/replays/plan", params={**asked, "resume": "2020-01-01"})
+        assert "run 2020-01-01T00:00:00.000Z" in unescape(unknown.text)
+        rest = await browser.get(run.again)
+        found = re.search(r"<b>(\d+)</b> are left: the interrupted run has sent them", rest.text)
+        assert found is not None
+        before = int(found[1])  # What was under way when it stopped is there, too.
+        assert run.written <= before < RECORDS
+        assert f"Send {RECORDS - before} record" in rest.text
+        assert (await confirmed(browser, rest)).status_code == 303
+        (again,) = desk.runs.all.values()
+        await eventually(lambda: again.state == "done")
+    assert (again.at, again.written) == (run.at, RECORDS - before)
+    assert sorted(map(str, await parked_origins(here))) == sorted(places)
