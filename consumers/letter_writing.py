@@ -11,7 +11,7 @@ from consumers.drain import Drain
 from consumers.kafka.letters import Letters
 from consumers.metrics import Counts
 
-PARK_RECORDS_MAX = 500  # Written and awaited together.
+PARK_RECORDS_MAX = 2000  # Written and awaited together.
 
 
 class LetterWriting:

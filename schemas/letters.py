@@ -7,10 +7,14 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from msgspec import Struct
 
 from schemas.records import Headers, Record, TopicPartition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_SECOND = 253_402_300_799  # Of the year 9999.
 DETAIL_BYTES_MAX = 1000
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
 _NUMBER = re.compile("[0-9]{1,19}")
@@ -46,8 +50,7 @@ class Origin:
         return cls(TopicPartition(parts[0], partition), offset)
 
 
-@dataclass(frozen=True, slots=True)
-class LetterHeaders:
+class LetterHeaders(Struct, frozen=True):
     """Times are seconds since the epoch; `accepted_at` is the original record's timestamp.
 
     `not_before` and `parked_at` are by the clock of the process that parked the record.
@@ -100,6 +103,14 @@ class LetterHeaders:
         )
 
 
+def destination_of(headers: Headers) -> str:
+    """The destination of a letter, without reading its other headers."""
+    for name, value in reversed(headers):
+        if name == "destination":
+            return (value or b"").decode(errors="replace")
+    return ""
+
+
 def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The original record's own headers."""
     return [(name, value) for name, value in headers if name not in _NAMES]
@@ -112,7 +123,10 @@ def only_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
 
 def writable(headers: Headers) -> list[tuple[str, bytes | None]]:
     """A name that is no UTF-8 cannot be written as it came."""
-    return [(name.encode("utf-8", "replace").decode(), value) for name, value in headers]
+    return [
+        (name if name.isascii() else name.encode("utf-8", "replace").decode(), value)
+        for name, value in headers
+    ]
 
 
 def is_reference(record: Record) -> bool:
@@ -126,10 +140,16 @@ def timestamp(seconds: float) -> str:
     A producer may have given microseconds, and no record must raise here.
     """
     try:
-        moment = EPOCH + timedelta(milliseconds=round(seconds * 1000))
+        second, milliseconds = divmod(round(seconds * 1000), 1000)
+        return f"{_to_the_second(second)}.{milliseconds:03d}Z"
     except (OverflowError, ValueError):
-        moment = datetime.max.replace(tzinfo=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return f"{_to_the_second(LAST_SECOND)}.999Z"
+
+
+@lru_cache(maxsize=1000)
+def _to_the_second(second: int) -> str:
+    """Many letters are of the same seconds."""
+    return (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
 
 
 def _number(text: str) -> int | None:

@@ -1,19 +1,29 @@
 """Records come in: from their topic, and from the parked topic."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
-from consumers.delivery.entry import Entry
+from consumers.delivery.entry import RECORD_BYTES, Entry
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
-from schemas.letters import is_reference
+from schemas.letters import LetterHeaders, destination_of, is_reference
 from schemas.records import Record, TopicPartition
 from schemas.suppressions import Suppressions
 from schemas.topics import Kind
+
+
+class Due(NamedTuple):
+    """A parked record that is queued now, and what it says."""
+
+    record: Record
+    key: str
+    original: Record
+    letter: LetterHeaders
 
 
 class Intake:
@@ -86,12 +96,16 @@ class Intake:
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read from the parked topic for the first time."""
-        skipped: list[Skip] = []
+        due: list[Due] = []
+        room = self._stock.room
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             offsets = self._stock.offsets_of(place, record)
+            if destination_of(record.headers) != self._destination.name:
+                offsets.read((), record.offset + 1)
+                continue
             original, letter = unparked(record)
-            if letter.destination != self._destination.name or original.topic != self._topic:
+            if original.topic != self._topic:
                 offsets.read((), record.offset + 1)
                 continue
             offsets.read((record.offset,), record.offset + 1)
@@ -110,46 +124,56 @@ class Intake:
                 _, reason, until = held
             parked.arrived(key, record.offset, came_from, until, reason)
             is_whole = not is_reference(record)  # Else loading reads its bytes.
-            if is_whole and self._stock.has_room and parked.loads(key, record.offset, now):
-                skipped += self._load(record, key, now)
-        return skipped
+            if is_whole and room > 0 and parked.loads(key, record.offset, now):
+                due.append(Due(record, key, original, letter))
+                room -= RECORD_BYTES + len(record.value or b"")
+        return self._take_again(due, now)
 
     def load(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take parked records that were read again, from where `wants` says."""
-        skipped: list[Skip] = []
+        due: list[Due] = []
+        room = self._stock.room
         for record in records:
             parked = self._waits.parked.get(record.partition)
-            if parked is None or not self._stock.has_room:
+            if parked is None or room <= 0:
                 break
-            key = self._key_of(unparked(record)[0])
+            # The key is the original's. Without one, what it was before tells it.
+            key = self._key_of(record if record.key is not None else unparked(record)[0])
             if parked.loads(key, record.offset, now):
-                skipped += self._load(record, key, now)
-        return skipped
+                due.append(Due(record, key, *unparked(record)))
+                room -= RECORD_BYTES + len(record.value or b"")
+        return self._take_again(due, now)
 
-    def _load(self, record: Record, key: str, now: float) -> list[Skip]:
-        place = TopicPartition(record.topic, record.partition)
+    def _take_again(self, due: Sequence["Due"], now: float) -> list[Skip]:
+        """Take parked records that count as loaded; all of one partition."""
+        if not due:
+            return []
+        place = TopicPartition(due[0].record.topic, due[0].record.partition)
         offsets, parked = self._stock.offsets[place], self._waits.parked[place.partition]
-        original, letter = unparked(record)
-        encoded = border.encode(self._destination, original)
-        body = encoded if isinstance(encoded, Encoded) else Encoded(original.value or b"", key)
-        entry = Entry(original, offsets, record.offset, body, parked=parked)
-        self._stock.enter((entry,))
-        entry.attempts, entry.status = letter.attempts, letter.status
-        entry.first_failed_at = letter.first_failed_at or None
-        if parked.keys[key].suspect[0] == entry.offset:
-            _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
-        match encoded:
-            case Encoded():
-                self._line.add((entry,), place, now)
-            case Reject() if self._is_suppressed(original):
-                self._stock.done(offsets, (entry,))
-                return [SUPPRESSED]
-            case Reject(reason, detail):
-                self._stock.bury(entry, reason, detail, now)
-            case Skip() as skip:
-                self._stock.done(offsets, (entry,))
-                return [skip]
-        return []
+        outcomes = border.encode_all(self._destination, [one.original for one in due])
+        skipped: list[Skip] = []
+        taken: list[Entry] = []
+        for (record, key, original, letter), outcome in zip(due, outcomes, strict=True):
+            body = outcome if isinstance(outcome, Encoded) else Encoded(original.value or b"", key)
+            entry = Entry(original, offsets, record.offset, body, parked=parked)
+            self._stock.enter((entry,))
+            entry.attempts, entry.status = letter.attempts, letter.status
+            entry.first_failed_at = letter.first_failed_at or None
+            if parked.keys[key].suspect[0] == entry.offset:
+                _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
+            match outcome:
+                case Encoded():
+                    taken.append(entry)
+                case Reject() if self._is_suppressed(original):
+                    self._stock.done(offsets, (entry,))
+                    skipped.append(SUPPRESSED)
+                case Reject(reason, detail):
+                    self._stock.bury(entry, reason, detail, now)
+                case Skip() as skip:
+                    self._stock.done(offsets, (entry,))
+                    skipped.append(skip)
+        self._line.add(taken, place, now)
+        return skipped
 
     def _is_suppressed(self, record: Record) -> bool:
         """Whether a record that nobody can use has the key of a suppressed user: no dead letter.

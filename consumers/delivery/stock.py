@@ -29,8 +29,13 @@ class Stock:
 
     @property
     def has_room(self) -> bool:
+        return self.room > 0
+
+    @property
+    def room(self) -> int:
+        """How many bytes may still be read."""
         letters = len(self.dead) + len(self.leaving)
-        return self.bytes < self._bytes_max and letters < LETTERS_MAX
+        return self._bytes_max - self.bytes if letters < LETTERS_MAX else 0
 
     @property
     def bytes_max(self) -> int:

@@ -9,7 +9,7 @@ from consumers.delivery.lanes import Batch, Letter
 from consumers.delivery.snapshot import Snapshot
 from tests.simulation.subjects import Wire
 
-BODY_BYTES_MAX = 15_000  # Of what the worlds write; a record may keep its value beside its body.
+BODY_BYTES_MAX = 30_000  # Of what the worlds write: a value, and the body that it becomes.
 
 
 def check_whereabouts(
@@ -29,7 +29,7 @@ def check_whereabouts(
     )
     in_memory = inside + len(out)
     least = in_memory * RECORD_BYTES
-    most = least + in_memory * 2 * BODY_BYTES_MAX
+    most = least + in_memory * BODY_BYTES_MAX
     assert least <= found.bytes <= most, f"{found.bytes} bytes do not fit {in_memory} records"
 
 

@@ -75,14 +75,14 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "parked keys are forgotten after a crash",
         "delivery.intake",
-        "            if letter.destination != self._destination.name or original",
-        "            if True or letter.destination != self._destination.name or original",
+        "            if destination_of(record.headers) != self._destination.name:",
+        "            if True:",
     ),
     Mutant(
         "others' parked records are taken for ours",
         "delivery.intake",
-        "            if letter.destination != self._destination.name or original.topic !=",
-        "            if False and original.topic !=",
+        "            if destination_of(record.headers) != self._destination.name:",
+        "            if False:",
     ),
     Mutant(
         "what was too large to be parked is taken without its bytes",
