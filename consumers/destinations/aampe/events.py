@@ -36,6 +36,7 @@ CONCURRENCY = 256  # With answers of 100 ms, thousands a second need as many.
 LANES = 64
 SPAN_MAX = 2000  # Aampe documents no dedupe: a crash must not repeat more (aampe.md#answers).
 EVENTS_PATH = "/v1/events"
+_BRACE = ord("{")
 PROPERTIES_PATH = "/v1/properties"
 
 
@@ -47,8 +48,21 @@ class Details(Struct):
     timezone: object = None
 
 
+class Event(Struct, omit_defaults=True, gc=False):
+    """The body of a request (aampe.md#events): written at once, in half the time of its parts."""
+
+    contact_id: str
+    event_name: str | None
+    timestamp: Raw
+    event_id: str
+    metadata: Raw
+    timezone: str = ""
+
+
 _members = msgspec.json.Decoder(dict[str, Raw])
 _details = msgspec.json.Decoder(Details)
+_encode = msgspec.json.Encoder().encode
+_NO_PROPERTIES = Raw(b"{}")
 
 
 def destinations(config: AampeDestination) -> Sequence[Destination]:
@@ -134,22 +148,23 @@ class AampeEvents(_Aampe):
         if facts.event_type == "$identify":
             found = (facts, key, value)
             return self._property_update(record, found, details.user_properties)
-        body = b'{"contact_id":%b,"event_name":%b,"timestamp":%b,"event_id":%b,"metadata":%b%b}' % (
-            orjson.dumps(facts.user_id),
-            orjson.dumps(facts.event_type),
-            _seconds(facts.time if facts.time is not None else record.timestamp),
-            orjson.dumps(facts.insert_id or insert_id_of(record)),
+        zone = details.timezone
+        event = Event(
+            facts.user_id,
+            facts.event_type,
+            Raw(_seconds(facts.time if facts.time is not None else record.timestamp)),
+            facts.insert_id or insert_id_of(record),
             self._metadata(details.event_properties, value),
-            _timezone(details.timezone),
+            zone if isinstance(zone, str) else "",
         )
-        return Encoded(body, key, facts.user_id, facts.device_id, EVENTS_PATH)
+        return Encoded(_encode(event), key, facts.user_id, facts.device_id, EVENTS_PATH)
 
-    def _metadata(self, event_properties: Raw, value: bytes) -> bytes:
+    def _metadata(self, event_properties: Raw, value: bytes) -> Raw:
         """The event's properties and the context; where both have a name, the event's value."""
-        if context := self._context(value):
-            return msgspec.json.encode({**context, **_object(event_properties)})
-        is_object = bytes(memoryview(event_properties)[:1]) == b"{"
-        return bytes(event_properties) if is_object else b"{}"
+        if self._metadata_fields and (context := self._context(value)):
+            return Raw(_encode({**context, **_object(event_properties)}))
+        is_object = event_properties is not ABSENT and memoryview(event_properties)[0] == _BRACE
+        return event_properties if is_object else _NO_PROPERTIES
 
 
 class AampeProperties(_Aampe):
@@ -183,9 +198,5 @@ def _object(raw: Raw) -> dict[str, Raw]:
 
 def _seconds(milliseconds: int) -> bytes:
     """Seconds with decimals, as a JSON number: exact, however large (aampe.md#events)."""
-    seconds, rest = divmod(abs(milliseconds), 1000)
-    return b"%b%d.%03d" % (b"-" if milliseconds < 0 else b"", seconds, rest)
-
-
-def _timezone(zone: object) -> bytes:
-    return b',"timezone":%b' % orjson.dumps(zone) if isinstance(zone, str) and zone else b""
+    seconds = b"%d.%03d" % divmod(abs(milliseconds), 1000)
+    return b"-" + seconds if milliseconds < 0 else seconds
