@@ -4,7 +4,7 @@ The files that `ampgate reconcile` has once Kafka was read and the export is dow
 by DuckDB; then a process of its own reads and joins them. One event in a thousand is missing.
 
 10 million events on two cores: 76 s of CPU and 338 MB at most (577 s while seven other jobs shared
-the cores, at the lowest priority). Reading Kafka before that is 7 us of CPU a record, in 145 MB.
+the cores, at the lowest priority). Reading Kafka before that is 5 us of CPU a record, in 145 MB.
 """
 
 import resource
