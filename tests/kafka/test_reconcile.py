@@ -51,8 +51,9 @@ async def test_what_was_dropped_doubled_or_late_is_named_exactly(
         {"match": {"event_type": "Lost"}, "effect": {"kind": "drop"}},
         {"match": {"event_type": "Kept"}, "times": 3, "effect": {"kind": "double"}},
         {"match": {"event_type": "Late"}, "effect": {"kind": "late"}},
+        {"match": {"event_type": "Later"}, "effect": {"kind": "late", "hours": 5}},
     )
-    types = ["Kept"] * 8 + ["Lost", "Late"]
+    types = ["Kept"] * 7 + ["Later", "Lost", "Late"]
     await delivered(simulated, tmp_path, [bought(n, types[n % 10]) for n in range(200)])
     file, textfile = tmp_path / "missing.ndjson", tmp_path / "ampgate.prom"
     more = ("--missing", str(file), "--metrics", str(textfile))
@@ -60,8 +61,9 @@ async def test_what_was_dropped_doubled_or_late_is_named_exactly(
 
     shown = ("delivered", "found", "missing", "foreign", "counted_twice", "late", "pending")
     assert {name: tuple(one[n] for n in shown) for name, one in found.items()} == {
-        "Kept": (160, 160, 0, 0, 3, 0, 0),
+        "Kept": (140, 140, 0, 0, 3, 0, 0),
         "Late": (20, 20, 0, 0, 0, 20, 0),
+        "Later": (20, 20, 0, 0, 0, 20, 0),
         "Lost": (20, 0, 20, 0, 0, 0, 0),
     }
     missing = [json.loads(line) for line in file.read_text().splitlines()]
