@@ -68,12 +68,12 @@ async def records(topic: Topic) -> list[Any]:
         places = [TopicPartition(topic.name, number) for number in sorted(numbers)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        found: list[Any] = []
-        for place, end in ends.items():
-            while await consumer.position(place) < end:
-                fetched = await consumer.getmany(place, timeout_ms=1000)
-                found += fetched.get(place, [])
-    return found
+        found: dict[TopicPartition, list[Any]] = {place: [] for place in places}
+        # Of all at once: what nobody takes of one partition may keep others from being fetched.
+        while [place for place in places if await consumer.position(place) < ends[place]]:
+            for place, fetched in (await consumer.getmany(timeout_ms=1000)).items():
+                found[place] += fetched
+    return [record for place in places for record in found[place]]
 
 
 @asynccontextmanager
