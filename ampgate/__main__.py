@@ -1,5 +1,6 @@
 """The process of the command: `ampgate`, and `python -m ampgate`."""
 
+import faulthandler
 import os
 import sys
 from contextlib import suppress
@@ -16,6 +17,8 @@ def run() -> NoReturn:
     in 2 of 30 runs behind a proxy that answers 502. Whatever has to be closed is closed by then.
     """
     status = 1
+    with suppress(RuntimeError, ValueError, OSError):  # There is no standard error.
+        faulthandler.enable()  # A crash in native code says where.
     try:
         if (fault := hidden()) is not None:
             sys.exit(f"ampgate: {fault}")

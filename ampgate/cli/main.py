@@ -92,6 +92,10 @@ def pull(
     ] = False,
 ) -> None:
     """Run the pulls: what other systems show becomes records, on a schedule."""
+    if not (once or dry_run):
+        # What comes before there are handlers waits for them.
+        stops = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+        signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     read = partial(configuration, ["pulls"])
     config = read()
     from ampgate.cli import pulling  # As above.

@@ -24,3 +24,9 @@ PAUSED = Gauge(
     ["pull", "reason"],
 )
 EVERY = Gauge("ampgate_pull_every_seconds", "How often it is to run.", ["pull"])
+
+
+def forget() -> None:
+    """What is true of single pulls now: other pulls are configured from now on."""
+    for gauge in (LAST_SUCCESS, PAUSED, EVERY):
+        gauge.clear()

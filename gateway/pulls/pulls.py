@@ -43,15 +43,20 @@ class Pulls:
         store: Store,
         renewed: Callable[[str], ConfiguredPull],
     ) -> None:
-        self._config = config
-        self._configured = [one for one in config.pulls if not only or one.name in only]
+        self.config = config
+        self.only = only
         self._journal = journal
         self._store = store
         self._renewed = renewed
+        self._given: tuple[frozenset[int], int] | None = None
+        self._changing = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.schedules: dict[str, Schedule] = {}
-        for one in self._configured:
-            metrics.EVERY.labels(one.name).set(one.every)
+        self._show_periods()
+
+    @property
+    def _configured(self) -> list[ConfiguredPull]:
+        return [one for one in self.config.pulls if not self.only or one.name in self.only]
 
     def owned(self, partitions: frozenset[int], count: int) -> dict[str, int]:
         """The pulls of these partitions, each with its own."""
@@ -64,13 +69,39 @@ class Pulls:
         return self.owned(frozenset(range(count)), count)
 
     async def start(self, partitions: frozenset[int], count: int) -> None:
+        async with self._changing:
+            self._given = partitions, count
+            self._begin(partitions, count)
+
+    async def stop(self) -> None:
+        """Returns when none of them writes any more."""
+        async with self._changing:
+            self._given = None
+            await self._end()
+
+    async def apply(self, configured: Sequence[ConfiguredPull]) -> None:
+        """From now on these are configured; those of this process begin again if any changed."""
+        async with self._changing:
+            if configured == self.config.pulls:
+                return
+            await self._end()
+            self.config = self.config.model_copy(update={"pulls": configured})
+            metrics.forget()
+            self._show_periods()
+            if self._given is not None:
+                self._begin(*self._given)
+
+    def _show_periods(self) -> None:
+        for one in self._configured:
+            metrics.EVERY.labels(one.name).set(one.every)
+
+    def _begin(self, partitions: frozenset[int], count: int) -> None:
         owned = self.owned(partitions, count)
         for name, partition in owned.items():
             self._tasks[name] = asyncio.create_task(self._keep(name, partition))
         log.info("pulls assigned", pulls=sorted(owned))
 
-    async def stop(self) -> None:
-        """Returns when none of them writes any more."""
+    async def _end(self) -> None:
         tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
@@ -106,7 +137,7 @@ class Pulls:
     def _opened(
         self, name: str, partition: int
     ) -> AbstractAsyncContextManager[tuple[Run, Standing | None]]:
-        return opened(self._config, name, partition, self._journal, self._store, self._renewed)
+        return opened(self.config, name, partition, self._journal, self._store, self._renewed)
 
     async def _follow(self, name: str, partition: int, every: float) -> None:
         async with self._opened(name, partition) as (run, standing):

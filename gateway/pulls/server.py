@@ -19,14 +19,21 @@ from schemas.topics import Kind
 from schemas.vendors.pull import ConfiguredPull
 
 ACK_SECONDS = 30.0
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 Load = Callable[[], Config]
 log = structlog.get_logger()
 
 
 def serve(config: Config, only: Sequence[str], load: Load) -> None:
-    """Run the pulls, or only those named, on their schedules until SIGINT or SIGTERM."""
+    """Run the pulls, or only those named, on their schedules until SIGINT or SIGTERM.
+
+    SIGHUP applies the pulls that `load` then returns.
+    """
     check(config, only)
-    asyncio.run(_serve(config, only, load))
+    try:
+        asyncio.run(_serve(config, only, load))
+    except SystemExit as ended:
+        raise RuntimeError(f"a library ended the process with status {ended.code}") from ended
 
 
 def run_once(
@@ -87,22 +94,55 @@ def _renewed(config: Config, load: Load) -> Callable[[str], ConfiguredPull]:
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load) -> None:
-    stopped = asyncio.Event()
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    for number in SIGNALS:
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # Blocked by the command.
     sockets = bound("pull.admin_port", config.pull.admin_host, config.pull.admin_port, shared=False)
     async with opened_pulls(config, only, load) as pulls:
         membership = Membership(config.kafka, pulls.start, pulls.stop)
         admin = AdminServer(admin_app(pulls, membership))
-        serving = asyncio.create_task(admin.serve(sockets))
-        running = asyncio.create_task(membership.run())
-        stopping = asyncio.create_task(stopped.wait())
-        await asyncio.wait([serving, running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        running.cancel()
-        await asyncio.wait([running])
+        serving = asyncio.create_task(admin.serve(sockets), name="admin port")
+        running = asyncio.create_task(membership.run(), name="group")
+        stopping = asyncio.create_task(_until_stopped(signals, pulls, load), name="signals")
+        parts = [serving, running, stopping]
+        ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in (running, stopping):
+            part.cancel()
+        await asyncio.wait([running, stopping])
         admin.should_exit = True
-        await serving
+        await asyncio.wait([serving])
+    if stopping not in ended:
+        raise ended_by_itself(ended.pop())
+
+
+async def _until_stopped(signals: asyncio.Queue[signal.Signals], pulls: Pulls, load: Load) -> None:
+    while (number := await signals.get()) is signal.SIGHUP:
+        await reload(pulls, load)
+    log.info("stopping", signal=number.name)
+
+
+def ended_by_itself(part: asyncio.Task[None]) -> RuntimeError:
+    """Such a part ends the process, and never without a word."""
+    found = RuntimeError(f"a part of this process ended by itself: {part.get_name()}")
+    found.__cause__ = None if part.cancelled() else part.exception()
+    return found
+
+
+async def reload(pulls: Pulls, load: Load) -> None:
+    """Apply the pulls of the configuration as it is now; a wrong one changes nothing."""
+    try:
+        config = load()
+        check(config, pulls.only)
+    except Exception as error:  # noqa: BLE001  No file ends a process that pulls.
+        why = str(error) if isinstance(error, ConfigError) else repr(error)
+        log.error("new configuration rejected, keeping the former one", error=why)
+        return
+    log.info("configuration reloaded", pulls=len(config.pulls))
+    if (config.kafka, config.pull) != (pulls.config.kafka, pulls.config.pull):
+        log.warning("changed keys need a restart", keys=["kafka", "pull"])
+    await pulls.apply(config.pulls)
 
 
 async def _run_once(

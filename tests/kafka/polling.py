@@ -66,7 +66,7 @@ class Polled(Generic[System]):
         return out
 
     async def start(self, *arguments: str) -> Process:
-        environment = os.environ | {"AMPGATE_CONFIG": str(self._write())}
+        environment = os.environ | {"AMPGATE_CONFIG": str(self.write())}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ampgate", "pull", *arguments),
             env=environment,
@@ -89,7 +89,8 @@ class Polled(Generic[System]):
     async def dead(self) -> Sequence[Stored]:
         return await self.here.stored(self.here.config.kafka.topics.dead_letters)
 
-    def _write(self) -> Path:
+    def write(self) -> Path:
+        """The configuration as a process reads it."""
         file = self.here.write(self.directory)
         admin = '[pull]\nadmin_host = "127.0.0.1"\nadmin_port = 0\n[[pulls]]'
         lines: list[str] = [f"{name} = {json.dumps(value)}" for name, value in self.pull.items()]

@@ -1,6 +1,7 @@
 """How the process of a command ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_a_command_ends_with_its_status_and_output_and_without_finalization(
 
     assert (ended.returncode, ended.stdout) == (status, "said\n")
     assert ended.stderr.strip().endswith(error)
+
+
+def test_a_crash_in_native_code_says_where() -> None:
+    script = SCRIPT.format(ends="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in ended.stderr
+    assert "in run" in ended.stderr
 
 
 def test_output_that_nobody_reads_is_no_error_message() -> None:
