@@ -12,7 +12,7 @@ from schemas.kafka.partitioner import positive_hash
 from schemas.records import Stored
 from tests.conftest import Broker
 from tests.kafka.polling import COHORT, Polled, polling, values
-from tests.operating import Message
+from tests.operating import Message, set_faults
 
 MEMBERS = 12_000
 
@@ -77,3 +77,17 @@ async def test_a_run_that_would_pass_the_downloads_of_the_month_says_so_and_asks
     status, _, said = await cohort.run("--once")
     assert (status, "monthly_budget" in said) == (1, True), said
     assert cohort.system.cohorts.downloads == 1
+
+
+async def test_a_link_that_has_expired_is_asked_for_again_and_counts_as_one_download(
+    cohort: Polled[AmplitudeRead],
+) -> None:
+    """It is good for a minute: a request that waits for its turn may come later."""
+    expired = {"match": {"path": "/signed/req0"}, "times": 2, "effect": {"kind": "expire"}}
+    await set_faults(str(cohort.pull["base_url"]), expired)
+    await cohort.once()
+    assert len(await cohort.produced()) == MEMBERS
+    assert cohort.system.cohorts.downloads == 1
+    assert cohort.system.violations.first == []
+    [standing] = [json.loads(one.value or b"") for one in (await cohort.cursors())[-1:]]
+    assert standing["spent"] == 1

@@ -46,7 +46,7 @@ def simulated(accepted_keys: frozenset[str] | None, size: int | None = None) -> 
 
 class Amperity:
     kind = "amperity"
-    effects: frozenset[str] = frozenset()
+    effects: frozenset[str] = frozenset({"cut", "expire", "move"})
 
     def __init__(self, options: AmperityOptions | None = None) -> None:
         self.options = options or AmperityOptions()
@@ -89,7 +89,7 @@ class Amperity:
             return json_answer(200, {"data": [{"id": self.options.index, "name": "All"}]})
         if path != f"/indexes/{self.options.index}/profiles":
             return _error(404, "not found")
-        return self._page(dict(parse_qsl(request.query)))
+        return self._page(dict(parse_qsl(request.query)), conditions)
 
     def records(self, request: Request) -> list[dict[str, object]]:
         return []
@@ -116,16 +116,16 @@ class Amperity:
             return _error(429, "too many requests")
         return None
 
-    def _page(self, query: Mapping[str, str]) -> Answer:
+    def _page(self, query: Mapping[str, str], conditions: Conditions) -> Answer:
         limit = query.get("limit", str(LIMIT))
         if not limit.isdecimal() or not 0 < int(limit) <= LIMIT_MAX:
             return _error(400, f"limit is 1 to {LIMIT_MAX}")
         start = 0
         if "next_token" in query:
             found = self._start_of(query["next_token"])
-            if found is None:
+            if found is None or conditions.is_expired:
                 return _error(400, "next_token is not valid")
-            start = found
+            start = max(0, found + conditions.moved_by)
         end = min(start + min(int(limit), self.options.page_max), self.options.profiles)
         self._shown += end - start
         body: dict[str, object] = {"data": [self._shown_as(n) for n in range(start, end)]}

@@ -39,7 +39,7 @@ def simulated(accepted_keys: frozenset[str] | None, size: int | None = None) -> 
 
 class Amplemarket:
     kind = "amplemarket"
-    effects: frozenset[str] = frozenset()
+    effects: frozenset[str] = frozenset({"cut", "expire", "move"})
 
     def __init__(self, options: AmplemarketOptions | None = None) -> None:
         self.options = options or AmplemarketOptions()
@@ -62,11 +62,13 @@ class Amplemarket:
         query = parse_qsl(request.query)
         match request.path:
             case "/tasks":
-                return self._page(dict(query), "tasks", self.tasks)
+                return self._page(dict(query), "tasks", self.tasks, conditions)
             case "/excluded-emails":
-                return self._page(dict(query), "excluded_emails", self.excluded_emails)
+                return self._page(dict(query), "excluded_emails", self.excluded_emails, conditions)
             case "/excluded-domains":
-                return self._page(dict(query), "excluded_domains", self.excluded_domains)
+                return self._page(
+                    dict(query), "excluded_domains", self.excluded_domains, conditions
+                )
             case "/contacts":
                 return self._by_ids([value for name, value in query if name == "ids[]"])
         return _error(404, "not_found")
@@ -88,11 +90,19 @@ class Amplemarket:
             return _error(429, "too_many_requests")
         return None
 
-    def _page(self, query: Mapping[str, str], name: str, found: Sequence[object]) -> Answer:
+    def _page(
+        self,
+        query: Mapping[str, str],
+        name: str,
+        found: Sequence[object],
+        conditions: Conditions,
+    ) -> Answer:
         size = query.get("page[size]", "20")
         start = _start_of(query.get("page[after]", _cursor(0)))
-        if not size.isdecimal() or not 0 < int(size) <= PAGE_MAX or start is None:
+        is_expired = "page[after]" in query and conditions.is_expired
+        if not size.isdecimal() or not 0 < int(size) <= PAGE_MAX or start is None or is_expired:
             return _error(400, "unsupported_value")
+        start = max(0, start + conditions.moved_by) if start else 0
         end = min(start + int(size), len(found))
         path = "/" + name.replace("_", "-")
         links: dict[str, object] = {"self": {"href": path}}

@@ -23,7 +23,7 @@ class Amplitude:
     effects = frozenset(
         {
             *("throttle", "daily_quota", "silence", "reject", "max_body_bytes"),
-            *("drop", "double", "late", "cut"),
+            *("drop", "double", "late", "cut", "expire"),
         }
     )
 
@@ -54,7 +54,7 @@ class Amplitude:
 
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
         if self.read.reads(request.path):
-            return self.read.answer(request, now)
+            return self.read.answer(request, now, conditions)
         return self._ingestion.answer(request, now, conditions)
 
     def records(self, request: Request) -> list[dict[str, object]]:

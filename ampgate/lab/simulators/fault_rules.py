@@ -128,6 +128,19 @@ class Cut(_Strict):
     bytes: int = Field(default=100, ge=1)
 
 
+class Expire(_Strict):
+    """What a request refers to is not known any more: its cursor, its job, or its signed link."""
+
+    kind: Literal["expire"]
+
+
+class Move(_Strict):
+    """A page begins so many objects after its cursor, or before it: some are missed or repeated."""
+
+    kind: Literal["move"]
+    by: int = Field(default=1, ge=-100, le=100)
+
+
 # Of what is accepted while the rule holds: they match records, and `times` counts these.
 AfterAcceptance = Drop | Double | Late
 Effect = Annotated[
@@ -143,7 +156,9 @@ Effect = Annotated[
     | Drop
     | Double
     | Late
-    | Cut,
+    | Cut
+    | Expire
+    | Move,
     Field(discriminator="kind"),
 ]
 

@@ -15,12 +15,14 @@ from ampgate.lab.simulators.fault_rules import (
     Double,
     Drop,
     Empty,
+    Expire,
     Faults,
     HoldIds,
     Html,
     Late,
     Match,
     MaxBodyBytes,
+    Move,
     Reject,
     Reset,
     Rule,
@@ -156,7 +158,7 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
     silenced: set[str] = set()
     sizes: list[int] = []
     rejected: dict[int, str] = {}
-    delay, cut_bytes = 0.0, 0
+    delay, cut_bytes, moved_by, is_expired = 0.0, 0, 0, False
     ending: Answer | Literal["reset before", "reset after"] | None = None
     for applied in applying:
         match applied.rule.effect:
@@ -172,6 +174,10 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
                 sizes.append(size)
             case Cut(bytes=missing):
                 cut_bytes += missing
+            case Expire():
+                is_expired = True
+            case Move(by=by):
+                moved_by += by
             case Reset(when=when):
                 ending = "reset before" if when == "before" else "reset after"
             case AnswerWith() | Html() | Empty() as answer:
@@ -182,6 +188,8 @@ def _fate(applying: list[_Applied], random: Random) -> Fate:
         silenced=frozenset(silenced),
         max_body_bytes=min(sizes, default=None),
         rejected=rejected,
+        is_expired=is_expired,
+        moved_by=moved_by,
     )
     return Fate(conditions, delay, ending, cut_bytes)
 

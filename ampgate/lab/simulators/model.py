@@ -41,6 +41,8 @@ class Conditions:
     silenced: frozenset[str] = frozenset()
     max_body_bytes: int | None = None
     rejected: Mapping[int, str] = field(default_factory=dict)  # By index, the field that is wrong.
+    is_expired: bool = False  # What the request refers to is not known any more.
+    moved_by: int = 0  # A page begins so many objects after its cursor.
 
 
 FAIR = Conditions()

@@ -42,7 +42,7 @@ class AmplitudeReadOptions:
 
 class AmplitudeRead:
     kind = "amplitude-read"
-    effects: frozenset[str] = frozenset({"cut"})
+    effects: frozenset[str] = frozenset({"cut", "expire"})
 
     def __init__(
         self,
@@ -91,11 +91,13 @@ class AmplitudeRead:
     def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
         parts = request.path.strip("/").split("/")
         if parts[0] == "signed":
-            return self.cohorts.signed(parts[-1], request, now)
+            return self.cohorts.signed(parts[-1], request, now, is_expired=conditions.is_expired)
         if request.path == PROFILE:
             return self._users.profile(request)
         if (refused := self._refusal(request, now)) is not None:
             return refused
+        if conditions.is_expired:  # The job of a cohort, for instance.
+            return error(404, "not found")
         pool, cost, most = _pool_of(request)
         self._at_once[pool] += cost
         try:
