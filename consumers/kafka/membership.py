@@ -1,9 +1,6 @@
-"""A member of a consumer group: how it is made, how it leaves, and whether it can park records."""
-
-import asyncio
+"""A member of a consumer group: how it is made, and whether it can park records."""
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
 from schemas.configuration.config import Kafka
@@ -12,7 +9,6 @@ from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
 METADATA_SECONDS = 10.0  # Added partitions are noticed after so long.
-LEAVE_SECONDS = 5.0
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 
 
@@ -39,12 +35,3 @@ async def can_park(kafka: Kafka) -> bool:
         return kafka.topics.parked in await client.list_topics()
     finally:
         await client.close()
-
-
-async def left(consumer: Consumer) -> None:
-    """Leave the group, unless that takes too long: then only the connections are closed."""
-    try:
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await consumer.stop()
-    except (KafkaError, TimeoutError):
-        await consumer.abandon()

@@ -10,7 +10,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.delivery.moved import Ends
 from consumers.kafka.committing import Commits
-from consumers.kafka.membership import left, new_consumer
+from consumers.kafka.membership import new_consumer
 from consumers.kafka.moved import divided_anew, moved_to
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.read import Read
@@ -18,7 +18,7 @@ from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, first_started
-from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
 from schemas.records import Standing, TopicPartition

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from schemas.cancellation import lasting
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.login import client_arguments
 
 POLL_MS = 1_000
@@ -56,7 +57,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     @asynccontextmanager
     async def _joined(self) -> AsyncIterator[Any]:
         topics = self._kafka.topics
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **client_arguments(self._kafka),
             group_id=topics.pull_group,
             enable_auto_commit=False,
@@ -68,4 +69,4 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             yield self._consumer
         finally:
             await self._taken()
-            await self._consumer.stop()
+            await left(self._consumer)

@@ -62,8 +62,8 @@ class PolledSystem:
     """A type of pull.
 
     `pull` is where the gateway's side is, as `module:function`. The function gets the configured
-    pull and a directory for its files, and returns a `gateway.pulls.pull.Pull`. It is a path, as a
-    delivery must not load it.
+    pull, a directory for its files and the `Webhooks` that the edge took, and returns a
+    `gateway.pulls.pull.Pull`. It is a path, as a delivery must not load it.
     """
 
     title: str

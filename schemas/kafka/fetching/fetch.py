@@ -29,6 +29,7 @@ from schemas.kafka.fetching.taken import Taken
 from schemas.records import Standing
 
 FRESH_SECONDS = 5.0
+LEAVE_SECONDS = 5.0
 
 
 class ConsumerEndedError(Exception):
@@ -180,6 +181,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         """As `commit`, also of partitions that are not ours."""
         kept = {place: OffsetAndMetadata(*one) for place, one in offsets.items()}
         await self._coordinator.commit_offsets(self._subscription.subscription.assignment, kept)
+
+
+async def left(consumer: Consumer) -> None:
+    """Leave the group, unless that takes too long: then only the connections are closed."""
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await consumer.stop()
+    except (KafkaError, TimeoutError):
+        await consumer.abandon()
 
 
 def _end_of(state: Any) -> int:  # noqa: ANN401  aiokafka's `TopicPartitionState`.
