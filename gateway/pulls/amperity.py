@@ -8,13 +8,18 @@ import msgspec
 from msgspec import Raw
 
 from gateway.pulls.pull import (
+    NOT_DECODED,
+    Answer,
     Api,
     Item,
     Page,
     Pull,
-    UnreadableError,
+    TooLargeError,
+    decoded,
     failure,
+    object_id_of,
 )
+from gateway.pulls.webhooks import Webhooks
 from schemas.configuration.config import ConfigError
 from schemas.events import ABSENT
 from schemas.strictness import Defect
@@ -41,7 +46,7 @@ _profile = msgspec.json.Decoder(_Profile)
 _attributes = msgspec.json.Decoder(dict[str, Raw] | list[dict[str, Raw]] | None)
 
 
-def pull(configured: ConfiguredPull, _directory: Path) -> Pull:
+def pull(configured: ConfiguredPull, _directory: Path, _webhooks: Webhooks) -> Pull:
     if not isinstance(configured, AmperityPull):
         raise ConfigError(f"pulls: {configured.name} is none of Amperity's")
     return Profiles(configured)
@@ -54,6 +59,7 @@ class Profiles:
         self._path = f"/indexes/{configured.index}/profiles"
         self._filters = [(f"filter[{name}]", value) for name, value in configured.filter.items()]
         self._user_id = configured.user_id
+        self._page = PAGE
         chosen = configured.properties
         self._names = (
             None
@@ -64,31 +70,37 @@ class Profiles:
         )
 
     async def page(self, api: Api, cursor: str | None) -> Page:
-        query = [("limit", str(PAGE)), *self._filters]
-        if cursor is not None:
-            query.append(("next_token", cursor))
-        answer = await api.get(self._path, query)
+        answer = await self._answer(api, cursor)
         if answer.status != 200:
             is_lost = cursor is not None and answer.status in (400, 410)
             raise failure(answer, "a page of profiles", is_lost=is_lost)
-        try:
-            envelope = _envelope.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UnreadableError(f"a page of profiles: {error}") from error
+        envelope = decoded(_envelope, answer.body, "a page of profiles")
         return Page([self._item(bytes(raw)) for raw in envelope.data], envelope.next_token or None)
 
     def gone(self, object_id: str) -> None:
         return None
 
+    async def _answer(self, api: Api, cursor: str | None) -> Answer:
+        """Of profiles too large for a whole page, half of it, and so on."""
+        after = [] if cursor is None else [("next_token", cursor)]
+        while True:
+            query = [("limit", str(self._page)), *self._filters, *after]
+            try:
+                return await api.get(self._path, query)
+            except TooLargeError:
+                if self._page == 1:
+                    raise
+                self._page //= 2
+
     def _item(self, raw: bytes) -> Item:
         try:
             profile = _profile.decode(raw)
-            attributes = _by_name(_attributes.decode(profile.attributes))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            record = self._record(_by_name(_attributes.decode(profile.attributes)))
+        except NOT_DECODED as error:
             defect = Defect("invalid_profile", "", f"no profile: {error}")
             known_by = hashlib.sha256(raw).hexdigest()  # It has no id.
             return Item(known_by, Kind.USER_PROPERTIES, raw, defect)
-        return Item(profile.id, Kind.USER_PROPERTIES, raw, self._record(attributes))
+        return Item(object_id_of(profile.id), Kind.USER_PROPERTIES, raw, record)
 
     def _record(self, attributes: Attributes) -> bytes | Defect | None:
         user_id = _id(attributes.get(self._user_id, ABSENT))

@@ -1,24 +1,30 @@
-"""Amplemarket's tasks and their contacts (amplemarket.md#rest-api).
+"""Amplemarket's tasks and contacts (amplemarket.md#rest-api).
 
 A task that became completed is an event of its contact; the contact's fields are user properties.
-There is no list of all contacts: those are read that tasks name, 20 a request.
+There is no list of all contacts: those are read that tasks name, 20 a request, and then those that
+webhooks named since the last run.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.dialects.moments import milliseconds_of
-from gateway.pulls.amplemarket_lists import fields_of, member, page_of, read_list
+from gateway.pulls.amplemarket_lists import fields_of, is_own_error, member, page_of, read_list
 from gateway.pulls.pull import (
+    Answer,
     Api,
     Item,
     Page,
     Pull,
     failure,
+    object_id_of,
+    place_of,
 )
+from gateway.pulls.webhooks import Webhooks
 from schemas.configuration.config import ConfigError
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -29,63 +35,114 @@ COMPLETED = b"completed"
 EVENT_TYPE = "Amplemarket Task Completed"
 PREFIX = "amplemarket_"
 IDS_MAX = 20
+BLAMED = (400, 414, 422)  # May be the answer to a single id.
 
 
-def pull(configured: ConfiguredPull, _directory: Path) -> Pull:
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a run is: in the list of tasks, then in what webhooks named."""
+
+    after: str | None = None
+    heard: dict[int, int] = {}  # By partition, up to where webhooks were read.
+    is_listening: bool = False
+
+
+_place = msgspec.json.Decoder(Place)
+
+
+def pull(configured: ConfiguredPull, _directory: Path, webhooks: Webhooks) -> Pull:
     if not isinstance(configured, AmplemarketPull):
         raise ConfigError(f"pulls: {configured.name} is none of Amplemarket's")
-    return Tasks(configured)
+    return Tasks(configured, webhooks)
 
 
 class Tasks:
     sees_gone = False
 
-    def __init__(self, configured: AmplemarketPull) -> None:
+    def __init__(self, configured: AmplemarketPull, webhooks: Webhooks) -> None:
         self._reads_tasks = "tasks" in configured.read
         self._reads_contacts = "contacts" in configured.read
+        self._webhooks = webhooks
 
     async def page(self, api: Api, cursor: str | None) -> Page:
-        tasks, following = await page_of(api, "/tasks", cursor, "a page of tasks")
-        contacts = await _contacts_of(api, tasks)
+        place = Place() if cursor is None else place_of(_place, cursor)
+        if place.is_listening:
+            return await self._named(api, place)
+        tasks, after = await page_of(api, "/tasks", place.after, "a page of tasks")
+        named = [member(fields_of(raw), "contact_id") for raw in tasks]
+        contacts = await _contacts_of(api, [id_ for id_ in named if id_ is not None])
         items = [_task(raw, contacts) for raw in tasks] if self._reads_tasks else []
         if self._reads_contacts:
             items += [_contact(id_, raw) for id_, raw in contacts.items()]
-        return Page(items, following)
+        if after is not None:
+            return Page(items, _cursor(replace(place, after=after)))
+        if not self._reads_contacts:
+            return Page(items, None)
+        return Page(items, _cursor(Place(heard=place.heard, is_listening=True)))
+
+    async def _named(self, api: Api, place: Place) -> Page:
+        named = await self._webhooks.named(place.heard)
+        contacts = await _contacts_of(api, named.ids)
+        items = [_contact(id_, raw) for id_, raw in contacts.items()]
+        following = Place(heard=dict(named.positions), is_listening=not named.is_all)
+        if named.is_all:
+            return Page(items, None, start=_cursor(following))
+        return Page(items, _cursor(following))
 
     def gone(self, object_id: str) -> None:
         return None
 
 
-async def _contacts_of(api: Api, tasks: Sequence[bytes]) -> dict[str, bytes]:
-    """By id, as far as they are known: an id of a lead list is none of a contact."""
-    named = {member(fields_of(raw), "contact_id") for raw in tasks} - {None}
-    ids = sorted(id_ for id_ in named if id_)
-    found: dict[str, bytes] = {}
+class Refused:
+    """In place of a contact: the API refuses its id."""
+
+
+Contact = bytes | Refused | None  # None: nobody knows it, as an id of a lead list is none.
+
+
+async def _contacts_of(api: Api, named: Iterable[str]) -> dict[str, Contact]:
+    """By id."""
+    ids = sorted(set(named))
+    found: dict[str, Contact] = {}
     for start in range(0, len(ids), IDS_MAX):
-        query = [("ids[]", one) for one in ids[start : start + IDS_MAX]]
-        answer = await api.get("/contacts", query)
-        if answer.status != 200:
-            raise failure(answer, "contacts", is_lost=False)
-        for raw in read_list(answer):
-            if id_ := member(fields_of(raw), "id"):
-                found[id_] = raw
+        asked = ids[start : start + IDS_MAX]
+        answers = await _asked(api, asked)
+        refused = [answer for answer in answers.values() if isinstance(answer, Answer)]
+        if len(refused) == len(asked) > 1:  # It is no single id's fault.
+            raise failure(refused[0], "contacts", is_lost=False)
+        for id_, answer in answers.items():
+            found[id_] = Refused() if isinstance(answer, Answer) else answer
     return found
 
 
-def _task(raw: bytes, contacts: Mapping[str, bytes]) -> Item:
+async def _asked(api: Api, ids: list[str]) -> dict[str, bytes | Answer | None]:
+    """Of each id its contact; halved until an id that is refused is alone."""
+    answer = await api.get("/contacts", [("ids[]", one) for one in ids])
+    if answer.status in BLAMED and is_own_error(answer):
+        if len(ids) == 1:
+            return {ids[0]: answer}
+        half = len(ids) // 2
+        return await _asked(api, ids[:half]) | await _asked(api, ids[half:])
+    if answer.status != 200:
+        raise failure(answer, "contacts", is_lost=False)
+    known = {member(fields_of(raw), "id"): raw for raw in read_list(answer, "contacts")}
+    return {id_: known.get(id_) for id_ in ids}
+
+
+def _task(raw: bytes, contacts: Mapping[str, Contact]) -> Item:
     fields = fields_of(raw)
     id_ = member(fields, "id")
     if id_ is None:
         defect = Defect("invalid_task", "id", "a task without an id")
         return Item(f"task:{hashlib.sha256(raw).hexdigest()}", Kind.EVENT, raw, defect)
+    object_id = f"task:{object_id_of(id_)}"
     status = member(fields, "status")
     if status is None or status.lower().encode() != COMPLETED:
-        return Item(f"task:{id_}", Kind.EVENT, raw, None)
+        return Item(object_id, Kind.EVENT, raw, None)
     contact_id = member(fields, "contact_id")
     user_id = _user_id(contact_id, contacts)
     if user_id is None:
         defect = Defect("missing_id", "contact_id", "the task has no contact")
-        return Item(f"task:{id_}", Kind.EVENT, raw, defect, version=COMPLETED)
+        return Item(object_id, Kind.EVENT, raw, defect, version=COMPLETED)
     event: dict[str, object] = {
         "event_type": EVENT_TYPE,
         "user_id": user_id,
@@ -95,18 +152,29 @@ def _task(raw: bytes, contacts: Mapping[str, bytes]) -> Item:
     if (time_ms := milliseconds_of(moment)) is not None:
         event["time"] = time_ms
     # It is completed once, whatever is written into it afterwards.
-    return Item(f"task:{id_}", Kind.EVENT, raw, msgspec.json.encode(event), version=COMPLETED)
+    return Item(object_id, Kind.EVENT, raw, msgspec.json.encode(event), version=COMPLETED)
 
 
-def _contact(id_: str, raw: bytes) -> Item:
+def _contact(id_: str, raw: Contact) -> Item:
+    object_id = f"contact:{object_id_of(id_)}"
+    if not isinstance(raw, bytes):
+        asked = msgspec.json.encode({"id": id_})
+        defect = Defect("refused_id", "id", "Amplemarket refuses the contact's id")
+        return Item(object_id, Kind.USER_PROPERTIES, asked, None if raw is None else defect)
     properties = {f"{PREFIX}{name}": value for name, value in fields_of(raw).items()}
     user_id = _user_id(id_, {id_: raw})
     record = {"user_id": user_id, "user_properties": {"$set": properties}}
-    return Item(f"contact:{id_}", Kind.USER_PROPERTIES, raw, msgspec.json.encode(record))
+    return Item(object_id, Kind.USER_PROPERTIES, raw, msgspec.json.encode(record))
 
 
-def _user_id(contact_id: str | None, contacts: Mapping[str, bytes]) -> str | None:
+def _user_id(contact_id: str | None, contacts: Mapping[str, Contact]) -> str | None:
     """The email, else the contact's id."""
     if contact_id is None:
         return None
-    return member(fields_of(contacts.get(contact_id, b"{}")), "email") or contact_id
+    contact = contacts.get(contact_id)
+    email = member(fields_of(contact), "email") if isinstance(contact, bytes) else None
+    return email or contact_id
+
+
+def _cursor(place: Place) -> str:
+    return msgspec.json.encode(place).decode()

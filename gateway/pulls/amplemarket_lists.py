@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Raw
 
-from gateway.pulls.pull import Answer, Api, UnreadableError, failure
+from gateway.pulls.pull import NOT_DECODED, Answer, Api, UnreadableError, decoded, failure
 
 PAGE = 100
 LOST = (400, 404, 410, 422)  # Of a page with a cursor: it is not known any more.
@@ -22,11 +22,11 @@ class _Next(msgspec.Struct):
 
 
 class _Links(msgspec.Struct):
-    next: _Next | None = None
+    next: _Next | str | None = None
 
 
 class _Linked(msgspec.Struct):
-    links: _Links = msgspec.field(name="_links", default_factory=_Links)
+    links: _Links | None = msgspec.field(name="_links", default=None)
 
 
 _linked = msgspec.json.Decoder(_Linked)
@@ -43,13 +43,19 @@ async def page_of(
     if answer.status != 200:
         is_lost = cursor is not None and answer.status in LOST
         raise failure(answer, what, is_lost=is_lost)
-    return read_list(answer), _next_cursor(answer)
+    found = read_list(answer, path.strip("/").replace("-", "_"))
+    return found, _next_cursor(answer, len(found))
+
+
+def is_own_error(answer: Answer) -> bool:
+    """Whether Amplemarket itself says so, and not a proxy (amplemarket.md#rest-api)."""
+    return not {"_errors", "validation_errors"}.isdisjoint(fields_of(answer.body))
 
 
 def fields_of(raw: bytes) -> Fields:
     try:
         return _object.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return {}
 
 
@@ -60,7 +66,7 @@ def text_of(raw: bytes | Raw) -> str | None:
         return plain.decode()
     try:
         return _text.decode(plain).strip() or None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_DECODED:
         return None
 
 
@@ -68,22 +74,31 @@ def member(fields: Fields, name: str) -> str | None:
     return text_of(fields.get(name, b""))
 
 
-def read_list(answer: Answer) -> list[bytes]:
-    """The one array of the body: it stands under the resource's name, or under `data`."""
-    try:
-        members = _object.decode(answer.body)
-        arrays = [raw for raw in members.values() if bytes(raw).startswith(b"[")]
-        if len(arrays) == 1:
-            return [bytes(raw) for raw in _list.decode(arrays[0])]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"a page of Amplemarket's: {error}") from error
-    raise UnreadableError(f"a page of Amplemarket's with {len(arrays)} lists")
+def read_list(answer: Answer, name: str) -> list[bytes]:
+    """It stands under the resource's name, or under `data`; or it is the body's one array."""
+    members = decoded(_object, answer.body, "a page of Amplemarket's")
+    arrays = {key: raw for key, raw in members.items() if bytes(raw).startswith(b"[")}
+    found = arrays.get(name, arrays.get("data"))
+    if found is None and len(arrays) == 1:
+        [found] = arrays.values()
+    if found is None:
+        raise UnreadableError(f"a page of Amplemarket's with {len(arrays)} lists")
+    return [bytes(raw) for raw in decoded(_list, bytes(found), "a list of Amplemarket's")]
 
 
-def _next_cursor(answer: Answer) -> str | None:
-    try:
-        found = _linked.decode(answer.body).links.next
-    except (msgspec.DecodeError, UnicodeDecodeError):
+def _next_cursor(answer: Answer, count: int) -> str | None:
+    """None only where the list ends: who is not shown any more counts as gone."""
+    links = decoded(_linked, answer.body, "the links of a page of Amplemarket's").links
+    if links is None and count >= PAGE:
+        raise UnreadableError("a full page of Amplemarket's without links")
+    following = None if links is None else links.next
+    href = following.href if isinstance(following, _Next) else following
+    if not href:
         return None
-    href = None if found is None else found.href
-    return None if not href else parse_qs(urlsplit(href).query).get("page[after]", [None])[0]
+    try:
+        found = parse_qs(urlsplit(href).query).get("page[after]")
+    except ValueError as error:
+        raise UnreadableError(f"a link to the next page: {error}") from error
+    if not found:
+        raise UnreadableError("a link to the next page without `page[after]`")
+    return found[0]

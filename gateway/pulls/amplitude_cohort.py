@@ -7,29 +7,40 @@ some rows at a time. Who is in it gets the property `true`; who was and is not a
 import asyncio
 import csv
 import gzip
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import msgspec
 from msgspec.structs import replace
 
 from gateway.pulls.pull import (
     Api,
+    CursorLostError,
     Item,
     Page,
     Pull,
     UnreadableError,
+    decoded,
     failure,
+    place_of,
 )
+from gateway.pulls.webhooks import Webhooks
 from schemas.configuration.config import ConfigError
+from schemas.strictness import Defect
 from schemas.topics import Kind
 from schemas.vendors.amplitude import AmplitudeCohortPull
 from schemas.vendors.pull import ConfiguredPull
 
 ROWS = 5_000  # A page.
 POLL_SECONDS = 10.0  # 60 requests in 10 minutes are all there are.
+POLLS_MAX = 360  # An hour; then the cohort is asked for anew.
+LINE_CHARACTERS_MAX = 1_000_000
 GZIP = b"\x1f\x8b"
+IN_PROGRESS = re.compile("IN.?PROGRESS")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -38,6 +49,7 @@ class Place(msgspec.Struct, frozen=True):
     request: str
     row: int = -1  # Below 0 until the file is there.
     paid: int = 0  # Downloads that were counted for it: 500 a month are allowed.
+    polls: int = 0
 
 
 class _Requested(msgspec.Struct):
@@ -45,13 +57,15 @@ class _Requested(msgspec.Struct):
 
 
 class _Status(msgspec.Struct):
-    async_status: str
+    async_status: str = ""
 
 
 _place = msgspec.json.Decoder(Place)
+_requested = msgspec.json.Decoder(_Requested)
+_status = msgspec.json.Decoder(_Status)
 
 
-def pull(configured: ConfiguredPull, directory: Path) -> Pull:
+def pull(configured: ConfiguredPull, directory: Path, _webhooks: Webhooks) -> Pull:
     if not isinstance(configured, AmplitudeCohortPull):
         raise ConfigError(f"pulls: {configured.name} is no cohort of Amplitude's")
     return Cohort(configured, directory)
@@ -70,7 +84,7 @@ class Cohort:
     async def page(self, api: Api, cursor: str | None) -> Page:
         if cursor is None:
             return await self._request(api)
-        place = _place.decode(cursor)
+        place = place_of(_place, cursor)
         if place.row < 0:
             return await self._poll(api, place)
         return await self._read(api, place)
@@ -82,24 +96,20 @@ class Cohort:
         answer = await api.get(f"/api/5/cohorts/request/{self._cohort}")
         if answer.status not in (200, 202):
             raise failure(answer, "a cohort's request", is_lost=False)
-        try:
-            requested = msgspec.json.decode(answer.body, type=_Requested)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UnreadableError(f"the answer to a cohort's request: {error}") from error
+        requested = decoded(_requested, answer.body, "the answer to a cohort's request")
         return Page([], _cursor(Place(requested.request_id)))
 
     async def _poll(self, api: Api, place: Place) -> Page:
         answer = await api.get(f"/api/5/cohorts/request-status/{place.request}")
-        if answer.status == 202:
-            return Page([], _cursor(place), POLL_SECONDS)
-        if answer.status != 200:
+        if answer.status not in (200, 202):
             raise failure(answer, "a cohort's status", is_lost=True)
-        try:
-            status = msgspec.json.decode(answer.body, type=_Status).async_status
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UnreadableError(f"a cohort's status: {error}") from error
+        status = decoded(_status, answer.body, "a cohort's status").async_status
+        if answer.status == 202 or IN_PROGRESS.search(status):
+            if place.polls >= POLLS_MAX:
+                raise CursorLostError(f"the cohort's file does not come: {status}")
+            return Page([], _cursor(replace(place, polls=place.polls + 1)), POLL_SECONDS)
         if status != "JOB COMPLETED":
-            return Page([], _cursor(place), POLL_SECONDS)
+            raise CursorLostError(f"the cohort's file does not come: {status}")
         self._used = 0
         return Page([], _cursor(Place(place.request, 0, paid=1)), spends=1)
 
@@ -115,7 +125,7 @@ class Cohort:
         rows = self._rows[1]
         try:
             read = await asyncio.to_thread(lambda: list(islice(rows, ROWS)))
-        except (csv.Error, EOFError, OSError, UnicodeDecodeError, KeyError) as error:
+        except (csv.Error, EOFError, OSError, ValueError, zlib.error) as error:
             self._rows = None
             raise UnreadableError(f"the cohort's file: {error!r}") from error
         following = replace(place, row=place.row + len(read))
@@ -125,20 +135,38 @@ class Cohort:
 
     def _item(self, user_id: str, *, is_member: bool) -> Item:
         said = {"user_id": user_id, "user_properties": {"$set": {self._property: is_member}}}
-        record = msgspec.json.encode(said)
+        try:
+            record = msgspec.json.encode(said)
+        except UnicodeEncodeError:
+            raw = user_id.encode("utf-8", "surrogateescape")
+            defect = Defect("not_utf8", "user_id", "the user id is not UTF-8")
+            return Item(user_id, Kind.USER_PROPERTIES, raw, defect)
         # Amplitude knows some only by its own id, which means nothing to others.
         return Item(user_id, Kind.USER_PROPERTIES, record, record if user_id else None)
 
 
 def _members(file: Path) -> Iterator[Mapping[str, str]]:
+    """`ValueError` and what `csv` and `gzip` raise: it is no such file, or was cut off."""
     with file.open("rb") as raw:
         is_packed = raw.read(2) == GZIP
     opened = gzip.open if is_packed else open
-    with opened(file, "rt", encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text, restval="")
+    text: IO[str]
+    with opened(file, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        # A packed file tells itself whether it is whole; another one by the end of its last line.
+        rows = csv.DictReader(_lines(text, may_end_anywhere=is_packed), restval="", strict=True)
         if "user_id" not in (rows.fieldnames or ()):
-            raise KeyError("user_id")
+            raise ValueError("it has no column user_id")
         yield from rows
+
+
+def _lines(text: IO[str], *, may_end_anywhere: bool) -> Iterator[str]:
+    while line := text.readline(LINE_CHARACTERS_MAX):
+        if not line.endswith(("\n", "\r")):
+            if len(line) == LINE_CHARACTERS_MAX:
+                raise ValueError(f"a line of more than {LINE_CHARACTERS_MAX} characters")
+            if not may_end_anywhere:
+                raise ValueError("it was cut off")
+        yield line
 
 
 def _cursor(place: Place) -> str:

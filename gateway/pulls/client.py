@@ -13,13 +13,14 @@ from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
 from gateway.pulls.pace import Pace
-from gateway.pulls.pull import Answer, RefusedError, UnavailableError
+from gateway.pulls.pull import Answer, RefusedError, TooLargeError, UnavailableError
 from schemas.http.client import client_builder, header, read_body, store_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
 TIMEOUT_SECONDS = 60.0
-BODY_BYTES_MAX = 64_000_000
+BODY_BYTES_MAX = 32_000_000
+FILE_BYTES_MAX = 2_000_000_000  # Of a download; two million members take 120 MB.
 ATTEMPTS_MAX = 8
 BACKOFF_LAST_SECONDS = 60.0
 
@@ -137,7 +138,7 @@ class HttpExchange:
                 names = ("retry-after", "date", "location", "content-type")
                 found = {name: text for name in names if (text := header(response, name))}
                 if into is not None and response.status == 200:
-                    await store_body(response, into, lambda _count: None)
+                    await store_body(response, into, _bounded())
                     return Answer(response.status, found, b"")
                 return Answer(response.status, found, await _read(response))
         except PyreqwestError as error:
@@ -145,8 +146,21 @@ class HttpExchange:
             return None
 
 
+def _bounded() -> Callable[[int], None]:
+    """Of a file: is told of each piece, and raises where it becomes too large."""
+    size = 0
+
+    def count(piece: int) -> None:
+        nonlocal size
+        size += piece
+        if size > FILE_BYTES_MAX:
+            raise TooLargeError(f"a file of more than {FILE_BYTES_MAX} bytes")
+
+    return count
+
+
 async def _read(response: Response) -> bytes:
     body = await read_body(response, BODY_BYTES_MAX)
     if len(body) > BODY_BYTES_MAX:
-        raise UnavailableError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+        raise TooLargeError(f"an answer of more than {BODY_BYTES_MAX} bytes")
     return body

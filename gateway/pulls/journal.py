@@ -8,10 +8,15 @@ partition is the only one that writes them.
   is its version. A tombstone: the object is gone.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Annotated
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import Meta
+from msgspec.structs import replace
 
 from schemas.configuration.config import Kafka
 from schemas.kafka.log import Log
@@ -20,22 +25,25 @@ from schemas.kafka.partitioner import positive_hash
 from schemas.records import RawRecord
 
 READ_MS = 1_000
+READ_RECORDS = 5_000  # At once, in about 10 ms.
 SEPARATOR = b"\x00"
+SECONDS_MAX = 1e11  # As a time, the year 5138.
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a pull is. Times are seconds since the epoch."""
 
-    run: int = 0
+    run: Annotated[int, Meta(ge=0, le=2**53)] = 0
     cursor: str | None = None  # Of the run that is under way; None at its beginning.
-    began: float = 0.0
+    start: str | None = None  # Where each run begins, as the last one said.
+    began: Annotated[float, Meta(ge=0, le=SECONDS_MAX)] = 0.0
     finished: float | None = None  # None while the run is under way.
     month: str = ""  # As `2026-11`, UTC,
     spent: int = 0  # and what was used in it of what the API allows a month.
 
     def begun_anew(self, run: int, began: float) -> "Standing":
         """At the beginning of this run."""
-        return Standing(run=run, began=began, month=self.month, spent=self.spent)
+        return replace(self, run=run, cursor=self.start, began=began, finished=None)
 
 
 _standing = msgspec.json.Decoder(Standing)
@@ -84,16 +92,14 @@ class Journal:
     async def recall(
         self, pull: str, partition: int, each: Callable[[Sequence[tuple[str, bytes | None]]], None]
     ) -> None:
-        """Hand over what was remembered, in order; a later version of an object replaces it."""
+        """Hand over what was remembered, in order; a later version of an object replaces it.
+
+        `each` is called in a thread. Millions of records come without a pause: the group would have
+        no heartbeat of ours meanwhile, and give the pull to another process.
+        """
         prefix = pull.encode() + SEPARATOR
         async for records in self._read(self._fingerprints, partition):
-            each(
-                [
-                    (record.key[len(prefix) :].decode("utf-8", "surrogatepass"), record.value)
-                    for record in records
-                    if record.key is not None and record.key.startswith(prefix)
-                ]
-            )
+            await asyncio.to_thread(each, list(_objects(records, prefix)))
 
     async def suppressions(self) -> AsyncIterator[list[RawRecord]]:
         """The whole topic, as it is now; those of a key in order."""
@@ -117,11 +123,20 @@ class Journal:
             end = (await consumer.end_offsets([place]))[place]
             await consumer.seek_to_beginning(place)
             while await consumer.position(place) < end:
-                got = await consumer.getmany(place, timeout_ms=READ_MS)
+                got = await consumer.getmany(place, timeout_ms=READ_MS, max_records=READ_RECORDS)
                 records = got.get(place, ())
                 yield [RawRecord(record.key, record.value, ()) for record in records]
+                await asyncio.sleep(0)  # What was fetched already comes without a pause.
         finally:
             await consumer.stop()
+
+
+def _objects(records: Iterable[RawRecord], prefix: bytes) -> Iterator[tuple[str, bytes | None]]:
+    """Those of a pull; a key that none of ours has written is no object."""
+    for record in records:
+        if record.key is not None and record.key.startswith(prefix):
+            with suppress(UnicodeDecodeError):
+                yield record.key[len(prefix) :].decode("utf-8", "surrogatepass"), record.value
 
 
 def _key(pull: str, object_id: str) -> bytes:
@@ -132,5 +147,5 @@ def _read_standing(value: bytes | None) -> Standing | None:
     """What cannot be read is nobody's standing: the pull starts over."""
     try:
         return None if value is None else _standing.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -16,6 +16,7 @@ from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Pull
 from gateway.pulls.run import Run, Store
 from gateway.pulls.suppressing import Suppressing
+from gateway.pulls.webhooks import EventsTopic
 from schemas.configuration.config import Config
 from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
@@ -37,7 +38,8 @@ async def opened(
     system = SYSTEMS[configured.type]
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-")))
-        pull: Pull = resolve_name(system.pull)(configured, directory)
+        webhooks = EventsTopic(config.kafka)
+        pull: Pull = resolve_name(system.pull)(configured, directory, webhooks)
         standing = await journal.standing(name, partition)
         if standing is not None and standing.finished is None and pull.sees_gone:
             standing = standing.begun_anew(standing.run, standing.began)  # What it saw is unknown.

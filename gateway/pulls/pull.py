@@ -3,15 +3,22 @@
 A pull shows objects; whether one is new or has changed since the last run is not its concern.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
+OBJECT_ID_MAX = 1_000
 SUPPRESSION: Final = "suppression"  # As a kind of record.
+# All that msgspec raises of bytes that somebody else wrote.
+NOT_DECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+Decoded = TypeVar("Decoded")
 
 
 class Suppress(NamedTuple):
@@ -48,6 +55,10 @@ class Page:
     cursor: str | None  # Where the next page begins; None after the last one.
     wait_seconds: float = 0.0  # Before the next page is asked for: it is being prepared.
     spends: int = 0  # The next page uses so many of what the API allows a month.
+    # Of the last page: where the next run begins,
+    start: str | None = None
+    # and where all is read once more if objects seem to be gone: pages move under who reads them.
+    again: str | None = None
 
 
 class Answer(NamedTuple):
@@ -98,6 +109,10 @@ class UnavailableError(Exception):
     """The polled system cannot answer now; the message says why."""
 
 
+class TooLargeError(UnavailableError):
+    """The answer has more bytes than are read: a smaller page may have fewer."""
+
+
 class RefusedError(Exception):
     """The polled system refuses us until somebody changes something; the reason is snake_case."""
 
@@ -109,3 +124,26 @@ def failure(answer: Answer, what: str, *, is_lost: bool) -> Exception:
     if is_lost:
         return CursorLostError(f"status {answer.status}")
     return RefusedError(f"status_{answer.status}")
+
+
+def object_id_of(name: str) -> str:
+    """The name itself; of one too long for a key, a hash of it."""
+    if len(name) <= OBJECT_ID_MAX:
+        return name
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def decoded(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> Decoded:
+    """`UnreadableError` where the body is nothing of that kind."""
+    try:
+        return decoder.decode(body)
+    except NOT_DECODED as error:
+        raise UnreadableError(f"{what}: {error}") from error
+
+
+def place_of(decoder: msgspec.json.Decoder[Decoded], cursor: str) -> Decoded:
+    """`CursorLostError` where it is none of this pull's: the name had another type before."""
+    try:
+        return decoder.decode(cursor)
+    except NOT_DECODED as error:
+        raise CursorLostError(f"a cursor of another kind: {error}") from error

@@ -127,8 +127,8 @@ class Pulls:
     async def preview(self, name: str, partition: int, each: Callable[[bytes], None]) -> None:
         """Hand over the values that a run would produce."""
         async with self._opened(name, partition) as (run, standing):
-            number = 1 if standing is None else standing.run + 1
-            at: Standing | None = Standing(run=number, began=time.time())
+            last = standing or Standing()
+            at: Standing | None = last.begun_anew(last.run + 1, time.time())
             while at is not None:
                 records, at = await run.preview(at)
                 for record in records:

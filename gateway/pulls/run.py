@@ -1,11 +1,10 @@
 """One run of a pull: page by page, what is new goes to Kafka, then it is remembered.
 
 The order matters. A crash after the records and before the cursor reads one page again, and its
-records get the same `insert_id`: it is made of the pull, the object, the run and the version.
+records get the same `insert_id`.
 """
 
 import asyncio
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,19 +12,17 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from gateway.dialects.records import key_of, read_facts
 from gateway.dialects.shapes import Rejection
 from gateway.edge.rejections import dead_letter
 from gateway.pulls.budget import MonthlyBudget
-from gateway.pulls.fingerprints import Fingerprints, version_of
+from gateway.pulls.fingerprints import Fingerprints
 from gateway.pulls.journal import Journal, Standing
+from gateway.pulls.making import Made, Maker, version_of_item
 from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
 from gateway.pulls.suppressing import Suppressing
+from schemas.cancellation import whole
 from schemas.kafka.flushes import Appendable
-from schemas.letters import timestamp
 from schemas.records import Headers, NewRecord, RawRecord
-from schemas.splicing import with_members
-from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 from schemas.truncation import cut
 
@@ -44,15 +41,6 @@ class Store(Protocol):
 
     def fits(self, topic: str, record: Appendable) -> bool:
         """Whether the topic takes it, as far as is known."""
-
-
-class Made(NamedTuple):
-    """What an item became: a record for its topic, or a dead letter."""
-
-    item: Item
-    version: bytes
-    record: NewRecord | RawRecord | None  # A `RawRecord` suppresses, or lifts.
-    defect: Defect | None
 
 
 class Step(NamedTuple):
@@ -91,6 +79,9 @@ class Run:
         self._budget = budget
         self._counted = counted
         self._headers: Headers = [("source", name.encode())]
+        self._maker = Maker(
+            name, self._headers, suppressing, lambda kind, one: store.fits(topics.of(kind), one)
+        )
 
     async def step(self, standing: Standing) -> Step:
         """One page: produced, remembered, and noted. What it raises leaves it where it stood."""
@@ -100,13 +91,17 @@ class Run:
         page = await self._pull.page(self._api, standing.cursor)
         standing = self._budget.after(standing, page.spends, now)
         await self._look(page.items, standing)
-        records = await self._produce(page.items, standing)
-        if page.cursor is not None:
-            standing = replace(standing, cursor=page.cursor)
+        # A rebalance in the middle would have the next owner produce them again.
+        records = await whole(self._produce(page.items, standing))
+        following = page.cursor
+        if following is None and page.again is not None and await self._misses_some(standing):
+            following = page.again
+        if following is not None:
+            standing = replace(standing, cursor=following)
         else:
             if self._pull.sees_gone:
                 records += await self._produce_gone(standing)
-            standing = replace(standing, cursor=None, finished=time.time())
+            standing = replace(standing, cursor=None, finished=time.time(), start=page.start)
         await self._journal.note(self._name, self._partition, standing)
         return Step(standing, len(page.items), records, page.wait_seconds)
 
@@ -137,14 +132,20 @@ class Run:
         await self._append(made, standing)
         versions = {one.item.object_id: one.version for one in made}
         await self._journal.remember(self._name, self._partition, versions.items())
-        same = [item for item in read if item.object_id not in versions]
         seen = dict(versions)
         if self._pull.sees_gone:  # Also what did not change was seen by this run.
-            seen |= {item.object_id: _version(item) for item in same}
+            same = [item for item in read if item.object_id not in versions]
+            seen |= {item.object_id: version_of_item(item) for item in same}
         await asyncio.to_thread(self._fingerprints.keep, seen.items(), standing.run)
         self._count("skipped", [item.kind for item in silent])
-        self._count("unchanged", [item.kind for item in same])
+        # As it was, or shown again later in this page.
+        chosen = {id(one.item) for one in made}
+        self._count("unchanged", [item.kind for item in read if id(item) not in chosen])
         return len(made)
+
+    async def _misses_some(self, standing: Standing) -> bool:
+        lots = self._fingerprints.unseen(standing.run)
+        return await asyncio.to_thread(next, lots, None) is not None
 
     async def _produce_gone(self, standing: Standing) -> int:
         produced = 0
@@ -156,22 +157,28 @@ class Run:
                 await self._suppressing.look()  # Others may have done so since the run began.
                 has_looked = True
             gone = [item for item in gone if not self._is_others(item)]
-            made = [self._made(item, _version(item), standing) for item in gone]
-            await self._append(made, standing)
-            forgotten = [(object_id, None) for object_id in ids]
-            await self._journal.remember(self._name, self._partition, forgotten)
-            await asyncio.to_thread(self._fingerprints.drop, ids)
+            await whole(self._part_with(ids, gone, standing))
             produced += len(gone)
         return produced
+
+    async def _part_with(
+        self, ids: Sequence[str], gone: Sequence[Item], standing: Standing
+    ) -> None:
+        await self._append(
+            [self._maker.made(item, version_of_item(item), standing) for item in gone], standing
+        )
+        forgotten = [(object_id, None) for object_id in ids]
+        await self._journal.remember(self._name, self._partition, forgotten)
+        await asyncio.to_thread(self._fingerprints.drop, ids)
 
     async def _changed(self, items: Sequence[Item], standing: Standing) -> list[Made]:
         """Of each object what it became, unless it is as it was; of an object twice, the last."""
         newest = {item.object_id: item for item in items if item.record is not None}
-        objects = [(object_id, _version(item)) for object_id, item in newest.items()]
+        objects = [(object_id, version_of_item(item)) for object_id, item in newest.items()]
         differing = await asyncio.to_thread(self._fingerprints.differing, objects)
         looked_at = zip(newest.values(), objects, differing, strict=True)
         return [
-            self._made(item, version, standing)
+            self._maker.made(item, version, standing)
             for item, (_, version), differs in looked_at
             if differs
         ]
@@ -199,29 +206,6 @@ class Run:
         self._count("dead", [one.item.kind for one in made if one.defect is not None])
         self._count("produced", [one.item.kind for one in made if one.record is not None])
 
-    def _made(self, item: Item, version: bytes, standing: Standing) -> Made:
-        value = item.record
-        if isinstance(value, Suppress):
-            since = value.since or timestamp(standing.began)
-            suppression = self._suppressing.record(value.name, value.reason, since)
-            return Made(item, version, suppression, None)
-        if isinstance(value, Lift):
-            return Made(item, version, RawRecord(value.name.encode(), None, ()), None)
-        if not isinstance(value, bytes):
-            return Made(item, version, None, value)
-        assert item.kind != SUPPRESSION, "a suppression is no record of a user"
-        facts = read_facts(item.kind, value)
-        if isinstance(facts, Defect):
-            return Made(item, version, None, facts)
-        insert_id = _insert_id(self._name, item.object_id, standing.run, version)
-        members = b'"insert_id":"%b"' % insert_id.encode()
-        if facts.time is None:
-            members += b',"time":%d' % int(standing.began * 1000)
-        record = NewRecord(key_of(facts), with_members(value, members), self._headers)
-        if not self._store.fits(self._topics.of(item.kind), record):
-            return Made(item, version, None, Defect("too_large", "", "Kafka takes none so large"))
-        return Made(item, version, record, None)
-
     def _fitting(self, letter: NewRecord) -> NewRecord:
         if self._store.fits(self._topics.dead_letters, letter):
             return letter
@@ -231,15 +215,3 @@ class Run:
     def _count(self, outcome: str, kinds: Sequence[str]) -> None:
         for kind, count in Counter(kinds).items():
             self._counted(kind, outcome, count)
-
-
-def _version(item: Item) -> bytes:
-    if item.version is not None:
-        return version_of(item.version)
-    return version_of(item.record if isinstance(item.record, bytes) else item.original)
-
-
-def _insert_id(pull: str, object_id: str, run: int, version: bytes) -> str:
-    """The run is in it: a value that comes back later is another update of the same object."""
-    text = f"{pull}\0{object_id}\0{run}\0{version.hex()}"
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

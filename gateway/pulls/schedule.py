@@ -31,6 +31,17 @@ def _unobserved(_step: Step) -> None:
     pass
 
 
+def pause(standing: Standing, every_seconds: float, now: float) -> float:
+    """Seconds until the next run begins.
+
+    None before the first one and before one that goes on. A clock that is set back delays no run by
+    more than its period.
+    """
+    if standing.finished is None:
+        return 0.0
+    return max(0.0, min(standing.began + every_seconds - now, every_seconds))
+
+
 class Schedule:
     """When the next run begins: so long after the last one began, or at once after a longer one."""
 
@@ -55,7 +66,7 @@ class Schedule:
     async def follow(self) -> None:
         """Until it is cancelled."""
         while True:
-            await asyncio.sleep(max(0.0, self._due() - time.time()))
+            await asyncio.sleep(pause(self._standing, self._every_seconds, time.time()))
             trouble = await self.once()
             if trouble is not None:
                 await asyncio.sleep(self._backoff())
@@ -88,23 +99,22 @@ class Schedule:
                 "cursor not known any more, starting over", pull=self.name, error=str(error)
             )
             metrics.RUNS.labels(self.name, "started_over").inc()
-            self._standing = replace(self._standing, cursor=None)
+            at, start = self._standing.cursor, self._standing.start
+            self._standing = replace(self._standing, cursor=None if at == start else start)
             await self._pages()
 
     async def _pages(self) -> None:
+        seen: set[str | None] = set()
         while self._standing.finished is None:
+            if self._standing.cursor in seen:
+                raise CursorLostError("the cursors lead in a circle")
+            seen.add(self._standing.cursor)
             step = await self._run.step(self._standing)
             self._standing = step.standing
             self._resume()
             self._on_page(step)
             if step.wait_seconds:
                 await asyncio.sleep(step.wait_seconds)
-
-    def _due(self) -> float:
-        """At once for one that never ran, or was interrupted."""
-        if self._standing.finished is None:
-            return 0.0
-        return self._standing.began + self._every_seconds
 
     def _succeeded(self) -> None:
         if self._failures:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ampgate.lab.simulators.amplemarket import Amplemarket, AmplemarketOptions
 from tests.conftest import Broker
 from tests.kafka.polling import AMPLEMARKET, polling, values
+from tests.operating import Message, event
 
 TASKS = 250
 
@@ -35,3 +36,30 @@ async def test_completed_tasks_are_events_once_and_contacts_are_user_properties(
         assert len(await polled.events()) == TASKS // 2 + 1
         assert len(await polled.produced()) == TASKS + 1
         assert system.violations.first == []
+
+
+async def test_contacts_that_webhooks_name_are_read_once_they_are_named(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    system = Amplemarket(AmplemarketOptions(tasks=2))
+    for name in ("first", "second"):
+        system.contacts[name] = {"id": name, "email": f"{name}@firm.example"}
+    async with polling(kafka, topic_prefix, tmp_path, system, AMPLEMARKET) as polled:
+        topic = polled.here.config.kafka.topics.events
+        await polled.here.produce(topic, [event("u"), webhook("first"), webhook("nobody")])
+        assert "5 objects" in await polled.once()
+        await polled.here.produce(topic, [webhook("second")])
+        await polled.once()
+        await polled.once()
+        users = [value["user_id"] for value in values(await polled.produced())]
+        named = ["first@firm.example", "second@firm.example"]
+        assert sorted(map(str, users)) == ["c0", named[0], "lead1@firm.example", named[1]]
+        assert system.violations.first == []
+
+
+def webhook(contact: str) -> Message:
+    """What the edge stores of a webhook that names this contact."""
+    properties = {"contact": {"id": contact}}
+    return event(
+        "lead@firm.example", event_type="Amplemarket Email Sent", event_properties=properties
+    )

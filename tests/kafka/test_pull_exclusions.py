@@ -12,7 +12,9 @@ from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.edge_process import KEY, running
 from tests.kafka.polling import Polled, polling
+from tests.operating import set_faults
 
+MOVE = {"kind": "move", "by": 5}
 EXCLUSIONS = {"name": "ex", "type": "amplemarket-exclusions", "api_key": "k"}
 
 
@@ -59,6 +61,21 @@ async def test_what_is_excluded_is_suppressed_until_it_is_not_and_what_others_di
         await polled.once()
         assert (await suppressed(polled))["lead3@firm.example"] == "ex"
         assert system.violations.first == []
+
+
+async def test_who_moves_to_a_page_that_was_read_stays_suppressed(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    system = Amplemarket()
+    system.excluded_emails = [{"email": f"lead{n}@firm.example"} for n in range(150)]
+    async with polling(kafka, topic_prefix, tmp_path, system, EXCLUSIONS) as polled:
+        await polled.once()
+        del system.excluded_emails[0]
+        # So it is seen where five entries are deleted after the first page was read.
+        moved = {"match": {"path": "/excluded-emails"}, "times": 2, "effect": MOVE}
+        await set_faults(str(polled.pull["base_url"]), moved)
+        await polled.once()
+        assert set(await suppressed(polled)) == {f"lead{n}@firm.example" for n in range(1, 150)}
 
 
 async def test_an_exclusion_that_is_added_reaches_a_running_edge(

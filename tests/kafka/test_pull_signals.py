@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from tests.conftest import Broker
-from tests.eventually import seen
+from tests.eventually import DEADLINE_SECONDS, seen
 from tests.kafka.polling import AMPERITY, Polled, polling
 
 PROFILES = 20
@@ -19,7 +19,7 @@ async def said_until(process: Process, words: str) -> str:
     assert process.stderr is not None
     said = ""
     while words not in said:
-        line = await asyncio.wait_for(process.stderr.readline(), 60)
+        line = await asyncio.wait_for(process.stderr.readline(), DEADLINE_SECONDS)
         assert line, said
         said += line.decode()
     return said

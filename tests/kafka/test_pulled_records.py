@@ -1,5 +1,6 @@
 """From a polled system with faults to both destinations; and the commands, on pulled records."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,15 @@ async def test_every_profile_arrives_at_both_destinations_as_it_is_and_can_be_tr
         aampe = await world.received("aampe")
         assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
         await commands(Operation(world.config), tmp_path, "user8@shop.example")
+        user = "user9@shop.example"
+        wanted_lines = ("-n", "1", "--source", "vip", "--user", user, "--json")
+        here = Operation(world.config)
+        tailing = asyncio.create_task(here.run(tmp_path, "tail", *wanted_lines))
+        while not tailing.done():  # Nothing says from outside that the tail has begun.
+            system.change(9)
+            await polled.once()
+        shown = json.loads((await tailing).stdout)
+        assert (shown["source"], shown["value"]["user_id"]) == ("vip", user)
 
 
 async def commands(here: Operation, directory: Path, user: str) -> None:

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -14,11 +14,13 @@ import pytest
 
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request, json_answer
+from schemas.records import Stored
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS, seen
+from tests.kafka.delivery_world import opened_world
 from tests.kafka.polling import AMPERITY, Polled, polling, values
 
-PROFILES = 2_500
+PROFILES = 1_500
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ async def test_all_profiles_are_produced_once_and_then_only_what_changed(
 ) -> None:
     status, out, said = await polled.run("--once")
     assert status == 0, said
-    assert out.startswith(f"vip: {PROFILES} objects in 3 pages, {PROFILES} records")
+    assert out.startswith(f"vip: {PROFILES} objects in 2 pages, {PROFILES} records")
     first = await polled.produced()
     assert len(first) == PROFILES
     sample = next(value for value in values(first) if value["user_id"] == "user7@shop.example")
@@ -126,33 +128,48 @@ async def test_a_cursor_that_is_not_known_any_more_starts_over_and_repeats_nothi
         assert len(records) <= 140
 
 
-async def test_after_kill_9_another_process_goes_on_and_repeats_a_page_at_most(
+async def test_after_kill_9_another_process_goes_on_and_both_destinations_have_every_profile(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    system = Shutting(AmperityOptions(profiles=3_000, page_max=20))
-    system.shut_after = 20
-    async with polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled:
-        first = await polled.start()
-        await seen(polled.produced, lambda records: len(records) >= 200)
-        second = await polled.start()
-        first.kill()
-        await first.communicate()
+    """Each record that is not of the pages that were open when a process was killed comes once."""
+    system = Shutting(AmperityOptions(profiles=PROFILES, page_max=20))
+    async with (
+        polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled,
+        opened_world(kafka, topic_prefix) as world,
+        world.delivering(),
+    ):
+        first, second = await polled.start(), await polled.start()
+        for enough in (PROFILES // 4, PROFILES // 2):
+            # So that it is not done before it is killed.
+            system.shut_after = system.asked + PROFILES // 4 // 20 + 5
+            await seen(polled.produced, lambda found, enough=enough: len(found) >= enough)
+            third = await polled.start()
+            first.kill()
+            await first.communicate()
+            first, second = second, third
         system.shut_after = math.inf
-        records = await seen(
-            polled.produced,
-            lambda records: len({value["insert_id"] for value in values(records)}) == 3_000,
-        )
-        second.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(second.communicate(), DEADLINE_SECONDS)
-        assert second.returncode == 0, said.decode()
-        assert len(records) <= 3_020
+        records = await seen(polled.produced, lambda found: ids(found) == PROFILES)
+        for process in (first, second):
+            process.send_signal(signal.SIGTERM)
+            _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+            assert process.returncode == 0, said.decode()
+        assert len(records) <= PROFILES + 2 * 20
         assert polled.system.violations.total == 0
-        users = {str(value["user_id"]): value["user_properties"] for value in values(records)}
+
+        for kind in ("amplitude", "aampe"):
+            await world.until_accepted(kind, len(records))
         wanted = {
-            str(profile["email"]): {"$set": {name: profile[name] for name in ("ltv", "segment")}}
-            for profile in map(polled.system.profile, range(3_000))
+            str(profile["email"]): {name: profile[name] for name in ("ltv", "segment")}
+            for profile in map(polled.system.profile, range(PROFILES))
         }
-        assert users == wanted
+        amplitude = await world.received("amplitude")
+        assert {one["user_id"]: one["user_properties"]["$set"] for one in amplitude} == wanted
+        aampe = await world.received("aampe")
+        assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
+
+
+def ids(records: Sequence[Stored]) -> int:
+    return len({value["insert_id"] for value in values(records)})
 
 
 async def test_a_token_that_is_refused_is_said_and_the_exit_code_tells(
