@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -139,10 +140,10 @@ async def test_after_kill_9_another_process_goes_on_and_both_destinations_have_e
         world.delivering(),
     ):
         first, second = await polled.start(), await polled.start()
-        for enough in (PROFILES // 4, PROFILES // 2):
+        for share in (4, 2):
             # So that it is not done before it is killed.
             system.shut_after = system.asked + PROFILES // 4 // 20 + 5
-            await seen(polled.produced, lambda found, enough=enough: len(found) >= enough)
+            await seen(polled.produced, partial(has, PROFILES // share))
             third = await polled.start()
             first.kill()
             await first.communicate()
@@ -166,6 +167,10 @@ async def test_after_kill_9_another_process_goes_on_and_both_destinations_have_e
         assert {one["user_id"]: one["user_properties"]["$set"] for one in amplitude} == wanted
         aampe = await world.received("aampe")
         assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
+
+
+def has(count: int, records: Sequence[Stored]) -> bool:
+    return len(records) >= count
 
 
 def ids(records: Sequence[Stored]) -> int:

@@ -62,10 +62,7 @@ def test_the_contacts_of_webhooks_are_found_once_each_among_other_events() -> No
         b'{"event_type":"Amplemarket ","event_properties":{"contact":{"id":"forged"}}}',
         b'{"event_type":"x \\"Amplemarket ","event_properties":{"contact":{"id":"quoted"}}}',
         b'{"event_type":"Amplemarket Email Sent","event_properties":{"contact":{"id":7}}}',
-        *(
-            stage(odd)
-            for odd in (None, [], "c", {}, {"id": None}, {"id": " "}, {"id": "x" * 2_000})
-        ),
+        *map(stage, ODD),
     ]
     named = [stage({"id": "c1"}), stage({"id": " c2 "}), stage({"id": "c1"}, is_reply=True)]
     assert contacts_of([*others, *named]) == ["c1", "c2"]
