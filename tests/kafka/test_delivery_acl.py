@@ -54,10 +54,10 @@ async def test_while_parked_records_may_not_be_seen_nothing_overtakes_them(tmp_p
             parked = letter(AMPLITUDE, key=USER.decode(), value=event(2, 1)[1], **said)
             await produce_raw(world, topics.parked, [parked], partition=place)
             async with world.delivering() as workers:
-                await eventually(lambda: all(worker.is_reached for worker in workers), 60)
+                await eventually(lambda: all(worker.is_reached for worker in workers))
                 async with denied(broker, topics.parked, DESCRIBE):
                     with capture_logs() as logged:
-                        await eventually(lambda: any(one["event"] == WAITS for one in logged), 60)
+                        await eventually(lambda: any(one["event"] == WAITS for one in logged))
                         assert not all(worker.is_reached for worker in workers)
                         await world.produce(topics.events, [event(2, 2)])
                 await world.until_accepted("amplitude", 2)
