@@ -44,6 +44,11 @@ class Interruption:
         if self._is_installed:
             signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
 
+    def end(self) -> None:
+        """Before the interpreter ends: without Python's handler, a SIGALRM ends the process."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+
     def tick(self, _signal: int, frame: FrameType | None) -> None:
         if self._is_installed:
             faulthandler.dump_traceback_later(TRACEBACK_SECONDS)

@@ -38,8 +38,11 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     gc.set_threshold(GARBAGE_MIN, 5, 100)
     gc.freeze()
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
-    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
-        runner.run(_serve(config, only, load))
+    try:
+        with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+            runner.run(_serve(config, only, load))
+    finally:
+        interruption.end()
 
 
 async def _serve(config: Config, only: Sequence[str], load: Load | None) -> None:

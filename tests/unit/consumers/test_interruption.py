@@ -1,5 +1,6 @@
 """A function that does not return gets an exception; nothing else does."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -68,3 +69,23 @@ def test_a_function_that_catches_it_once_is_interrupted_again() -> None:
     with pytest.raises(NotReturnedError):
         Calls().call(stubborn)
     assert caught == [NotReturnedError]
+
+
+ENDS = """
+import signal
+from consumers import interruption
+
+interruption.TICK_SECONDS = 0.0002
+watching = interruption.Interruption((lambda: None).__code__)
+watching.install()
+watching.begin()
+for _ in range(3):
+    signal.pause()
+watching.end()
+"""
+
+
+def test_no_tick_ends_a_process_that_ends_by_itself() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDS], check=False)
+
+    assert ended.returncode == 0
