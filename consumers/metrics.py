@@ -206,11 +206,12 @@ class Counts:
     def measured(
         self,
         delivery: Delivery,
-        standings: Mapping[TopicPartition, Standing],
-        committable: Mapping[TopicPartition, int],
+        standings: Mapping[TopicPartition, Standing],  # Of each that is ours, as far as known.
+        ours: Collection[TopicPartition],
         now: float,
     ) -> None:
-        name = self._destination
+        self.given_away(self._places.difference(ours))  # Measured in the middle of a rebalance.
+        name, committable = self._destination, delivery.committable()
         level = _LEVELS.of(name, self._kind)
         for place, standing in standings.items():
             lag = standing.end - committable.get(place, standing.position)

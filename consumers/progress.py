@@ -98,10 +98,12 @@ class Progress:
         )
 
     async def _measure(self) -> None:
-        delivery, committable = self._delivery, self._delivery.committable()
         standings = await self._reader.standings()
-        self._counts.measured(delivery, standings, committable, time.time())
-        answers = self._reader.answers()
+        # From here on nothing is awaited: a rebalance may have come meanwhile.
+        answers, delivery = self._reader.answers(), self._delivery
+        standings = {place: one for place, one in standings.items() if place in answers}
+        self._counts.measured(delivery, standings, answers.keys(), time.time())
+        committable = delivery.committable()
         facts = {
             place: self._facts(place, standings.get(place), committable.get(place), answer)
             for place, answer in answers.items()
