@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from ampgate.lab.chaos.fleet import scrape
@@ -18,7 +19,11 @@ from tests.kafka.processes import until_answers
 from tests.operating import Operation
 
 WITHIN_SECONDS = 300.0
-COUNTED = ("ampgate_delivery_waiting_records", "ampgate_delivery_lost_records_total")
+COUNTED = {
+    "ampgate_delivery_records_total": "",  # Its label says what.
+    "ampgate_delivery_waiting_records": "waiting",
+    "ampgate_delivery_lost_records_total": "lost",
+}
 
 
 class Delivery:
@@ -86,16 +91,37 @@ async def until_arrived(world: World, wanted: Mapping[str, Sequence[int]]) -> No
             lambda found: sum(map(len, found.values())) >= count,
             WITHIN_SECONDS,
         )
-        assert await arrived(world, kind) == wanted
+        assert not differing(await arrived(world, kind), wanted)
 
 
-async def counted(*urls: str) -> Counter[str]:
-    """By destination: the records that /metrics knows, settled, waiting or lost."""
-    found: Counter[str] = Counter()
+def differing(
+    found: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]
+) -> Mapping[str, tuple[Sequence[int], Sequence[int]]]:
+    """By user: what came, and what should have come in its place, from the first difference on."""
+    differences = {}
+    for user in found.keys() | wanted.keys():
+        came, due = list(found.get(user, ())), list(wanted.get(user, ()))
+        if came != due:
+            pairs = zip(came, due, strict=False)
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            differences[user] = came[same:], due[same:]
+    return differences
+
+
+async def outcomes(*urls: str) -> Counter[tuple[str, str]]:
+    """By destination, and by what became of them: the records that /metrics knows."""
+    found: Counter[tuple[str, str]] = Counter()
     for sample in [sample for url in urls for sample in await scrape(url)]:
-        is_settled = sample.name == "ampgate_delivery_records_total"
-        if sample.name in COUNTED or (is_settled and sample.labels["outcome"] != "parked"):
-            found[sample.labels["destination"]] += int(sample.value)
+        outcome = COUNTED.get(sample.name, "") or sample.labels.get("outcome", "")
+        if sample.name in COUNTED and outcome != "parked":
+            found[sample.labels["destination"], outcome] += int(sample.value)
+    return found
+
+
+def by_destination(counted: Counter[tuple[str, str]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (destination, _), records in counted.items():
+        found[destination] += records
     return found
 
 
