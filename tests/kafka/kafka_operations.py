@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.client import AIOKafkaClient
@@ -72,17 +72,34 @@ async def add_partitions(world: World, *topics: str) -> None:
         await admin.close()
 
 
-async def committed(world: World) -> dict[int, int]:
+async def committed(world: World, destination: str = AMPLITUDE) -> dict[int, int]:
     """What the group of the events has committed, by partition."""
     topics = world.config.kafka.topics
-    group_id = topics.group_id(AMPLITUDE, Kind.EVENT)
+    found = await _committed(world, topics.group_id(destination, Kind.EVENT))
+    return {at.partition: offset for at, offset in found.items() if at.topic == topics.events}
+
+
+async def uncommitted(world: World, *destinations: str) -> dict[tuple[str, TopicPartition], int]:
+    """By destination: how many records of the events, and of the parked, are not committed."""
+    topics = world.config.kafka.topics
+    found: dict[tuple[str, TopicPartition], int] = {}
+    consumer = AIOKafkaConsumer(bootstrap_servers=world.config.kafka.bootstrap_servers)
+    async with consumer:
+        for destination in destinations:
+            offsets = await _committed(world, topics.group_id(destination, Kind.EVENT))
+            ends = await consumer.end_offsets(list(offsets))
+            found |= {(destination, at): ends[at] - offset for at, offset in offsets.items()}
+    return {at: records for at, records in found.items() if records > 0}
+
+
+async def _committed(world: World, group_id: str) -> dict[TopicPartition, int]:
     admin = AIOKafkaAdminClient(bootstrap_servers=world.config.kafka.bootstrap_servers)
     await admin.start()
     try:
         found = await admin.list_consumer_group_offsets(group_id)
     finally:
         await admin.close()
-    return {at.partition: one.offset for at, one in found.items() if at.topic == topics.events}
+    return {at: one.offset for at, one in found.items()}
 
 
 async def commit(world: World, offset: int) -> None:

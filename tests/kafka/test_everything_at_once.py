@@ -37,7 +37,12 @@ from tests.kafka.everything import (
     produce_large,
     produce_transactions,
 )
-from tests.kafka.kafka_operations import add_partitions, delete_below, produce_raw
+from tests.kafka.kafka_operations import (
+    add_partitions,
+    delete_below,
+    produce_raw,
+    uncommitted,
+)
 from tests.kafka.one_delivery import (
     WITHIN_SECONDS,
     Delivery,
@@ -130,6 +135,8 @@ async def go_through(
 
     settled_by_second = await join_and_leave(world, first, directory, good[half // 2 : half])
     await reload_wrongly(first)
+    # What was not committed when Kafka was killed would be sent again.
+    await seen(partial(uncommitted, world, *DESTINATIONS), lambda found: not found)
     await park(world, DUE, time.time() + AWAY_SECONDS / 2)
     await asyncio.to_thread(kafka.kill, 1)
     await asyncio.sleep(AWAY_SECONDS)
