@@ -188,14 +188,17 @@ async def join_and_leave(
 async def reload_wrongly(first: Delivery) -> None:
     """What cannot be used changes nothing; and what was there before is used again."""
     right = first.file.read_text()
-    for wrong in (
+    wrong = (
         right.replace('base_url = "http://127.0.0.1:', 'base_url = "http://127.0.0.1:9999'),
         right.replace("us-east1", "mars-north1"),
         right + "\nno TOML",
-        right,
-    ):
-        await first.reload(wrong)
-        await until_answers(f"{first.url}/readyz", 200)
+    )
+    for times, text in enumerate(wrong, 1):
+        await first.reload(text)
+        await first.says("new configuration rejected", times)
+    await first.reload(right)
+    await first.says("configuration reloaded")
+    await until_answers(f"{first.url}/readyz", 200)
 
 
 async def check_letters(world: World) -> None:
