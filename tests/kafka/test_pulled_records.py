@@ -51,15 +51,15 @@ async def test_every_profile_arrives_at_both_destinations_as_it_is_and_can_be_tr
         aampe = await world.received("aampe")
         assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
         await commands(Operation(world.config), tmp_path, "user8@shop.example")
-        user = "user9@shop.example"
-        wanted_lines = ("-n", "1", "--source", "vip", "--user", user, "--json")
-        here = Operation(world.config)
-        tailing = asyncio.create_task(here.run(tmp_path, "tail", *wanted_lines))
+        (aside := tmp_path / "aside").mkdir()
+        wanted_lines = ("-n", "1", "--source", "vip", "--user", "user9@shop.example", "--json")
+        process = await Operation(world.config).start(aside, "tail", *wanted_lines)
+        tailing = asyncio.create_task(process.communicate())
         while not tailing.done():  # Nothing says from outside that the tail has begun.
             system.change(9)
             await polled.once()
-        shown = json.loads((await tailing).stdout)
-        assert (shown["source"], shown["value"]["user_id"]) == ("vip", user)
+        shown = json.loads((await tailing)[0])
+        assert (shown["source"], shown["key"]) == ("vip", "user9@shop.example")
 
 
 async def commands(here: Operation, directory: Path, user: str) -> None:
