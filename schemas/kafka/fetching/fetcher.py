@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, OffsetResetStrategy
@@ -13,19 +13,19 @@ from schemas.kafka.fetching import arrival  # noqa: F401  It reads our connectio
 from schemas.kafka.fetching.batches import Batches
 from schemas.kafka.fetching.budget import BUDGET
 from schemas.kafka.fetching.fetched import FetchedRecords, UnreadableError
-from schemas.kafka.fetching.taken import NewLeaderError, Taken, is_by_another
+from schemas.kafka.fetching.taken import (
+    Fetchable,
+    NewLeaderError,
+    Taken,
+    asked_by,
+    is_by_another,
+    told_by,
+)
 from schemas.records import Record
 
 # kafka.apache.org/protocol: from this version on, an answer has its aborted transactions here.
 ABORTED_AT_FROM, ABORTED_AT = 11, 3
 IDLE_SECONDS = 5.0  # Of a reader that takes nothing: what it has may give way to others.
-
-
-class Fetchable(NamedTuple):
-    """An assignment, as aiokafka's fetcher looks at it."""
-
-    tps: Sequence[TopicPartition]
-    state_value: Callable[[TopicPartition], Any]
 
 
 class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
@@ -91,18 +91,9 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
     def _note(self, assignment: Any, request: Any, answer: Any) -> tuple[bool, bool]:  # noqa: ANN401  aiokafka's.
         """Keep what came; whether there is some, and whether another node has a partition now."""
         has_news = is_moved = False
-        asked = {
-            TopicPartition(topic, number): offset
-            for topic, partitions in request.topics
-            for number, offset, _ in partitions
-        }
         of_all = for_code(getattr(answer, "error_code", 0))
-        told = {
-            TopicPartition(topic, number): (for_code(code), *content)
-            for topic, partitions in answer.topics
-            for number, code, *content in partitions
-        }
-        for place, offset in asked.items():
+        told = told_by(answer)
+        for place, offset in asked_by(request).items():
             state = assignment.state_value(place)
             if state is None or not state.has_valid_position or state.position != offset:
                 continue  # It was sought elsewhere meanwhile.

@@ -1,10 +1,11 @@
-"""What a read brings, and by which sign a log may have been cut."""
+"""What a fetch asks for and brings, and by which sign a log may have been cut."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from schemas.records import Record
 
@@ -39,3 +40,28 @@ def is_by_another(position: int, epoch: int, read_to: int, last_epoch: int) -> b
     if position > read_to:
         return False
     return epoch != last_epoch if position == read_to else epoch > last_epoch
+
+
+class Fetchable(NamedTuple):
+    """An assignment, as aiokafka's fetcher looks at it."""
+
+    tps: Sequence[TopicPartition]
+    state_value: Callable[[TopicPartition], Any]
+
+
+def asked_by(request: Any) -> dict[TopicPartition, int]:  # noqa: ANN401  aiokafka's.
+    """From where each partition is asked for in a fetch."""
+    return {
+        TopicPartition(topic, number): offset
+        for topic, partitions in request.topics
+        for number, offset, _ in partitions
+    }
+
+
+def told_by(answer: Any) -> dict[TopicPartition, tuple[Any, ...]]:  # noqa: ANN401  As above.
+    """Of each partition in the answer to a fetch: its error, and the rest."""
+    return {
+        TopicPartition(topic, number): (for_code(code), *content)
+        for topic, partitions in answer.topics
+        for number, code, *content in partitions
+    }
