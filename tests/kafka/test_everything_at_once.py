@@ -100,6 +100,7 @@ async def test_everything_odd_at_once_harms_no_good_event(
         async with prepared(kafka) as world, delivering(world, tmp_path) as first:
             stored, wanted = await go_through(world, kafka, first, others)
             await until_arrived(world, wanted)
+            await until_committed(world)
             await until_quiet(first.url)
             await check_letters(world)
             for kind in ("amplitude", "aampe"):
@@ -133,10 +134,9 @@ async def go_through(
     ]
     await produce_raw(world, topics.events, odd_headers)
 
-    settled_by_second = await join_and_leave(world, first, directory, good[half // 2 : half])
+    settled_by_second = await join_and_leave(world, directory, good[half // 2 : half])
     await reload_wrongly(first)
-    # What was not committed when Kafka was killed would be sent again.
-    await seen(partial(uncommitted, world, *DESTINATIONS), lambda found: not found)
+    await until_committed(world)  # Else Kafka's death would be a reason to send again.
     await park(world, DUE, time.time() + AWAY_SECONDS / 2)
     await asyncio.to_thread(kafka.kill, 1)
     await asyncio.sleep(AWAY_SECONDS)
@@ -167,7 +167,7 @@ async def park(world: World, user: int, due_at: float, before: Sequence[Raw] = (
 
 
 async def join_and_leave(
-    world: World, first: Delivery, directory: Path, good: Sequence[tuple[bytes, bytes]]
+    world: World, directory: Path, good: Sequence[tuple[bytes, bytes]]
 ) -> Counter[str]:
     """A second process, while there is something to deliver; what it has settled."""
     async with delivering(world, directory) as second:
@@ -179,10 +179,15 @@ async def join_and_leave(
                 lambda found: sum(map(len, found.values())) >= GOOD // 2 + len(ODD_HEADERS) + 3,
                 WITHIN_SECONDS,
             )
-        await until_quiet(first.url, second.url)
+        await until_committed(world)
         settled = by_destination(await outcomes(second.url))
         await second.end()
     return settled
+
+
+async def until_committed(world: World) -> None:
+    """All is settled, counted and committed: gauges may show what was a second ago."""
+    await seen(partial(uncommitted, world, *DESTINATIONS), lambda found: not found)
 
 
 async def reload_wrongly(first: Delivery) -> None:
