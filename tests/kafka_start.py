@@ -23,8 +23,9 @@ from tests.kafka.writing import Topic
 CACHE = Path(sys.prefix) / "kafka.aot"
 OPTIONS = "JDK_JAVA_OPTIONS"  # The environment variable that every `java` reads.
 WRITING_SECONDS_MAX = 240.0  # The cache is written as the broker stops: 4 s on a quiet machine.
-# A broker of a test ends before code of the slower compiler would pay.
-QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+# Other Javas, as that of an SDK, read it too, and may know no such cache. And a broker of a test
+# ends before code of the slower compiler would pay.
+QUICK_COMPILER = "-XX:+IgnoreUnrecognizedVMOptions -XX:TieredStopAtLevel=1"
 
 
 def java_options() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The pulls of one process: those whose partition of `ampgate.cursors` it was given."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ from schemas.configuration.config import Config
 from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
 
+HANDED_OVER_SECONDS = 1.0  # The former owner may just have used what a second allows (Amperity).
 RESTORED_RUN = 0  # No run has this number: what is restored was seen by none of this process.
 
 
@@ -46,6 +48,8 @@ async def opened(
         fingerprints = Fingerprints(directory / "objects.sqlite")
         stack.callback(fingerprints.close)
         await journal.recall(name, partition, partial(_restore, fingerprints))
+        if standing is not None and standing.finished is None:
+            await asyncio.sleep(HANDED_OVER_SECONDS)
         exchange = await stack.enter_async_context(HttpExchange(configured.url))
         client = Client(
             exchange,

@@ -9,10 +9,11 @@ added, or when the topic was made anew.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from schemas.cancellation import lasting
 from schemas.configuration.config import Kafka
@@ -72,8 +73,10 @@ class Follower:
             await started(consumer)
             await self._follow(consumer)
         finally:
-            async with asyncio.timeout(STOP_SECONDS):
-                await consumer.stop()
+            # A failure to close must not take the place of a cancellation: nothing would end then.
+            with suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await consumer.stop()
 
     async def _follow(self, consumer: Consumer) -> None:
         while True:
