@@ -126,7 +126,7 @@ class QuickSender(Sender):  # type: ignore[misc]  # aiokafka has no types.
         deadline.set(timeout_ms / 1000)
         try:
             connection._writer.write(message)  # noqa: SLF001
-        except OSError:
+        except (OSError, RuntimeError):  # The second is uvloop's, of one that has just ended.
             connection.close(reason=CloseReason.CONNECTION_BROKEN)  # It fails what it awaits.
 
     def _late(self, node: int) -> None:

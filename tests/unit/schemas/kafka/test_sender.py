@@ -200,6 +200,19 @@ async def test_a_batch_whose_answer_is_lost_is_sent_again_as_it_was(trouble: str
     assert batch.future.result().offset == 7
 
 
+async def test_a_batch_for_a_connection_that_has_just_ended_is_sent_by_another() -> None:
+    class Ended(Connection):
+        def write(self, _message: bytes) -> None:
+            raise RuntimeError("the handler is closed")  # As uvloop does.
+
+    async with opened(Ended()) as one:
+        batch = one.add(0, b"value")
+        await asyncio.wait([batch.future])
+
+    assert len(one.client.sent_by_aiokafka) == 1
+    assert batch.future.result().offset == 7
+
+
 @pytest.mark.parametrize("missing", ["connection", "leader", "version"])
 async def test_aiokafka_sends_what_cannot_go_at_once(missing: str) -> None:
     connection = Connection((0, 5) if missing == "version" else (3, 13))
