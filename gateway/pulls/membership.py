@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-from schemas.cancellation import lasting
+from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Kafka
 from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.login import client_arguments
@@ -41,7 +41,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def run(self) -> None:
         """Until it is cancelled, however often Kafka goes away."""
-        while True:
+        while not is_cancelled():
             try:
                 await lasting(self._member)
             except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.

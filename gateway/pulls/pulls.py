@@ -14,7 +14,7 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.owned import opened
 from gateway.pulls.run import Run, Step, Store
 from gateway.pulls.schedule import Schedule
-from schemas.cancellation import lasting
+from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Config
 from schemas.vendors.pull import ConfiguredPull
 
@@ -148,7 +148,7 @@ class Pulls:
         """Whatever it raises concerns this pull alone: it starts again from what Kafka has."""
         seconds = RESTART_FIRST_SECONDS
         every = next(one.every for one in self._configured if one.name == name)
-        while True:
+        while not is_cancelled():
             try:
                 await lasting(partial(self._follow, name, partition, every))
             except Exception as error:

@@ -25,7 +25,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, NoError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
-from schemas.cancellation import lasting
+from schemas.cancellation import is_cancelled, lasting
 
 AGAIN_SECONDS = 1.0
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
 
     async def _md_synchronizer(self) -> None:
         """Ask for metadata, for as long as the client is open."""
-        while True:
+        while not is_cancelled():
             try:
                 await lasting(super()._md_synchronizer)
             except Exception as error:  # noqa: BLE001  Whatever it was, the next answer may be good.

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from schemas.cancellation import is_cancelled
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
 from schemas.kafka.compression import CODECS
@@ -81,7 +82,7 @@ class Connection:
         return None
 
     async def _keep(self) -> None:
-        while True:
+        while not is_cancelled():  # What aiokafka raises may take the place of a cancellation.
             try:
                 await self._connect(_producer(self._kafka))
             except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from schemas.cancellation import lasting
+from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
@@ -57,7 +57,7 @@ class Follower:
 
     async def run(self) -> None:
         """Until it is cancelled, however often Kafka goes away."""
-        while True:
+        while not is_cancelled():  # Whatever closing the consumer raises may take its place.
             try:
                 await lasting(self._connected)
             except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.
