@@ -1,7 +1,7 @@
 """How a client of Kafka starts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -14,14 +14,21 @@ log = structlog.get_logger()
 
 async def started(client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
     """Start it; retry for as long as Kafka is unavailable: a restart would change nothing."""
-    starting = asyncio.create_task(first_started(lambda: client, _kept))
+    await answered(first_started(lambda: client, _kept))
+
+
+async def answered(start: Coroutine[Any, Any, Any]) -> None:
+    """Await a client's start; at a cancellation it has a moment for the first answer.
+
+    aiokafka never closes a connection that is cancelled before that.
+    """
+    starting = asyncio.create_task(start)
     try:
         await asyncio.shield(starting)
     except asyncio.CancelledError:
-        # aiokafka never closes a connection that is cancelled before its first answer.
         await asyncio.wait([starting], timeout=FIRST_ANSWER_SECONDS)
         starting.cancel()
-        await asyncio.wait([starting])
+        await asyncio.gather(starting, return_exceptions=True)  # Whatever it was: nobody waits.
         raise
 
 

@@ -17,6 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from schemas.cancellation import is_cancelled
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
+from schemas.kafka.client import answered
 from schemas.kafka.compression import CODECS
 from schemas.kafka.login import client_arguments
 from schemas.kafka.outage import Outage
@@ -92,7 +93,7 @@ class Connection:
     async def _connect(self, producer: Any) -> None:  # noqa: ANN401  aiokafka has no types.
         """Returns when the producer has ended."""
         try:
-            await producer.start()
+            await answered(producer.start())
             await self._ask_sizes(producer)
             self._producer = producer
             self.is_made.set()
