@@ -17,7 +17,7 @@ from consumers.kafka.read import Read
 from consumers.kafka.start import Start, began
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
-from schemas.kafka.client import RECONNECT_SECONDS, first_started
+from schemas.kafka.client import RECONNECT_SECONDS, answered, first_started
 from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
@@ -62,7 +62,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._divided: Mapping[TopicPartition, Committed] = {}
 
     async def start(self) -> None:
-        await first_started(self._opened, left)
+        await answered(first_started(self._opened, left))
         self._group_trouble = None
 
     def _opened(self) -> Consumer:
