@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ampgate.amplitude_read.export import Exports
 from ampgate.amplitude_read.hours import Hours
@@ -26,7 +25,6 @@ from schemas.topics import Kind
 
 POLL_SECONDS = 0.5
 CHUNK = 500
-BEGUN = "begun"  # The file with the run's beginning, in milliseconds.
 
 
 @dataclass(slots=True)
@@ -34,18 +32,6 @@ class Totals:
     rows: int = 0
     sent_before: int = 0
     unusable: int = 0
-
-
-def begun_ms(directory: Path, now_ms: int) -> tuple[int, bool]:
-    """When the run began; whether that was an earlier call, which was interrupted."""
-    file = directory / BEGUN
-    if file.exists():
-        return int(file.read_text()), True
-    directory.mkdir(0o700, parents=True, exist_ok=True)
-    part = directory / (BEGUN + ".part")
-    part.write_text(str(now_ms))
-    part.replace(file)
-    return now_ms, False
 
 
 async def prepare(exports: Exports, hours: Hours, found: History) -> None:

@@ -9,8 +9,9 @@ import typer
 
 from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.hours import Hours, hour_of
+from ampgate.backfill.run_directory import run_directory
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import WORDS, Rate, Yes, moment, now_ms
+from ampgate.cli.options import From, Rate, To, Yes, now_ms
 from ampgate.cli.printing import Json, errors
 from ampgate.cli.projects import amplitude_project
 
@@ -19,12 +20,8 @@ def backfill(
     project: Annotated[
         str, typer.Option("--from-amplitude", metavar="DESTINATION", help="Whose history it is.")
     ],
-    from_: Annotated[
-        int, typer.Option("--from", parser=moment, metavar="TIME", help=f"From then: {WORDS}")
-    ],
-    to: Annotated[
-        int, typer.Option("--to", parser=moment, metavar="TIME", help="Before then; as --from.")
-    ],
+    from_: From,
+    to: To,
     destination: Annotated[str, typer.Option(help="The one that gets it.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     rate: Rate = None,
@@ -36,7 +33,8 @@ def backfill(
 ) -> None:
     """Send a destination the history that Amplitude has; the same command goes on with the rest.
 
-    --from and --to are by when Amplitude got an event, in whole hours.
+    --from and --to are by when Amplitude got an event, in whole hours. A run that goes on counts
+    a time ago from its own beginning.
     """
     config, now = configuration(), now_ms()
     read = amplitude_project(config, project)
@@ -45,19 +43,17 @@ def backfill(
         raise typer.BadParameter(f"no destination is called {destination}")
     if destination == project:
         raise typer.BadParameter(f"{destination} has its own history already")
-    if from_ >= to:
+    if from_.ms(now) >= to.ms(now):
         raise typer.BadParameter("--from is not before --to")
-    if from_ > now:
+    if from_.ms(now) > now:
         raise typer.BadParameter("--from is in the future: there is no history then")
-    hours = Hours(hour_of(from_), hour_of(min(to, now) - 1))
     from ampgate.cli import backfilling  # It loads DuckDB: few commands need it.
 
     kept_in = kept_in or directory(os.environ) / "backfills"
-    asked = backfilling.Asked(
-        *(config, read, named[destination], hours, now),
-        kept_in / f"{project}-{destination}-{hours.name}",
-        rate,
-    )
+    run = run_directory(kept_in, (project, destination, from_.text, to.text), now)
+    begun = run.begun_ms
+    hours = Hours(hour_of(from_.ms(begun)), hour_of(min(to.ms(begun), begun) - 1))
+    asked = backfilling.Asked(config, read, named[destination], hours, now, run, rate)
     try:
         asyncio.run(backfilling.run(asked, dry_run=dry_run, yes=yes, as_json=as_json))
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import typer
 
@@ -15,9 +14,10 @@ from ampgate.amplitude_read.client import ReadClient, read_client
 from ampgate.amplitude_read.export import Exports
 from ampgate.amplitude_read.hours import Hours
 from ampgate.archive.archive import Archive, archive
-from ampgate.backfill.backfill import Sending, Totals, begun_ms, prepare
+from ampgate.backfill.backfill import Sending, Totals, prepare
 from ampgate.backfill.history import history
 from ampgate.backfill.parking import Backfill
+from ampgate.backfill.run_directory import RunDirectory
 from ampgate.cli.options import require_consent
 from ampgate.cli.printing import errors, json_line, progress_bar
 from ampgate.cli.reconciling import say_trouble, say_window
@@ -44,7 +44,7 @@ class Asked:
     destination: ConfiguredDestination
     hours: Hours
     now_ms: int
-    directory: Path
+    directory: RunDirectory
     rate: float | None
 
 
@@ -84,7 +84,7 @@ async def run(asked: Asked, *, dry_run: bool, yes: bool, as_json: bool) -> None:
 
 async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
     topics, destination = asked.config.kafka.topics, asked.destination
-    begun, is_going_on = begun_ms(asked.directory, asked.now_ms)
+    asked.directory.begin()
     sources = destination.sources or ("kafka",)
     run = Backfill(
         topics,
@@ -92,12 +92,12 @@ async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
         asked.project.name,
         destination.name,
         sources[0],
-        begun,
+        asked.directory.begun_ms,
     )
-    if is_going_on:
+    if asked.directory.is_going_on:
         errors.print(f"going on with the run of {run.at}")
-    exports = Exports(client, asked.directory / "hours", asked.now_ms, say_window)
-    with history(asked.directory) as found:
+    exports = Exports(client, asked.directory.path / "hours", asked.now_ms, say_window)
+    with history(asked.directory.path) as found:
         await prepare(exports, asked.hours, found)
         errors.print(f"{len(found)} events are sorted by their own time")
         waited = 0
@@ -119,7 +119,7 @@ async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
             ) as writing:
                 paces = isinstance(destination, ReadableDestination)
                 totals = await Sending(run, kafka, writing, paces, advance, waiting)(found)
-    await asyncio.to_thread(shutil.rmtree, asked.directory)
+    await asyncio.to_thread(shutil.rmtree, asked.directory.path)
     return totals
 
 

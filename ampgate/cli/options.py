@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -21,11 +22,33 @@ def moment(text: str) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment as it was written: a command that goes on with a run means the run's `2h` ago."""
+
+    text: str
+
+    def ms(self, now_ms: int) -> int:
+        return read_moment(self.text, now_ms)
+
+
+def when(text: str) -> When:
+    """An option's value, as `moment`."""
+    moment(text)
+    return When(text)
+
+
 WORDS = "ISO 8601, a time ago such as 2h, or now."
 Since = Annotated[
     int | None, typer.Option(parser=moment, metavar="TIME", help=f"From then: {WORDS}")
 ]
 Until = Annotated[int | None, typer.Option(parser=moment, metavar="TIME", help=f"Before: {WORDS}")]
+From = Annotated[
+    When, typer.Option("--from", parser=when, metavar="TIME", help=f"From then: {WORDS}")
+]
+To = Annotated[
+    When, typer.Option("--to", parser=when, metavar="TIME", help="Before then; as --from.")
+]
 Rate = Annotated[float | None, typer.Option(min=0.001, help="Records a second, at most.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even at a terminal.")]
 

@@ -7,7 +7,7 @@ import typer
 
 from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import WORDS, Rate, Yes, moment, now_ms, require_consent
+from ampgate.cli.options import From, Rate, To, Yes, moment, now_ms, require_consent
 from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.resending import resending, say_written
 from ampgate.resend import replay as replaying
@@ -21,12 +21,8 @@ from schemas.vendors.vendor import ConfiguredDestination
 
 def replay(
     destination: Annotated[str, typer.Option(help="The one that gets them again.")],
-    from_: Annotated[
-        int, typer.Option("--from", parser=moment, metavar="TIME", help=f"From then: {WORDS}")
-    ],
-    to: Annotated[
-        int, typer.Option("--to", parser=moment, metavar="TIME", help="Before then; as --from.")
-    ],
+    from_: From,
+    to: To,
     user: Annotated[str | None, typer.Option(help="Only this user_id, or device_id.")] = None,
     event_type: Annotated[str | None, typer.Option(help="Only events of this type.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
@@ -42,10 +38,12 @@ def replay(
     named = {one.name: one for one in config.destinations}
     if destination not in named:
         raise typer.BadParameter(f"no destination is called {destination}")
-    if from_ >= to:
+    # A run that goes on has the records that it had: its 2h ago were before it began.
+    begun = moment(resume) if resume is not None else now_ms()
+    if from_.ms(begun) >= to.ms(begun):
         raise typer.BadParameter("--from is not before --to")
-    chosen = Chosen(from_, to, user, event_type)
-    run = _Run(config, named[destination], chosen, resume, now_ms())
+    chosen = Chosen(from_.ms(begun), to.ms(begun), user, event_type)
+    run = _Run(config, named[destination], chosen, begun, is_resumed=resume is not None)
     try:
         asyncio.run(run(rate=rate, dry_run=dry_run, yes=yes, as_json=as_json))
     except replaying.UnknownRunError as error:
@@ -69,14 +67,15 @@ class _Run:
         config: Config,
         destination: ConfiguredDestination,
         chosen: Chosen,
-        resumed: str | None,
         begun_ms: int,
+        *,
+        is_resumed: bool,
     ) -> None:
         self._config = config
         self._destination = destination
         self._chosen = chosen
-        self._is_resumed = resumed is not None
-        self._begun_ms = moment(resumed) if resumed is not None else begun_ms
+        self._is_resumed = is_resumed
+        self._begun_ms = begun_ms
         self.writing: Writer | None = None
 
     @property

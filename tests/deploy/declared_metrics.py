@@ -6,8 +6,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 import consumers.metrics
 import gateway.pulls.metrics
-from ampgate.reconcile import metrics as reconciliation
-from gateway.edge.metrics import Metrics
+from ampgate.reconcile.metrics import Metrics as Reconciliation
+from gateway.edge.metrics import Metrics as Edge
 
 assert consumers.metrics, "it declares its metrics when it is imported"
 assert gateway.pulls.metrics, "as above"
@@ -23,7 +23,7 @@ class Declared:
 
 def declared() -> dict[str, Declared]:
     """By the name that queries use."""
-    registries = (Metrics(lambda: 0).registry, REGISTRY, reconciliation.registry)
+    registries = (Edge(lambda: 0).registry, REGISTRY, Reconciliation().registry)
     found = [one for registry in registries for one in _of(registry)]
     return {metric.name: metric for metric in found if metric.name.startswith("ampgate_")}
 

@@ -181,18 +181,22 @@ async def test_an_interrupted_run_goes_on_with_the_rest(here: Operation, tmp_pat
     assert {one.header("replayed_at") for one in parked} == {run}
 
 
-@pytest.mark.parametrize("spelled", ["{run}", "2026-07-01T12:00+00:00"])
-async def test_a_run_is_resumed_however_its_moment_is_written(
-    here: Operation, tmp_path: Path, spelled: str
+@pytest.mark.parametrize(
+    ("spelled", "span"),
+    [
+        ("2020-01-01T01:00:00.000Z", OLD),
+        ("2020-01-01T01:00+00:00", OLD),
+        ("2020-01-01T01:00:00.000Z", ("--from", "1h", "--to", "now")),  # Before it began.
+    ],
+)
+async def test_a_run_is_resumed_however_its_moments_are_written(
+    here: Operation, tmp_path: Path, spelled: str, span: Sequence[str]
 ) -> None:
-    run = "2026-07-01T12:00:00.000Z"
     (place,) = await settled(here, Kind.EVENT, [at(event("ann"), 0)])
-    about = {"destination": AMPLITUDE, "origin": place, "replayed_at": run}
-    await here.produce(here.config.kafka.topics.parked, [replace(event("ann"), headers=about)])
+    run = {"replayed_at": "2020-01-01T01:00:00.000Z", "destination": AMPLITUDE, "origin": place}
+    await here.produce(here.config.kafka.topics.parked, [replace(event("ann"), headers=run)])
 
-    told = await plan(
-        here, tmp_path, "--destination", AMPLITUDE, *OLD, "--resume", spelled.format(run=run)
-    )
+    told = await plan(here, tmp_path, "--destination", AMPLITUDE, *span, "--resume", spelled)
     assert (told["to_send"], told["sent_before"]) == (0, 1)
 
 

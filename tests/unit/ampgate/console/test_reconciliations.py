@@ -13,6 +13,7 @@ NOW = 1_800_000_000.0
 
 def test_what_the_command_wrote_is_read_again(tmp_path: Path) -> None:
     counts = {"delivered": 40, "found": 6, "missing": 34, "late": 2, "repeated": 1}
+    metrics.write("eu", counts, NOW - 60, tmp_path / "eu.prom")
     metrics.write("us", counts, NOW - 60, file := tmp_path / "us.prom")
     (found,), troubles = read([file], NOW)
 
