@@ -7,7 +7,8 @@ Every so many-th event of the later months, as CI has little time; by hand all o
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,13 +73,9 @@ async def test_in_warn_all_is_stored_and_the_report_names_what_later_months_brin
     here: Operation, tmp_path: Path, unused_tcp_port: int, months: Months
 ) -> None:
     plan = await inferred(here, tmp_path, months)
-    kafka, topics = here.config.kafka, here.config.kafka.topics
-    async with running(
-        tmp_path, kafka.bootstrap_servers, kafka.topic_prefix, unused_tcp_port
-    ) as edge:
-        source = SOURCE.format(file=plan).replace("block", "warn")
-        edge.reload(edge.file.read_text() + source)
-        await edge.says("configuration reloaded")
+    topics = here.config.kafka.topics
+    source = SOURCE.format(file=plan).replace("block", "warn")
+    async with planned(here, tmp_path, unused_tcp_port, source) as edge:
         await post(edge, months.later)
         counted = (
             f'event_type_known="true",reason="violates_plan",source="held"}} {len(months.new)}.'
@@ -93,12 +90,8 @@ async def test_in_block_exactly_that_is_dead_and_is_delivered_once_it_is_planned
     here: Operation, tmp_path: Path, unused_tcp_port: int, months: Months
 ) -> None:
     plan = await inferred(here, tmp_path, months)
-    kafka, topics = here.config.kafka, here.config.kafka.topics
-    async with running(
-        tmp_path, kafka.bootstrap_servers, kafka.topic_prefix, unused_tcp_port
-    ) as edge:
-        edge.reload(edge.file.read_text() + SOURCE.format(file=plan))
-        await edge.says("configuration reloaded")
+    topics = here.config.kafka.topics
+    async with planned(here, tmp_path, unused_tcp_port, SOURCE.format(file=plan)) as edge:
         await post(edge, months.later)
         assert await ids_in(here, topics.dead_letters) == months.new
         assert len(await ids_in(here, topics.events)) == len(months.later) - len(months.new)
@@ -110,6 +103,18 @@ async def test_in_block_exactly_that_is_dead_and_is_delivered_once_it_is_planned
         assert (await replay(held)).to_send == {"edge": len(months.new)}
         assert await ids_in(here, topics.events) == sorted(map(id_of, months.later))
         assert await reported(held, tmp_path, plan) == {}
+
+
+@asynccontextmanager
+async def planned(
+    here: Operation, directory: Path, port: int, source: str
+) -> AsyncIterator[EdgeProcess]:
+    """An edge that gets a source with a plan while it runs."""
+    kafka = here.config.kafka
+    async with running(directory, kafka.bootstrap_servers, kafka.topic_prefix, port) as edge:
+        edge.reload(edge.file.read_text() + source)
+        await edge.says("configuration reloaded")
+        yield edge
 
 
 async def inferred(here: Operation, directory: Path, months: Months) -> Path:

@@ -54,16 +54,29 @@ def test_a_reader_that_stops_costs_lines_and_is_told_how_many(
     assert told["lines"] == LINES - len(whole)
 
 
-def test_a_reader_that_is_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_is_gone_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
         say(range(3))
+    assert told_of_lost(monkeypatch, tmp_path / "log") == 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
-def test_a_full_disk_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
         say(range(3))
+    assert told_of_lost(monkeypatch, tmp_path / "log") == 3
+
+
+def told_of_lost(monkeypatch: pytest.MonkeyPatch, file: Path) -> int:
+    """How many lines, by the first that somebody reads again."""
+    with file.open("w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        say(range(1))
+    [_, told] = map(json.loads, file.read_text().splitlines())
+    return int(told["lines"])
