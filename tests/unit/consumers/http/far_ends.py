@@ -55,9 +55,9 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
     await asyncio.gather(*open_now)
 
 
-async def replies(new: New, *lines: Say) -> list[Reply]:
+async def replies(new: New, *lines: Say, timeout_seconds: float = TIMEOUT_SECONDS) -> list[Reply]:
     """To one request after the other, one for each line."""
-    async with listening(FarEnd(lines).serve) as url, new(url) as client:
+    async with listening(FarEnd(lines).serve) as url, new(url, timeout_seconds) as client:
         return [await reply(client) for _ in lines]
 
 

@@ -72,6 +72,6 @@ async def test_a_body_that_drips_ends_with_the_timeout(new: New) -> None:
     "said", [b"", b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 200 OK\r\nx:"]
 )
 async def test_who_got_a_request_and_says_nothing_may_have_stored_it(new: New, said: bytes) -> None:
-    [reply] = await replies(new, Say(said))
+    [reply] = await replies(new, Say(said), timeout_seconds=3.0)
     assert reply == Unreachable("timeout")
     assert ambiguity(reply) == "timeout"
