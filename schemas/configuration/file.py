@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -79,6 +80,7 @@ def parse(
     lines: Mapping[str, int] = MappingProxyType({}),
 ) -> Config:
     """Check the values of the file `origin`, with the environment's overrides."""
+    tree = deepcopy(tree)
     _override(tree, environment)
     filler = _Filler(environment, unused_secrets)
     filled = filler.fill_in(tree, "")

@@ -107,6 +107,7 @@ def test_the_environment_overrides_the_file() -> None:
         "OTHER__PORT": "82",
     }
     config = parsed({"edge": {"port": 80}, "sources": [SOURCE]}, environment)
+    assert SOURCE["write_key"] == "k1"
     assert config.kafka.bootstrap_servers == "k:1"
     assert config.edge.port == 81
     assert [str(network) for network in config.edge.trusted_proxies] == ["10.0.0.0/8"]
