@@ -50,7 +50,7 @@ def test_each_request_is_sent_once_by_every_way(generator: Generator, sink: str)
         assert (found.requests, found.failures) == (70, 0)
     paced = generator.load(int(port), 2, 20, rate=100, way=ways[0])
 
-    assert paced.seconds >= 19 / 100
+    assert paced.seconds >= 0.9 * 19 / 100  # Not at once.
     assert get(sink) == "160"
 
 
