@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.kafka.edge_process import EdgeProcess, running
 from tests.kafka.replaying import replay
 from tests.kafka.shop_events import REAL_EVENTS, real_events
 from tests.kafka.test_plans import SOURCE, with_source
-from tests.operating import Operation
+from tests.operating import AMPLITUDE, Operation, received
 
 FIRST_MONTH, ALL = 42_481, 541_909  # Events.
 EACH = int(os.environ.get("AMPGATE_REAL_EVENTS_EACH", "40"))
@@ -87,22 +88,33 @@ async def test_in_warn_all_is_stored_and_the_report_names_what_later_months_brin
 
 
 async def test_in_block_exactly_that_is_dead_and_is_delivered_once_it_is_planned(
-    here: Operation, tmp_path: Path, unused_tcp_port: int, months: Months
+    simulated: Operation, tmp_path: Path, unused_tcp_port: int, months: Months
 ) -> None:
+    here = to_amplitude_alone(simulated)
     plan = await inferred(here, tmp_path, months)
-    topics = here.config.kafka.topics
+    topics, all_ids = here.config.kafka.topics, sorted(map(id_of, months.later))
     async with planned(here, tmp_path, unused_tcp_port, SOURCE.format(file=plan)) as edge:
         await post(edge, months.later)
         assert await ids_in(here, topics.dead_letters) == months.new
-        assert len(await ids_in(here, topics.events)) == len(months.later) - len(months.new)
+        assert len(await ids_in(here, topics.events)) == len(all_ids) - len(months.new)
 
         held = with_source(here, plan)
         assert await reported(held, tmp_path, plan, "--apply") == months.brought
         edge.reload(edge.file.read_text())
         await edge.says("configuration reloaded", times=2)
         assert (await replay(held)).to_send == {"edge": len(months.new)}
-        assert await ids_in(here, topics.events) == sorted(map(id_of, months.later))
+        assert await ids_in(here, topics.events) == all_ids
         assert await reported(held, tmp_path, plan) == {}
+    async with here.delivering(tmp_path):
+        accepted = partial(received, here.url(AMPLITUDE))
+        found = await seen(accepted, lambda events: len(events) >= len(all_ids))
+    assert sorted(one["insert_id"] for one in found) == all_ids
+
+
+def to_amplitude_alone(world: Operation) -> Operation:
+    """Aampe takes one event a request: that is for other tests."""
+    [amplitude] = [one for one in world.config.destinations if one.name == AMPLITUDE]
+    return Operation(world.config.model_copy(update={"destinations": (amplitude,)}))
 
 
 @asynccontextmanager
