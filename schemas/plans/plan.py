@@ -54,17 +54,27 @@ class _Event(Struct, gc=False):
     event_properties: Properties | None = None
 
 
-class _Record(Struct, gc=False):
+class _WholeEvent(_Event):
     """With what only some plans check."""
 
-    event_type: str = ""
-    event_properties: Properties | None = None
     user_properties: Properties | None = None
     group_properties: Properties | None = None
 
 
+class _Identification(Struct, gc=False):
+    """An update may have any other members, of any type: nobody reads them."""
+
+    user_properties: Properties | None = None
+
+
+class _GroupIdentification(Struct, gc=False):
+    group_properties: Properties | None = None
+
+
 _event = msgspec.json.Decoder(_Event)
-_record = msgspec.json.Decoder(_Record)
+_whole_event = msgspec.json.Decoder(_WholeEvent)
+_identification = msgspec.json.Decoder(_Identification)
+_group_identification = msgspec.json.Decoder(_GroupIdentification)
 
 
 class Plan:
@@ -95,13 +105,18 @@ class Plan:
 
     def violations(self, kind: Kind, value: bytes) -> Iterator[Violation]:
         """All that is wrong with it."""
-        record = _record.decode(value)
-        if kind is Kind.EVENT:
-            yield from self._all_of_event(record.event_type, record.event_properties)
-        if kind is not Kind.GROUP_PROPERTIES:
-            yield from _updates(self._users, "user_properties", record.user_properties)
-        if kind is not Kind.USER_PROPERTIES:
-            yield from _updates(self._groups, "group_properties", record.group_properties)
+        match kind:
+            case Kind.EVENT:
+                event = _whole_event.decode(value)
+                yield from self._all_of_event(event.event_type, event.event_properties)
+                yield from _updates(self._users, "user_properties", event.user_properties)
+                yield from _updates(self._groups, "group_properties", event.group_properties)
+            case Kind.USER_PROPERTIES:
+                user = _identification.decode(value)
+                yield from _updates(self._users, "user_properties", user.user_properties)
+            case Kind.GROUP_PROPERTIES:
+                group = _group_identification.decode(value)
+                yield from _updates(self._groups, "group_properties", group.group_properties)
 
     def _of_event(self, event_type: str, properties: Properties | None) -> Violation | None:
         schema = None if self._events is None else self._events.get(event_type)

@@ -126,6 +126,13 @@ async def test_amplitude_forms_do_not_notice(tmp_path: Path) -> None:
     assert letters(held) == [("violates_plan", words)]
 
 
+async def test_an_update_that_has_an_events_members_is_stored(tmp_path: Path) -> None:
+    held = edge(tmp_path, "block")
+    update = {"user_id": "user-1", "event_type": None, "user_properties": {"plan": "pro"}}
+    answer = await post(held, "/v1/user-properties", update)
+    assert (answer["accepted"], letters(held)) == (1, [])
+
+
 async def test_segment_sdks_do_not_notice(tmp_path: Path) -> None:
     held = edge(tmp_path, "block")
     calls = [

@@ -96,6 +96,19 @@ def test_group_properties_are_checked_wherever_they_are() -> None:
     assert {one and one.path for one in (group, event)} == {"group_properties.$set.size"}
 
 
+@pytest.mark.parametrize("odd", [None, 5, "x", [], {"plan": 5, "size": "big"}])
+@pytest.mark.parametrize("document", [PLAN, {"events": {"Viewed": True}}])
+def test_an_update_may_have_any_members_beside_those_that_are_checked(
+    odd: object, document: dict[str, Any]
+) -> None:
+    names = ("event_type", "event_properties", "user_properties", "group_properties")
+    users = (Kind.USER_PROPERTIES, "user_properties", {"plan": "pro"})
+    groups = (Kind.GROUP_PROPERTIES, "group_properties", {"size": 1})
+    for kind, own, properties in (users, groups):
+        update = dict.fromkeys(names, odd) | {own: {"$set": properties}}
+        assert plan(document).violation(kind, json.dumps(update).encode()) is None
+
+
 def test_a_plan_without_event_types_restricts_none() -> None:
     only_users = plan({"user_properties": USERS})
     assert only_users.violation(Kind.EVENT, b'{"event_type":"anything"}') is None
