@@ -29,6 +29,7 @@ from gateway.dialects.shapes import (
     failure,
     split_json,
 )
+from gateway.http.surrogates import repaired
 from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -67,7 +68,7 @@ class Identify(Endpoint):
 
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)
-        identification = fields.get("identification", b"").strip()
+        identification = json_in(fields, "identification")
         try:
             if identification.startswith(b"["):
                 values = elements(identification, self)
@@ -129,6 +130,16 @@ def key_sent(request: Request, name: str) -> str:
 
 def key_in(fields: Mapping[str, bytes], name: str) -> str | None:
     return fields.get(name, b"").decode("utf-8", "replace") or None
+
+
+def json_in(fields: Mapping[str, bytes], name: str) -> bytes:
+    """A field's JSON text: what a body's lone surrogates become, they become here, too. The body
+    was looked at before it was decoded.
+    """
+    text = repaired(fields.get(name, b"").strip())
+    if text is None:
+        raise RefusedError(plain(413, "too many halves of surrogate pairs"))
+    return text
 
 
 def query_fields(request: Request) -> dict[str, bytes]:

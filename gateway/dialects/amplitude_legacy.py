@@ -12,7 +12,13 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.amplitude_forms import fields_of, key_in, key_sent, query_fields
+from gateway.dialects.amplitude_forms import (
+    fields_of,
+    json_in,
+    key_in,
+    key_sent,
+    query_fields,
+)
 from gateway.dialects.amplitude_http import plain
 from gateway.dialects.arrays import elements
 from gateway.dialects.records import add_event
@@ -55,8 +61,7 @@ class LegacyUpload(Endpoint):
         return key_sent(request, "client")
 
     def open(self, request: Request) -> Opened:
-        fields = fields_of(request)
-        events = fields.get("e", b"")
+        events = json_in(fields_of(request), "e")
         try:
             return Opened(elements(events, self))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

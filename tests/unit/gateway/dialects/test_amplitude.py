@@ -188,6 +188,20 @@ def test_a_form_may_have_its_text_as_it_is() -> None:
         assert [json.loads(value) for value in opened.values] == [user]
 
 
+def test_half_an_emoji_in_a_form_costs_no_update() -> None:
+    text = json.dumps(USER | {"user_properties": {"a": "cut \ud83d"}})
+    form = urlencode({"api_key": "k", "identification": text}).encode()
+    as_json = json.dumps({"api_key": "k", "identification": text}).encode()
+    for asked in (
+        request(form, b"application/x-www-form-urlencoded"),
+        request(as_json),
+        Request("/identify", form, {}, b""),
+    ):
+        batch = USERS.read(USERS.open(asked), CONTEXT)
+        (value,) = [json.loads(record.value) for record in batch.records]
+        assert value["user_properties"] == {"a": "cut \ufffd"}
+
+
 def test_identify_takes_query_parameters() -> None:
     query = urlencode({"api_key": "k", "identification": json.dumps(USER)}).encode()
     asked = Request("/identify", query, {}, b"")

@@ -90,6 +90,14 @@ def test_odd_members_are_no_reason_to_lose_an_event(odd: object) -> None:
     assert stored(api_properties=places)["event_type"] == "Order Placed"
 
 
+def test_half_an_emoji_costs_no_event() -> None:
+    """The SDK for JavaScript cuts texts at 1,024 units of UTF-16."""
+    note = stored(event_properties={"note": "cut \ud83d"})["event_properties"]["note"]
+    assert note == "cut \ufffd"
+    reply = upload(EVENT | {"event_properties": {"note": "\ud83d" * 2_000}})
+    assert (reply.status, reply.values) == (413, [])
+
+
 def test_what_cannot_be_used_holds_up_nothing() -> None:
     """These SDKs would send it again for ever, and everything behind it."""
     reply = upload(EVENT | {"device_id": "null"}, 5, EVENT)
