@@ -18,10 +18,19 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     for path, endpoint in import_module(f"gateway.dialects.{dialect}").ENDPOINTS.items()
 }
 
+# Their path ends in the key.
+_KEYED: Mapping[str, Endpoint] = {
+    path.removesuffix("{key}"): endpoint
+    for path, endpoint in ENDPOINTS.items()
+    if path.endswith("/{key}")
+}
+
 
 def endpoint_of(path: str) -> Endpoint | None:
     """The endpoint of a path; doubled slashes and one at the end do not matter."""
     if (found := ENDPOINTS.get(path)) is not None:
         return found
     path = re.sub("//+", "/", path).rstrip("/") or "/"
-    return ENDPOINTS.get(path) or ENDPOINTS.get(path.rpartition("/")[0] + "/{key}")
+    if (found := ENDPOINTS.get(path)) is not None:
+        return found
+    return next((keyed for start, keyed in _KEYED.items() if path.startswith(start)), None)

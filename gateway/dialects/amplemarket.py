@@ -11,6 +11,7 @@ import msgspec
 import orjson
 from msgspec import Raw
 
+from gateway.dialects.keys import path_key
 from gateway.dialects.moments import milliseconds_of
 from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
@@ -61,7 +62,7 @@ class Amplemarket(Endpoint):
     methods = POST
 
     def seen_key(self, request: Request) -> str:
-        return request.path.rstrip("/").rpartition("/")[2]
+        return path_key(request.path)
 
     def sent_key(self, request: Request) -> str:
         return self.seen_key(request)

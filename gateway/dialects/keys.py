@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 
 
@@ -19,6 +20,11 @@ def basic_key(headers: Mapping[bytes, bytes]) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return decoded.partition(":")[0] or None
+
+
+def path_key(path: str) -> str:
+    """What follows `/webhooks/VENDOR/`: a key may have slashes, as those in Base64 have."""
+    return re.split("/+", path.lstrip("/"), maxsplit=2)[-1].rstrip("/")
 
 
 def _credentials(headers: Mapping[bytes, bytes], wanted: bytes) -> str | None:

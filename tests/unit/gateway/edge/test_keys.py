@@ -3,6 +3,7 @@
 import tracemalloc
 from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,15 @@ async def test_a_key_is_unknown_to_the_dialects_that_it_is_not_for(contract: Con
         assert (await status("secret"))[0] == contract.success
         assert await status("for-others") == await status("never-heard")
         assert (await status("for-others"))[0] == contract.unknown_key
+
+
+@pytest.mark.parametrize("key", ["q/+//w==", "a b", "%2F", "{key}", "gr\u00fc\u00df/e"])
+async def test_a_key_in_the_path_may_have_any_characters(key: str) -> None:
+    edge = Edge({"name": "hook", "write_key": key})
+    async with edge.client as client:
+        answer = await client.post(f"/webhooks/amplemarket/{quote(key, safe='')}", json={})
+        wrong = await client.post(f"/webhooks/amplemarket/{quote(key[:-1], safe='')}", json={})
+    assert (answer.status_code, wrong.status_code) == (200, 401)
 
 
 async def test_wrong_keys_slow_their_sender_down_and_nobody_beside_it() -> None:
