@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
@@ -15,7 +16,7 @@ def dead_letters(
     rejected: Sequence[Rejection], context: Context, rate: TokenBucket, now: float
 ) -> list[NewRecord]:
     """The ones to store: the first of a request, as many as the source's rate allows."""
-    kept = [one for one in rejected[:LISTED_MAX] if not is_suppressed(one)]
+    kept = list(islice((one for one in rejected if not is_suppressed(one)), LISTED_MAX))
     return [
         dead_letter(one, context.headers, context.now_ms)
         for one in kept[: rate.up_to(len(kept), now)]

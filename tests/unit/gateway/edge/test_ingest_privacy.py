@@ -56,6 +56,14 @@ async def test_no_dialect_keeps_a_trace_of_the_suppressed(
     assert edge.store.topics == {}
 
 
+async def test_many_records_of_the_suppressed_hide_no_dead_letter() -> None:
+    edge = Edge(suppressed_user_ids=["forgotten"])
+    events = [EVENT | {"user_id": "forgotten"}] * 1_000 + [{"user_id": "user-2"}]
+    async with edge.client as client:
+        await client.post("/v1/events", json=events, headers=KEY)
+    assert edge.store.values("dead-letters") == [{"user_id": "user-2"}]
+
+
 async def test_the_followed_are_rejected_by_user_id_and_by_domain() -> None:
     edge = Edge()
     edge.suppress("forgotten", "@shop.example")
