@@ -18,7 +18,9 @@ log = structlog.get_logger()
 
 
 def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Config | None:
-    """The new configuration, if it is valid; logs the result."""
+    """The new configuration, if it is valid; logs the result. What needs a restart stays in it as
+    it is now, so that a worker that is started later is like the others.
+    """
     if load is None:
         return None
     try:
@@ -34,7 +36,8 @@ def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Co
         log.info("configuration reloaded", sources=len(config.sources))
         if fixed := needs_restart(current, config):
             log.warning("changed keys need a restart", keys=fixed)
-    return config
+    edge = config.edge.model_copy(update={name: getattr(current.edge, name) for name in FIXED})
+    return config.model_copy(update={"edge": edge, "kafka": current.kafka})
 
 
 def needs_restart(current: Config, config: Config) -> list[str]:

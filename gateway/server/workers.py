@@ -101,8 +101,7 @@ class Workers:
         config = read_again(self._config, self._load)
         if config is None or not renew(self._certificate, config):
             return
-        edge = config.edge.model_copy(update={"workers": self._config.edge.workers})
-        self._config = config.model_copy(update={"edge": edge})
+        self._config = config
         for worker in self._running:
             _signal(worker, signal.SIGHUP)
 
