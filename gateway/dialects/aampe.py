@@ -210,7 +210,7 @@ def _invalid(details: list[Detail]) -> RefusedError:
 
 
 def _refusal(status: int, details: list[Detail]) -> Answer:
-    return Answer(status, orjson.dumps({"detail": details}))
+    return Answer(status, msgspec.json.encode({"detail": details}))
 
 
 def _plain(raw: Raw) -> object:

@@ -80,6 +80,8 @@ def test_what_is_optional_may_be_null_or_absent(optional: str) -> None:
     [
         ({"contact_id": ""}, ("string_too_short", "contact_id")),
         ({"contact_id": 7}, ("string_type", "contact_id")),
+        ({"contact_id": 10**30}, ("string_type", "contact_id")),
+        ({"timestamp": -(10**60)}, ("float_parsing", "timestamp")),
         ({"contact_id": "anonymous"}, ("invalid_id", "contact_id")),
         ({"event_name": " "}, ("invalid_event_type", "event_name")),
         ({"timestamp": "2026-01-01"}, ("float_parsing", "timestamp")),
