@@ -62,9 +62,9 @@ class Application:
         path = ""
         if scope["type"] == "http":
             inner, path = scope, scope["path"]
-            if self._prefix and path.startswith(self._prefix + "/"):
+            if self._prefix and f"{path}/".startswith(self._prefix + "/"):
                 # Paths without the prefix work, too: for probes, and for proxies that remove it.
-                path = path.removeprefix(self._prefix)
+                path = path.removeprefix(self._prefix) or "/"
                 inner = {**scope, "path": path}
                 scope = {**scope, "root_path": self._prefix}
             endpoint = self.ingest.endpoint(path)

@@ -198,6 +198,15 @@ async def test_a_key_in_the_path_is_found_behind_a_prefix() -> None:
             assert wrong.status_code == 401
 
 
+async def test_a_path_prefix_alone_is_the_root() -> None:
+    """Older SDKs of Amplitude post to the address that they are given, and to nothing below it."""
+    edge = Edge(path_prefix="/collect")
+    async with edge.client as client:
+        for path, status in (("/collect", 200), ("/collect/", 200), ("/collected", 404)):
+            answer = await client.post(path, data={"client": "secret", "e": "[]"})
+            assert answer.status_code == status
+
+
 async def test_the_key_is_that_of_the_member_that_counts() -> None:
     edge = Edge()
     twice = (
