@@ -206,7 +206,7 @@ def _detail(words: tuple[str, str], place: str | int | None = None, given: objec
 
 
 def _invalid(details: list[Detail]) -> RefusedError:
-    return RefusedError(_refusal(422, details))
+    return RefusedError(_refusal(422, details), records=1)
 
 
 def _refusal(status: int, details: list[Detail]) -> Answer:

@@ -39,9 +39,11 @@ class Answer(NamedTuple):
 class RefusedError(Exception):
     """The request as a whole is not accepted, and nothing of it is stored."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, records: int = 0) -> None:
+        """So many of its records are why: they count as rejected."""
         super().__init__(answer.status)
         self.answer = answer
+        self.records = records
 
 
 class Opened(NamedTuple):

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
+from gateway.dialects import endpoint_of
 from gateway.edge import console
 from gateway.edge.answers import error_body, in_pieces
 from gateway.edge.documents import Documents
@@ -67,7 +68,7 @@ class Application:
                 path = path.removeprefix(self._prefix) or "/"
                 inner = {**scope, "path": path}
                 scope = {**scope, "root_path": self._prefix}
-            endpoint = self.ingest.endpoint(path)
+            endpoint = endpoint_of(path)
             if endpoint is not None:
                 await self.ingest(endpoint, inner, receive, send)
                 return

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from gateway.dialects import endpoint_of
 from gateway.dialects.shapes import (
     RECORD_BYTES,
     Answer,
@@ -92,10 +91,6 @@ class Ingest:
         self._suppressed = replace(self._suppressed, listed=listed)
         self.budget.limit = config.edge.max_inflight_bytes
 
-    @staticmethod
-    def endpoint(path: str) -> Endpoint | None:
-        return endpoint_of(path)
-
     async def __call__(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
@@ -154,6 +149,9 @@ class Ingest:
             request.body = body
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
+            if refused.records and (sender := outcome.sender) is not None:
+                kind = endpoint.kind.value
+                self.metrics.records(sender.name, kind, "rejected", refused.records)
             return refused.answer
         except (BodyError, OutOfRoomError) as error:
             return endpoint.failure(error.status, error.message)
@@ -209,7 +207,7 @@ class Ingest:
         del opened  # The body is not needed any more.
         refusal = endpoint.refusal(batch)
         if refusal is not None:
-            return refusal
+            raise RefusedError(refusal, records=len({one.index for one in batch.rejected}))
         if sender.bucket is not None:
             sender.bucket.owe(max(0, len(batch.records) + len(batch.rejected) - count))
         if self._suppressed:
@@ -219,7 +217,7 @@ class Ingest:
             if batch.rejected:
                 silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
                 if silenced is not None:
-                    return silenced
+                    raise RefusedError(silenced, records=len(batch.rejected))
         await self._storage.store(endpoint.kind, batch, context, sender)
         share.give_back(reserved)  # Before the answer, which a slow client may delay.
         return endpoint.success(request, batch, context.now_ms)

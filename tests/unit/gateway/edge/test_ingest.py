@@ -109,6 +109,22 @@ async def test_over_the_rate_amplitude_names_every_event() -> None:
     assert len(edge.store.topics["events"]) == 2
 
 
+async def test_what_is_rejected_counts_in_every_dialect() -> None:
+    edge = Edge(suppressed_user_ids=["forgotten"])
+    bad, gone = {"event_type": "a"}, EVENT | {"user_id": "forgotten"}
+    short = EVENT | {"user_id": "u", "device_id": "d"}  # Twice wrong, and one event.
+    async with edge.client as client:
+        await client.post("/v1/events", json=[EVENT, bad, gone], headers=KEY)
+        for events in ([EVENT, bad, short], [gone, EVENT]):
+            await client.post("/2/httpapi", json={"api_key": "secret", "events": events})
+        await client.post("/segment/v1/track", json={"writeKey": "secret", "event": "a"})
+        await client.post("/aampe/v1/events", json={"contact_id": "u"}, headers=KEY)
+        metrics = (await client.get("/metrics")).text
+    counted = 'ampgate_edge_records_total{kind="event",outcome="%s",source="shop"} %d.0\n'
+    assert counted % ("accepted", 1) in metrics
+    assert counted % ("rejected", 2 + 2 + 1 + 1 + 1) in metrics
+
+
 async def test_a_source_has_its_own_limits() -> None:
     edge = Edge(
         {"name": "small", "write_key": "small", "max_batch_records": 2, "max_body_bytes": 300}
