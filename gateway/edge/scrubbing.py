@@ -16,6 +16,8 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 # A string without an end takes all the rest: else each of its quotes would start a search.
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)
 _REPLACEMENT = SCRUBBED.encode()
+_UPDATED = frozenset({"user_properties", "group_properties"})
+_VALUELESS = "$unset"  # It names what is to be removed.
 
 
 class Scrubber:
@@ -35,7 +37,7 @@ class Scrubber:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._without_matches(value)
         for path in self._paths:
-            _replace(members, path)
+            _replace(members, path, is_updated=path[0] in _UPDATED)
         if self._patterns:
             for name, raw in members.items():
                 if name not in UNSCRUBBED:
@@ -81,7 +83,8 @@ def _unescaped(written: bytes) -> bytes:
     return text.encode("utf-8", "replace")  # A lone surrogate cannot be encoded.
 
 
-def _replace(members: dict[str, Raw], path: Sequence[str]) -> None:
+def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool = False) -> None:
+    """Below an operation, such as `$set`, properties that are updated have their names again."""
     name, *rest = path
     if name not in members:
         return
@@ -92,5 +95,9 @@ def _replace(members: dict[str, Raw], path: Sequence[str]) -> None:
         inner = _object.decode(members[name])
     except msgspec.DecodeError:
         return  # Not an object: there is no such field.
+    if is_updated:
+        for operation in inner:
+            if operation.startswith("$") and operation != _VALUELESS:
+                _replace(inner, [operation, *rest])
     _replace(inner, rest)
     members[name] = Raw(msgspec.json.encode(inner))

@@ -181,3 +181,19 @@ def test_a_pattern_means_what_it_means_in_python(pattern: str, text: str) -> Non
     assert json.loads(found) == {"a": expected}
     plainly = json.dumps({"a": text}, ensure_ascii=False).encode()
     assert json.loads(scrubber({"pattern": pattern}).scrubbed(plainly)) == {"a": expected}
+
+
+@pytest.mark.parametrize("operation", ["$set", "$setOnce", "$append", "$postInsert"])
+@pytest.mark.parametrize("parent", ["user_properties", "group_properties"])
+def test_a_property_is_scrubbed_below_operations_too(parent: str, operation: str) -> None:
+    """SDKs send all user properties so."""
+    given = {"a": {"n": 1}, operation: {"email": "a@b", "a": {"email": "c@d"}}, "$clearAll": "-"}
+    found = scrubber({"field": f"{parent}.email"}).scrubbed(json.dumps({parent: given}).encode())
+    assert json.loads(found) == {
+        parent: given | {operation: {"email": "[scrubbed]", "a": {"email": "c@d"}}}
+    }
+
+
+def test_a_property_that_is_removed_stays_removed() -> None:
+    value = b'{"user_properties":{"$unset":{"email":"-"}}}'
+    assert scrubber({"field": "user_properties.email"}).scrubbed(value) == value
