@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, ValidationError
 
+from gateway.dialects import nesting
 from gateway.dialects.shapes import RECORDS_MAX, Endpoint, RefusedError, split_json, too_many
 
 SURELY_FEW_BYTES = 2 * RECORDS_MAX  # An element and its comma have two at least.
@@ -31,6 +32,8 @@ def has_too_many(array: bytes) -> bool:
         _at_most.decode(array)
     except ValidationError as error:
         return _ONE_MORE in str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except RecursionError:
+        return has_too_many(nesting.Shallow(array).text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False  # Decoding finds and reports the same error.
     return False

@@ -1,5 +1,6 @@
 """Our own protocol: Bearer key; an object, an array, an envelope or NDJSON; a per-record answer."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -7,6 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 
+from gateway.dialects import nesting
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.records import all_facts, record_of
@@ -34,6 +36,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 _SPACE = b" \t\r\n"  # JSON's white space.
+_LINES = re.compile(b"ndjson|jsonl", re.IGNORECASE)
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -119,7 +122,7 @@ class Native(Endpoint):
         return failure(401, "no source has this write key")
 
     def _split(self, body: bytes, content_type: bytes) -> Opened:
-        if content_type != JSON and (b"ndjson" in content_type or b"jsonl" in content_type):
+        if content_type != JSON and _LINES.search(content_type) is not None:
             return self._lines(body)
         text = body.strip(_SPACE)
         try:
@@ -147,7 +150,7 @@ class Native(Endpoint):
 
 
 def _is_record(text: bytes) -> bool:
-    found = _record.decode(text)
+    found = nesting.read(_record, text)
     named = (found.event_type, found.user_id, found.device_id, found.group_type)
     return any(raw is not ABSENT for raw in named)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 import orjson
 
+from gateway.dialects import nesting
 from schemas.records import Headers, NewRecord
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -158,11 +159,7 @@ def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
     As strict as `parse_json`: msgspec does not check UTF-8 in values that it leaves as bytes, so
     that is checked here. A number too large for a float is JSON, and passes.
     """
-    try:
-        shape = decoder.decode(body)
-    except RecursionError as error:
-        words = "malformed JSON: the nesting is far too deep"
-        raise RefusedError(failure(400, words)) from error
+    shape = nesting.read(decoder, body)
     if not body.isascii():
         body.decode()
     return shape

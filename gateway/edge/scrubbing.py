@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects import nesting
 from schemas.configuration.config import Scrub
 from schemas.configuration.patterns import Pattern
 from schemas.configuration.values import UNSCRUBBED
@@ -33,7 +34,7 @@ class Scrubber:
         In a dead letter that is no object, only strings are scrubbed.
         """
         try:
-            members = _object.decode(value)
+            members = nesting.read(_object, value)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._without_matches(value)
         for path in self._paths:
@@ -92,8 +93,8 @@ def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool =
         members[name] = Raw(msgspec.json.encode(SCRUBBED))
         return
     try:
-        inner = _object.decode(members[name])
-    except msgspec.DecodeError:
+        inner = nesting.read(_object, bytes(members[name]))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return  # Not an object: there is no such field.
     if is_updated:
         for operation in inner:

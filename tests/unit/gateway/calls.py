@@ -72,6 +72,8 @@ def call(
             return Reply(refusal, Batch())
     except RefusedError as refused:
         return Reply(refused.answer, Batch())
+    except RecursionError:
+        return Reply(endpoint.failure(400, "the nesting is far too deep"), Batch())
     except OutOfRoomError as error:
         return Reply(endpoint.failure(error.status, error.message), Batch())
     return Reply(endpoint.success(request, batch, CONTEXT.now_ms), batch)

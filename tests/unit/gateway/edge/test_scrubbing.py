@@ -197,3 +197,9 @@ def test_a_property_is_scrubbed_below_operations_too(parent: str, operation: str
 def test_a_property_that_is_removed_stays_removed() -> None:
     value = b'{"user_properties":{"$unset":{"email":"-"}}}'
     assert scrubber({"field": "user_properties.email"}).scrubbed(value) == value
+
+
+def test_a_record_of_any_depth_is_scrubbed() -> None:
+    value = '{"event_properties":{"email":"a@b","x":' + "[" * 2_000 + "]" * 2_000 + "}}"
+    found = scrubber({"field": "event_properties.email"}).scrubbed(value.encode())
+    assert found == value.replace("a@b", "[scrubbed]").encode()
