@@ -111,6 +111,18 @@ def whole(schema: Schema, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN40
     return {**schema, "$defs": {**definitions, **schema.get("$defs", {})}}
 
 
+def is_deleted(schema: object) -> bool:
+    return isinstance(schema, dict) and schema.get(DELETED) is True
+
+
+def present(schema: Schema) -> Schema:
+    """The schema without properties that are marked as deleted: they are not planned."""
+    if isinstance(schema, bool) or not any(map(is_deleted, schema.get("properties", {}).values())):
+        return schema
+    kept = {n: one for n, one in schema["properties"].items() if not is_deleted(one)}
+    return {**schema, "properties": kept}
+
+
 def _tree(text: bytes) -> dict[str, Any]:
     try:
         tree = json.loads(text, object_pairs_hook=_without_repetition)

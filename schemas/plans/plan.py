@@ -15,12 +15,13 @@ from msgspec import Struct
 
 from schemas.plans.document import (
     CLASSIFICATIONS,
-    DELETED,
     MASK,
     Document,
     PlanError,
     Schema,
     compiled,
+    is_deleted,
+    present,
     read,
 )
 from schemas.topics import Kind
@@ -83,14 +84,14 @@ class Plan:
         definitions = document.definitions
 
         def check(schema: Schema | None) -> "Draft202012Validator | None":
-            return None if schema is None else compiled(_present(schema), definitions)
+            return None if schema is None else compiled(present(schema), definitions)
 
         self._events: Mapping[str, Draft202012Validator] | None = None
         if document.events is not None:
             self._events = {
-                name: compiled(_present(schema), definitions)
+                name: compiled(present(schema), definitions)
                 for name, schema in document.events.items()
-                if not _is_deleted(schema)
+                if not is_deleted(schema)
             }
         self._users = check(document.user_properties)
         self._groups = check(document.group_properties)
@@ -229,18 +230,6 @@ def _words(error: "ValidationError") -> str:
 def _shown(name: str) -> str:
     cut = name.encode("utf-8", "replace")
     return name if len(cut) <= NAME_BYTES_MAX else cut[:NAME_BYTES_MAX].decode("utf-8", "ignore")
-
-
-def _is_deleted(schema: object) -> bool:
-    return isinstance(schema, dict) and schema.get(DELETED) is True
-
-
-def _present(schema: Schema) -> Schema:
-    """The schema without properties that are marked as deleted: they are not planned."""
-    if isinstance(schema, bool) or not any(map(_is_deleted, schema.get("properties", {}).values())):
-        return schema
-    kept = {n: one for n, one in schema["properties"].items() if not _is_deleted(one)}
-    return {**schema, "properties": kept}
 
 
 def _classified(schema: object, wanted: set[str], path: str) -> Iterable[str]:
