@@ -13,6 +13,7 @@ import orjson
 
 from gateway.dialects.amplitude_http import min_id_length, plain, short_ids, too_short
 from gateway.dialects.arrays import elements
+from gateway.dialects.nesting import Shallow
 from gateway.dialects.percent import unquoted
 from gateway.dialects.records import read_facts, record_of
 from gateway.dialects.shapes import (
@@ -73,8 +74,7 @@ class Identify(Endpoint):
             if identification.startswith(b"["):
                 values = elements(identification, self)
             else:
-                split_json(_anything, identification)
-                values = [identification]
+                values = [_checked(identification)]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
         return Opened(values, min_id_length(_lenient(fields.get("options", b""))))
@@ -106,6 +106,15 @@ class Identify(Endpoint):
     def silenced(self, indexes: Sequence[int]) -> Answer:
         """All or nothing of a request is stored, as at Amplitude."""
         return failure(400, "suppressed: " + _listed(list(map(str, indexes)), ", "))
+
+
+def _checked(text: bytes) -> bytes:
+    """The JSON text, however deep it is nested; msgspec's errors if it is none."""
+    try:
+        split_json(_anything, text)
+    except RecursionError:
+        split_json(_anything, Shallow(text).text)
+    return text
 
 
 def _listed(words: list[str], between: str) -> str:

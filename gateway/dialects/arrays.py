@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, ValidationError
 
-from gateway.dialects import nesting
+from gateway.dialects.nesting import Shallow
 from gateway.dialects.shapes import RECORDS_MAX, Endpoint, RefusedError, split_json, too_many
 
 SURELY_FEW_BYTES = 2 * RECORDS_MAX  # An element and its comma have two at least.
@@ -19,6 +19,14 @@ _ONE_MORE = f"$[{RECORDS_MAX}]"
 
 def elements(array: bytes, endpoint: Endpoint) -> list[bytes]:
     """Its elements, if a request may have so many; msgspec's errors if it is not an array."""
+    try:
+        return _elements(array, endpoint)
+    except RecursionError:
+        shallow = Shallow(array)
+    return list(map(shallow.whole, _elements(shallow.text, endpoint)))
+
+
+def _elements(array: bytes, endpoint: Endpoint) -> list[bytes]:
     if has_too_many(array):
         raise RefusedError(too_many(endpoint))
     return [bytes(raw) for raw in split_json(_array, array)]
@@ -32,8 +40,6 @@ def has_too_many(array: bytes) -> bool:
         _at_most.decode(array)
     except ValidationError as error:
         return _ONE_MORE in str(error)
-    except RecursionError:
-        return has_too_many(nesting.Shallow(array).text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False  # Decoding finds and reports the same error.
     return False

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 
-from gateway.dialects import nesting
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.records import all_facts, record_of
@@ -150,7 +149,7 @@ class Native(Endpoint):
 
 
 def _is_record(text: bytes) -> bool:
-    found = nesting.read(_record, text)
+    found = _record.decode(text)
     named = (found.event_type, found.user_id, found.device_id, found.group_type)
     return any(raw is not ABSENT for raw in named)
 

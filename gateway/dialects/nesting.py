@@ -7,25 +7,42 @@ record over 40 levels is. So what is too deep is taken out, the rest is read, an
 import os
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from dataclasses import replace
 
-import msgspec
-from msgspec import Raw, Struct
-
+from gateway.dialects.shapes import Endpoint, Opened, Request
 from schemas.strictness import LEVELS_MAX
 
 # More than a record may have, and what is around it: only records that are rejected lose something.
 LEVELS_READ = LEVELS_MAX + 20
-RUNS_MAX = 100_000  # Of brackets, in one text: looking at so many takes 40 ms.
+# Runs of brackets, and quotes and backslashes, in one text: to look at so many takes 10 ms.
+RUNS_MAX = 10_000
+MARKS_MAX = 50_000
 _RUN = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[{]++|[\]}]++)?', re.DOTALL)
 _OPENING = b"[{"
-_Shape = TypeVar("_Shape")
+
+
+def opened(endpoint: Endpoint, request: Request) -> Opened:
+    """As `endpoint.open`; `RecursionError` only where that helps nothing."""
+    try:
+        return endpoint.open(request)
+    except RecursionError:
+        shallow = Shallow(request.body)
+    found = endpoint.open(replace(request, body=shallow.text))
+    return found._replace(values=list(map(shallow.whole, found.values)))
+
+
+def sent_key(endpoint: Endpoint, request: Request) -> str:
+    """As `endpoint.sent_key`, likewise."""
+    try:
+        return endpoint.sent_key(request)
+    except RecursionError:
+        return endpoint.sent_key(replace(request, body=Shallow(request.body).text))
 
 
 class Shallow:
     """A text without what is deeper than `LEVELS_READ`: a word stands in place of each such value.
 
-    `RecursionError` where they are not closed, or there are more brackets than are looked at.
+    `RecursionError` where they are not closed, or there is more than is looked at.
     """
 
     def __init__(self, text: bytes) -> None:
@@ -51,49 +68,23 @@ class Shallow:
 
     def whole(self, text: bytes) -> bytes:
         """A part of the shallow text, with all that was taken out of it."""
-        word = rb'"%b:([0-9]+)"' % self._word
-        return re.sub(word, lambda found: self._taken[int(found[1])], text)
-
-    def has_part(self, text: bytes) -> bool:
-        """Whether something was taken out of this part."""
-        return self._word in text
-
-
-def read(decoder: msgspec.json.Decoder[_Shape], text: bytes) -> _Shape:
-    """As `decoder.decode`, also of a text that is nested deeper than it can read.
-
-    `RecursionError` where that cannot be done: the request is refused.
-    """
-    try:
-        return decoder.decode(text)
-    except RecursionError:
-        shallow = Shallow(text)
-    shape: _Shape = _whole(decoder.decode(shallow.text), shallow)
-    return shape
-
-
-def _whole(shape: Any, shallow: Shallow) -> Any:  # noqa: ANN401  Any decoder's.
-    """The same, each `Raw` in it whole; one that nothing was taken out of stays the same object."""
-    if isinstance(shape, Raw):
-        text = bytes(shape)
-        return Raw(shallow.whole(text)) if shallow.has_part(text) else shape
-    if isinstance(shape, list):
-        return [_whole(one, shallow) for one in shape]
-    if isinstance(shape, dict):
-        return {name: _whole(one, shallow) for name, one in shape.items()}
-    if isinstance(shape, Struct):
-        members = msgspec.structs.asdict(shape)
-        return type(shape)(**{name: _whole(one, shallow) for name, one in members.items()})
-    return shape
+        first, *others = text.split(b'"%b:' % self._word)
+        if not others:
+            return text
+        parts = [first]
+        for other in others:
+            number, _, rest = other.partition(b'"')
+            parts += [self._taken[int(number)], rest]
+        return b"".join(parts)
 
 
 def _runs(text: bytes) -> Iterator[tuple[int, int]]:
     """Where brackets stand that all open, or all close, outside of strings."""
-    at = 0
-    for _ in range(RUNS_MAX):
-        found = _RUN.match(text, at)
-        if found is None or found[1] is None:
+    if text.count(b'"') + text.count(b"\\") > MARKS_MAX:
+        raise RecursionError
+    for number, found in enumerate(_RUN.finditer(text)):
+        if number == RUNS_MAX:
+            raise RecursionError
+        if found[1] is None:  # What follows the last of them.
             return
         yield found.span(1)
-        at = found.end()
-    raise RecursionError

@@ -11,7 +11,6 @@ import msgspec
 import orjson
 from msgspec import Raw, Struct
 
-from gateway.dialects import nesting
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
 from gateway.dialects.records import record_of
@@ -85,8 +84,7 @@ class Segment(Endpoint):
         if key is None and bytes(memoryview(outer.batch)[:1]) == b"[":
             calls = elements(bytes(outer.batch), self)
             first = calls[0] if calls else b""
-            is_call = first.startswith(b"{")
-            key = _text_of(nesting.read(_outer, first).write_key) if is_call else None
+            key = _text_of(_outer.decode(first).write_key) if first.startswith(b"{") else None
         if key is None:
             raise RefusedError(self.failure(401, "there is no write key"))
         return key

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 import orjson
 
-from gateway.dialects import nesting
 from schemas.records import Headers, NewRecord
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -159,7 +158,7 @@ def split_json(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
     As strict as `parse_json`: msgspec does not check UTF-8 in values that it leaves as bytes, so
     that is checked here. A number too large for a float is JSON, and passes.
     """
-    shape = nesting.read(decoder, body)
+    shape = decoder.decode(body)
     if not body.isascii():
         body.decode()
     return shape

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from gateway.dialects import nesting
 from gateway.dialects.shapes import (
     RECORD_BYTES,
     Answer,
@@ -181,13 +182,13 @@ class Ingest:
     ) -> Answer:
         sender = outcome.sender
         if sender is None:
-            key = endpoint.sent_key(request)
+            key = nesting.sent_key(endpoint, request)
             sender = outcome.sender = self._sources.find(key, endpoint.dialect)
             if sender is None:
                 return self._unknown_key(endpoint, key, scope, outcome)
         size = len(request.body)
         await self._reading.begin(size)
-        opened = endpoint.open(request)
+        opened = nesting.opened(endpoint, request)
         count = len(opened.values)
         refusal = over_limit(endpoint, sender, share, count, size)
         if refusal is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects import nesting
+from gateway.dialects.nesting import Shallow
 from schemas.configuration.config import Scrub
 from schemas.configuration.patterns import Pattern
 from schemas.configuration.values import UNSCRUBBED
@@ -34,7 +34,7 @@ class Scrubber:
         In a dead letter that is no object, only strings are scrubbed.
         """
         try:
-            members = nesting.read(_object, value)
+            members = _members_of(value)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._without_matches(value)
         for path in self._paths:
@@ -84,6 +84,16 @@ def _unescaped(written: bytes) -> bytes:
     return text.encode("utf-8", "replace")  # A lone surrogate cannot be encoded.
 
 
+def _members_of(value: bytes) -> dict[str, Raw]:
+    """Those of an object of any depth: a dead letter may be nested deeper than can be read."""
+    try:
+        return _object.decode(value)
+    except RecursionError:
+        shallow = Shallow(value)
+    members = _object.decode(shallow.text)
+    return {name: Raw(shallow.whole(bytes(raw))) for name, raw in members.items()}
+
+
 def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool = False) -> None:
     """Below an operation, such as `$set`, properties that are updated have their names again."""
     name, *rest = path
@@ -93,7 +103,7 @@ def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool =
         members[name] = Raw(msgspec.json.encode(SCRUBBED))
         return
     try:
-        inner = nesting.read(_object, bytes(members[name]))
+        inner = _members_of(bytes(members[name]))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return  # Not an object: there is no such field.
     if is_updated:

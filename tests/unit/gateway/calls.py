@@ -5,7 +5,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects import endpoint_of
+from gateway.dialects import endpoint_of, nesting
 from gateway.dialects.shapes import RECORDS_MAX, Answer, Batch, Context, RefusedError, Request
 from gateway.edge.admission import Budget, OutOfRoomError, Share
 
@@ -63,10 +63,11 @@ def call(
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = Request(path, query, headers or {}, raw)
     try:
-        given = endpoint.seen_key(Request(path, query, headers or {})) or endpoint.sent_key(request)
+        given = endpoint.seen_key(Request(path, query, headers or {}))
+        given = given or nesting.sent_key(endpoint, request)
         if given != key:
             return Reply(endpoint.unknown_key(given), Batch())
-        opened = endpoint.open(request)
+        opened = nesting.opened(endpoint, request)
         batch = endpoint.read(opened, CONTEXT._replace(room=room()))
         if (refusal := endpoint.refusal(batch)) is not None:
             return Reply(refusal, Batch())

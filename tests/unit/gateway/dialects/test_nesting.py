@@ -3,26 +3,29 @@
 import re
 from urllib.parse import quote
 
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from msgspec import Raw
 
-from gateway.dialects.nesting import LEVELS_READ, Shallow, read
+from gateway.dialects import ENDPOINTS
+from gateway.dialects.arrays import elements
+from gateway.dialects.nesting import LEVELS_READ, Shallow
 from gateway.dialects.shapes import RECORDS_MAX
 from tests.unit.gateway.calls import Reply, basic, bearer, call
 
-DEPTHS = (LEVELS_READ - 1, LEVELS_READ, LEVELS_READ + 1, 950, 1_000, 5_000, 100_000)
+DEPTHS = (LEVELS_READ - 1, LEVELS_READ, LEVELS_READ + 1, 950, 1_000, 5_000, 500_000)
 EVENT = b'{"event_type":"a","user_id":"user-1","event_properties":{"x":%b,"y":"]}[{"}}'
 UPDATE = b'{"user_id":"user-1","user_properties":{"x":%b}}'
 CALL = b'{"type":"track","event":"a","userId":"user-1","properties":{"x":%b}}'
 HOOK = b'{"is_reply":true,"lead":{"email":"a@b.c"},"x":%b}'
 GOOD = b'"good"'
+NATIVE = ENDPOINTS["/v1/events"]
 
 
 def deep(levels: int) -> bytes:
-    return b'{"":[' * (levels // 2) + b'"\\"]"' + b"]}" * (levels // 2)
+    inner = min(levels, 5_000) // 2
+    outer = levels - 2 * inner
+    return b"[" * outer + b'{"":[' * inner + b'"\\"]"' + b"]}" * inner + b"]" * outer
 
 
 def refused_alone(reply: Reply, value: bytes, good: int) -> None:
@@ -117,9 +120,7 @@ def test_what_is_taken_out_of_a_text_is_put_back(nests: list[str]) -> None:
 
     assert shallow.whole(shallow.text) == text
     assert depth_of(shallow.text) <= LEVELS_READ
-    assert [bytes(one) for one in read(msgspec.json.Decoder(list[Raw]), text)] == [
-        one.encode() for one in nests
-    ]
+    assert elements(text, NATIVE) == [one.strip().encode() for one in nests]
 
 
 def depth_of(text: bytes) -> int:
