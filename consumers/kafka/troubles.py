@@ -38,7 +38,7 @@ class Troubles:
         self._errors: dict[KafkaPartition, KafkaError] = {}  # Errors not handled yet.
         self._again_at: dict[KafkaPartition, float] = {}  # Monotonic time to read it again.
         self._tries: dict[KafkaPartition, tuple[int, int]] = {}  # Offset, fetches.
-        # The error that was logged, and when it was last seen, on the wall clock.
+        # The error that was logged, and when it was last seen (monotonic).
         self._passing: dict[KafkaPartition, tuple[float, str]] = {}
         self._settling: str | None = None  # Why what former owners left cannot be read.
         # Of logs that were cut: from where on they are not what we have read.
@@ -181,4 +181,4 @@ class Troubles:
                 partition=place.partition,
                 error=str(error),
             )
-        self._passing[place] = time.time(), why
+        self._passing[place] = time.monotonic(), why

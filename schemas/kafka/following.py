@@ -162,10 +162,10 @@ class Follower:
 
     def _is_fresh(self, consumer: Consumer, places: Sequence[TopicPartition]) -> bool:
         """Whether Kafka was never away for so long that tombstones may be gone."""
-        times = [at for at in consumer.answers(places).values() if isinstance(at, int | float)]
+        times = consumer.fetched_at(places)
         if len(times) < len(places):
             return True  # Not all were asked yet.
-        read_at = min(times) / 1000
+        read_at = min(times)
         if self.read_at and read_at - self.read_at > STALE_SECONDS:
             return False
         self.read_at = read_at

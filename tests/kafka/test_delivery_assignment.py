@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
+import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
@@ -18,10 +19,11 @@ from consumers.kafka.notes import Committed
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
 from consumers.progress import Progress
-from schemas.records import TopicPartition
+from schemas.kafka.fetching import fetch
+from schemas.records import Standing, TopicPartition
 from schemas.topics import Kind
 from schemas.vendors.aampe import AampeDestination
-from tests.eventually import DEADLINE_SECONDS, eventually
+from tests.eventually import DEADLINE_SECONDS, eventually, seen
 from tests.kafka.delivery_world import World, event
 from tests.kafka.kafka_operations import with_amplitude
 from tests.operating import AAMPE, AMPLITUDE
@@ -68,6 +70,27 @@ async def test_whatever_fails_when_partitions_are_assigned_is_tried_again(world:
     async with reading(world, assigned) as reader:
         await read(reader, 30)
     assert len(calls) == 2
+
+
+async def test_of_a_partition_that_is_full_kafka_is_asked_again_and_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is fetched of it meanwhile; a wall clock that stands still changes nothing."""
+    monkeypatch.setattr(fetch, "FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000_000.0)
+    await world.produce(world.config.kafka.topics.events, [event(1, 1)])
+    async with reading(world, lambda _: None) as reader:
+
+        async def standings() -> Mapping[TopicPartition, Standing]:
+            await reader.read(full=None, records_max=1)
+            return await reader.standings()
+
+        found = await seen(standings, lambda found: any(one.end for one in found.values()))
+        [full] = [place for place, one in found.items() if one.end]
+        answers: set[object] = set()
+        while len(answers) < 4:
+            await standings()
+            answers.add(reader.answers()[full])
 
 
 async def test_who_never_gets_to_read_is_stuck(world: World) -> None:

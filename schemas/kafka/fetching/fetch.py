@@ -29,6 +29,7 @@ from schemas.kafka.fetching.taken import Taken
 from schemas.records import Standing
 
 FRESH_SECONDS = 5.0
+NEVER = float("-inf")
 LEAVE_SECONDS = 5.0
 
 
@@ -39,7 +40,7 @@ class ConsumerEndedError(Exception):
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types.
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  aiokafka's own.
         super().__init__(**arguments)
-        self._asked_at: dict[TopicPartition, float] = {}  # For their ends, on the wall clock.
+        self._asked_at: dict[TopicPartition, float] = {}  # For their ends, monotonic.
         self._failed: list[asyncio.Task[None]] = []  # Tasks for which the group was joined again.
 
     async def take(
@@ -135,10 +136,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             raise kind(place)
         return int(end) if end >= 0 else None
 
-    def was_fetched_since(self, place: TopicPartition, wall_seconds: float) -> bool:
+    def was_fetched_since(self, place: TopicPartition, monotonic: float) -> bool:
         """Whether Kafka let us read it since then, even if there was nothing to read."""
-        state = self._subscription.subscription.assignment.state_value(place)
-        return state is not None and (state.timestamp or 0) / 1000 > wall_seconds
+        told_at: float = self._fetcher.told_at.get(place, NEVER)
+        return told_at > monotonic
 
     async def standings(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Standing]:
         """How far these were read, as far as known; only complete transactions count.
@@ -147,13 +148,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         """
         assignment = self._subscription.subscription.assignment
         states = {place: assignment.state_value(place) for place in places}
-        now = time.time()
-        stale = [
-            place
-            for place, one in states.items()
-            if max(self._asked_at.get(place, 0.0), (one.timestamp or 0) / 1000)
-            < now - FRESH_SECONDS
-        ]
+        now = time.monotonic()
+        stale = [place for place in states if self._answered_at(place) < now - FRESH_SECONDS]
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(FRESH_SECONDS):
                 for place, end in (await self.end_offsets(stale)).items():
@@ -166,9 +162,18 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         }
 
     def answers(self, places: Collection[TopicPartition]) -> dict[TopicPartition, object]:
-        """When Kafka last said where each ends, by aiokafka's wall clock: to compare only."""
+        """When Kafka last said where each ends, of itself or asked: to compare only."""
+        return {place: self._answered_at(place) for place in places}
+
+    def _answered_at(self, place: TopicPartition) -> float:
+        told_at: float = self._fetcher.told_at.get(place, NEVER)
+        return max(told_at, self._asked_at.get(place, NEVER))
+
+    def fetched_at(self, places: Collection[TopicPartition]) -> list[float]:
+        """When each of these was fetched last, on the wall clock, but for those never fetched."""
         assignment = self._subscription.subscription.assignment
-        return {place: assignment.state_value(place).timestamp for place in places}
+        times = [assignment.state_value(place).timestamp for place in places]
+        return [milliseconds / 1000 for milliseconds in times if milliseconds]
 
     async def committed_offsets(
         self, places: Collection[TopicPartition]

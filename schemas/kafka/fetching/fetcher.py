@@ -33,6 +33,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         super().__init__(*arguments, **named)
         # Positions that `taken` has led to, and the epoch of the leader that wrote what is before.
         self.read_to: dict[TopicPartition, tuple[int, int]] = {}
+        self.told_at: dict[TopicPartition, float] = {}  # By the last fetch, where each ends.
         self._wanted: Collection[TopicPartition] | None = None  # By the last `taken`, which was
         self._asked_at = time.monotonic()  # at this time.
         self._gave_way: set[TopicPartition] = set()  # Not fetched until they are wanted.
@@ -118,6 +119,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         state = assignment.state_value(place)
         state.highwater, state.lso = content[:2]
         state.timestamp = int(1000 * time.time())
+        self.told_at[place] = time.monotonic()
         aborted = content[ABORTED_AT] if version >= ABORTED_AT_FROM else content[-2]
         batches = Batches(content[-1])
         if not batches.has_next():
