@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from random import Random
 from typing import Any
 
+import structlog
+
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination
@@ -20,8 +22,10 @@ from consumers.drain import Drain
 from consumers.http.client import Sender
 from consumers.kafka.letters import Letters
 from consumers.kafka.loader import Loader
+from consumers.kafka.membership import until_seen
 from consumers.kafka.moved import Elsewhere
 from consumers.kafka.notes import Committed
+from consumers.kafka.presence import Presence
 from consumers.kafka.reader import Reader
 from consumers.letter_writing import LetterWriting
 from consumers.metrics import Counts
@@ -33,6 +37,7 @@ from schemas.configuration.config import Config
 from schemas.records import TopicPartition
 from schemas.suppressions import Suppressions
 
+log = structlog.get_logger()
 REVOKE_SECONDS = 30.0  # The longest time of a request; a rebalance waits for it that long.
 PLAN_SECONDS = 1.0  # The engine is asked at least this often.
 
@@ -40,8 +45,11 @@ PLAN_SECONDS = 1.0  # The engine is asked at least this often.
 class Pipeline:
     """All of it is built here, once; `reader` and `loader` are started and stopped by the worker.
 
-    `parked_topic` is None where that topic does not exist: then nothing is parked.
+    `parked_topic` is None where that topic does not exist: then nothing is parked, and the run ends
+    once it does.
     """
+
+    can_park_now = False  # Though it could not when this was built.
 
     def __init__(
         self,
@@ -58,7 +66,7 @@ class Pipeline:
     ) -> None:
         kafka, part = config.kafka, destination.name
         topic = kafka.topics.of(destination.kind)
-        self._clock, self._counts = clock, counts
+        self._kafka, self._clock, self._counts = kafka, clock, counts
         self._drain_seconds = config.delivery.drain_timeout_seconds
         self._news = asyncio.Event()  # Set when the engine may have more to send.
         self._requests: set[asyncio.Task[None]] = set()  # And dead letters, in flight.
@@ -83,6 +91,7 @@ class Pipeline:
             next(one.start for one in config.destinations if one.name == part),
         )
         self.loader = None if parked_topic is None else Loader(kafka, part, topic)
+        self.presence = Presence(topic, self.reader.numbers)
         self._elsewhere = Elsewhere(
             kafka, part, topic, self.reader.notes, self.reader.numbers, self.delivery.moved
         )
@@ -101,9 +110,12 @@ class Pipeline:
                 self._writing.park,
                 self.progress.tell_often,
                 self._elsewhere.look_often,
+                self.presence.look_often,
             ]
             if (loader := self.loader) is not None:
                 works.append(lambda: self._reading.load(loader))
+            else:
+                works.append(self._until_it_can_park)
             others = [tasks.create_task(lasting(work)) for work in works]
             others.append(tasks.create_task(self._failure()))
             try:
@@ -113,6 +125,13 @@ class Pipeline:
                 self._sending.end()
             for task in (*others, *self._requests):
                 task.cancel()  # Requests without a reply by now are sent again after the restart.
+
+    async def _until_it_can_park(self) -> None:
+        topic = self._kafka.topics.parked
+        await until_seen(self._kafka, topic)
+        log.info("topic exists, starting again to park records", topic=topic)
+        self.can_park_now = True
+        self.stop()
 
     def stop(self) -> None:
         self._drain.stop()

@@ -159,14 +159,19 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
         paused = {worker.name: worker.paused for worker in workers if worker.paused}
         restarting = [worker.name for worker in workers if not worker.is_running]
         is_reached = workers and all(worker.is_reached for worker in workers)
-        status = "paused" if paused else "ready" if is_reached else "waiting for Kafka"
+        missing = sorted({worker.missing for worker in workers if worker.missing})
+        status = "ready" if is_reached else "waiting for Kafka"
+        if missing:
+            status = "topic does not exist"
+        if paused:
+            status = "paused"
         if restarting:
             status = "restarting"
         if deliveries.letters.is_failing:
             status = "dead letters and parked records cannot be written"
         if status != "ready":
             response.status_code = 503
-        return {"status": status, "paused": paused, "restarting": restarting}
+        return {"status": status, "paused": paused, "restarting": restarting, "missing": missing}
 
     @app.get("/metrics")
     async def metrics() -> Response:

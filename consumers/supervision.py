@@ -32,6 +32,9 @@ class Work(Protocol):
     @property
     def is_reached(self) -> bool: ...
 
+    @property
+    def missing(self) -> str | None: ...
+
     async def run(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -73,6 +76,11 @@ class Supervised:
     @property
     def is_reached(self) -> bool:
         return self._work is not None and self._work.is_reached
+
+    @property
+    def missing(self) -> str | None:
+        """The topic that it is to read, if that does not exist."""
+        return None if self._work is None else self._work.missing
 
     def stop(self) -> None:
         """`run` ends once the worker has drained, or at once where none is running."""

@@ -10,7 +10,7 @@ from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.http.client import Sender
 from consumers.kafka.letters import Letters
-from consumers.kafka.membership import can_park
+from consumers.kafka.membership import topics_of
 from consumers.metrics import Counts
 from consumers.pipeline import Pipeline
 from schemas.cancellation import is_cancelled
@@ -69,20 +69,33 @@ class Worker:
         """Whether Kafka answers us."""
         return self._pipeline is not None and self._pipeline.progress.is_reached
 
+    @property
+    def missing(self) -> str | None:
+        """The topic, if it does not exist; then nothing is read."""
+        is_missing = self._pipeline is not None and self._pipeline.presence.is_missing
+        return self._config.kafka.topics.of(self._destination.kind) if is_missing else None
+
     async def run(self) -> None:
-        """Deliver until `stop`, then drain and commit."""
-        async with AsyncExitStack() as stack:
-            stack.callback(self._counts.ended)
-            if self._is_stopping:
-                return
-            self._starting = asyncio.create_task(self._started(stack))
-            try:
-                pipeline = await self._starting
-            except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
-                return  # By `stop`: nothing was read yet, so nothing is to be drained.
-            await pipeline.run()
+        """Deliver until `stop`, then drain and commit; begin anew once records can be parked."""
+        is_over = False
+        while not is_over:
+            async with AsyncExitStack() as stack:
+                stack.callback(self._counts.ended)
+                is_over = not await self._delivers(stack)
+
+    async def _delivers(self, stack: AsyncExitStack) -> bool:
+        """Whether it ends since there is a parked topic now: then it is to begin anew."""
+        if self._is_stopping:
+            return False
+        self._starting = asyncio.create_task(self._started(stack))
+        try:
+            pipeline = await self._starting
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return False  # By `stop`: nothing was read yet, so nothing is to be drained.
+        await pipeline.run()
+        return pipeline.can_park_now
 
     def stop(self) -> None:
         self._is_stopping = True
@@ -104,10 +117,11 @@ class Worker:
 
     async def _built(self) -> Pipeline:
         kafka = self._config.kafka
-        parked_topic = kafka.topics.parked if await can_park(kafka) else None
+        topics = await topics_of(kafka)
+        parked_topic = kafka.topics.parked if kafka.topics.parked in topics else None
         if parked_topic is None:
             log.warning("topic does not exist, nothing is parked", topic=kafka.topics.parked)
-        return Pipeline(
+        pipeline = Pipeline(
             self.name,
             self._destination,
             self._config,
@@ -119,6 +133,8 @@ class Worker:
             parked_topic,
             self._suppressed,
         )
+        pipeline.presence.found(is_there=kafka.topics.of(self._destination.kind) in topics)
+        return pipeline
 
     async def _ended(self, end: Callable[[], Awaitable[None]]) -> None:
         """Close one; a failure or a timeout does not keep the next ones from closing."""

@@ -1,6 +1,11 @@
-"""A member of a consumer group: how it is made, and whether it can park records."""
+"""A member of a consumer group: how it is made, and which topics there are for it."""
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from consumers.kafka.assignor import SisterAssignor
 from schemas.configuration.config import Kafka
@@ -9,6 +14,7 @@ from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
 METADATA_SECONDS = 10.0  # Added partitions are noticed after so long.
+LOOK_SECONDS = 30.0  # Between looks for a topic that was not there.
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 
 
@@ -27,11 +33,21 @@ def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
     )
 
 
-async def can_park(kafka: Kafka) -> bool:
-    """Whether there is a parked topic."""
+async def topics_of(kafka: Kafka) -> Collection[str]:
+    """Those that Kafka has and lets us see."""
     client = AIOKafkaAdminClient(**client_arguments(kafka))
     try:
         await started(client)  # It may be cancelled: a worker that is told to stop does not wait.
-        return kafka.topics.parked in await client.list_topics()
+        topics: Collection[str] = await client.list_topics()
+        return topics
     finally:
         await client.close()
+
+
+async def until_seen(kafka: Kafka, topic: str) -> None:
+    """Returns once Kafka has this topic and lets us see it."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        with suppress(KafkaError, OSError):
+            if topic in await topics_of(kafka):
+                return

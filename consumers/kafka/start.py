@@ -23,7 +23,8 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     It is committed before anything is read, so a crash at any moment is safe. The group's first
     member commits it for all partitions of the topic; so a partition without an offset was added
     later. That is read from its beginning, but after what the others have by now
-    (consumers/delivery/moved.py).
+    (consumers/delivery/moved.py). So is a topic that was made anew: Kafka has forgotten all offsets
+    of it, and not those of the parked topic.
 
     Raises while we may not see the parked topic: a later record of a parked key would be delivered
     first.
@@ -34,7 +35,7 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     numbers = consumer.partitions_for_topic(topic) or ()
     places = {*ours, *(KafkaPartition(topic, number) for number in numbers)}
     committed = await consumer.committed_offsets(places)
-    is_new = all(place.topic != topic for place in committed)
+    is_new = not committed
     missing = [place for place in (places if is_new else ours) if place not in committed]
     if not ours.intersection(missing):
         return

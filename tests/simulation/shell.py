@@ -36,6 +36,7 @@ class Life:
     paused = None
     is_stuck = False
     is_reached = True
+    missing = None
 
     def __init__(self) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()

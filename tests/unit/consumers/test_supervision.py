@@ -23,6 +23,7 @@ class Works:
     paused = None
     is_stuck = False
     is_reached = True
+    missing = None
 
     def __init__(self, *lives: Life) -> None:
         self._lives = [*lives, stopping]
