@@ -78,15 +78,20 @@ _is_known_taken = lru_cache(64)(_is_taken)  # Most events get the same answer.
 
 def _is_failure(found: Json | NotJson) -> bool:
     match found:
-        case {"code": int(code)} | {"status": int(code)} if not 200 <= code < 300:
+        case {"success": False} | {"ok": False} | {"status": False}:
             return True
-        case {"success": False} | {"ok": False}:
+        case {"code": int(code)} | {"status": int(code)} if _is_refusal(code):
             return True
         case {"status": str(word)} if word.lower() in ("error", "fail", "failed", "failure"):
             return True
         case {"error": why} | {"errors": why} | {"detail": why} if why:
             return True
     return False
+
+
+def _is_refusal(code: int) -> bool:
+    """A `true` is none, nor is a 0: to many, that is success."""
+    return not (code is True or code == 0 or 200 <= code < 300)
 
 
 def _is_success(found: Json | NotJson) -> bool:

@@ -3,6 +3,7 @@ amplitude.md#identify).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -46,7 +47,7 @@ class Answer(msgspec.Struct):
     exceeded_daily_quota_devices: dict[str, float] = {}
 
 
-_answer = msgspec.json.Decoder(Answer, strict=False)
+_MEMBERS = msgspec.structs.fields(Answer)
 _OF_REQUEST = ("invalid request path", "missing request body")  # Errors (amplitude.md#request).
 # Amplitude's bodies name somebody, or repeat the status as `code`; `error` alone others say, too.
 _OWN = frozenset(Answer.__struct_fields__) - {"error"}
@@ -67,14 +68,10 @@ def too_large(response: Response, batch: Sequence[Encoded]) -> Verdict:
 
 
 def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
-    """What a 400 or 429 of `/batch` names; nothing of the request was stored
+    """What a 400 or 429 in JSON names; nothing of the request was stored
     (amplitude.md#partial-success).
     """
-    detail = text_of(response)
-    try:
-        answer = _answer.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = Answer()
+    detail, answer = text_of(response), _answer_in(response)
     if answer.error.lower().startswith("invalid api key") or answer.missing_field == "api_key":
         return Verdict(Pause("invalid_api_key"))
     wait = response.retry_after_seconds
@@ -94,6 +91,17 @@ def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
     if is_of_request or not is_own(response):
         return by_status(response)
     return Verdict(Split("rejected", detail), {}, holds)
+
+
+def _answer_in(response: Response) -> Answer:
+    """A member that is not as documented, such as a null, is left out; the others count."""
+    found = json_of(response)
+    members = found if isinstance(found, Mapping) else {}
+    known: dict[str, object] = {}
+    for member in _MEMBERS:
+        with suppress(msgspec.ValidationError, KeyError):
+            known[member.name] = msgspec.convert(members[member.name], member.type, strict=False)
+    return Answer(**known)  # type: ignore[arg-type]  # `convert` has checked each.
 
 
 def is_own(response: Response) -> bool:

@@ -1,4 +1,5 @@
-"""Amplitude's `/identify` and `/groupidentify`: a form in, plain text out; no record is named.
+"""Amplitude's `/identify` and `/groupidentify`: a form in, plain text out, which names no record.
+An answer in JSON means what it means of `/batch`.
 
 There is no dedupe, and two identifications of one user in one request are throttled
 (amplitude.md#identify). So queued updates of one user are merged into one.
@@ -10,9 +11,19 @@ from string import ascii_letters, digits
 from urllib.parse import quote_plus
 
 from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
-from consumers.delivery.outcomes import Delivered, Hold, Pause, Reject, Skip, Split, Verdict
+from consumers.delivery.outcomes import (
+    Delivered,
+    Hold,
+    Pause,
+    Reject,
+    Retry,
+    Skip,
+    Split,
+    Verdict,
+)
 from consumers.destinations.amplitude.answers import (
     THROTTLED_SECONDS,
+    blame,
     is_own,
     is_success,
     too_large,
@@ -80,10 +91,16 @@ class _Form:
                 return Verdict(Delivered()) if is_taken else not_the_destination()
             case 400 if _NO_KEY.search(words):
                 return Verdict(Pause("invalid_api_key"))
-            case 400 if _CODE.match(words) or is_own(response):
+            case 400 if is_own(response):
+                return blame(response, batch)
+            case 400 if _CODE.match(words):
                 return Verdict(Split("rejected", words))
             case 429:
-                return Verdict(Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled"))
+                named = blame(response, batch)
+                if not isinstance(named.rest, Retry):
+                    return named
+                hold = Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled")
+                return Verdict(hold, {}, named.holds)
             case 413 | 414:
                 return too_large(response, batch)
             case _:
