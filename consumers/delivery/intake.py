@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.entry import RECORD_BYTES, Entry
@@ -15,6 +18,13 @@ from schemas.letters import LetterHeaders, destination_of, is_reference
 from schemas.records import Record, TopicPartition
 from schemas.suppressions import Suppressions
 from schemas.topics import Kind
+
+
+class _OfSomebody(Struct):
+    user_id: object = None
+
+
+_of_somebody = msgspec.json.Decoder(_OfSomebody)
 
 
 class Due(NamedTuple):
@@ -176,13 +186,14 @@ class Intake:
         return skipped
 
     def _is_suppressed(self, record: Record) -> bool:
-        """Whether a record that nobody can use has the key of a suppressed user: no dead letter.
+        """Whether a record that nobody can use is of a suppressed user: then it is no dead letter.
 
         One that can be used is dropped when it is to be sent.
         """
         if not self._suppressed or self._destination.kind is Kind.GROUP_PROPERTIES:
             return False
-        return (record.key or b"").decode(errors="replace") in self._suppressed
+        key = (record.key or b"").decode(errors="replace")
+        return key in self._suppressed or _user_id_in(record.value) in self._suppressed
 
     def _key_of(self, original: Record) -> str:
         """A parked record's key; filled in here if the producer left it out."""
@@ -190,3 +201,11 @@ class Intake:
             return original.key.decode(errors="replace")
         encoded = border.encode(self._destination, original)
         return encoded.key if isinstance(encoded, Encoded) else ""
+
+
+def _user_id_in(value: bytes | None) -> object:
+    """The user of a record, as far as its value can be read."""
+    try:
+        return _of_somebody.decode(value or b"").user_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

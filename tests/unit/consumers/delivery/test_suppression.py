@@ -116,6 +116,22 @@ def test_of_a_suppressed_user_no_dead_letter_is_made() -> None:
     assert here.delivery.next_dead_letter() is None
 
 
+@pytest.mark.parametrize("key", [None, b"bob", b""])
+def test_a_suppressed_user_is_known_by_the_value_too_where_the_record_is_of_no_use(
+    key: bytes | None,
+) -> None:
+    """A service may leave the key out, or write another one."""
+    here = Suppressing()
+    here.suppress("ann")
+    values = [b'{"user_id":"%b","event_type":"e","time":"noon"}' % who for who in (b"ann", b"eve")]
+    records = [Kept(*PLACE, at, key, value, f"i{at}") for at, value in enumerate(values)]
+    assert here.delivery.accept(records, NOW) == [SUPPRESSED]
+    letter = here.delivery.next_dead_letter()
+    assert letter is not None
+    assert letter.entry.offset == 1
+    assert here.delivery.next_dead_letter() is None
+
+
 @pytest.mark.parametrize("suppressed", [["org:ann@shop.example"], ["@shop.example"]])
 def test_a_group_is_nobody(suppressed: list[str]) -> None:
     here = Suppressing(AmplitudeGroupIdentify(CONFIG))
