@@ -26,6 +26,7 @@ class Entry(Struct, eq=False, gc=False):
     # Batches delivered when it last failed alone; below 0: it never failed alone.
     failed_after: int = -1
     lone_failures: int = 0  # How often it failed alone while others succeeded.
+    lead: int = 0  # Of deliveries over failures, when it last failed alone.
     parked: ParkedPartition | None = None  # If it was read from the parked topic.
     merges: bool = True  # Cleared once a record merged with it was refused.
     parts: tuple["Entry", ...] = ()  # The entries that were merged into it.

@@ -169,8 +169,8 @@ class Intake:
             self._stock.enter((entry,))
             entry.attempts, entry.status = letter.attempts, letter.status
             entry.first_failed_at = letter.first_failed_at or None
-            if parked.keys[key].suspect[0] == entry.offset:
-                _, entry.lone_failures, entry.failed_after = parked.keys[key].suspect
+            if (suspect := parked.keys[key].suspect)[0] == entry.offset:
+                _, entry.lone_failures, entry.failed_after, entry.lead = suspect
             match outcome:
                 case Encoded():
                     taken.append(entry)

@@ -13,7 +13,8 @@ class Judging:
         self._pace = pace
         self._refusals_max = destination.limits.policy.refusals_max
         self._refusals = 0  # In a row; the cause may be the records or all of them.
-        self.deliveries = 0  # How many batches were delivered.
+        self.deliveries = 0  # How many batches were delivered,
+        self.lead = 0  # and by how many that is more than failed for a cause that may pass.
 
     def judge(self, batch: Batch, reply: Reply | Unsendable, now: float) -> Verdict:
         """The destination's verdict; a pause instead where too many records are rejected.
@@ -38,10 +39,13 @@ class Judging:
         match rest:
             case Retry() | Pause():
                 self._pace.failed(rest, now)
+                self.lead -= isinstance(rest, Retry)
             case _:
                 self._refusals = 0
                 self._pace.answered(now - batch.sent_at, now)
-                self.deliveries += isinstance(rest, Delivered)
+                is_delivered = isinstance(rest, Delivered)
+                self.deliveries += is_delivered
+                self.lead += is_delivered
         if isinstance(rest, Split) and rest.is_size:
             self._pace.too_large(batch.size, now)
         return verdict

@@ -31,8 +31,8 @@ class ParkedKey:
     unloaded: deque[int] = field(default_factory=deque)  # Offsets, ascending.
     loaded: int = 0  # Its entries in memory.
     last_loaded: int = -1
-    # The first entry unloaded last: its offset, lone failures, and deliveries at the last of them.
-    suspect: tuple[int, int, int] = (-1, 0, -1)
+    # The first entry unloaded last: its offset, lone failures, and deliveries and lead at the last.
+    suspect: tuple[int, int, int, int] = (-1, 0, -1, 0)
 
     def is_next(self, offset: int) -> bool:
         """Whether this one may be queued now without overtaking another."""

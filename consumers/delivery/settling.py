@@ -125,7 +125,7 @@ class Settling:
             case Split(reason, detail) if is_alone:
                 return self._dies(entry, reason, detail, answered)
             case Retry(reason) | Pause(reason, may_be_content=True) if is_alone:
-                if reason != THROTTLED and self._is_poison(entry):
+                if reason != THROTTLED and self._is_poison(entry, outcome):
                     return self._dies(entry, reason, FAILS_ALONE, answered)
                 self._let_others_go_first(entry, outcome, answered.now)
             case Hold() as hold:
@@ -156,10 +156,15 @@ class Settling:
             part.status = answered.status
         return entry.parts
 
-    def _is_poison(self, entry: Entry) -> bool:
-        """Whether a record failed alone too often while others succeeded."""
-        entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries
-        entry.failed_after = self._judging.deliveries
+    def _is_poison(self, entry: Entry, outcome: Retry | Pause) -> bool:
+        """Whether a record failed alone too often while others succeeded.
+
+        Where most fail for a cause that may pass, it says nothing that this one does, too.
+        """
+        deliveries, lead = self._judging.deliveries, self._judging.lead
+        is_usual = isinstance(outcome, Pause) or lead >= entry.lead
+        entry.lone_failures += is_usual and 0 <= entry.failed_after < deliveries
+        entry.failed_after, entry.lead = deliveries, lead
         return entry.lone_failures >= self._policy.lone_failures_max
 
     def _let_others_go_first(self, entry: Entry, outcome: Retry | Pause, now: float) -> None:

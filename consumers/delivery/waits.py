@@ -112,7 +112,8 @@ class Waits:
                 self._stock.forget(entries)
                 parked.unload(key, [entry.offset for entry in entries], until, reason)
                 first = entries[0]
-                parked.keys[key].suspect = first.offset, first.lone_failures, first.failed_after
+                suspect = first.offset, first.lone_failures, first.failed_after, first.lead
+                parked.keys[key].suspect = suspect
             else:
                 for entry in entries:
                     parked.park(key, entry.offset, until, reason)
@@ -173,8 +174,11 @@ class Waits:
     def waiting_in(self, place: TopicPartition, now: float) -> int:
         """How many records of a partition are held, or parked and not due.
 
-        Due records count only while memory has no room for them.
+        Due records count only while memory has no room for them. All wait where we were told to,
+        also if that was another topic of the same API key.
         """
+        if now < self._pace.paused_until and (offsets := self._stock.offsets.get(place)):
+            return offsets.unsettled
         found = sum(lane.waiting_records for lane in self._line if lane.place == place)
         if place.topic == self._parked_topic and place.partition in self.parked:
             parked = self.parked[place.partition]

@@ -92,7 +92,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a lone failure counts though nobody else succeeds",
         "delivery.settling",
-        "        entry.lone_failures += 0 <= entry.failed_after < self._judging.deliveries",
+        "        entry.lone_failures += is_usual and 0 <= entry.failed_after < deliveries",
         "        entry.lone_failures += 1",
     ),
     Mutant(

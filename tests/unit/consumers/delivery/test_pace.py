@@ -12,6 +12,7 @@ from consumers.delivery.outcomes import Pause, Retry
 from consumers.delivery.pace import SLOW_LIMIT_MIN, Pace, Wait
 from consumers.delivery.policy import USUAL, Policy
 from consumers.destinations.aampe.events import AampeEvents
+from schemas.records import TopicPartition
 from schemas.vendors.aampe import AampeDestination
 from tests.simulation.log import Kept
 
@@ -121,15 +122,7 @@ def test_a_far_end_that_is_always_slow_is_not_throttled_for_it(seconds: float) -
 def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
     status: int, is_poison: bool
 ) -> None:
-    config = AampeDestination(type="aampe", name="a", api_key=SecretStr("k"), region="us-east1")
-    delivery = Delivery(
-        AampeEvents(config),
-        topic="events",
-        parked_topic=None,
-        memory_max_bytes=1_000_000,
-        random=Random(1),
-    )
-    told = 0
+    delivery, told = aampe(), 0
     for number in range(4 * USUAL.lone_failures_max):
         delivery.accept([event(number)], now=100.0 * number)
         for now in (100.0 * number, 100.0 * number + 50.0):
@@ -143,9 +136,56 @@ def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
     assert delivery.snapshot().unsettled == 1
 
 
-def event(number: int) -> Kept:
-    value = b'{"event_type":"e","user_id":"u%d"}' % number
-    return Kept("events", 0, number, b"u%d" % number, value, f"i{number}")
+@pytest.mark.parametrize("share", [0.8, 0.9])
+def test_an_outage_of_most_of_a_destination_kills_nothing(share: float) -> None:
+    """As when one of ten machines behind its balancer is left: each record fails again and again,
+    while others succeed now and then.
+    """
+    delivery, chance, users = aampe(), Random(2), 20
+    count = failed = 0
+    for second in range(3600):
+        while delivery.snapshot().unsettled < 2 * users:
+            delivery.accept([event(count, count % users)], now=float(second))
+            count += 1
+        while batch := delivery.next_batch(float(second)):
+            is_failure = chance.random() < share
+            failed += is_failure
+            delivery.settle(batch, Response(503 if is_failure else 202, b""), float(second))
+        assert delivery.next_dead_letter() is None
+    assert failed > 2 * users * USUAL.lone_failures_max
+
+
+def test_who_is_told_to_wait_is_not_stuck_also_where_another_topic_of_the_key_was_told() -> None:
+    wait, place = Wait(), TopicPartition("events", 0)
+    told, other = aampe(wait), aampe(wait)
+    for delivery in (told, other):
+        delivery.accept([event(1)], now=0.0)
+    batch = told.next_batch(now=0.0)
+    assert batch is not None
+    told.settle(batch, Response(429, b"", 3600.0), now=0.0)
+    for delivery in (told, other):
+        assert delivery.next_batch(now=3599.0) is None
+        assert delivery.pending(place, now=3599.0) == (1, 1)
+    assert other.pending(place, now=3601.0) == (1, 0)
+
+
+def aampe(wait: Wait | None = None) -> Delivery:
+    config = AampeDestination(type="aampe", name="a", api_key=SecretStr("k"), region="us-east1")
+    return Delivery(
+        AampeEvents(config),
+        topic="events",
+        parked_topic=None,
+        memory_max_bytes=1_000_000,
+        random=Random(1),
+        wait=wait,
+    )
+
+
+def event(number: int, user: int | None = None) -> Kept:
+    """Of a user of its own, if none is given."""
+    user_id = f"u{number if user is None else user}"
+    value = b'{"event_type":"e","user_id":"%b"}' % user_id.encode()
+    return Kept("events", 0, number, user_id.encode(), value, f"i{number}")
 
 
 @pytest.mark.parametrize(
