@@ -94,19 +94,17 @@ class Answer:
     aborted: Sequence[tuple[int, int]] = ()  # Producer ids, and where their transactions begin.
 
 
-def committed_batches(answer: Answer) -> Iterator[Batch]:
-    """All but those of transactions that were aborted."""
+def judged_batches(answer: Answer) -> Iterator[tuple[Batch, bool]]:
+    """All batches, each with whether it counts: those of transactions that were aborted do not."""
     aborted = sorted(answer.aborted, key=lambda one: one[1], reverse=True)
     aborting: set[int] = set()
     for batch in batches(answer.batches):
         while aborted and aborted[-1][1] <= batch.offset:
             aborting.add(aborted.pop()[0])
-        if batch.producer_id in aborting and batch.is_transactional:
-            if batch.is_control and next(_records(batch, "", 0)).key == ABORT:
-                aborting.discard(batch.producer_id)
-            elif not batch.is_control:
-                continue
-        yield batch
+        is_aborted = batch.producer_id in aborting and batch.is_transactional
+        if is_aborted and batch.is_control and next(_records(batch, "", 0)).key == ABORT:
+            aborting.discard(batch.producer_id)
+        yield batch, not is_aborted or batch.is_control
 
 
 def search(
@@ -118,9 +116,9 @@ def search(
     """
     found: list[Stored] = []
     next_offset = start
-    for batch in committed_batches(answer):
-        next_offset = batch.next_offset
-        if batch.may_hold(wanted):
+    for batch, is_committed in judged_batches(answer):
+        next_offset = batch.next_offset  # Also of an answer that has only what was aborted.
+        if is_committed and batch.may_hold(wanted):
             found += [
                 record
                 for record in _records(batch, topic, partition)

@@ -23,6 +23,14 @@ def batch(values: Values, codec: int = NONE, first: int = 0) -> bytes:
     return first.to_bytes(8, "big") + bytes(builder.build())[8:]
 
 
+def transactional(values: Values, first: int = 0) -> bytes:
+    """As `batch`, of the producer 7."""
+    builder = DefaultRecordBatchBuilder(2, NONE, True, 7, 0, first, 1_000_000)
+    for index, value in enumerate(values):
+        builder.append(index, first + index, b"key", value, [])
+    return first.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
 def offsets(answer: bytes, wanted: Wanted, start: int = 0) -> tuple[list[int], int]:
     found, reached = search(Answer(answer), "events", 3, start, wanted)
     return [record.offset for record in found], reached
@@ -67,6 +75,17 @@ def test_a_batch_that_is_cut_off_is_left_for_the_next_answer() -> None:
     answer = batch([b"a"]) + batch([b"b"], first=1)
     assert offsets(answer[:-1], Wanted()) == ([0], 1)
     assert offsets(answer[:70], Wanted(), start=0) == ([], 0)
+
+
+def test_an_answer_of_nothing_but_an_aborted_transaction_leads_on_behind_it() -> None:
+    """One that is larger than what a fetch brings would else be asked for again, for ever."""
+    aborted = transactional([b"a", b"b"]) + transactional([b"c"], first=2)
+    answer = Answer(aborted, [(7, 0)])
+    assert search(answer, "events", 3, 0, Wanted()) == ([], 3)
+
+    later = Answer(aborted + batch([b"d"], first=3), [(7, 0)])
+    found, reached = search(later, "events", 3, 0, Wanted())
+    assert ([record.value for record in found], reached) == ([b"d"], 4)
 
 
 def test_reading_begins_inside_a_batch() -> None:
