@@ -43,14 +43,13 @@ class TopicOutcome:
 
 @asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; every failure of Kafka becomes a `CommandError`."""
-    arguments = {"request_timeout_ms": REQUEST_TIMEOUT_MS}
+    """An admin client; every failure of Kafka becomes a `CommandError`.
+
+    An `OSError` of what is done meanwhile is none: a reader is gone, a file may not be written.
+    """
     try:
-        if kafka.sasl_mechanism == "OAUTHBEARER":
-            await tokens_for(kafka).token()  # aiokafka does not tell why there is none.
-        client = AIOKafkaAdminClient(**client_arguments(kafka), **arguments)
+        client = await _started(kafka)
         try:
-            await client.start()
             yield client
         finally:
             await client.close()
@@ -59,8 +58,25 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaConnectionError as error:
         says = f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in"
         raise CommandError(says) from error
-    except (KafkaError, OSError) as error:
+    except (KafkaError, TimeoutError) as error:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+
+
+async def _started(kafka: Kafka) -> AIOKafkaAdminClient:
+    try:
+        if kafka.sasl_mechanism == "OAUTHBEARER":
+            await tokens_for(kafka).token()  # aiokafka does not tell why there is none.
+        client = AIOKafkaAdminClient(
+            **client_arguments(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS
+        )
+        try:
+            await client.start()
+        except BaseException:
+            await client.close()
+            raise
+    except OSError as error:
+        raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+    return client
 
 
 async def patiently(

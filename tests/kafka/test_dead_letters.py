@@ -1,6 +1,10 @@
 """What is dead is counted, and shown whole."""
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,3 +99,23 @@ async def test_a_replay_says_what_it_would_send_and_asks(here: Operation, tmp_pa
     nothing_left = await here.run(tmp_path, *replay)
     assert nothing_left.exit_code == 0
     assert "again?" not in nothing_left.stdout
+
+
+async def test_a_reader_that_is_gone_is_no_failure_of_kafka(
+    here: Operation, tmp_path: Path
+) -> None:
+    """As in `ampgate dead-letters list --json | head -1`."""
+    await die(here, letter("t/0/1"))
+    environment = os.environ | {"AMPGATE_CONFIG": str(here.write(tmp_path))}
+    read, written = os.pipe()
+    os.close(read)
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "ampgate", "dead-letters", "list", "--json"],
+        env=environment,
+        stdout=written,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(written)
+    assert (ended.returncode, ended.stderr) == (1, b"")
