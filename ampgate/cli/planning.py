@@ -11,6 +11,7 @@ from ampgate.plan.checked import Wrong
 from ampgate.plan.compared import Proposal
 from ampgate.plan.drift import Difference
 from ampgate.plan.observed import Json as Tree
+from ampgate.whole_file import whole_file
 
 
 def write(tree: Tree, out: Path | None) -> None:
@@ -18,12 +19,14 @@ def write(tree: Tree, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text)
+        with whole_file(out) as opened:
+            opened.write(text.encode())
 
 
 def tell(lines: Iterable[str], out: Path | None) -> None:
     if out is not None:
-        out.write_text("".join(f"{line}\n" for line in lines))
+        with whole_file(out) as opened:
+            opened.writelines(f"{line}\n".encode() for line in lines)
         return
     for line in lines:
         typer.echo(line)

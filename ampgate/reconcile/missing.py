@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from ampgate.archive.archive import Archive, Span
 from ampgate.archive.batches import Wanted
+from ampgate.whole_file import whole_file
 from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
@@ -18,14 +19,12 @@ Places = Iterable[tuple[int, int, int]]
 
 async def write_missing(kafka: Archive, topics: Topics, places: Places, file: Path) -> int:
     """How many; the file gets its name once it has them all."""
-    part = file.with_name(file.name + ".part")
     written = 0
-    with part.open("wb") as opened:
+    with whole_file(file) as opened:
         for (topic, partition), found in groupby(places, lambda place: place[:2]):
             offsets = array("q", (offset for *_, offset in found))
             span = Span(topics.of(list(Kind)[topic]), partition, offsets[0], offsets[-1] + 1)
             written += await _write(kafka, span, offsets, opened)
-    part.replace(file)
     return written
 
 
