@@ -27,6 +27,11 @@ def directory(environment: Mapping[str, str]) -> Path:
     return Path(cache) / "ampgate"
 
 
+def digest_of(account: str) -> str:
+    """For the name of a file: an account holds a key."""
+    return hashlib.sha256(account.encode()).hexdigest()[:16]
+
+
 class Budget:
     """`async with budget.spent(pool, cost):` around each request."""
 
@@ -38,8 +43,7 @@ class Budget:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        digest = hashlib.sha256(account.encode()).hexdigest()[:16]  # It holds a key.
-        self._file = kept_in / f"spent-{digest}.json"
+        self._file = kept_in / f"spent-{digest_of(account)}.json"
         self._on_wait = on_wait
         self._clock, self._sleep = clock, sleep
         self._own = Spending()  # All there is where no file can be kept.

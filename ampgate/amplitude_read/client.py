@@ -137,6 +137,11 @@ def require_keys(destination: ReadableDestination) -> None:
             raise ConfigError(f"destinations: {name}: its {key} cannot be read here")
 
 
+def account_of(destination: ReadableDestination) -> str:
+    """Which project it is, and where."""
+    return f"{destination.reading_url} {destination.api_key.get_secret_value()}"
+
+
 @asynccontextmanager
 async def read_client(
     destination: ReadableDestination,
@@ -148,8 +153,7 @@ async def read_client(
     def waiting(seconds: float) -> None:
         on_trouble(f"waiting {seconds:.0f} s for what Amplitude allows")
 
-    account = f"{destination.reading_url} {destination.api_key.get_secret_value()}"
-    budget = Budget(account, kept_in, waiting)
+    budget = Budget(account_of(destination), kept_in, waiting)
     async with Exchange(destination.reading_url) as exchange:
         login = destination.reading_login()
         yield ReadClient(destination.name, exchange, login, budget, on_trouble)

@@ -66,7 +66,10 @@ async def _reconcile(
             downloaded += count
             status.update(f"downloading from Amplitude: {downloaded / 1e6:.1f} MB")
 
-        reports = Reports(on_records, say_window, on_bytes)
+        def on_wait() -> None:
+            say_trouble(f"another reconciliation uses {place.kept_in}: waiting until it has ended")
+
+        reports = Reports(on_records, say_window, on_bytes, on_wait)
         async with (
             archive(config.kafka) as kafka,
             read_client(place.destination, directory(os.environ), say_trouble) as client,

@@ -73,8 +73,11 @@ async def count(
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
             delivered = compared.by_day(_start_ms(days[0]), _start_ms(days[-1]) + DAY_MS)
     types = sorted({event_type for event_type, _ in delivered})
-    async with asyncio.TaskGroup() as tasks:
-        totals = {one: tasks.create_task(totals_of(client, one, days)) for one in types}
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            totals = {one: tasks.create_task(totals_of(client, one, days)) for one in types}
+    except* CommandError as errors:  # The first is enough.
+        raise errors.exceptions[0] from None
     return [
         Counted(day, one, delivered.get((one, day), 0), totals[one].result().get(day, 0))
         for day in days

@@ -12,14 +12,12 @@ had the time to show, and of which it shows nothing, is `pending`: nobody can kn
 """
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ampgate.amplitude_read.client import ReadClient
+from ampgate.amplitude_read.budget import digest_of
+from ampgate.amplitude_read.client import ReadClient, account_of
 from ampgate.amplitude_read.disk import told_when_full
 from ampgate.amplitude_read.export import Exported, Exports
 from ampgate.amplitude_read.hours import HOUR_MS, Hours, hour_of, is_complete
@@ -28,6 +26,7 @@ from ampgate.archive.batches import Wanted
 from ampgate.reconcile.comparison import Comparison, Outcome, comparison
 from ampgate.reconcile.delivered import parts_of, spans_of, write_sent, write_traces
 from ampgate.reconcile.missing import write_missing
+from ampgate.reconcile.workspace import workspace
 from schemas.configuration.config import Config
 from schemas.vendors.readable import ReadableDestination
 
@@ -64,6 +63,7 @@ class Reports:
     on_records: Callable[[int], None] = lambda _: None
     on_window: Callable[[Exported], None] = lambda _: None
     on_bytes: Callable[[int], None] = lambda _: None
+    on_wait: Callable[[], None] = lambda: None  # Another one uses the same files.
 
 
 @dataclass(slots=True)
@@ -90,12 +90,11 @@ async def reconcile(
     missing_file: Path | None,
     reports: Reports,
 ) -> Reconciliation:
-    async with _directory(kept_in) as directory:
+    project = digest_of(account_of(destination))
+    async with workspace(kept_in, project, reports.on_wait) as (directory, hours):
         with told_when_full(kept_in), comparison(directory, asked.from_ms, asked.to_ms) as compared:
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
-            exports = Exports(
-                client, kept_in / "hours", asked.now_ms, reports.on_window, reports.on_bytes
-            )
+            exports = Exports(client, hours, asked.now_ms, reports.on_window, reports.on_bytes)
             complete, _ = await _read_hours(exports, asked.hours, asked, compared)
             await asyncio.to_thread(compared.compare)
             if asked.later_hours is not None and compared.has_missing():
@@ -147,12 +146,3 @@ async def _read_hours(
         read = range(window.hours.first, window.hours.last + 1)
         complete += [hour for hour in read if is_complete(hour, asked.now_ms)]
     return complete, rows
-
-
-@asynccontextmanager
-async def _directory(kept_in: Path) -> AsyncIterator[Path]:
-    """For the tables; what was downloaded stays beside it until a run is done."""
-    await asyncio.to_thread(kept_in.mkdir, 0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept_in, prefix="tables-") as name:
-        yield Path(name)
-    await asyncio.to_thread(shutil.rmtree, kept_in / "hours", ignore_errors=True)

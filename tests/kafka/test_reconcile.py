@@ -70,7 +70,7 @@ async def test_what_was_dropped_doubled_or_late_is_named_exactly(
     assert sorted(one["insert_id"] for one in missing) == sorted(f"i{n}" for n in range(8, 200, 10))
     label = f'{{destination="{AMPLITUDE}",state="missing"}}'
     assert f"ampgate_reconciliation_records{label} 20.0" in textfile.read_text()
-    assert not (tmp_path / "kept" / "hours").exists()
+    assert [one.name for one in (tmp_path / "kept").iterdir()] == ["lock"]
 
 
 async def test_only_what_trace_calls_delivered_is_asked_for(
@@ -118,6 +118,32 @@ async def test_totals_a_day_say_how_many_are_missing(simulated: Operation, tmp_p
 
     counts = {name: (one["delivered"], one["counted"]) for name, one in found.items()}
     assert counts == {"Kept": (5, 5), "Lost": (5, 0)}
+
+
+async def test_keys_that_are_refused_are_told_in_a_sentence(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    await delivered(simulated, tmp_path, [bought(n, f"type {n}") for n in range(3)])
+    refused = {"effect": {"kind": "answer", "status": 403}}
+    paths = ("/api/2/export", "/api/2/events/segmentation")
+    await set_faults(
+        simulated.url(AMPLITUDE), *({**refused, "match": {"path": path}} for path in paths)
+    )
+    for by in ("export", "counts"):
+        process = await simulated.start(tmp_path, *ARGUMENTS, "--by", by)
+        _, said = await process.communicate()
+        last = said.decode().splitlines()[-1]
+        assert (process.returncode, "Amplitude refuses the keys" in last) == (1, True), said
+        assert "Traceback" not in said.decode()
+
+
+async def test_a_file_that_may_not_be_written_is_no_failure_of_kafka(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    await delivered(simulated, tmp_path, [bought(1, "Kept")])
+    nowhere = str(tmp_path / "no such folder" / "missing.ndjson")
+    ran = await simulated.run(tmp_path, *ARGUMENTS, "--missing", nowhere)
+    assert isinstance(ran.exception, FileNotFoundError)
 
 
 @pytest.mark.parametrize(
