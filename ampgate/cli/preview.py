@@ -9,7 +9,7 @@ import typer
 
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import now_ms
-from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.cli.printing import Json, errors, json_line, json_text, printable
 from ampgate.cli.send import readable
 from ampgate.preview.lines import chunks
 from ampgate.preview.preview import Preview, Sent, Unsent
@@ -36,7 +36,7 @@ def preview(
 
 
 def _as_json(found: Sent | Unsent) -> str:
-    return json_line(found) if isinstance(found, Sent) else orjson.dumps(found.shown).decode()
+    return json_line(found) if isinstance(found, Sent) else json_text(found.shown)
 
 
 def _in_words(found: Sent | Unsent) -> str:
@@ -44,7 +44,5 @@ def _in_words(found: Sent | Unsent) -> str:
         detail = f": {found.detail}" if found.detail else ""
         return printable(f"line {found.line}: {found.outcome} ({found.reason}{detail})")
     body = found.body
-    text = (
-        body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
-    )
+    text = body if isinstance(body, str) else json_text(body, orjson.OPT_INDENT_2)
     return f"POST {found.endpoint}, lines {', '.join(map(str, found.lines))}\n{text}"

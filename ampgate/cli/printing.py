@@ -1,6 +1,7 @@
 """How the commands print: records for machines to stdout, words for people beside it."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -17,7 +18,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print NDJSON, one record a l
 
 def json_line(record: Any, **more: object) -> str:  # noqa: ANN401  Any dataclass.
     # The keys of counts are often enum members.
-    return orjson.dumps(dataclasses.asdict(record) | more, option=orjson.OPT_NON_STR_KEYS).decode()
+    return json_text(dataclasses.asdict(record) | more, orjson.OPT_NON_STR_KEYS)
+
+
+def json_text(value: object, option: int = 0) -> str:
+    """As JSON; also integers of more than 64 bits, which records and answers of others may have."""
+    try:
+        return orjson.dumps(value, option=option).decode()
+    except TypeError:
+        indent = 2 if option & orjson.OPT_INDENT_2 else None
+        return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def printable(text: str) -> str:

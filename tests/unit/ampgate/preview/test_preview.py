@@ -121,3 +121,18 @@ def test_the_plan_of_a_source_holds(tmp_path: Path) -> None:
     source = {"name": "web", "write_key": "k", "plan": str(plan), "plan_mode": "block"}
     shown = preview({**config(), "sources": [source]}, "us", EVENT, source="web")
     assert shown["reason"] == "not_in_plan"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_integer_of_more_than_64_bits_is_shown_as_it_is_sent(
+    tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ampgate.toml").write_text(
+        '[[destinations]]\nname = "us"\ntype = "amplitude"\napi_key = "k"\n'
+    )
+    monkeypatch.setenv("AMPGATE_CONFIG", str(tmp_path / "ampgate.toml"))
+    large = {**EVENT, "event_properties": {"n": 10**30}}
+    (file := tmp_path / "events.ndjson").write_text(json.dumps(large))
+
+    ran = CliRunner().invoke(app, ["preview", str(file), "--destination", "us", *options])
+    assert (ran.exit_code, f"{10**30}" in ran.stdout) == (0, True), ran.exception
