@@ -8,7 +8,7 @@ is interrupted goes on: downloads after the last whole window, rows after the la
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ampgate.amplitude_read.export import Exports
@@ -18,13 +18,13 @@ from ampgate.backfill.history import History
 from ampgate.backfill.pace import BACKLOG_MAX, DevicePace
 from ampgate.backfill.parking import Backfill
 from ampgate.backfill.rows import HistoryRecord, record_of
+from ampgate.backfill.run_directory import RunDirectory
 from ampgate.resend.parking import Outgoing
 from ampgate.resend.writer import Writer
 from ampgate.trace.commits import progress_in
 from schemas.topics import Kind
 
 POLL_SECONDS = 0.5
-CHUNK = 500
 
 
 @dataclass(slots=True)
@@ -48,6 +48,7 @@ class Sending:
     """Rows to the parked topic, in order, at the destination's pace."""
 
     run: Backfill
+    directory: RunDirectory
     kafka: Archive
     writer: Writer
     paces_devices: bool  # And tells Amplitude to leave user properties as they are.
@@ -55,29 +56,29 @@ class Sending:
     on_wait: Callable[[int], None]
 
     async def __call__(self, found: History) -> Totals:
-        written = await self.run.written(self.kafka)
-        totals, pace = Totals(rows=len(found)), DevicePace()
-        first = min((written.get(n, 0) for n in range(self.run.partitions)), default=0) + 1
-        totals.sent_before = first - 1
+        first = self.directory.written + 1
+        written = await self.run.written(self.kafka, first)
+        totals, pace = Totals(rows=len(found), sent_before=first - 1), DevicePace()
         self.on_row(first - 1)
         for rows in found.rows(first):
-            for start in range(0, len(rows), CHUNK):
-                chunk = rows[start : start + CHUNK]
+            for start in range(0, len(rows), self.writer.flight_max):
+                chunk = rows[start : start + self.writer.flight_max]
                 records = self._records(chunk, written, totals)
                 await self._until_room()
                 await self._write(records, pace)
+                self.directory.note_written(chunk[-1][0])
                 self.on_row(len(chunk))
         return totals
 
     def _records(
-        self, rows: list[tuple[int, str]], written: Mapping[int, int], totals: Totals
+        self, rows: list[tuple[int, str]], written: Collection[int], totals: Totals
     ) -> list[tuple[int, HistoryRecord]]:
         found: list[tuple[int, HistoryRecord]] = []
         for number, line in rows:
             record = record_of(line.encode(), skip_sync=self.paces_devices)
             if record is None:
                 totals.unusable += 1
-            elif number <= written.get(self.run.partition(record.key), 0):
+            elif number in written:
                 totals.sent_before += 1
             else:
                 found.append((number, record))

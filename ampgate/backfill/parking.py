@@ -3,7 +3,7 @@
 Theory of operation: these records have no place in a topic of ours, and a letter names its origin.
 So theirs is a place that no topic has: the last partition there could be, and an offset made of the
 run and the row's number. What is unique in it stays unique in dead letters and their replays; and
-what a run has parked already says up to which row each partition is: rows go in order.
+it tells which rows a run has parked already.
 """
 
 from dataclasses import dataclass
@@ -55,9 +55,9 @@ class Backfill:
         key = record.key.encode()
         return Outgoing(self.topics.parked, partition, key, record.value, headers)
 
-    async def written(self, kafka: Archive) -> dict[int, int]:
-        """By partition the number of the last row that is parked there."""
-        last: dict[int, int] = {}
+    async def written(self, kafka: Archive, first: int) -> set[int]:
+        """The numbers of the rows that are parked already, from this one on."""
+        found: set[int] = set()
 
         async def note(records: list[Stored]) -> None:
             for one in records:
@@ -67,12 +67,13 @@ class Backfill:
                 origin = Origin.parse(one.header("origin") or "")
                 if is_its and origin is not None:
                     number = origin.offset & ((1 << ROW_BITS) - 1)
-                    last[one.partition] = max(last.get(one.partition, 0), number)
+                    if number >= first:
+                        found.add(number)
 
         spans = await kafka.spans(self.topics.parked, since_ms=self.begun_ms)
         for span in spans:
             await kafka.search([span], Wanted([self.at.encode()]), note)
-        return last
+        return found
 
     def _origin(self, number: int) -> Origin:
         place = TopicPartition(self.topics.events, PARTITION_MAX)

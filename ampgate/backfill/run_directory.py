@@ -1,14 +1,17 @@
 """Where a run keeps its files until it is done: the same command finds them, and goes on.
 
 The directory is named by the command's words, not by the hours that these mean: `--from 7d` means
-others an hour later, and history sent anew would count twice. When it began is in a file.
+others an hour later, and history sent anew would count twice. When it began is in a file, and up to
+which row all is written: Kafka's retention may have deleted those that were parked first.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 BEGUN = "begun"  # Milliseconds since the epoch.
+WRITTEN = "written"  # The number of a row.
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,29 @@ class RunDirectory:
     def begin(self) -> None:
         if self.is_going_on:
             return
-        self.path.mkdir(0o700, parents=True, exist_ok=True)
-        part = self.path / (BEGUN + ".part")
-        part.write_text(str(self.begun_ms))
-        part.replace(self.path / BEGUN)
+        # What may be there is of a run that is done, and was ended while it took its files away.
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(0o700, parents=True)
+        self._write(BEGUN, self.begun_ms)
+
+    @property
+    def written(self) -> int:
+        """Kafka has had all rows up to this one."""
+        file = self.path / WRITTEN
+        return int(file.read_text()) if file.exists() else 0
+
+    def note_written(self, number: int) -> None:
+        self._write(WRITTEN, number)
+
+    def end(self) -> None:
+        """The run is done: the same command begins another one from now on."""
+        (self.path / BEGUN).unlink()
+        shutil.rmtree(self.path)
+
+    def _write(self, name: str, number: int) -> None:
+        part = self.path / (name + ".part")
+        part.write_text(str(number))
+        part.replace(self.path / name)
 
 
 def run_directory(place: Path, words: tuple[str, ...], now_ms: int) -> RunDirectory:

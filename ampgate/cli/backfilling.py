@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,8 +117,12 @@ async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:
                 on_refused=say_refused,
             ) as writing:
                 paces = isinstance(destination, ReadableDestination)
-                totals = await Sending(run, kafka, writing, paces, advance, waiting)(found)
-    await asyncio.to_thread(shutil.rmtree, asked.directory.path)
+                sending = Sending(
+                    *(run, asked.directory, kafka, writing, paces),
+                    *(advance, waiting),
+                )
+                totals = await sending(found)
+    await asyncio.to_thread(asked.directory.end)
     return totals
 
 

@@ -41,9 +41,9 @@ class Writer:
         self._log = log
         self._parked_topic = parked_topic
         self._rate = rate
-        self._flight_max = FLIGHT_MAX
+        self.flight_max = FLIGHT_MAX  # After so many, Kafka has them all.
         if rate is not None:
-            self._flight_max = max(1, min(FLIGHT_MAX, int(rate * FLIGHT_SECONDS)))
+            self.flight_max = max(1, min(FLIGHT_MAX, int(rate * FLIGHT_SECONDS)))
         self._on_written = on_written
         self._on_refused = on_refused
         self._began = time.monotonic()
@@ -55,8 +55,8 @@ class Writer:
     async def write(self, records: Sequence[Outgoing]) -> None:
         """Returns once Kafka has them, or has refused them; `CommandError` if it takes none."""
         async with self._turn:
-            for first in range(0, len(records), self._flight_max):
-                flight = records[first : first + self._flight_max]
+            for first in range(0, len(records), self.flight_max):
+                flight = records[first : first + self.flight_max]
                 await self._until_due(len(flight))
                 shares: dict[Place, list[Outgoing]] = {}
                 for record in flight:

@@ -9,7 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from ampgate.archive.archive import archive
+from ampgate.topics import admin_client
+from schemas.topics import Kind
 from tests.eventually import seen
 from tests.loopback import loopback_client
 from tests.operating import AAMPE, AMPLITUDE, Operation, event, received
@@ -84,6 +90,34 @@ async def test_a_backfill_that_is_interrupted_twice_sends_each_event_once_and_in
     assert [them for them in numbers.values() if them != sorted(them)] == []
     assert ids.index("live") < EVENTS  # It waited for no history of others.
     assert not list((tmp_path / "cache" / "ampgate" / "backfills").iterdir())
+
+
+async def test_it_goes_on_after_what_it_parked_is_deleted_and_partitions_were_added(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    """As after a week: only what was on its way when it was interrupted may go again."""
+    kafka, url = simulated.config.kafka, simulated.url(AAMPE)
+    await accept_history(simulated.url(AMPLITUDE))
+    async with simulated.delivering(tmp_path):
+        process = await simulated.start(tmp_path, "backfill", *ARGUMENTS, "--rate", f"{SOME}")
+        await interrupted(process, simulated)
+        before = len(await simulated.stored(kafka.topics.parked))
+        await seen(partial(received, url), lambda found: len(found) == before)
+        async with archive(kafka) as stored:
+            spans = await stored.spans(kafka.topics.parked)
+        ends = {TopicPartition(one.topic, one.partition): one.end for one in spans}
+        together = [*map(kafka.topics.of, Kind), kafka.topics.parked]
+        async with admin_client(kafka) as admin:
+            await admin.delete_records({at: RecordsToDelete(end) for at, end in ends.items()})
+            await admin.create_partitions({one: NewPartitions(4) for one in together})
+
+        process = await simulated.start(tmp_path, "backfill", *ARGUMENTS)
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        await seen(partial(received, url), lambda found: len(found) >= EVENTS)
+    ids = [one["event_id"] for one in await received(url)]
+    assert set(ids) == {f"i{n}" for n in range(EVENTS)}
+    assert len(ids) <= EVENTS + SOME // 4
 
 
 async def test_the_plan_says_how_much_and_what_counts_twice(

@@ -27,6 +27,33 @@ def test_a_run_that_was_only_planned_has_not_begun(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_written_is_known_until_the_run_is_done(tmp_path: Path) -> None:
+    run = run_directory(tmp_path, WORDS, HOUR_MS)
+    run.begin()
+    assert run.written == 0
+    run.note_written(700)
+    assert run_directory(tmp_path, WORDS, 2 * HOUR_MS).written == 700
+
+    run.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_a_run_that_is_done_are_not_taken_for_those_of_the_next_one(
+    tmp_path: Path,
+) -> None:
+    """The command may have been ended while it took them away."""
+    run = run_directory(tmp_path, WORDS, HOUR_MS)
+    run.begin()
+    run.note_written(700)
+    (run.path / "history.db").touch()
+    (run.path / "begun").unlink()
+
+    following = run_directory(tmp_path, WORDS, 200 * HOUR_MS)
+    following.begin()
+    assert (following.begun_ms, following.written) == (200 * HOUR_MS, 0)
+    assert [file.name for file in run.path.iterdir()] == ["begun"]
+
+
 @given(st.lists(st.text(max_size=5), min_size=4, max_size=4))
 def test_no_word_leads_out_of_the_place(words: list[str]) -> None:
     path = run_directory(Path("place"), ("us", *words), 0).path
