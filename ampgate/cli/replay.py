@@ -101,6 +101,8 @@ class _Run:
                 return
             question = f"Send {plan.to_send} records to {plan.destination} again?"
             require_consent(question, yes=yes)
+            # Told before: whatever ends it may leave no time to say so.
+            errors.print(f"if it is interrupted, go on with --resume {self.name}")
             async with resending(self._config.kafka, plan.to_send, rate=rate) as self.writing:
                 await prepared.send(kafka, self._as_run(), self.writing)
         say_written(self.writing, as_json=as_json)

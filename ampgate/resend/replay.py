@@ -14,6 +14,7 @@ from ampgate.archive.archive import Archive, Span
 from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
 from ampgate.resend.parking import Outgoing, Run
+from ampgate.resend.renames import renames_of
 from ampgate.resend.writer import Writer
 from ampgate.trace.commits import progress_in
 from ampgate.trace.whereabouts import Progress, identity_of
@@ -172,13 +173,14 @@ async def prepare(
                 await progress_in(kafka, group_id, topics.parked, topics.parked),
             )
     await kafka.require_co_partitions(topics)
+    renames = await renames_of(kafka, topics)
     waiting: set[str] = set()
     sent_before: set[str] = set()
 
     async def note(records: list[Stored]) -> None:
         for record in records:
             origin = record.header("origin")
-            if origin is None or record.header("destination") != destination.name:
+            if origin is None or renames.of(record) != destination.name:
                 continue
             if resumed is not None and record.header("replayed_at") == resumed:
                 sent_before.add(origin)
@@ -187,7 +189,8 @@ async def prepare(
             if progress is None or not progress.is_settled(record.offset):
                 waiting.add(origin)
 
-    needle = Wanted([destination.name.encode()])
+    # What was parked under a former name is this destination's, too.
+    needle = Wanted([name.encode() for name in renames.names(destination.name)])
     await kafka.search(await kafka.spans(topics.parked), needle, note)
     if resumed is not None and not sent_before:
         # A new run instead would send again all that the interrupted one has sent.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ampgate.resend.parking import EDGE
-from ampgate.resend.renames import NONE, Renames
+from ampgate.resend.renames import Renames
 from ampgate.trace.commits import Commits
 from ampgate.trace.whereabouts import Evidence, State, Whereabouts, locate, whereabouts
 from consumers.delivery.destination import Destination
@@ -17,7 +17,7 @@ from schemas.suppressions import Suppressions
 ByOrigin = Mapping[tuple[str | None, str | None], Sequence[Stored]]
 
 
-def by_origin(records: Sequence[Stored], renames: Renames = NONE) -> ByOrigin:
+def by_origin(records: Sequence[Stored], renames: Renames) -> ByOrigin:
     found: defaultdict[tuple[str | None, str | None], list[Stored]] = defaultdict(list)
     for record in records:
         found[record.header("origin"), renames.of(record)].append(record)

@@ -132,7 +132,7 @@ async def look(config: Config, search: Search) -> Found:
     located = locate_all(
         *(config, parts, [*ahead, *records], commits),
         by_origin(letters, renames),
-        by_origin(parked),
+        by_origin(parked, renames),
         suppressed,
     )
     found = [
