@@ -1,15 +1,20 @@
 """The command `ampgate pull`: on a schedule, once, or only shown."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
+from aiokafka.errors import KafkaError
 
 from ampgate.cli.printing import errors
+from ampgate.errors import CommandError
 from gateway.pulls import server
 from gateway.pulls.pull import CursorLostError, RefusedError, UnavailableError, UnreadableError
 from gateway.pulls.pulls import Progress
 from schemas.configuration.config import Config
+from schemas.kafka.batches import NotStored
 
 Load = Callable[[], Config]
 
@@ -20,7 +25,7 @@ def serve(config: Config, names: Sequence[str], load: Load) -> None:
 
 def run_once(config: Config, names: Sequence[str], load: Load) -> None:
     """Each ends in a line; exit code 1 if one of them failed, or is another process's now."""
-    with errors.status("joining") as status:
+    with _failures(), errors.status("joining") as status:
 
         def shown(progress: Progress) -> None:
             status.update(
@@ -48,8 +53,19 @@ def run_once(config: Config, names: Sequence[str], load: Load) -> None:
 
 def preview(config: Config, names: Sequence[str], load: Load) -> None:
     """The records as NDJSON; nothing is stored, so the next run produces them all the same."""
-    try:
+    with _failures():
         asyncio.run(server.preview(config, names, load, lambda value: typer.echo(value.decode())))
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What no run can go on after, in one sentence."""
+    try:
+        yield
     except (CursorLostError, RefusedError, UnavailableError, UnreadableError) as error:
-        errors.print(f"ampgate: {error}", style="red", markup=False)
-        raise typer.Exit(1) from None
+        raise CommandError(str(error)) from error
+    except (KafkaError, NotStored) as error:
+        says = "Kafka cannot be used, or lacks a topic (ampgate check tells)"
+        raise CommandError(f"{says}: {error}") from error
+    except sqlite3.Error as error:
+        raise CommandError(f"the temporary file of what was seen: {error}") from error

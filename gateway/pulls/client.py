@@ -12,6 +12,7 @@ import structlog
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
+from gateway.http.surrogates import repaired
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Answer, RefusedError, TooLargeError, UnavailableError
 from schemas.http.client import client_builder, header, read_body, store_body
@@ -95,7 +96,10 @@ class Client:
         async with self._pace:
             answer = await self._exchange(path, query, self._headers)
         self._seen("none" if answer is None else str(answer.status))
-        return answer
+        if answer is None:
+            return None
+        # One emoji that was cut would make its whole page unreadable, each time it is read.
+        return answer._replace(body=repaired(answer.body) or answer.body)
 
     def _seconds(self, attempt: int, answer: Answer | None) -> float:
         told = None

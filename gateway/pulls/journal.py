@@ -101,6 +101,10 @@ class Journal:
         async for records in self._read(self._fingerprints, partition):
             await asyncio.to_thread(each, list(_objects(records, prefix)))
 
+    def unwritten(self) -> "Journal":
+        """The same, which remembers nothing more."""
+        return _Unwritten(self._kafka, self._log)
+
     async def suppressions(self) -> AsyncIterator[list[RawRecord]]:
         """The whole topic, as it is now; those of a key in order."""
         topic = self._kafka.topics.suppressions
@@ -129,6 +133,16 @@ class Journal:
                 await asyncio.sleep(0)  # What was fetched already comes without a pause.
         finally:
             await consumer.stop()
+
+
+class _Unwritten(Journal):
+    async def note(self, pull: str, partition: int, standing: Standing) -> None:
+        pass
+
+    async def remember(
+        self, pull: str, partition: int, objects: Iterable[tuple[str, bytes | None]]
+    ) -> None:
+        pass
 
 
 def _objects(records: Iterable[RawRecord], prefix: bytes) -> Iterator[tuple[str, bytes | None]]:

@@ -12,6 +12,7 @@ import structlog
 from gateway.pulls import metrics
 from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.owned import opened
+from gateway.pulls.previewing import Shown
 from gateway.pulls.run import Run, Step, Store
 from gateway.pulls.schedule import Schedule
 from schemas.cancellation import is_cancelled, lasting
@@ -60,6 +61,8 @@ class Pulls:
 
     def owned(self, partitions: frozenset[int], count: int) -> dict[str, int]:
         """The pulls of these partitions, each with its own."""
+        if not count:  # The topic has been deleted; it is asked for again.
+            return {}
         places = {one.name: self._journal.partition(one.name, count) for one in self._configured}
         return {name: place for name, place in places.items() if place in partitions}
 
@@ -125,14 +128,13 @@ class Pulls:
         return progress
 
     async def preview(self, name: str, partition: int, each: Callable[[bytes], None]) -> None:
-        """Hand over the values that a run would produce."""
-        async with self._opened(name, partition) as (run, standing):
+        """Hand over the values that a run from its beginning would produce; nothing is stored."""
+        store = Shown(self._store, self.config.kafka.topics, each)
+        places = self.config, name, partition, self._journal.unwritten(), store
+        async with opened(*places, self._renewed) as (run, standing):
             last = standing or Standing()
-            at: Standing | None = last.begun_anew(last.run + 1, time.time())
-            while at is not None:
-                records, at = await run.preview(at)
-                for record in records:
-                    each(record.value)
+            anew = last.begun_anew(last.run + 1, time.time())
+            await Schedule(name, 0.0, run, anew).whole()
 
     def _opened(
         self, name: str, partition: int

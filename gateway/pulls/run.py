@@ -105,18 +105,6 @@ class Run:
         await self._journal.note(self._name, self._partition, standing)
         return Step(standing, len(page.items), records, page.wait_seconds)
 
-    async def preview(self, standing: Standing) -> tuple[list[NewRecord], Standing | None]:
-        """The records that the next page would produce; nothing is stored."""
-        page = await self._pull.page(self._api, standing.cursor)
-        await self._look(page.items, standing)
-        made = await self._changed(page.items, standing)
-        records = [
-            NewRecord(one.record.key, one.record.value or b"")
-            for one in made
-            if one.record is not None
-        ]
-        return records, None if page.cursor is None else replace(standing, cursor=page.cursor)
-
     async def _look(self, items: Sequence[Item], standing: Standing) -> None:
         if any(item.kind == SUPPRESSION for item in items):
             await self._suppressing.look_in(standing.run)

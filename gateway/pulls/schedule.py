@@ -76,7 +76,7 @@ class Schedule:
         if self._standing.finished is not None or not self._standing.run:
             self._standing = self._standing.begun_anew(self._standing.run + 1, time.time())
         try:
-            await self._whole()
+            await self.whole()
         except CursorLostError as error:  # Twice in a run.
             return self._failed(str(error))
         except RefusedError as error:
@@ -91,7 +91,8 @@ class Schedule:
         self._succeeded()
         return None
 
-    async def _whole(self) -> None:
+    async def whole(self) -> None:
+        """The run as it stands, to its end; raises what ends it before."""
         try:
             await self._pages()
         except CursorLostError as error:

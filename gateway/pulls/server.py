@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.pulls.journal import Journal
 from gateway.pulls.membership import Membership
+from gateway.pulls.once import Once
 from gateway.pulls.pulls import Progress, Pulls
 from schemas.configuration.config import Config, ConfigError
 from schemas.http.listening import AdminServer, bound
@@ -148,25 +149,15 @@ async def reload(pulls: Pulls, load: Load) -> None:
 async def _run_once(
     config: Config, only: Sequence[str], load: Load, shown: Callable[[Progress], None]
 ) -> Mapping[str, Progress]:
-    ended: dict[str, Progress] = {}
-    given: asyncio.Future[tuple[frozenset[int], int]] = asyncio.get_running_loop().create_future()
-
-    async def take(partitions: frozenset[int], count: int) -> None:
-        if not given.done():
-            given.set_result((partitions, count))
-
-    async def leave() -> None:
-        """A run that is under way ends: its next page would be another member's."""
-
     async with opened_pulls(config, only, load) as pulls:
-        member = asyncio.create_task(Membership(config.kafka, take, leave).run())
+        await pulls.everywhere()  # Without Kafka, or the topic, nobody is given any.
+        runs = Once(pulls, shown)
+        member = asyncio.create_task(Membership(config.kafka, runs.take, runs.leave).run())
         try:
-            for name, partition in pulls.owned(*await given).items():
-                ended[name] = await pulls.once(name, partition, shown)
+            return await runs.all_ended()
         finally:
             member.cancel()
             await asyncio.wait([member])
-    return ended
 
 
 def admin_app(pulls: Pulls, membership: Membership) -> FastAPI:

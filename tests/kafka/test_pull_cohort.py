@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
+from gateway.pulls import amplitude_cohort, metrics, server
+from schemas.configuration.file import load
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Stored
 from tests.conftest import Broker
@@ -52,6 +54,32 @@ async def test_who_entered_and_who_left_is_told_once(cohort: Polled[AmplitudeRea
     await cohort.once()
     assert len(await cohort.produced()) == len(changes)
     assert cohort.system.violations.first == []
+
+
+async def test_a_dry_run_shows_who_left_and_asks_no_more_often_than_a_run(
+    kafka: Broker, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 requests in 10 minutes are all that there are for the key."""
+    system = AmplitudeRead(AmplitudeReadOptions(members=20, job_seconds=1.0))
+    monkeypatch.setattr(amplitude_cohort, "POLL_SECONDS", 0.4)
+    async with polling(kafka, topic_prefix, tmp_path, system, COHORT) as polled:
+        config = load(polled.write(), {}, frozenset())
+
+        async def dry_run() -> Sequence[object]:
+            shown: list[bytes] = []
+            await server.preview(config, (), lambda: config, shown.append)
+            return [json.loads(one)["user_properties"] for one in shown]
+
+        asked = metrics.REQUESTS.labels("cohort", "202")
+        before = asked._value.get()
+        assert await dry_run() == [{"$set": {"is_vip": True}}] * 20
+        assert asked._value.get() - before <= 1 + 1.0 / 0.4 + 1
+
+        monkeypatch.setattr(system.cohorts, "_job_seconds", 0.0)
+        await polled.once()
+        system.cohorts.members -= {"user3@shop.example"}
+        assert await dry_run() == [{"$set": {"is_vip": False}}]
+        assert len(await polled.produced()) == 20
 
 
 async def test_a_file_that_is_cut_off_tells_of_nobody_that_they_left(

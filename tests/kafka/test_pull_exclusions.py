@@ -36,8 +36,12 @@ async def test_what_is_excluded_is_suppressed_until_it_is_not_and_what_others_di
         add = ("suppress", "add", "--by", "me", "--user")
         await polled.here.run(tmp_path, *add, "Lead3@firm.example")
         await polled.here.run(tmp_path, *add, "other")
+        status, out, said = await polled.run("--dry-run")
+        assert status == 0, said
+        shown = {one["name"] for one in map(json.loads, out.splitlines())}
         assert "ex: 254 objects in 4 pages" in await polled.once()
         everybody = {f"lead{n}@firm.example": "ex" for n in range(250)} | {"@rival.example": "ex"}
+        assert shown == set(everybody) - {"lead3@firm.example"}
         own = {"lead3@firm.example": "me", "other": "me"}
         assert await suppressed(polled) == everybody | own
         reasons = [dict(letter.headers)["reason"] for letter in await polled.dead()]

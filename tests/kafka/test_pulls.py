@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import operator
 import os
 import signal
 from collections import Counter
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from ampgate.destinations.groups import Group, groups_of
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request, json_answer
 from schemas.records import Stored
+from schemas.topics import Kind
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS, seen
 from tests.kafka.delivery_world import opened_world
@@ -167,6 +170,28 @@ async def test_after_kill_9_another_process_goes_on_and_both_destinations_have_e
         assert {one["user_id"]: one["user_properties"]["$set"] for one in amplitude} == wanted
         aampe = await world.received("aampe")
         assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
+
+
+async def test_of_two_that_run_once_at_the_same_time_one_pulls_and_limits_are_kept(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """As of a schedule that calls again before the first run has ended."""
+    system = Shutting(AmperityOptions(profiles=PROFILES, page_max=PROFILES // 60))
+    async with polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled:
+        started = [await polled.start("--once")]
+        await seen(polled.cursors, len)
+        started.append(await polled.start("--once"))
+        topics = polled.here.config.kafka.topics
+        group = Group(topics.pull_group, "", Kind.EVENT)
+        async with groups_of(polled.here.config.kafka) as groups:
+            await seen(partial(groups.members, group), partial(operator.eq, 2))
+        system.shut_after = math.inf
+        ended = await asyncio.gather(*(one.communicate() for one in started))
+        assert sorted(one.returncode or 0 for one in started) == [0, 1]
+        assert b"another process runs it" in b"".join(said for _, said in ended)
+        assert ids(await polled.produced()) == PROFILES
+        assert len(await polled.produced()) == PROFILES
+        assert system.violations.first == []
 
 
 def has(count: int, records: Sequence[Stored]) -> bool:

@@ -1,6 +1,7 @@
 """The client of one account: its pace, its waits, and a token that is replaced in its file."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -136,3 +137,11 @@ def test_in_no_window_a_server_counts_more_requests_than_allowed(
     asyncio.run(ask())
     for first, last in zip(counted, counted[requests:], strict=False):
         assert last - first >= seconds - 1e-6
+
+
+async def test_half_of_an_emoji_makes_no_page_unreadable() -> None:
+    """JavaScript writes `\\ud83d` where it cuts a text; JSON parsers refuse all of it."""
+    system = System([Answer(200, {}, b'{"data":[{"id":"half \\ud83d","whole":"\\ud83d\\ude00"}]}')])
+    answer = await a_client(system, Time(), ["t"]).get("/profiles")
+    [profile] = json.loads(answer.body)["data"]
+    assert profile == {"id": "half \ufffd", "whole": "\U0001f600"}

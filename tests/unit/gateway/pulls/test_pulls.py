@@ -54,3 +54,10 @@ async def test_a_pull_is_started_again_after_any_error_of_a_library(error: BaseE
     finally:
         await pulls.stop()
     assert journal.asked > 1
+
+
+def test_of_a_topic_that_was_deleted_nothing_is_ours() -> None:
+    log = Log(CONFIG.kafka, (), ack_timeout_seconds=1.0, on_outage="")
+    journal = Journal(CONFIG.kafka, log)
+    pulls = Pulls(CONFIG, (), journal, log, lambda _name: CONFIG.pulls[0])
+    assert pulls.owned(frozenset(), 0) == {}
