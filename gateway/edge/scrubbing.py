@@ -14,10 +14,17 @@ from schemas.configuration.values import UNSCRUBBED
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])
+_array = msgspec.json.Decoder(list[Raw])
 # A string without an end takes all the rest: else each of its quotes would start a search.
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)
 _REPLACEMENT = SCRUBBED.encode()
+_TEXT = Raw(msgspec.json.encode(SCRUBBED))
 _UPDATED = frozenset({"user_properties", "group_properties"})
+_OBJECTS = _UPDATED | {"event_properties"}
+_NO_TEXTS = frozenset(
+    {"ip", "location_lat", "location_lng", "price", "quantity", "revenue", "plan"}
+    | {"ingestion_metadata", "$skip_user_properties_sync"}
+)
 _VALUELESS = "$unset"  # It names what is to be removed.
 
 
@@ -38,7 +45,7 @@ class Scrubber:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._without_matches(value)
         for path in self._paths:
-            _replace(members, path, is_updated=path[0] in _UPDATED)
+            _scrub(members, path)
         if self._patterns:
             for name, raw in members.items():
                 if name not in UNSCRUBBED:
@@ -84,6 +91,46 @@ def _unescaped(written: bytes) -> bytes:
     return text.encode("utf-8", "replace")  # A lone surrogate cannot be encoded.
 
 
+def _scrub(members: dict[str, Raw], path: Sequence[str]) -> None:
+    """What Amplitude takes only as an object, a number or an address is emptied or left out: with a
+    text in its place it refuses the record.
+    """
+    name, *below = path
+    if not below and name in members and name in _OBJECTS:
+        members[name] = Raw(b"{}")
+    elif not below and name in _NO_TEXTS:
+        members.pop(name, None)
+    else:
+        _replace(members, path, is_updated=name in _UPDATED)
+
+
+def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool = False) -> None:
+    name, *below = path
+    if name in members:
+        found = members[name]
+        members[name] = _without(found, below, is_updated=is_updated) if below else _TEXT
+
+
+def _without(raw: Raw, path: Sequence[str], *, is_updated: bool = False) -> Raw:
+    """The object with this place replaced, or the list, in each of its objects; else as it is.
+
+    Below an operation, such as `$set`, properties that are updated have their names again.
+    """
+    text = bytes(raw)
+    try:
+        if text[:1] == b"[":
+            ones = _array.decode(text)
+            return _encoded([_without(one, path) if _is_object(one) else one for one in ones])
+        members = _members_of(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return raw
+    for name in members if is_updated else ():
+        if name.startswith("$") and name != _VALUELESS:
+            _replace(members, [name, *path])
+    _replace(members, path)
+    return _encoded(members)
+
+
 def _members_of(value: bytes) -> dict[str, Raw]:
     """Those of an object of any depth: a dead letter may be nested deeper than can be read."""
     try:
@@ -94,21 +141,9 @@ def _members_of(value: bytes) -> dict[str, Raw]:
     return {name: Raw(shallow.whole(bytes(raw))) for name, raw in members.items()}
 
 
-def _replace(members: dict[str, Raw], path: Sequence[str], *, is_updated: bool = False) -> None:
-    """Below an operation, such as `$set`, properties that are updated have their names again."""
-    name, *rest = path
-    if name not in members:
-        return
-    if not rest:
-        members[name] = Raw(msgspec.json.encode(SCRUBBED))
-        return
-    try:
-        inner = _members_of(bytes(members[name]))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return  # Not an object: there is no such field.
-    if is_updated:
-        for operation in inner:
-            if operation.startswith("$") and operation != _VALUELESS:
-                _replace(inner, [operation, *rest])
-    _replace(inner, rest)
-    members[name] = Raw(msgspec.json.encode(inner))
+def _is_object(raw: Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b"{"
+
+
+def _encoded(value: object) -> Raw:
+    return Raw(msgspec.json.encode(value))

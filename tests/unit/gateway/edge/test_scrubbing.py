@@ -14,10 +14,11 @@ from gateway.edge.scrubbing import Scrubber
 from gateway.edge.suppression import Suppressed, is_suppressed, without_suppressed
 from schemas.configuration.config import Config, ConfigError, Scrub
 from schemas.configuration.file import parse
+from schemas.events import EventFacts, read_event
 from schemas.strictness import Defect
 from schemas.suppressions import NOBODY
 from schemas.topics import Kind
-from tests.unit.gateway.memory import KEY, Edge
+from tests.unit.gateway.memory import EVENT, KEY, Edge
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 
@@ -203,3 +204,32 @@ def test_a_record_of_any_depth_is_scrubbed() -> None:
     value = '{"event_properties":{"email":"a@b","x":' + "[" * 2_000 + "]" * 2_000 + "}}"
     found = scrubber({"field": "event_properties.email"}).scrubbed(value.encode())
     assert found == value.replace("a@b", "[scrubbed]").encode()
+
+
+def test_a_field_of_lists_is_scrubbed_in_each_of_their_objects() -> None:
+    value = b'{"event_properties":{"to":[{"email":"a@b","n":[{"email":1}]},["email"],7,{"x":1}]}}'
+    found = scrubber({"field": "event_properties.to.email"}).scrubbed(value)
+    assert found == value.replace(b'"a@b"', b'"[scrubbed]"')
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "left"),
+    [
+        ("location_lat", 52.5, None),
+        ("ip", "203.0.113.7", None),
+        ("revenue", 5, None),
+        ("user_properties", {"email": "a@b"}, {}),
+        ("event_properties", {"email": "a@b"}, {}),
+        ("city", "Berlin", "[scrubbed]"),
+    ],
+)
+async def test_what_may_be_no_text_is_left_out_so_that_its_event_can_be_delivered(
+    field: str, value: object, left: object
+) -> None:
+    edge = Edge(scrub=[{"field": field}])
+    async with edge.client as client:
+        answer = await client.post("/v1/events", json=EVENT | {field: value}, headers=KEY)
+    assert answer.json()["accepted"] == 1
+    (record,) = edge.store.topics["events"]
+    assert isinstance(read_event(record.value), EventFacts)
+    assert json.loads(record.value).get(field) == left
