@@ -21,7 +21,7 @@ from tests.kafka.delivery_world import Clock, World
 from tests.kafka.delivery_world import event as produced
 from tests.kafka.left_behind import NEW, parked_for, standings, stocked, without
 from tests.kafka.letters import die, letter
-from tests.operating import AAMPE, AMPLITUDE, Operation, event, received
+from tests.operating import AAMPE, AMPLITUDE, Operation, after, event, received
 
 
 def renamed(world: Operation, old: str = AMPLITUDE, new: str = NEW) -> Operation:
@@ -192,3 +192,31 @@ async def test_dead_letters_go_to_the_new_name_and_what_was_replayed_stays_repla
         if record.header("letter") == f"{places[1]} {AMPLITUDE} 0"
     ]
     assert (sent.header("destination"), sent.header("origin")) == (NEW, places[1])
+
+
+async def test_what_was_replayed_under_the_former_name_is_known_under_the_new_one(
+    here: Operation, tmp_path: Path
+) -> None:
+    """An interrupted run goes on after a rename, and sends nothing of what it had sent."""
+    topics = here.config.kafka.topics
+    group = topics.group_id(AMPLITUDE, Kind.EVENT)
+    places = await here.produce(topics.events, [event("ann", insert_id=f"i{n}") for n in range(3)])
+    await here.commit(group, after(places[-1]))
+    await die(here, letter(places[0]))
+    replay = ("replay", "--destination", AMPLITUDE, "--from", "1h", "--to", "now", "--json")
+    ran = await here.run(tmp_path, *replay)
+    run = json.loads(ran.stdout)["run"]
+    assert f"--resume {run}" in ran.stderr
+    sent = await here.stored(topics.parked)
+    await here.commit(group, sent[2].origin)  # Two of them are delivered.
+
+    world = renamed(here)
+    ran = await world.run(tmp_path, "destinations", "rename", AMPLITUDE, NEW)
+    assert ran.exit_code == 0, ran.output
+    again = ("replay", "--destination", NEW, *replay[3:], "--resume", run, "--dry-run")
+    plan = json.loads((await world.run(tmp_path, *again)).stdout)
+    assert (plan["matching"], plan["sent_before"], plan["to_send"]) == (3, 3, 0)
+    states = await world.states(ByUser("ann"))
+    assert [states[NEW, f"i{n}"] for n in range(3)] == [
+        *(State.DELIVERED, State.DELIVERED, State.WAITING),
+    ]
