@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Meta
 from msgspec.structs import replace
 
+from gateway.pulls.pace import Lately
 from schemas.configuration.config import Kafka
 from schemas.kafka.log import Log
 from schemas.kafka.login import client_arguments
@@ -40,6 +41,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     finished: float | None = None  # None while the run is under way.
     month: str = ""  # As `2026-11`, UTC,
     spent: int = 0  # and what was used in it of what the API allows a month.
+    asked: Lately = ()  # What still counts in the API's limit.
 
     def begun_anew(self, run: int, began: float) -> "Standing":
         """At the beginning of this run."""

@@ -1,7 +1,7 @@
 """The pulls of one process: those whose partition of `ampgate.cursors` it was given."""
 
-import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -22,7 +22,7 @@ from schemas.configuration.config import Config
 from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
 
-HANDED_OVER_SECONDS = 1.0  # The former owner may just have used what a second allows (Amperity).
+UNNOTED_MAX = 10  # Requests of a page that the former owner did not come to the end of, about.
 RESTORED_RUN = 0  # No run has this number: what is restored was seen by none of this process.
 
 
@@ -48,13 +48,16 @@ async def opened(
         fingerprints = Fingerprints(directory / "objects.sqlite")
         stack.callback(fingerprints.close)
         await journal.recall(name, partition, partial(_restore, fingerprints))
+        pace = Pace(*share_of(configured, config.pulls))
+        if standing is not None:
+            pace.remember(standing.asked, time.time())
         if standing is not None and standing.finished is None:
-            await asyncio.sleep(HANDED_OVER_SECONDS)
+            pace.assume(UNNOTED_MAX)
         exchange = await stack.enter_async_context(HttpExchange(configured.url))
         client = Client(
             exchange,
             lambda: renewed(name).login(),
-            Pace(*share_of(configured, config.pulls)),
+            pace,
             lambda status: metrics.REQUESTS.labels(name, status).inc(),
         )
         counted = partial(_count, name)
@@ -64,6 +67,7 @@ async def opened(
                 config.kafka.topics,
                 Suppressing(journal.suppressions, name),
                 MonthlyBudget(monthly_share_of(configured, config.pulls)),
+                pace,
                 counted,
             ),
             standing,

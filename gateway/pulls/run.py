@@ -18,6 +18,7 @@ from gateway.pulls.budget import MonthlyBudget
 from gateway.pulls.fingerprints import Fingerprints
 from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.making import Made, Maker, version_of_item
+from gateway.pulls.pace import Pace
 from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
 from gateway.pulls.suppressing import Suppressing
 from schemas.cancellation import whole
@@ -65,6 +66,7 @@ class Run:
         topics: Topics,
         suppressing: Suppressing,
         budget: MonthlyBudget,
+        pace: Pace,
         counted: Counted,
     ) -> None:
         self._name = name
@@ -77,6 +79,7 @@ class Run:
         self._topics = topics
         self._suppressing = suppressing
         self._budget = budget
+        self._pace = pace
         self._counted = counted
         self._headers: Headers = [("source", name.encode())]
         self._maker = Maker(
@@ -102,6 +105,7 @@ class Run:
             if self._pull.sees_gone:
                 records += await self._produce_gone(standing)
             standing = replace(standing, cursor=None, finished=time.time(), start=page.start)
+        standing = replace(standing, asked=self._pace.lately(time.time()))
         await self._journal.note(self._name, self._partition, standing)
         return Step(standing, len(page.items), records, page.wait_seconds)
 

@@ -1,13 +1,21 @@
 """Pulls of Amplemarket's exclusions, on a real Kafka against the strict simulator."""
 
+import asyncio
+import dataclasses
 import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from ampgate.lab.kafka.ports import free_ports
 from ampgate.lab.simulators.amplemarket import Amplemarket
+from ampgate.lab.simulators.requests_limit import RequestsLimit
+from gateway.pulls import server
+from schemas.configuration.file import load
 from schemas.suppressions import Suppressions
+from schemas.vendors import SYSTEMS
 from tests.conftest import Broker
 from tests.eventually import seen
 from tests.kafka.edge_process import KEY, running
@@ -105,3 +113,24 @@ async def test_an_exclusion_that_is_added_reaches_a_running_edge(
         process.send_signal(signal.SIGTERM)
         _, said = await process.communicate()
         assert process.returncode == 0, said.decode()
+
+
+async def test_the_limit_of_the_key_is_kept_by_the_next_process(
+    kafka: Broker, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `--once` is called each minute, or a process is started anew."""
+    system, (requests, seconds) = Amplemarket(), (5, 4.0)
+    monkeypatch.setattr(system, "_limit", RequestsLimit(requests, seconds))
+    limited = dataclasses.replace(
+        SYSTEMS["amplemarket-exclusions"], requests=requests, seconds=seconds
+    )
+    monkeypatch.setitem(SYSTEMS, "amplemarket-exclusions", limited)
+    system.excluded_emails = [{"email": f"lead{n}@firm.example"} for n in range(250)]
+    async with polling(kafka, topic_prefix, tmp_path, system, EXCLUSIONS) as polled:
+        config = load(polled.write(), {}, frozenset())
+        for _ in range(2):
+            ended = await asyncio.to_thread(
+                server.run_once, config, (), lambda: config, lambda _: None
+            )
+            assert ended["ex"].trouble is None
+        assert system.violations.first == []

@@ -145,3 +145,35 @@ async def test_half_of_an_emoji_makes_no_page_unreadable() -> None:
     answer = await a_client(system, Time(), ["t"]).get("/profiles")
     [profile] = json.loads(answer.body)["data"]
     assert profile == {"id": "half \ufffd", "whole": "\U0001f600"}
+
+
+@given(
+    requests=st.integers(1, 5),
+    gaps=st.lists(st.floats(0.0, 3.0), min_size=1, max_size=30),
+    restarts=st.sets(st.integers(0, 29)),
+)
+async def test_the_limit_is_kept_also_by_a_process_that_goes_on(
+    requests: int, gaps: list[float], restarts: set[int]
+) -> None:
+    """It knows of the former one what was noted; the clocks of both begin anywhere."""
+    seconds, time, asked = 4.0, Time(), list[float]()
+    pace = Pace(requests, seconds, time.clock, time.sleep)
+    for number, gap in enumerate(gaps):
+        time.now += gap
+        if number in restarts:
+            noted = pace.lately(1e9 + time.now)
+            pace = Pace(requests, seconds, lambda: time.now + 1_000.0, time.sleep)
+            pace.remember(noted, 1e9 + time.now)
+        async with pace:
+            asked.append(time.now)
+    for at in asked:
+        assert sum(at <= other < at + seconds - 1e-6 for other in asked) <= requests
+
+
+async def test_what_a_record_of_the_cursor_says_costs_no_more_than_the_limit() -> None:
+    time = Time()
+    pace = Pace(3, 60.0, time.clock, time.sleep)
+    pace.remember([(2**50, 2**50), (-5, -7)], 1e9)
+    async with pace:
+        pass
+    assert time.slept == [60.0]
