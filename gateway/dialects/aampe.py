@@ -45,6 +45,7 @@ class Aampe(Endpoint):
 
     dialect = "aampe"
     methods = POST
+    is_atomic = True
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind

@@ -57,6 +57,7 @@ _members = msgspec.json.Decoder(_Members)
 class Identify(Endpoint):
     dialect = "amplitude"
     methods = POST | {"GET"}
+    is_atomic = True
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind

@@ -77,6 +77,7 @@ class HttpApi(Endpoint):
     dialect = "amplitude"
     kind = Kind.EVENT
     methods = POST
+    is_atomic = True
 
     def seen_key(self, request: Request) -> None:
         return None

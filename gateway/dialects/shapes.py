@@ -110,6 +110,7 @@ class Endpoint(Protocol):
     dialect: str
     kind: Kind
     methods: frozenset[str]
+    is_atomic: bool = False  # All of a request is stored, or nothing.
 
     def seen_key(self, request: Request) -> str | None:
         """The write key, from the path, the query or a header, before the body is read."""

@@ -219,7 +219,7 @@ class Ingest:
                 silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
                 if silenced is not None:
                     raise RefusedError(silenced, records=len(batch.rejected))
-        await self._storage.store(endpoint.kind, batch, context, sender)
+        await self._storage.store(endpoint, batch, context, sender)
         share.give_back(reserved)  # Before the answer, which a slow client may delay.
         return endpoint.success(request, batch, context.now_ms)
 

@@ -62,6 +62,9 @@ class EdgeLog:
         shorter = cut(RawRecord(*record), room)
         return NewRecord(shorter.key, shorter.value or b"", shorter.headers)
 
+    def fits(self, topic: str, record: NewRecord) -> bool:
+        return self._log.fits(topic, record)
+
     async def probe(self) -> bool:
         """Whether Kafka takes writes to all topics now; checked at most once a second.
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-from gateway.dialects.shapes import Batch, Context
+from gateway.dialects.shapes import Batch, Context, Endpoint, Rejection
 from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.planning import held_to_plan
@@ -13,17 +13,26 @@ from gateway.edge.rejections import dead_letter, dead_letters
 from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
+from schemas.kafka.batches import TooLargeForKafka
 from schemas.records import NewRecord
+from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 
 TURN_BYTES = 50_000  # Scrubbed at once, in about 7 ms.
+_TOO_LARGE = Defect("too_large", "", "Kafka takes none so large")  # As of pulled ones.
 
 
 class Store(Protocol):
     """Where records go."""
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
-        """Return once all are stored; else raise `NotStored`."""
+        """Return once all are stored; else raise `NotStored`.
+
+        `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
+        """
+
+    def fits(self, topic: str, record: NewRecord) -> bool:
+        """Whether the topic takes it, as far as its limit is known."""
 
 
 class Storage:
@@ -33,28 +42,61 @@ class Storage:
         self._store = store
         self._metrics = metrics
 
-    async def store(self, kind: Kind, batch: Batch, context: Context, sender: Sender) -> None:
+    async def store(
+        self, endpoint: Endpoint, batch: Batch, context: Context, sender: Sender
+    ) -> None:
         """Return once all is stored; rejected ones first, as the answer counts both.
 
         What the source's plan blocks is moved to the batch's `blocked`.
         """
+        kind = endpoint.kind
         if sender.plan is not None:
             await held_to_plan(batch, kind, context, sender, self._metrics)
         if batch.rejected:
-            letters = dead_letters(batch.rejected, context, sender.rejections, time.monotonic())
-            if letters:
-                await self._append(self._dead_letters, letters, context, sender)
-            suppressed = sum(map(is_suppressed, batch.rejected))
-            if dropped := len(batch.rejected) - suppressed - len(letters):
-                self._metrics.dead_letters_dropped(sender.name, dropped)
+            await self._keep(batch.rejected, context, sender)
         if batch.blocked:  # All of them: the answer does not tell most senders to send them again.
             letters = [dead_letter(one, context.headers, context.now_ms) for one in batch.blocked]
             await self._append(self._dead_letters, letters, context, sender)
         if batch.records:
-            await self._append(self._topic[kind], batch.records, context, sender)
+            try:
+                await self._append(self._topic[kind], batch.records, context, sender)
+            except TooLargeForKafka:
+                if endpoint.is_atomic:
+                    raise
+                await self._store_smaller(kind, batch, context, sender)
             self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
         if rejected := len(batch.rejected) + len(batch.blocked):
             self._metrics.records(sender.name, kind.value, "rejected", rejected)
+
+    async def _store_smaller(
+        self, kind: Kind, batch: Batch, context: Context, sender: Sender
+    ) -> None:
+        """Reject what is larger than its topic takes, and store the others.
+
+        If Kafka had not told its limit, some are stored already; their insert_id is the same.
+        """
+        topic, kept, large = self._topic[kind], Batch(), []
+        for position, record in enumerate(batch.records):
+            receipt = batch.receipts[position] if batch.receipts else (position, "")
+            if self._store.fits(topic, record):
+                kept.records.append(record)
+                kept.receipts.append(receipt)
+            else:
+                large.append(Rejection(receipt[0], _TOO_LARGE, record.value, record.key))
+        batch.records, batch.receipts = kept.records, kept.receipts
+        batch.rejected = sorted([*batch.rejected, *large], key=lambda one: one.index)
+        await self._keep(large, context, sender)
+        if batch.records:
+            await self._append(topic, batch.records, context, sender)
+
+    async def _keep(self, rejected: Sequence[Rejection], context: Context, sender: Sender) -> None:
+        """As dead letters; those that are too many are only counted."""
+        letters = dead_letters(rejected, context, sender.rejections, time.monotonic())
+        if letters:
+            await self._append(self._dead_letters, letters, context, sender)
+        suppressed = sum(map(is_suppressed, rejected))
+        if dropped := len(rejected) - suppressed - len(letters):
+            self._metrics.dead_letters_dropped(sender.name, dropped)
 
     def _append(
         self, topic: str, records: list[NewRecord], context: Context, sender: Sender

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 
 from gateway.edge.app import create_app
 from schemas.configuration.config import Config
-from schemas.kafka.batches import NotStored
+from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.records import NewRecord
 from schemas.suppressions import Change, Suppressions
 
@@ -26,13 +27,19 @@ class Memory:
         self.open = asyncio.Event()
         self.open.set()
         self.away = False
+        self.largest = sys.maxsize
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
         self.asked.set()
         await self.open.wait()
         if self.away:
             raise NotStored("away")
+        if not all(self.fits(topic, record) for record in records):
+            raise TooLargeForKafka(topic, self.largest)
         self.topics.setdefault(topic.removeprefix("ampgate."), []).extend(records)
+
+    def fits(self, topic: str, record: NewRecord) -> bool:
+        return topic.endswith("dead-letters") or len(record.value) <= self.largest
 
     async def start(self) -> None:
         pass
