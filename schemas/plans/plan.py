@@ -218,6 +218,8 @@ def _told(error: "ValidationError") -> Iterator[tuple[list[str | int], str]]:
             yield from (([*names, name], "is not in the plan") for name in unexpected)
         case ValidationErrorKind.FalseSchema():
             yield names, "is not allowed by the plan"
+        case ValidationErrorKind.PropertyNames(error=wrong):  # Its own message has the whole name.
+            yield names, f"has the name {_shown(str(wrong.instance))}, which {_words(wrong)}"
         case _:
             yield names, _words(error)
 

@@ -125,6 +125,17 @@ def test_a_message_has_no_value_and_no_long_name_of_a_sender() -> None:
     assert len(unknown.message) < 120
 
 
+def test_a_name_that_breaks_the_plans_rule_for_names_is_named() -> None:
+    snake = plan({"events": {"e": {"propertyNames": {"pattern": "^[a-z_]+$"}}}})
+    wrong = snake.violation(Kind.EVENT, b'{"event_type":"e","event_properties":{"Price":1}}')
+    assert wrong is not None
+    words = 'event_properties has the name Price, which does not match "^[a-z_]+$"'
+    assert (wrong.path, wrong.message) == ("event_properties", words)
+    long = json.dumps({"event_type": "e", "event_properties": {"N" * 1_000: 1}}).encode()
+    assert (cut := snake.violation(Kind.EVENT, long)) is not None
+    assert cut.message.count("N") == 64
+
+
 def test_the_classified_properties_are_found() -> None:
     pii: dict[str, Any] = {"x-classifications": ["PII"]}
     inner = {"type": "array", "items": {"properties": {"name": pii}}}
