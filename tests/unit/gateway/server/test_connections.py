@@ -173,6 +173,7 @@ async def test_trailers_are_no_headers() -> None:
 async def test_one_connection_too_many_is_a_503() -> None:
     peer = Peer(connections_max=0)
     assert peer.statuses() == [503]
+    assert b"\r\nretry-after: 1\r\n" in peer.wire.written
     assert peer.wire.closed
 
 
