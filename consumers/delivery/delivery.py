@@ -17,7 +17,7 @@ from consumers.delivery.moved import Ends, Moved
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Skip, Verdict
 from consumers.delivery.pace import Pace, Wait
-from consumers.delivery.rates import Meter
+from consumers.delivery.rates import PACE, Meter
 from consumers.delivery.settling import Settling
 from consumers.delivery.snapshot import Snapshot
 from consumers.delivery.stock import Stock
@@ -47,7 +47,7 @@ class Delivery:
         self._pace = pace = Pace(limits, random, wait)
         self._line = line = Line(destination, suppressed)
         self._stock = stock = Stock(memory_max_bytes)
-        self._waits = waits = Waits(limits, parked_topic, line, stock, pace)
+        self._waits = waits = Waits(limits, parked_topic, line, stock, pace, self._meter)
         self._intake = Intake(destination, topic, line, stock, waits, suppressed)
         self._settling = Settling(destination, pace, line, stock, waits)
         self._in_flight: set[Batch] = set()
@@ -245,6 +245,6 @@ class Delivery:
     def _launch(self, batch: Batch) -> Batch:
         if self._meter is not None:
             for identity, until in self._meter.sent(batch.encoded, batch.sent_at):
-                self._waits.clocks.hold(identity, until, "pace")
+                self._waits.clocks.hold(identity, until, PACE)
         self._in_flight.add(batch)
         return batch

@@ -8,6 +8,7 @@ from consumers.delivery.destination import Encoded, Rate
 from consumers.delivery.outcomes import Id
 
 KNOWN_MAX = 50_000
+PACE = "pace"  # The reason of a hold that keeps an id within its rate.
 
 
 class Meter:
@@ -28,6 +29,11 @@ class Meter:
         """These are sent now; yields the ids to hold from here on, and until when."""
         yield from self._counted("user", Counter([one.user_id for one in batch]), now)
         yield from self._counted("device", Counter([one.device_id for one in batch]), now)
+
+    def resumes(self, identity: Id, until: float) -> None:
+        """Another process held it until then: what it has sent of it counts here, too."""
+        if (known := self._due.get(identity.kind)) is not None:
+            known[identity.value] = max(known.get(identity.value, 0.0), until + self._slack)
 
     def _counted(
         self, kind: Literal["user", "device"], counts: Counter[str | None], now: float

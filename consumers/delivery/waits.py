@@ -9,6 +9,7 @@ from consumers.delivery.lanes import Lane
 from consumers.delivery.line import Line, MustWait
 from consumers.delivery.pace import Pace
 from consumers.delivery.parking import ParkedPartition
+from consumers.delivery.rates import PACE, Meter
 from consumers.delivery.stock import Stock
 from schemas.records import TopicPartition
 
@@ -17,13 +18,20 @@ RELIEF_SECONDS = 0.25  # How often held records are checked for parking.
 
 class Waits:
     def __init__(
-        self, limits: Limits, parked_topic: str | None, line: Line, stock: Stock, pace: Pace
+        self,
+        limits: Limits,
+        parked_topic: str | None,
+        line: Line,
+        stock: Stock,
+        pace: Pace,
+        meter: Meter | None,
     ) -> None:
         self._limits = limits
         self._parked_topic = parked_topic
         self._line = line
         self._stock = stock
         self._pace = pace
+        self._meter = meter
         self._relieved_at = 0.0
         self.clocks = Clocks()
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
@@ -225,3 +233,5 @@ class Waits:
             if held := inherited.pop(entry.offset, None):
                 identity = next((one for one in entry.ids if one.kind == held.kind), entry.ids[0])
                 self.clocks.hold(identity, held.until, held.reason)
+                if self._meter is not None and held.reason == PACE:
+                    self._meter.resumes(identity, held.until)
