@@ -12,7 +12,7 @@ from consumers import plan_counts
 from consumers.clock import Clock
 from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
-from consumers.destinations import destinations_in, dropped_of
+from consumers.destinations import destinations_in, dropped_of, others_of
 from consumers.destinations.shaping.functions import digest_of, renewed
 from consumers.http.client import Sender, sender_to
 from consumers.kafka.letters import Letters
@@ -104,8 +104,9 @@ def check(config: Config, only: Collection[str]) -> None:
 
 
 def materials_of(configured: ConfiguredDestination, config: Config) -> object:
-    """Equal for as long as its function and its plans are the same."""
-    return digest_of(configured), held(config.delivery), dropped_of(config, configured)
+    """Equal while its function, its plans and what others of its type want are the same."""
+    others = [(one.sources, one.where) for one in others_of(configured, config.destinations)]
+    return digest_of(configured), held(config.delivery), dropped_of(config, configured), others
 
 
 def wanted(config: Config, only: Collection[str]) -> Mapping[str, ConfiguredDestination]:

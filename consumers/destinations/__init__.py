@@ -42,11 +42,20 @@ def destinations_of(
     function = function_of(config)
     if function is not None:
         function = watch(config.name, function)
-    others = [other for other in among if other.type == config.type and other != config]
+    others = others_of(config, among)
     return [
         Filtered(part, config, others, shaped(part, config, function, dropped))
         for part in parts_of(config)
     ]
+
+
+def others_of(
+    config: ConfiguredDestination, among: Sequence[ConfiguredDestination]
+) -> Sequence[ConfiguredDestination]:
+    """Those that may want what this one does not; none, where it wants everything."""
+    if config.sources is None and not config.where:
+        return ()
+    return [other for other in among if other.type == config.type and other != config]
 
 
 def destinations_in(
