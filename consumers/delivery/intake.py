@@ -14,6 +14,7 @@ from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
+from schemas.keys import key_in
 from schemas.letters import LetterHeaders, destination_of, is_reference
 from schemas.records import Record, TopicPartition
 from schemas.suppressions import Suppressions
@@ -196,11 +197,13 @@ class Intake:
         return key in self._suppressed or _user_id_in(record.value) in self._suppressed
 
     def _key_of(self, original: Record) -> str:
-        """A parked record's key; filled in here if the producer left it out."""
+        """A parked record's key; filled in here if the producer left it out.
+
+        The same each time it is read, whatever the destination makes of it by then.
+        """
         if original.key is not None:
             return original.key.decode(errors="replace")
-        encoded = border.encode(self._destination, original)
-        return encoded.key if isinstance(encoded, Encoded) else ""
+        return key_in(original.value, self._destination.kind)
 
 
 def _user_id_in(value: bytes | None) -> object:
