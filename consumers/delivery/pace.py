@@ -4,7 +4,7 @@ successes."""
 from random import Random
 
 from consumers.delivery.destination import Limits
-from consumers.delivery.outcomes import Pause, Retry
+from consumers.delivery.outcomes import THROTTLED, Pause, Retry
 
 START = 32.0  # One more with each answer, until the first failure.
 CUT_SECONDS = 1.0  # At most one halving in this time, however many requests failed.
@@ -68,6 +68,7 @@ class Pace:
         self.bytes_max = limits.bytes
         self.records_max = limits.records
         self.paused: str | None = None  # The reason, while the destination is paused.
+        self._is_refused = False  # Paused by a refusal, not by an outage.
 
     @property
     def paused_until(self) -> float:
@@ -127,18 +128,25 @@ class Pace:
                 self.records_max = max(1, self.records_max // 2)
         match outcome:
             case Pause(reason):
-                self.paused = reason
+                self.paused, self._is_refused = reason, True
                 self._open_until = now + self._random.uniform(0.5, 1.0) * self._policy.probe_seconds
             case Retry(reason, seconds) if (seconds or 0.0) >= self._policy.backoff_first_seconds:
-                self.paused = reason
+                self._is_away(reason)
                 self._wait.until = max(self._wait.until, now + (seconds or 0.0))
             case Retry(reason):
                 self._failures += 1
                 opens_at = self._policy.failures_to_open
                 # Requests that were in flight when the pause began do not prolong it.
                 if self._failures >= opens_at and now >= self._open_until:
-                    self.paused = reason
+                    self._is_away(reason)
                     self._open_until = now + self.backoff(self._failures - opens_at)
+
+    def _is_away(self, reason: str) -> None:
+        """In an outage each failure may have another reason: it is one pause, with the first."""
+        is_outage = self.paused is not None and not self._is_refused
+        if not is_outage or THROTTLED in (self.paused, reason):
+            self.paused = reason
+        self._is_refused = False
 
     def judged(self, records: int, rejected: int) -> bool:
         """Whether so many, of these too, are rejected that the destination must be paused."""

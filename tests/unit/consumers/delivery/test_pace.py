@@ -86,6 +86,25 @@ def test_requests_that_fail_together_open_the_breaker_once() -> None:
     assert USUAL.failures_to_open < 64
 
 
+def test_an_outage_is_one_pause_however_each_request_fails() -> None:
+    """Else an alert that waits for a minute of one reason is never raised."""
+    hit, now = pace(), 100.0
+    found = set()
+    for number in range(60):
+        reason = ("timeout", "status_502", "status_503")[number % 3]
+        hit.failed(Retry(reason, 5.0 if number % 4 == 0 else None), now)
+        now = hit.paused_until + 1.0
+        found.add(hit.paused)
+    assert len(found) == 1
+    for outcome in (Pause("status_401"), Retry("throttled", 5.0)):
+        hit.failed(outcome, now)
+        assert hit.paused == outcome.reason
+        hit.failed(Retry("timeout", 5.0), now)
+        assert hit.paused == "timeout"
+    hit.answered(AMID, now + 100.0)
+    assert hit.paused is None
+
+
 def test_a_throttled_destination_gets_half_as_much_and_a_little_more_with_each_answer() -> None:
     throttled = pace()
     throttled.failed(THROTTLED, now=100.0)
