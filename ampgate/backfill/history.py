@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from ampgate.amplitude_read.database import Settings, first_line, opened_database
 from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
 
@@ -49,9 +50,8 @@ class History:
                 try:
                     self._database.execute(_READ, {"files": files})
                 except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-                    words = str(error).splitlines()[0]
-                    message = f"the export of {window.hours} is not as documented: {words}"
-                    raise CommandError(message) from error
+                    message = f"the export of {window.hours} is not as documented"
+                    raise CommandError(f"{message}: {first_line(error)}") from error
         self._database.execute("create or replace table history (line varchar)")
         for first, last in self._ranges():
             self._database.execute(_SORT, [first, last])
@@ -91,13 +91,6 @@ class History:
 @contextmanager
 def history(directory: Path) -> Iterator[History]:
     """In files of the directory; they stay."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "threads": "1",
-        "temp_directory": str(directory / "spilled"),
-    }
-    try:
-        with duckdb.connect(str(directory / "history.db"), config=settings) as database:
-            yield History(database)
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise CommandError(f"{directory}: {str(error).splitlines()[0]}") from error
+    settings: Settings = {"memory_limit": MEMORY, "threads": "1"}
+    with opened_database(directory / "history.db", settings) as database:
+        yield History(database)

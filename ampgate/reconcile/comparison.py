@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from ampgate.amplitude_read.database import Settings, first_line, opened_database
 from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
 from ampgate.reconcile import statements
@@ -114,18 +115,10 @@ class Comparison:
 @contextmanager
 def comparison(directory: Path, from_ms: int, to_ms: int) -> Iterator[Comparison]:
     """Its files are in the directory, and go with it."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
+    settings: Settings = {
         "memory_limit": MEMORY,
         "threads": str(THREADS),
-        "temp_directory": str(directory / "spilled"),
         "preserve_insertion_order": "false",
     }
-    try:
-        with duckdb.connect(str(directory / "comparison.db"), config=settings) as database:
-            yield Comparison(database, from_ms, to_ms)
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise CommandError(f"{directory}: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    with opened_database(directory / "comparison.db", settings) as database:
+        yield Comparison(database, from_ms, to_ms)
