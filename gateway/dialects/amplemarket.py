@@ -21,6 +21,7 @@ from gateway.dialects.shapes import (
     Context,
     Endpoint,
     Opened,
+    Places,
     RefusedError,
     Request,
     failure,
@@ -49,6 +50,10 @@ _DATED: Final[Mapping[str, str]] = {
     "stage.generic_task": "task",
     "stage.linkedin": "linkedin",
 }
+PLACES: Final[Places] = {
+    "event_properties": [()],
+    "user_properties": [("dynamic_fields",), ("lead",)],
+}
 _anything = msgspec.json.Decoder(Raw)
 _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
@@ -60,6 +65,7 @@ class Amplemarket(Endpoint):
     dialect = "webhooks"
     kind = Kind.EVENT
     methods = POST
+    places = PLACES
 
     def seen_key(self, request: Request) -> str:
         return path_key(request.path)

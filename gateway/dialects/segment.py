@@ -15,7 +15,7 @@ from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
 from gateway.dialects.records import record_of
 from gateway.dialects.segment_call import Call, decoded, read_call
-from gateway.dialects.segment_fields import CONTEXT
+from gateway.dialects.segment_fields import CONTEXT, PLACES
 from gateway.dialects.segment_integrations import only_ours, opted_out_of
 from gateway.dialects.segment_mapping import events_of
 from gateway.dialects.shapes import (
@@ -67,6 +67,7 @@ class Segment(Endpoint):
     dialect = "segment"
     kind = Kind.EVENT
     methods = POST
+    places = PLACES
 
     def __init__(self, call: str) -> None:
         self.call = call

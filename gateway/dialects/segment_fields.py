@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from gateway.dialects.shapes import Places
+
 Members: TypeAlias = dict[str, object]
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,6 +40,11 @@ TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "utm_term": ("campaign", "term"),
     "utm_content": ("campaign", "content"),
     "referrer": ("page", "referrer"),
+}
+PLACES: Final[Places] = {
+    "event_properties": [("properties",)],
+    "user_properties": [("traits",), ("context", "traits")],
+    **{name: [("context", *path)] for name, path in {**FIELDS, **COORDINATES}.items()},
 }
 # The members of a context that are read.
 CONTEXT: Final = frozenset(

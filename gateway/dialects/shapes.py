@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import orjson
@@ -20,6 +20,9 @@ LISTED_MAX = 1_000  # Errors that an answer lists; others are counted.
 RECORDS_MAX = 100_000  # Records of one request: each takes at least 30 times its text in memory.
 RECORD_BYTES = 400  # Memory of a record or a rejection besides its text.
 _Shape = TypeVar("_Shape")
+# Where members of a record stand in what is sent, if not under their own names.
+Places: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
+NOWHERE: Final[Places] = {}
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class Endpoint(Protocol):
     kind: Kind
     methods: frozenset[str]
     is_atomic: bool = False  # All of a request is stored, or nothing.
+    places: Places = NOWHERE
 
     def seen_key(self, request: Request) -> str | None:
         """The write key, from the path, the query or a header, before the body is read."""

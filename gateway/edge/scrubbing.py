@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.nesting import Shallow
+from gateway.dialects.shapes import NOWHERE, Places
 from schemas.configuration.config import Scrub
 from schemas.configuration.patterns import Pattern
 from schemas.configuration.values import UNSCRUBBED
@@ -35,10 +36,11 @@ class Scrubber:
         self._paths = [scrub.field.split(".") for scrub in scrubs if scrub.field is not None]
         self._patterns = [Pattern(scrub.pattern) for scrub in scrubs if scrub.pattern]
 
-    def scrubbed(self, value: bytes) -> bytes:
+    def scrubbed(self, value: bytes, places: Places = NOWHERE) -> bytes:
         """The record without the personal data; the ids for delivery stay.
 
-        In a dead letter that is no object, only strings are scrubbed.
+        In a dead letter that is no object, only strings are scrubbed; one has its members at these
+        places, too, as it is what was sent.
         """
         try:
             members = _members_of(value)
@@ -46,6 +48,9 @@ class Scrubber:
             return self._without_matches(value)
         for path in self._paths:
             _scrub(members, path)
+            for place in places.get(path[0], ()):
+                if there := [*place, *path[1:]]:
+                    _replace(members, there)
         if self._patterns:
             for name, raw in members.items():
                 if name not in UNSCRUBBED:

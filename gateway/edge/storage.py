@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
-from gateway.dialects.shapes import Batch, Context, Endpoint, Rejection
+from gateway.dialects.shapes import NOWHERE, Batch, Context, Endpoint, Places, Rejection
 from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.planning import held_to_plan
 from gateway.edge.rejections import dead_letter, dead_letters
-from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
 from schemas.kafka.batches import TooLargeForKafka
@@ -53,7 +53,7 @@ class Storage:
         if sender.plan is not None:
             await held_to_plan(batch, kind, context, sender, self._metrics)
         if batch.rejected:
-            await self._keep(batch.rejected, context, sender)
+            await self._keep(batch.rejected, context, sender, endpoint.places)
         if batch.blocked:  # All of them: the answer does not tell most senders to send them again.
             letters = [dead_letter(one, context.headers, context.now_ms) for one in batch.blocked]
             await self._append(self._dead_letters, letters, context, sender)
@@ -89,39 +89,51 @@ class Storage:
         if batch.records:
             await self._append(topic, batch.records, context, sender)
 
-    async def _keep(self, rejected: Sequence[Rejection], context: Context, sender: Sender) -> None:
+    async def _keep(
+        self,
+        rejected: Sequence[Rejection],
+        context: Context,
+        sender: Sender,
+        places: Places = NOWHERE,
+    ) -> None:
         """As dead letters; those that are too many are only counted."""
         letters = dead_letters(rejected, context, sender.rejections, time.monotonic())
         if letters:
-            await self._append(self._dead_letters, letters, context, sender)
+            await self._append(self._dead_letters, letters, context, sender, places)
         suppressed = sum(map(is_suppressed, rejected))
         if dropped := len(rejected) - suppressed - len(letters):
             self._metrics.dead_letters_dropped(sender.name, dropped)
 
     def _append(
-        self, topic: str, records: list[NewRecord], context: Context, sender: Sender
+        self,
+        topic: str,
+        records: list[NewRecord],
+        context: Context,
+        sender: Sender,
+        places: Places = NOWHERE,
     ) -> Awaitable[None]:
         if sender.scrubber is not None:
-            return self._append_scrubbed(topic, records, context, sender.scrubber)
+            scrubbed = partial(sender.scrubber.scrubbed, places=places)
+            return self._append_scrubbed(topic, records, context, scrubbed)
         return self._store.append(topic, records)
 
     async def _append_scrubbed(
-        self, topic: str, records: list[NewRecord], context: Context, scrubber: Scrubber
+        self,
+        topic: str,
+        records: list[NewRecord],
+        context: Context,
+        scrubbed: Callable[[bytes], bytes],
     ) -> None:
-        scrubbed, size = [], 0
+        kept, size = [], 0
         for record in records:
             if size > TURN_BYTES:  # Others are served in between.
                 await asyncio.sleep(0)
                 size = 0
             size += len(record.value)
-            scrubbed.append(_scrubbed(record, scrubber, context))
-        await self._store.append(topic, scrubbed)
-
-
-def _scrubbed(record: NewRecord, scrubber: Scrubber, context: Context) -> NewRecord:
-    if size := members_bytes(record.value):
-        with context.room.lend(size):  # It is taken apart, and put together again.
-            value = scrubber.scrubbed(record.value)
-    else:
-        value = scrubber.scrubbed(record.value)
-    return NewRecord(record.key, value, record.headers)
+            if memory := members_bytes(record.value):
+                with context.room.lend(memory):  # It is taken apart, and put together again.
+                    value = scrubbed(record.value)
+            else:
+                value = scrubbed(record.value)
+            kept.append(NewRecord(record.key, value, record.headers))
+        await self._store.append(topic, kept)

@@ -114,3 +114,39 @@ async def test_personal_data_is_scrubbed_from_records_and_dead_letters() -> None
     ]
     for topic in ("events", "dead-letters"):
         assert [value["event_properties"] for value in edge.store.values(topic)] == scrubbed
+
+
+SECRETS = {"email": "SECRET", "to": [{"email": "SECRET"}], "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/events", {"event_properties": SECRETS, "user_properties": {"$set": SECRETS}}),
+        (
+            "/segment/v1/batch",
+            {
+                "batch": [
+                    {"type": "x", "properties": SECRETS, "traits": SECRETS},
+                    {"type": "x", "context": {"traits": SECRETS, "location": {"city": "SECRET"}}},
+                ]
+            },
+        ),
+        (
+            "/webhooks/amplemarket/secret",
+            {"email": "SECRET", "dynamic_fields": SECRETS, "lead": SECRETS},
+        ),
+    ],
+)
+async def test_a_field_is_scrubbed_from_dead_letters_under_the_names_that_were_sent(
+    path: str, body: dict[str, Any]
+) -> None:
+    names = ("email", "to.email")
+    fields = [f"{of}_properties.{name}" for of in ("event", "user") for name in names]
+    edge = Edge(scrub=[{"field": field} for field in (*fields, "city")])
+    async with edge.client as client:
+        auth = httpx.BasicAuth("secret", "") if "segment" in path else httpx.Auth()
+        await client.post(path, json=body, headers=KEY, auth=auth)
+    letters = json.dumps(edge.store.values("dead-letters"))
+    assert "SECRET" not in letters
+    assert '"n": 1' in letters
