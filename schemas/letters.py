@@ -166,4 +166,8 @@ def _seconds(text: str) -> float | None:
 
 
 def _cut(text: str) -> bytes:
-    return text.encode("utf-8", "replace")[:DETAIL_BYTES_MAX]
+    """As UTF-8, between two characters: whoever reads the header may be strict."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= DETAIL_BYTES_MAX:
+        return encoded
+    return encoded[:DETAIL_BYTES_MAX].decode(errors="ignore").encode()

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.letters import LetterHeaders
+from schemas.letters import DETAIL_BYTES_MAX, LetterHeaders
 
 LAST_MILLISECOND = 253_402_300_799_999  # Of the year 9999.
 
@@ -17,3 +17,16 @@ def test_when_a_record_was_accepted_comes_back_if_a_date_can_tell_it(timestamp: 
     found = LetterHeaders.decoded(letter.encoded(()))
     assert found.accepted_at is not None
     assert round(found.accepted_at * 1000) == min(timestamp, LAST_MILLISECOND)
+
+
+@given(st.integers(0, DETAIL_BYTES_MAX), st.sampled_from(["é", "€", "😀", "\ud800", "x"]))
+@example(DETAIL_BYTES_MAX - 1, "\ufffd")  # As bytes that are no UTF-8 become.
+def test_long_words_are_cut_between_two_characters(before: int, character: str) -> None:
+    said = "x" * before + character * DETAIL_BYTES_MAX
+    letter = LetterHeaders("aampe-us", "rejected", said, None, 1, 0.0)
+
+    detail = dict(letter.encoded(()))["detail"]
+    assert detail is not None
+    assert DETAIL_BYTES_MAX - 4 < len(detail) <= DETAIL_BYTES_MAX
+    assert said.encode(errors="replace").startswith(detail)
+    assert detail.decode()
