@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -184,12 +185,21 @@ def main() -> None:
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     # Standard output is for the result only: a program may read it.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    _require_text(sys.argv[1:])
     try:
         app()
     except ConfigError as error:
         fail(str(error), 2)
     except (CommandError, OSError) as error:
         fail(str(error), 1)
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """What is no UTF-8 can only be the name of a file: neither Kafka nor a destination has it."""
+    for one in arguments:
+        raw = os.fsencode(one)
+        if raw.decode(errors="replace") != one and not os.path.exists(raw):  # noqa: PTH110
+            fail(f"an argument is not UTF-8: {raw!r}", 2)
 
 
 def fail(message: str, status: int) -> None:

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +37,14 @@ def when(text: str) -> When:
     """An option's value, as `moment`."""
     moment(text)
     return When(text)
+
+
+def new_file(text: str) -> Path:
+    """An option's value: a file that is written at the end, so its folder is looked for now."""
+    file = Path(text)
+    if not file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder for {text}")
+    return file
 
 
 WORDS = "ISO 8601, a time ago such as 2h, or now."

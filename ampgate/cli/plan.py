@@ -12,7 +12,7 @@ import typer
 from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import read_client
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import Since, Yes, require_consent
+from ampgate.cli.options import Since, Yes, new_file, require_consent
 from ampgate.cli.planning import (
     difference_in_words,
     proposal_in_words,
@@ -39,7 +39,10 @@ from schemas.vendors.readable import ReadableDestination
 app = typer.Typer(
     help="Tracking plans: which events and properties there are.", no_args_is_help=True
 )
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", parser=new_file, metavar="FILE", help="Write it there."),
+]
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")]
 Project = Annotated[str, typer.Option("--destination", help="An Amplitude destination.")]
 Records = Annotated[

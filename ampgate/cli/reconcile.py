@@ -10,7 +10,7 @@ import typer
 
 from ampgate.amplitude_read.budget import directory
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import WORDS, moment, now_ms
+from ampgate.cli.options import WORDS, moment, new_file, now_ms
 from ampgate.cli.printing import Json
 from ampgate.cli.projects import amplitude_project
 
@@ -39,11 +39,19 @@ def reconcile(
         int, typer.Option(min=0, max=720, help="So long after --to uploads are looked for.")
     ] = 24,
     missing: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the missing records there, NDJSON.")
+        Path | None,
+        typer.Option(
+            parser=new_file, metavar="FILE", help="Write the missing records there, NDJSON."
+        ),
     ] = None,
     metrics_file: Annotated[
         Path | None,
-        typer.Option("--metrics", metavar="FILE", help="Write the sums there, for Prometheus."),
+        typer.Option(
+            "--metrics",
+            parser=new_file,
+            metavar="FILE",
+            help="Write the sums there, for Prometheus.",
+        ),
     ] = None,
     kept_in: Annotated[
         Path | None, typer.Option("--dir", help="Where exports are kept until it is done.")

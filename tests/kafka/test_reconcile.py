@@ -137,15 +137,6 @@ async def test_keys_that_are_refused_are_told_in_a_sentence(
         assert "Traceback" not in said.decode()
 
 
-async def test_a_file_that_may_not_be_written_is_no_failure_of_kafka(
-    simulated: Operation, tmp_path: Path
-) -> None:
-    await delivered(simulated, tmp_path, [bought(1, "Kept")])
-    nowhere = str(tmp_path / "no such folder" / "missing.ndjson")
-    ran = await simulated.run(tmp_path, *ARGUMENTS, "--missing", nowhere)
-    assert isinstance(ran.exception, FileNotFoundError)
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -154,6 +145,7 @@ async def test_a_file_that_may_not_be_written_is_no_failure_of_kafka(
         (("--from", "2999-01-01", "--to", "2999-01-02"), "is in the future"),
         (("--to", "2h"), "--from is not before --to"),
         (("--by", "counts", "--missing", "file"), "counts name no records"),
+        (("--missing", "/no such folder/file"), "there is no folder for"),
     ],
 )
 async def test_wrong_usage_is_told(

@@ -74,6 +74,21 @@ def test_output_that_nobody_reads_is_no_error_message() -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
+def test_an_argument_that_is_not_utf8_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """As a terminal with another encoding writes it; a file may have such a name."""
+    for arguments in (
+        [b"trace", b"--user", b"M\xfcller"],
+        [b"suppress", b"add", b"--user", b"\xff"],
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "ampgate", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, b"is not UTF-8: b'" in ended.stderr) == (2, True), ended.stderr
+
+
 @pytest.mark.parametrize("package", ["schemas", "gateway", "consumers"])
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_a_package_of_the_users_with_one_of_our_names_is_told_in_one_sentence(
