@@ -42,6 +42,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     month: str = ""  # As `2026-11`, UTC,
     spent: int = 0  # and what was used in it of what the API allows a month.
     asked: Lately = ()  # What still counts in the API's limit.
+    type: str = ""  # Of the pull that has the name; empty if that was not noted yet.
 
     def begun_anew(self, run: int, began: float) -> "Standing":
         """At the beginning of this run."""

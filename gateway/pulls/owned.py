@@ -1,5 +1,6 @@
 """The pulls of one process: those whose partition of `ampgate.cursors` it was given."""
 
+import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,6 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
+
+import structlog
+from msgspec.structs import replace
 
 from gateway.pulls import metrics
 from gateway.pulls.budget import MonthlyBudget
@@ -23,7 +27,9 @@ from schemas.vendors import SYSTEMS
 from schemas.vendors.pull import ConfiguredPull
 
 UNNOTED_MAX = 10  # Requests of a page that the former owner did not come to the end of, about.
+NO_RUN = -1
 RESTORED_RUN = 0  # No run has this number: what is restored was seen by none of this process.
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -34,7 +40,7 @@ async def opened(
     journal: Journal,
     store: Store,
     renewed: Callable[[str], ConfiguredPull],
-) -> AsyncIterator[tuple[Run, Standing | None]]:
+) -> AsyncIterator[tuple[Run, Standing]]:
     """A pull as Kafka remembers it, ready to go on."""
     configured = next(one for one in config.pulls if one.name == name)
     system = SYSTEMS[configured.type]
@@ -42,16 +48,21 @@ async def opened(
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-")))
         webhooks = EventsTopic(config.kafka)
         pull: Pull = resolve_name(system.pull)(configured, directory, webhooks)
-        standing = await journal.standing(name, partition)
-        if standing is not None and standing.finished is None and pull.sees_gone:
+        standing = await journal.standing(name, partition) or Standing()
+        if standing.finished is None and pull.sees_gone:
             standing = standing.begun_anew(standing.run, standing.began)  # What it saw is unknown.
         fingerprints = Fingerprints(directory / "objects.sqlite")
         stack.callback(fingerprints.close)
         await journal.recall(name, partition, partial(_restore, fingerprints))
+        if standing.type not in ("", configured.type):
+            why = f"{name} was a pull of type {standing.type}"
+            log.warning("cursor not known any more, starting over", pull=name, error=why)
+            await _forget(fingerprints, journal, name, partition)
+            standing = Standing(standing.run + 1, began=time.time())
+        standing = replace(standing, type=configured.type)
         pace = Pace(*share_of(configured, config.pulls))
-        if standing is not None:
-            pace.remember(standing.asked, time.time())
-        if standing is not None and standing.finished is None:
+        pace.remember(standing.asked, time.time())
+        if standing.run and standing.finished is None:
             pace.assume(UNNOTED_MAX)
         exchange = await stack.enter_async_context(HttpExchange(configured.url))
         client = Client(
@@ -91,6 +102,14 @@ def monthly_share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]
     a_month = SYSTEMS[configured.type].a_month
     sharers = sum(one.account == configured.account for one in pulls)
     return None if a_month is None else a_month // sharers
+
+
+async def _forget(fingerprints: Fingerprints, journal: Journal, name: str, partition: int) -> None:
+    """All objects: another system's are none that have gone from this one."""
+    lots = fingerprints.unseen(NO_RUN)
+    while ids := await asyncio.to_thread(next, lots, None):
+        await journal.remember(name, partition, [(object_id, None) for object_id in ids])
+        await asyncio.to_thread(fingerprints.drop, ids)
 
 
 def _restore(fingerprints: Fingerprints, objects: Sequence[tuple[str, bytes | None]]) -> None:

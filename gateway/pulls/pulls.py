@@ -132,13 +132,12 @@ class Pulls:
         store = Shown(self._store, self.config.kafka.topics, each)
         places = self.config, name, partition, self._journal.unwritten(), store
         async with opened(*places, self._renewed) as (run, standing):
-            last = standing or Standing()
-            anew = last.begun_anew(last.run + 1, time.time())
+            anew = standing.begun_anew(standing.run + 1, time.time())
             await Schedule(name, 0.0, run, anew).whole()
 
     def _opened(
         self, name: str, partition: int
-    ) -> AbstractAsyncContextManager[tuple[Run, Standing | None]]:
+    ) -> AbstractAsyncContextManager[tuple[Run, Standing]]:
         return opened(self.config, name, partition, self._journal, self._store, self._renewed)
 
     async def _follow(self, name: str, partition: int, every: float) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
 from gateway.pulls import amplitude_cohort, metrics, server
 from schemas.configuration.file import load
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Stored
 from tests.conftest import Broker
-from tests.kafka.polling import COHORT, Polled, polling, values
+from tests.kafka.polling import AMPERITY, COHORT, Polled, polling, values
 from tests.operating import Message, set_faults
 
 MEMBERS = 12_000
@@ -80,6 +81,26 @@ async def test_a_dry_run_shows_who_left_and_asks_no_more_often_than_a_run(
         system.cohorts.members -= {"user3@shop.example"}
         assert await dry_run() == [{"$set": {"is_vip": False}}]
         assert len(await polled.produced()) == 20
+
+
+async def test_what_another_system_had_under_the_name_has_not_left_the_cohort(
+    kafka: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """The ids of its objects are no users: a pull's type was changed in the configuration."""
+    named = {"name": "same"}
+    profiles = Amperity(AmperityOptions(profiles=20))
+    async with polling(kafka, topic_prefix, tmp_path, profiles, {**AMPERITY, **named}) as polled:
+        await polled.once()
+        before = {(one.partition, one.offset) for one in await polled.produced()}
+    cohort = AmplitudeRead(AmplitudeReadOptions(members=5))
+    async with polling(kafka, topic_prefix, tmp_path, cohort, {**COHORT, **named}) as members:
+        await members.once()
+        await members.once()
+        produced = await members.produced()
+        news = [one for one in produced if (one.partition, one.offset) not in before]
+        inside = {"$set": {"is_vip": True}}
+        assert sorted(told(news)) == sorted((one, inside) for one in cohort.cohorts.members)
+        assert 0 not in [one["time"] for one in values(news)]
 
 
 async def test_a_file_that_is_cut_off_tells_of_nobody_that_they_left(
