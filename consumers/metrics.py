@@ -190,6 +190,8 @@ class Counts:
     def paused(self, reason: str | None, now: float) -> None:
         """Why this worker is paused now; a destination is paused while any of its workers is."""
         level = _LEVELS.of(self._destination, self._kind)
+        if level.paused == reason:
+            return
         level.paused, level.paused_since = reason, 0.0 if reason is None else now
         since = [one.paused_since for one in _LEVELS.all_of(self._destination) if one.paused]
         PAUSED_SINCE.labels(self._destination).set(min(since, default=0.0))

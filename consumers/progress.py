@@ -103,6 +103,7 @@ class Progress:
         answers, delivery = self._reader.answers(), self._delivery
         standings = {place: one for place, one in standings.items() if place in answers}
         self._counts.measured(delivery, standings, answers.keys(), time.time())
+        self._counts.paused(delivery.paused, time.time())  # A pause may end without an answer.
         committable = delivery.committable()
         facts = {
             place: self._facts(place, standings.get(place), committable.get(place), answer)

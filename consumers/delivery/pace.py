@@ -148,6 +148,13 @@ class Pace:
             self.paused = reason
         self._is_refused = False
 
+    def nothing_to_send(self, now: float) -> None:
+        """There is nothing to probe it with, as others have its records now: after some time nobody
+        knows whether it would take them.
+        """
+        if now > self.paused_until + self._policy.probe_seconds:
+            self.paused = None
+
     def judged(self, records: int, rejected: int) -> bool:
         """Whether so many, of these too, are rejected that the destination must be paused."""
         if self.paused == TOO_MANY_REJECTS:

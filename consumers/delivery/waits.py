@@ -67,6 +67,8 @@ class Waits:
 
     def wake(self, now: float) -> None:
         """Requeue expired holds; park the longer ones."""
+        if self._pace.paused is not None and not self._stock.bytes:
+            self._pace.nothing_to_send(now)
         for parked in self.parked.values():
             parked.wake(now)  # Else `wakes_at` would return the same past moment for ever.
         if self.clocks.wake(now):

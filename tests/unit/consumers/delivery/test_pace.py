@@ -188,6 +188,21 @@ def test_who_is_told_to_wait_is_not_stuck_also_where_another_topic_of_the_key_wa
     assert other.pending(place, now=3601.0) == (1, 0)
 
 
+def test_whose_records_others_have_now_is_not_paused_for_ever() -> None:
+    """It has nothing to probe with, and would be paused still when all others deliver again."""
+    delivery, place = aampe(), TopicPartition("events", 0)
+    delivery.accept([event(1)], now=0.0)
+    batch = delivery.next_batch(now=0.0)
+    assert batch is not None
+    delivery.settle(batch, Response(401, b""), now=0.0)
+    assert delivery.next_batch(now=1.0) is None
+    delivery.revoke([place])
+    assert delivery.next_batch(now=1.0) is None
+    assert delivery.paused == "status_401"  # A rebalance may give it back at once.
+    assert delivery.next_batch(now=60.0) is None
+    assert delivery.paused is None
+
+
 def aampe(wait: Wait | None = None) -> Delivery:
     config = AampeDestination(type="aampe", name="a", api_key=SecretStr("k"), region="us-east1")
     return Delivery(
