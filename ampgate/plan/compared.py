@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ampgate.plan.drift import PARENTS, Difference, is_deleted
+from ampgate.plan.drift import PARENTS, Difference
 from ampgate.plan.observed import Json
 from ampgate.plan.taxonomy import fields_of
+from schemas.plans.document import is_deleted
 
 RESOURCES = {"user_properties": "user-property", "group_properties": "group-property"}
 

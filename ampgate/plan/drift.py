@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from ampgate.plan.observed import Json, Observed
-from schemas.plans.document import DELETED
+from schemas.plans.document import is_deleted
+from schemas.plans.members import members_of
 from schemas.plans.plan import NOT_IN_PLAN, Plan, Violation
 from schemas.topics import Kind
 
@@ -45,13 +46,6 @@ class Seen:
         return schema, values
 
 
-class _Type(msgspec.Struct, gc=False):
-    event_type: str = ""
-
-
-_type = msgspec.json.Decoder(_Type)
-
-
 class Drift:
     """What of the records that are seen is not as the plan has it."""
 
@@ -72,7 +66,7 @@ class Drift:
         if found:
             self._wrong.see(kind, value)
             self._values.see(kind, value)
-            event_type = _type.decode(value).event_type
+            event_type = members_of(kind, value).event_type
         for violation in found:
             place = "" if violation.path.startswith(PARENTS) else event_type
             group = self._groups.get((place, _anywhere(violation)))
@@ -131,10 +125,6 @@ class Drift:
         for parent, seen in zip(PARENTS, (self._seen.users, self._seen.groups), strict=True):
             for path in _unseen(getattr(document, parent), set(seen.names)):
                 yield _never(None, f"{parent}.{path}")
-
-
-def is_deleted(schema: object) -> bool:
-    return isinstance(schema, dict) and schema.get(DELETED) is True
 
 
 def _anywhere(violation: Violation) -> Violation:

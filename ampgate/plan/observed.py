@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.plans.document import DRAFT
+from schemas.plans.members import members_of
 from schemas.plans.plan import PROPERTY_EVENTS, set_by
 from schemas.topics import Kind
 
@@ -18,16 +19,6 @@ NAMES_MAX = 1_000
 LEVELS_MAX = 5
 REPEATED = 10  # Times on average; texts that come less often are ids, or free text.
 Json = dict[str, Any]
-
-
-class _Record(msgspec.Struct, gc=False):
-    event_type: str = ""
-    event_properties: Json | None = None
-    user_properties: Json | None = None
-    group_properties: Json | None = None
-
-
-_record = msgspec.json.Decoder(_Record)
 
 
 @dataclass(slots=True)
@@ -113,7 +104,7 @@ class Observed:
     def see(self, kind: Kind, value: bytes) -> None:
         """A record; what is none is passed over: it reaches no destination."""
         try:
-            record = _record.decode(value)
+            record = members_of(kind, value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         self.records += 1

@@ -8,7 +8,7 @@ name is not checked: their values are elements of lists, or nothing.
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,7 @@ from schemas.plans.document import (
     present,
     read,
 )
+from schemas.plans.members import Properties, members_of
 from schemas.topics import Kind
 
 if TYPE_CHECKING:  # As in `document`.
@@ -36,7 +37,6 @@ PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
 NAME_BYTES_MAX = 64  # Of a sender's own name in a path.
 WORDS_MAX = 200
 PLANS_MAX = 16  # Compiled ones that are kept: a reload with the same file costs nothing.
-Properties = dict[str, Any]
 
 
 class Violation(Struct, frozen=True):
@@ -55,27 +55,7 @@ class _Event(Struct, gc=False):
     event_properties: Properties | None = None
 
 
-class _WholeEvent(_Event):
-    """With what only some plans check."""
-
-    user_properties: Properties | None = None
-    group_properties: Properties | None = None
-
-
-class _Identification(Struct, gc=False):
-    """An update may have any other members, of any type: nobody reads them."""
-
-    user_properties: Properties | None = None
-
-
-class _GroupIdentification(Struct, gc=False):
-    group_properties: Properties | None = None
-
-
 _event = msgspec.json.Decoder(_Event)
-_whole_event = msgspec.json.Decoder(_WholeEvent)
-_identification = msgspec.json.Decoder(_Identification)
-_group_identification = msgspec.json.Decoder(_GroupIdentification)
 
 
 class Plan:
@@ -106,18 +86,11 @@ class Plan:
 
     def violations(self, kind: Kind, value: bytes) -> Iterator[Violation]:
         """All that is wrong with it."""
-        match kind:
-            case Kind.EVENT:
-                event = _whole_event.decode(value)
-                yield from self._all_of_event(event.event_type, event.event_properties)
-                yield from _updates(self._users, "user_properties", event.user_properties)
-                yield from _updates(self._groups, "group_properties", event.group_properties)
-            case Kind.USER_PROPERTIES:
-                user = _identification.decode(value)
-                yield from _updates(self._users, "user_properties", user.user_properties)
-            case Kind.GROUP_PROPERTIES:
-                group = _group_identification.decode(value)
-                yield from _updates(self._groups, "group_properties", group.group_properties)
+        members = members_of(kind, value)
+        if kind is Kind.EVENT:
+            yield from self._all_of_event(members.event_type, members.event_properties)
+        yield from _updates(self._users, "user_properties", members.user_properties)
+        yield from _updates(self._groups, "group_properties", members.group_properties)
 
     def _of_event(self, event_type: str, properties: Properties | None) -> Violation | None:
         schema = None if self._events is None else self._events.get(event_type)

@@ -53,6 +53,18 @@ def drift_of(tree: object) -> Drift:
     return drift
 
 
+def test_updates_are_seen_whatever_members_they_have_beside_their_properties() -> None:
+    drift, observed = Drift(compiled(PLAN)), Observed()
+    update = b'{"user_id":"u","event_type":null,"group_properties":5,"user_properties":{"plan":1}}'
+    observed.see(Kind.USER_PROPERTIES, update)
+
+    (wrong,) = drift.see(Kind.USER_PROPERTIES, update, "web")
+
+    assert wrong.path == "user_properties.plan"
+    assert [one.path for one in drift.differences() if one.count] == ["user_properties.plan"]
+    assert observed.plan()["user_properties"]["properties"] == {"plan": {"type": "number"}}
+
+
 def test_drift_is_told_both_ways_with_counts_and_sources() -> None:
     found = [
         (one.drift, one.event_type, one.path, one.count, dict(one.sources))
