@@ -97,7 +97,14 @@ def replay(
     try:
         is_done = asyncio.run(replaying)
     except KeyboardInterrupt:
-        errors.print("ampgate: interrupted; the same command goes on with the rest", style="red")
+        # A time ago means another time when it is called again.
+        times = (("--since", since), ("--until", until))
+        given = "".join(f" {name} {write_moment(ms)}" for name, ms in times if ms is not None)
+        errors.print(
+            "ampgate: interrupted; the same command goes on with the rest"
+            + (f", with{given}" if given else ""),
+            style="red",
+        )
         raise typer.Exit(1) from None
     if not is_done:
         raise typer.Exit(1)

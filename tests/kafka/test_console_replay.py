@@ -6,11 +6,13 @@ from html import unescape
 
 import httpx
 
+from ampgate.cli.moments import read_moment
 from ampgate.console.access import COOKIE, Access, Role
 from ampgate.console.app import create_app
 from ampgate.console.desk import Desk
 from schemas.topics import Kind
 from tests.eventually import eventually
+from tests.kafka.letters import die, letter
 from tests.kafka.test_replay import at, parked_origins, settled
 from tests.operating import AMPLITUDE, Operation, event
 from tests.unit.ampgate.console.test_app import nothing
@@ -62,3 +64,19 @@ async def test_a_replay_keeps_its_rate_and_another_sends_the_rest(here: Operatio
         await eventually(lambda: again.state == "done")
     assert (again.at, again.written) == (run.at, RECORDS - before)
     assert sorted(map(str, await parked_origins(here))) == sorted(places)
+
+
+async def test_a_plan_for_dead_letters_of_the_last_hours_is_confirmed_as_it_was_made(
+    here: Operation,
+) -> None:
+    """Not for the hours before its confirmation, which may come much later."""
+    await die(here, letter("t/0/1"))
+    access = Access("the operator's", "the viewer's")
+    app = create_app(here.config, access, nothing)
+    cookies = {COOKIE: access.new_session(Role.OPERATOR, time.time())}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=cookies) as browser:
+        planned = await browser.get("/dead-letters/replay", params={"since": "2h"})
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', planned.text))
+    assert fields["since"].endswith("Z")
+    assert read_moment(fields["since"], 0) < read_moment(fields["at"], 0) - 7_000_000

@@ -1,6 +1,7 @@
 """What is dead is sent again once, to the destination where it died."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from functools import partial
@@ -134,15 +135,17 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
     origins = [f"t/0/{n}" for n in range(200)]  # At one a second, it is not done when it is seen.
     await die(here, *(letter(origin) for origin in origins))
 
-    replaying = await here.start(tmp_path, "dead-letters", "replay", "--rate", "1", "--yes")
+    replay = ("dead-letters", "replay", "--yes", "--since")
+    replaying = await here.start(tmp_path, *replay, "2h", "--rate", "1")
     await seen(partial(parked, here), bool)
     replaying.send_signal(signal.SIGINT)
     _, said = await replaying.communicate()
     assert replaying.returncode == 1
-    assert b"interrupted" in said
+    found = re.search(r"interrupted; .* with --since (\S+Z)", said.decode())
+    assert found is not None, said.decode()
     assert 0 < len(await parked(here)) < len(origins)
 
-    assert (await here.run(tmp_path, "dead-letters", "replay", "--yes")).exit_code == 0
+    assert (await here.run(tmp_path, *replay, found[1])).exit_code == 0
     assert [one.header("origin") for one in await parked(here)] == origins
 
 

@@ -154,6 +154,9 @@ async def plan(visit: Visiting) -> Response:
     asked = {name: visit.query(name) for name in FIELDS}
     force = bool(visit.query("force"))
     chosen = chosen_of(asked)
+    # Times such as 2h are those of the plan, also when it is confirmed later.
+    times = (("since", chosen.since_ms), ("until", chosen.until_ms))
+    asked |= {name: write_moment(ms) for name, ms in times if ms is not None}
 
     async def find() -> Mapping[str, object]:
         async with archive(visit.config.kafka) as kafka:
