@@ -109,6 +109,8 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         nulls.append("time")
     if isinstance(facts, EventFacts):
         _ip(facts.ip, context, members, nulls)
+    elif not context.keeps_ip:
+        nulls.append("ip")
     # A member that is `null`, empty, or that the source may not keep is replaced.
     escaped = b"\\u00" in value  # Its name may be escaped.
     standing = [name for name in nulls if escaped or _QUOTED[name] in value]
@@ -140,8 +142,9 @@ def _time_and_ip(now_ms: int, shown: str | None) -> bytes:
 
 def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
     """The value with its ip, if no member has to be replaced; else None."""
-    if not isinstance(facts, EventFacts):
-        return value
+    if not isinstance(facts, EventFacts):  # An update has no use for an address.
+        has_none = _QUOTED["ip"] not in value and b"\\u00" not in value
+        return value if context.keeps_ip or has_none else None
     if facts.ip is None:
         return None
     if facts.ip is UNSET:

@@ -150,3 +150,21 @@ async def test_a_field_is_scrubbed_from_dead_letters_under_the_names_that_were_s
     letters = json.dumps(edge.store.values("dead-letters"))
     assert "SECRET" not in letters
     assert '"n": 1' in letters
+
+
+@pytest.mark.parametrize("policy", ["keep", "truncate", "drop"])
+@pytest.mark.parametrize("ids", [{}, {"insert_id": "i", "time": 1}])
+async def test_an_update_keeps_no_address_that_its_source_may_not_keep(
+    policy: str, ids: dict[str, Any]
+) -> None:
+    edge = Edge({"name": "eu", "write_key": "eu", "ip": policy})
+    update = {"user_id": "user-1", "ip": "203.0.113.7", "user_properties": {"ip": 1}} | ids
+    group = {"group_type": "a", "group_value": "b", "ip": "203.0.113.7", "group_properties": {}}
+    async with edge.client as client:
+        for kind, body in (("user", update), ("group", group | ids)):
+            url = f"/v1/{kind}-properties?write_key=eu"
+            assert (await client.post(url, json=body)).status_code == 202
+    stored = edge.store.values("user-properties") + edge.store.values("group-properties")
+    kept = "203.0.113.7" if policy == "keep" else None
+    assert [one.get("ip") for one in stored] == [kept, kept]
+    assert stored[0]["user_properties"] == {"ip": 1}
