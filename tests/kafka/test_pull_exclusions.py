@@ -5,6 +5,7 @@ import dataclasses
 import json
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from ampgate.lab.kafka.ports import free_ports
 from ampgate.lab.simulators.amplemarket import Amplemarket
 from ampgate.lab.simulators.requests_limit import RequestsLimit
+from ampgate.trace.trace import ByUser
+from ampgate.trace.whereabouts import State
 from gateway.pulls import server
 from schemas.configuration.file import load
 from schemas.suppressions import Suppressions
@@ -90,7 +93,7 @@ async def test_who_moves_to_a_page_that_was_read_stays_suppressed(
         assert set(await suppressed(polled)) == {f"lead{n}@firm.example" for n in range(1, 150)}
 
 
-async def test_an_exclusion_that_is_added_reaches_a_running_edge(
+async def test_an_exclusion_that_is_added_reaches_a_running_edge_and_what_is_in_kafka_already(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     system, [port] = Amplemarket(), free_ports(1)
@@ -108,6 +111,9 @@ async def test_an_exclusion_that_is_added_reaches_a_running_edge(
             assert await status() == 202
             system.excluded_emails.append({"email": "LEAD@firm.example"})
             await seen(status, lambda found: found == 422)
+            sought = partial(polled.here.states, ByUser("lead@firm.example"))
+            async with polled.here.delivering(tmp_path):
+                await seen(sought, lambda found: set(found.values()) == {State.SKIPPED})
             system.excluded_emails.clear()
             await seen(status, lambda found: found == 202)
         process.send_signal(signal.SIGTERM)
