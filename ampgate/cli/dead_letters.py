@@ -127,7 +127,9 @@ async def _replay(
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
             return not plan.failed
-        require_consent(f"Send {plan.total} dead letters again?", yes=yes)
+        if require_consent(f"Send {plan.total} dead letters again?", yes=yes):
+            # The answer may have come late: others may have replayed some meanwhile.
+            prepared = await letter_replay.prepare(config, kafka, chosen, force=force)
         run = Run(config.kafka.topics.parked, now_ms())
         async with resending(config.kafka, plan.total, rate=rate) as writing:
             await prepared.send(kafka, run, writing)

@@ -62,7 +62,9 @@ Rate = Annotated[float | None, typer.Option(min=0.001, help="Records a second, a
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even at a terminal.")]
 
 
-def require_consent(question: str, *, yes: bool) -> None:
-    """Ask for confirmation at a terminal; a script is not asked."""
-    if not yes and sys.stdin.isatty():
+def require_consent(question: str, *, yes: bool) -> bool:
+    """Ask for confirmation at a terminal; whether somebody was asked, as a script is not."""
+    is_asked = not yes and sys.stdin.isatty()
+    if is_asked:
         typer.confirm(question, abort=True, err=True)
+    return is_asked
