@@ -24,6 +24,21 @@ class By(StrEnum):
     COUNTS = "counts"
 
 
+Missing = Annotated[
+    Path | None,
+    typer.Option(parser=new_file, metavar="FILE", help="Write the missing records there, NDJSON."),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics",
+        parser=new_file,
+        metavar="FILE",
+        help="Write the sums there, for Prometheus.",
+    ),
+]
+
+
 def reconcile(
     destination: Annotated[str, typer.Option(help="An Amplitude destination.")],
     from_: Annotated[
@@ -38,21 +53,8 @@ def reconcile(
     late_hours: Annotated[
         int, typer.Option(min=0, max=720, help="So long after --to uploads are looked for.")
     ] = 24,
-    missing: Annotated[
-        Path | None,
-        typer.Option(
-            parser=new_file, metavar="FILE", help="Write the missing records there, NDJSON."
-        ),
-    ] = None,
-    metrics_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--metrics",
-            parser=new_file,
-            metavar="FILE",
-            help="Write the sums there, for Prometheus.",
-        ),
-    ] = None,
+    missing: Missing = None,
+    metrics_file: MetricsFile = None,
     kept_in: Annotated[
         Path | None, typer.Option("--dir", help="Where exports are kept until it is done.")
     ] = None,
