@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -85,7 +85,8 @@ async def _forget(config: Config, name: str, *, yes: bool) -> None:
             f"{name}: its offsets go, with {standing.unread} unread records;"
             f" {standing.parked} parked records will not be delivered"
         )
-        require_consent(f"Forget {name}?", yes=yes)
+        if require_consent(f"Forget {name}?", yes=yes):
+            await _look_again(survey, [name])
         await drop(config.kafka.topics, survey, groups, name, lambda _kind: survey.parked_ends)
         typer.echo(f"{name} is forgotten")
 
@@ -112,11 +113,19 @@ async def _rename(config: Config, old: str, new: str, *, yes: bool) -> None:
         )
         if old in {one.name for one in config.destinations}:
             typer.echo(f"{old} is still configured: rename it there, too, before the next start")
-        require_consent(f"Rename {old} to {new}?", yes=yes)
+        if require_consent(f"Rename {old} to {new}?", yes=yes):
+            await _look_again(survey, [old, new])
+            plan = Rename(config, survey, old, new)
         with progress_bar("moving", plan.parked) as advance:
             await plan.move(kafka, producer, advance)
         await drop(config.kafka.topics, survey, groups, old, plan.settled)
         typer.echo(f"{old} is {new} now")
+
+
+async def _look_again(survey: Survey, names: Sequence[str]) -> None:
+    """An answer may come late: a delivery may have run meanwhile, or run now."""
+    await survey.look()
+    await require_idle(survey, names)
 
 
 def _in_words(standing: Standing) -> str:

@@ -80,7 +80,8 @@ class Survey:
 
     async def look(self) -> None:
         """Read commits first: then every record that they settle is among the parked ones read
-        after."""
+        after. What was seen before is forgotten."""
+        self.places, self.parked = {}, {}
         for group in await self._groups.all():
             self.places[group.destination, group.kind] = await self._place(group)
         self.parked_spans = await self._kafka.spans(self._topics.parked)
