@@ -13,13 +13,11 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Record, Stored, TopicPartition
 
 SKIP_MAX = 5000  # Offsets to read past instead of seeking.
-FETCH_MILLISECONDS = 100  # What is asked for is there, but it may be of an aborted transaction.
 log = structlog.get_logger()
 
 
@@ -33,7 +31,6 @@ class Loader:
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1_000_000,
-            fetch_max_wait_ms=FETCH_MILLISECONDS,
         )
         self._troubles = Troubles(self._consumer)
         self._place: KafkaPartition | None = None
@@ -63,7 +60,12 @@ class Loader:
         try:
             if lost := await self._troubles.looked_into():
                 return [], lost[-1].before
-            taken = await self._take(here, records_max)
+            taken = await self._consumer.take(
+                {here}.difference(self._troubles.waiting),
+                timeout_ms=POLL_MILLISECONDS,
+                records_max=records_max,
+                bytes_max=READ_BYTES_MAX,
+            )
             self._troubles.happened(taken)
             self._next = taken.positions.get(here, -1)
             records = [record for part in taken.records for record in part]
@@ -77,22 +79,6 @@ class Loader:
         self._trouble = None
         # The first record has a higher offset only if a seek found nothing at the wanted one.
         return records, max(offset, records[0].offset if records else self._next)
-
-    async def _take(self, here: KafkaPartition, records_max: int) -> Taken:
-        """What is there. Nothing is fetched between two reads.
-
-        A fetch at the end of a partition stays at the broker until more comes, and what is asked
-        for next, of another partition, waits behind it.
-        """
-        self._consumer.resume(here)
-        taken = await self._consumer.take(
-            {here}.difference(self._troubles.waiting),
-            timeout_ms=POLL_MILLISECONDS,
-            records_max=records_max,
-            bytes_max=READ_BYTES_MAX,
-        )
-        self._consumer.pause(here)
-        return taken
 
     async def _restored(self, records: list[Record]) -> list[Record]:
         """Read the bytes of references; no more bytes at once than one read may have."""
