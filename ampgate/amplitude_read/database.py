@@ -1,5 +1,6 @@
 """A database of DuckDB on disk; what the disk or the memory lacks is told in one sentence."""
 
+import gzip
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
+from gateway.http.surrogates import repaired
 
 # A disk that fills is told by each statement that writes, and by its commit.
 LACKING = (
@@ -17,6 +20,7 @@ LACKING = (
     duckdb.FatalException,
 )
 CLOSE_SECONDS = 0.01
+UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException)
 Settings = dict[str, str | bool | int | float | list[str]]
 
 
@@ -32,6 +36,31 @@ def opened_database(file: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyC
             _close(database)
     except LACKING as error:
         raise CommandError(f"{file.parent}: {first_line(error)}") from error
+
+
+def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Exported) -> None:
+    """Run it with the window's `$files`; `CommandError` if they are not as documented."""
+    if not (files := window.files):
+        return
+    asked = {"files": [str(file) for file in files]}
+    try:
+        database.execute(statement, asked)
+    except UNREADABLE:
+        # Half of an emoji, as senders cut texts, makes its line unreadable, and so all of them.
+        for file in files:
+            _repair(file)
+        try:
+            database.execute(statement, asked)
+        except UNREADABLE as error:
+            says = f"the export of {window.hours} is not as documented: {first_line(error)}"
+            raise CommandError(says) from error
+
+
+def _repair(file: Path) -> None:
+    part = file.with_name(f"{file.name}.part")
+    with gzip.open(file) as lines, gzip.open(part, "wb", 1) as whole:
+        whole.writelines(repaired(line) or line for line in lines)
+    part.replace(file)
 
 
 def _close(database: duckdb.DuckDBPyConnection) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from ampgate.amplitude_read.database import Settings, first_line, opened_database
+from ampgate.amplitude_read.database import Settings, opened_database, read_rows
 from ampgate.amplitude_read.export import Exported
-from ampgate.errors import CommandError
 
 MEMORY = "300MB"
 SORTED_AT_ONCE = 50_000  # Rows: some 50 MB.
@@ -46,12 +45,7 @@ class History:
             " (time varchar, number bigint, id varchar, device varchar, line varchar)"
         )
         for window in windows:
-            if files := [str(file) for file in window.files]:
-                try:
-                    self._database.execute(_READ, {"files": files})
-                except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-                    message = f"the export of {window.hours} is not as documented"
-                    raise CommandError(f"{message}: {first_line(error)}") from error
+            read_rows(self._database, _READ, window)
         self._database.execute("create or replace table history (line varchar)")
         for first, last in self._ranges():
             self._database.execute(_SORT, [first, last])

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import duckdb
 
-from ampgate.amplitude_read.database import Settings, first_line, opened_database
+from ampgate.amplitude_read.database import Settings, opened_database, read_rows
 from ampgate.amplitude_read.export import Exported
-from ampgate.errors import CommandError
 from ampgate.reconcile import statements
 
 MEMORY = "200MB"
@@ -57,14 +56,7 @@ class Comparison:
         self._database.execute("drop table sent; drop table traces")
 
     def read_rows(self, window: Exported) -> None:
-        if not (files := window.files):
-            return
-        try:
-            self._database.execute(statements.READ_ROWS, {"files": [str(file) for file in files]})
-        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-            raise CommandError(
-                f"the export of {window.hours} is not as documented: {first_line(error)}"
-            ) from error
+        read_rows(self._database, statements.READ_ROWS, window)
 
     def compare(self) -> None:
         """Of all that was read; again after more was."""

@@ -57,6 +57,14 @@ def test_rows_come_in_the_order_of_their_time_then_of_their_number_then_as_expor
     assert [number for number, _ in read] == list(range(1, len(rows) + 1))
 
 
+def test_half_of_an_emoji_makes_no_export_unreadable(tmp_path: Path) -> None:
+    rows = [{"n": n, "event_time": "2026-01-01 00:00:00.1", "text": "half \ud83d"} for n in (1, 2)]
+    with history(tmp_path) as found:
+        found.read([exported(tmp_path / "hours", rows)])
+        read = [json.loads(line) for some in found.rows(1) for _, line in some]
+    assert [(one["n"], one["text"]) for one in read] == [(1, "half \ufffd"), (2, "half \ufffd")]
+
+
 def test_what_amplitude_has_twice_is_there_once(tmp_path: Path) -> None:
     at: dict[str, object] = {"event_time": "2026-01-01 00:00:00.000000"}
     ids = [("a", "phone"), ("a", "phone"), ("a", "tablet"), (None, "phone"), (None, "phone")]
