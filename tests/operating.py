@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,19 +124,30 @@ class Operation:
         )
 
     async def run_at_terminal(
-        self, directory: Path, *arguments: str, answer: str
+        self,
+        directory: Path,
+        *arguments: str,
+        answer: str,
+        meanwhile: Callable[[], Awaitable[object]] | None = None,
     ) -> tuple[int, str]:
-        """Its exit code and all that it said to somebody who types `answer`."""
+        """Its exit code and all that it said to somebody who types `answer`; `meanwhile` happens
+        while its question stands there.
+        """
         ours, theirs = os.openpty()
         try:
             process = await self.start(directory, *arguments, stdin=theirs)
+            asked = b""
+            if meanwhile is not None:
+                assert process.stderr is not None
+                asked = await process.stderr.readuntil(b"?")
+                await meanwhile()
             os.write(ours, answer.encode())
             said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
         finally:
             os.close(ours)
             os.close(theirs)
         assert process.returncode is not None
-        return process.returncode, b"".join(said).decode()
+        return process.returncode, b"".join((asked, *said)).decode()
 
     async def start(self, directory: Path, *arguments: str, stdin: int | None = None) -> Process:
         """The command, as a process of its own."""

@@ -10,6 +10,7 @@ import duckdb
 
 from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
+from ampgate.whole_file import whole_file
 from gateway.http.surrogates import repaired
 
 # A disk that fills is told by each statement that writes, and by its commit.
@@ -57,10 +58,8 @@ def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Expor
 
 
 def _repair(file: Path) -> None:
-    part = file.with_name(f"{file.name}.part")
-    with gzip.open(file) as lines, gzip.open(part, "wb", 1) as whole:
-        whole.writelines(repaired(line) or line for line in lines)
-    part.replace(file)
+    with gzip.open(file) as lines, whole_file(file) as opened, gzip.open(opened, "wb", 1) as packed:
+        packed.writelines(repaired(line) or line for line in lines)
 
 
 def _close(database: duckdb.DuckDBPyConnection) -> None:

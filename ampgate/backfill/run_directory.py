@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ampgate.whole_file import whole_file
+
 BEGUN = "begun"  # Milliseconds since the epoch.
 WRITTEN = "written"  # The number of a row.
 
@@ -43,9 +45,8 @@ class RunDirectory:
         shutil.rmtree(self.path)
 
     def _write(self, name: str, number: int) -> None:
-        part = self.path / (name + ".part")
-        part.write_text(str(number))
-        part.replace(self.path / name)
+        with whole_file(self.path / name) as opened:
+            opened.write(b"%d" % number)
 
 
 def run_directory(place: Path, words: tuple[str, ...], now_ms: int) -> RunDirectory:

@@ -1,8 +1,6 @@
 """What is dead is sent again once, to the destination where it died."""
 
-import asyncio
 import json
-import os
 import re
 import signal
 from dataclasses import replace
@@ -16,7 +14,7 @@ from ampgate.resend.dead_letters import Filter
 from ampgate.resend.letter_replay import Decision
 from ampgate.trace.trace import ByInsertId, Search, trace
 from ampgate.trace.whereabouts import State
-from tests.eventually import DEADLINE_SECONDS, seen
+from tests.eventually import seen
 from tests.kafka.letters import ACCEPTED, FAILED, NOW, NOW_MS, die, letter
 from tests.kafka.replaying import parked, replay
 from tests.operating import AAMPE, AMPLITUDE, Message, Operation, event
@@ -155,19 +153,12 @@ async def test_what_another_has_replayed_before_the_answer_is_not_sent_again(
     here: Operation, tmp_path: Path
 ) -> None:
     await die(here, letter("t/0/1"), letter("t/0/2"))
-    ours, theirs = os.openpty()
-    try:
-        process = await here.start(tmp_path, "dead-letters", "replay", stdin=theirs)
-        assert process.stderr is not None
-        asked = await process.stderr.readuntil(b"?")
-        assert b"Send 2 dead letters again" in asked
-        await replay(here, Filter(origin="t/0/1"))
-        os.write(ours, b"y\n")
-        _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    assert process.returncode == 0, said.decode()
+    again = partial(replay, here, Filter(origin="t/0/1"))
+    code, said = await here.run_at_terminal(
+        tmp_path, "dead-letters", "replay", answer="y\n", meanwhile=again
+    )
+    assert code == 0, said
+    assert "Send 2 dead letters again" in said
     assert [one.header("origin") for one in await parked(here)] == ["t/0/1", "t/0/2"]
 
 

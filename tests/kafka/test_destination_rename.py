@@ -1,8 +1,6 @@
 """A renamed destination goes on where it was; an interrupted rename is finished."""
 
-import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,7 +16,7 @@ from ampgate.trace.whereabouts import State
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote, encoded
 from schemas.topics import Kind
-from tests.eventually import DEADLINE_SECONDS, seen
+from tests.eventually import seen
 from tests.kafka.delivery_world import Clock, World
 from tests.kafka.delivery_world import event as produced
 from tests.kafka.left_behind import NEW, parked_for, standings, stocked, without
@@ -229,18 +227,12 @@ async def test_what_was_delivered_before_the_answer_is_not_delivered_again(
 ) -> None:
     """The question may have stood there for an hour, and a delivery may have run meanwhile."""
     places = await stocked(here)
-    ours, theirs = os.openpty()
-    try:
-        rename = ("destinations", "rename", AMPLITUDE, NEW)
-        process = await here.start(tmp_path, *rename, stdin=theirs)
-        assert process.stderr is not None
-        await process.stderr.readuntil(b"?")
-        await here.commit(here.config.kafka.topics.group_id(AMPLITUDE, Kind.EVENT), places[8])
-        os.write(ours, b"y\n")
-        _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    assert process.returncode == 0, said.decode()
+    group_id = here.config.kafka.topics.group_id(AMPLITUDE, Kind.EVENT)
+    code, said = await here.run_at_terminal(
+        *(tmp_path, "destinations", "rename", AMPLITUDE, NEW),
+        answer="y\n",
+        meanwhile=partial(here.commit, group_id, places[8]),
+    )
+    assert code == 0, said
     found = await standings(without(here, AMPLITUDE), tmp_path)
     assert (found[NEW]["unread"], found[NEW]["parked"]) == (2, 5)
