@@ -21,7 +21,6 @@ from tests.operating import Operation
 WITHIN_SECONDS = 300.0
 COUNTED = {
     "ampgate_delivery_records_total": "",  # Its label says what.
-    "ampgate_delivery_waiting_records": "waiting",
     "ampgate_delivery_lost_records_total": "lost",
 }
 
@@ -64,6 +63,9 @@ async def delivering(world: World, directory: Path) -> AsyncIterator[Delivery]:
         delivery = Delivery(process, file, port)
         await until_answers(f"{delivery.url}/healthz", 200)
         yield delivery
+    except BaseException:
+        print(file.with_suffix(".log").read_text())  # The report of the failure shows it.
+        raise
     finally:
         if process.returncode is None:
             process.kill()
@@ -109,7 +111,10 @@ def differing(
 
 
 async def outcomes(*urls: str) -> Counter[tuple[str, str]]:
-    """By destination, and by what became of them: the records that /metrics knows."""
+    """By destination, and by what became of them: the settled records, by counters alone.
+
+    A gauge shows what was a second ago: a record may be delivered, and be waiting there still.
+    """
     found: Counter[tuple[str, str]] = Counter()
     for sample in [sample for url in urls for sample in await scrape(url)]:
         outcome = COUNTED.get(sample.name, "") or sample.labels.get("outcome", "")

@@ -186,7 +186,7 @@ async def join_and_leave(
 
 
 async def until_committed(world: World) -> None:
-    """All is settled, counted and committed: gauges may show what was a second ago."""
+    """All is settled, counted and committed; a gauge may still show what was a second ago."""
     await seen(partial(uncommitted, world, *DESTINATIONS), lambda found: not found)
 
 
