@@ -32,7 +32,7 @@ Attributes = Mapping[str, Raw]  # Values travel as they came.
 
 
 class _Profile(msgspec.Struct):
-    id: str
+    id: str | int
     attributes: Raw = Raw(b"null")
 
 
@@ -100,7 +100,7 @@ class Profiles:
             defect = Defect("invalid_profile", "", f"no profile: {error}")
             known_by = hashlib.sha256(raw).hexdigest()  # It has no id.
             return Item(known_by, Kind.USER_PROPERTIES, raw, defect)
-        return Item(object_id_of(profile.id), Kind.USER_PROPERTIES, raw, record)
+        return Item(object_id_of(str(profile.id)), Kind.USER_PROPERTIES, raw, record)
 
     def _record(self, attributes: Attributes) -> bytes | Defect | None:
         user_id = _id(attributes.get(self._user_id, ABSENT))

@@ -8,6 +8,7 @@ webhooks named since the last run.
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ COMPLETED = b"completed"
 EVENT_TYPE = "Amplemarket Task Completed"
 PREFIX = "amplemarket_"
 IDS_MAX = 20
+ID_CHARACTERS_MAX = 256  # Of an id in an address: 20 of them are less than the 8 kB of servers.
 BLAMED = (400, 414, 422)  # May be the answer to a single id.
 
 
@@ -101,8 +103,13 @@ Contact = bytes | Refused | None  # None: nobody knows it, as an id of a lead li
 
 async def _contacts_of(api: Api, named: Iterable[str]) -> dict[str, Contact]:
     """By id."""
-    ids = sorted(set(named))
     found: dict[str, Contact] = {}
+    ids = []
+    for id_ in sorted(set(named)):
+        if len(quote(id_, safe="")) <= ID_CHARACTERS_MAX:
+            ids.append(id_)
+        else:  # A server would refuse the whole request: the address is too long.
+            found[id_] = Refused()
     for start in range(0, len(ids), IDS_MAX):
         asked = ids[start : start + IDS_MAX]
         answers = await _asked(api, asked)

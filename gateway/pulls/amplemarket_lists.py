@@ -76,6 +76,8 @@ def member(fields: Fields, name: str) -> str | None:
 
 def read_list(answer: Answer, name: str) -> list[bytes]:
     """It stands under the resource's name, or under `data`; or it is the body's one array."""
+    if is_own_error(answer):  # Its list of errors is none of objects.
+        raise UnreadableError(f"an error of Amplemarket's with status {answer.status}")
     members = decoded(_object, answer.body, "a page of Amplemarket's")
     arrays = {key: raw for key, raw in members.items() if bytes(raw).startswith(b"[")}
     found = arrays.get(name, arrays.get("data"))

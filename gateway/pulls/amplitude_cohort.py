@@ -38,6 +38,8 @@ from schemas.vendors.pull import ConfiguredPull
 ROWS = 5_000  # A page.
 POLL_SECONDS = 10.0  # 60 requests in 10 minutes are all there are.
 POLLS_MAX = 360  # An hour; then the cohort is asked for anew.
+# Before what was paid for is paid for again: 500 a month are one in 90 minutes.
+REPEAT_FIRST_SECONDS, REPEAT_LAST_SECONDS = 60.0, 5_400.0
 LINE_CHARACTERS_MAX = 1_000_000
 GZIP = b"\x1f\x8b"
 IN_PROGRESS = re.compile("IN.?PROGRESS")
@@ -53,7 +55,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class _Requested(msgspec.Struct):
-    request_id: str
+    request_id: str | int
 
 
 class _Status(msgspec.Struct):
@@ -79,6 +81,7 @@ class Cohort:
         self._property = configured.property
         self._file = directory / "members"
         self._used = 0  # Of what was paid for the request.
+        self._has_file = False  # Of that request.
         self._rows: tuple[Place, Iterator[Mapping[str, str]]] | None = None
 
     async def page(self, api: Api, cursor: str | None) -> Page:
@@ -97,7 +100,7 @@ class Cohort:
         if answer.status not in (200, 202):
             raise failure(answer, "a cohort's request", is_lost=False)
         requested = decoded(_requested, answer.body, "the answer to a cohort's request")
-        return Page([], _cursor(Place(requested.request_id)))
+        return Page([], _cursor(Place(str(requested.request_id))))
 
     async def _poll(self, api: Api, place: Place) -> Page:
         answer = await api.get(f"/api/5/cohorts/request-status/{place.request}")
@@ -110,23 +113,26 @@ class Cohort:
             return Page([], _cursor(replace(place, polls=place.polls + 1)), POLL_SECONDS)
         if status != "JOB COMPLETED":
             raise CursorLostError(f"the cohort's file does not come: {status}")
-        self._used = 0
+        self._used, self._has_file = 0, False
         return Page([], _cursor(Place(place.request, 0, paid=1)), spends=1)
 
     async def _read(self, api: Api, place: Place) -> Page:
-        if self._rows is None or self._rows[0] != place:
+        if not self._has_file:
             if self._used >= place.paid:
-                return Page([], _cursor(replace(place, paid=place.paid + 1)), spends=1)
+                paid_again = replace(place, paid=place.paid + 1)
+                return Page([], _cursor(paid_again), _wait_seconds(place.paid), spends=1)
             self._used = place.paid
             answer = await api.download(f"/api/5/cohorts/request/{place.request}/file", self._file)
             if answer.status != 200:
                 raise failure(answer, "a cohort's file", is_lost=True)
+            self._has_file, self._rows = True, None
+        if self._rows is None or self._rows[0] != place:  # A page that Kafka did not take.
             self._rows = place, islice(_members(self._file), place.row, None)
         rows = self._rows[1]
         try:
             read = await asyncio.to_thread(lambda: list(islice(rows, ROWS)))
         except (csv.Error, EOFError, OSError, ValueError, zlib.error) as error:
-            self._rows = None
+            self._has_file = False
             raise UnreadableError(f"the cohort's file: {error!r}") from error
         following = replace(place, row=place.row + len(read))
         self._rows = following, rows
@@ -143,6 +149,13 @@ class Cohort:
             return Item(user_id, Kind.USER_PROPERTIES, raw, defect)
         # Amplitude knows some only by its own id, which means nothing to others.
         return Item(user_id, Kind.USER_PROPERTIES, record, record if user_id else None)
+
+
+def _wait_seconds(paid: int) -> float:
+    """Until the next download, after so many that were of no use; the first one is at once."""
+    if paid == 1:
+        return 0.0
+    return min(REPEAT_LAST_SECONDS, REPEAT_FIRST_SECONDS * 2.0 ** min(paid, 10))
 
 
 def _members(file: Path) -> Iterator[Mapping[str, str]]:

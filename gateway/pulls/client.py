@@ -3,10 +3,12 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urljoin
 
 import structlog
 from pyreqwest.exceptions import PyreqwestError
@@ -20,9 +22,12 @@ from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
 TIMEOUT_SECONDS = 60.0
+# Of a file: its bytes may take long, but not come to a stop.
+DOWNLOAD_SECONDS, SILENCE_SECONDS = 3_600.0, 60.0
 BODY_BYTES_MAX = 32_000_000
 FILE_BYTES_MAX = 2_000_000_000  # Of a download; two million members take 120 MB.
 ATTEMPTS_MAX = 8
+REDIRECTS_MAX = 5  # A store of files may name another of its hosts.
 BACKOFF_LAST_SECONDS = 60.0
 
 log = structlog.get_logger()
@@ -57,23 +62,41 @@ class Client:
         self._random = Random()
 
     async def download(self, path: str, into: Path) -> Answer:
-        for attempt in range(ATTEMPTS_MAX):
-            answer = await self.get(path)
-            if answer.status == 200:
-                await asyncio.to_thread(into.write_bytes, answer.body)
-                return answer
-            url = answer.headers.get("location", "")
-            if not 300 <= answer.status < 400 or not url.startswith(("https://", "http://")):
-                return answer
-            # Another host: it gets none of our headers.
-            found = await self._exchange(url, (), {}, into)
-            self._seen("none" if found is None else str(found.status))
-            if found is not None and found.status == 200:
-                return found
-            await self._sleep(self._seconds(attempt, found))
+        try:
+            for attempt in range(ATTEMPTS_MAX):
+                answer = await self._answer(path, ())
+                if answer.status == 200:
+                    await asyncio.to_thread(into.write_bytes, answer.body)
+                    return answer
+                url = _elsewhere(path, answer)
+                if url is None:
+                    return answer
+                found = await self._follow(url, into)
+                if found is not None and found.status == 200:
+                    return found
+                await self._sleep(self._seconds(attempt, found))
+        except OSError as error:
+            raise UnavailableError(f"the file could not be written: {error}") from error
         raise UnavailableError("the file could not be downloaded")
 
     async def get(self, path: str, query: Query = ()) -> Answer:
+        answer = await self._answer(path, query)
+        # One emoji that was cut would make its whole page unreadable, each time it is read.
+        return answer._replace(body=repaired(answer.body) or answer.body)
+
+    async def _follow(self, url: str, into: Path) -> Answer | None:
+        """To other hosts: they get none of our headers."""
+        found = None
+        for _ in range(REDIRECTS_MAX):
+            found = await self._exchange(url, (), {}, into)
+            self._seen("none" if found is None else str(found.status))
+            further = None if found is None else _elsewhere(url, found)
+            if further is None:
+                break
+            url = further
+        return found
+
+    async def _answer(self, path: str, query: Query) -> Answer:
         trouble = ""
         is_renewed = False
         for attempt in range(ATTEMPTS_MAX):
@@ -96,10 +119,7 @@ class Client:
         async with self._pace:
             answer = await self._exchange(path, query, self._headers)
         self._seen("none" if answer is None else str(answer.status))
-        if answer is None:
-            return None
-        # One emoji that was cut would make its whole page unreadable, each time it is read.
-        return answer._replace(body=repaired(answer.body) or answer.body)
+        return answer
 
     def _seconds(self, attempt: int, answer: Answer | None) -> float:
         told = None
@@ -108,6 +128,17 @@ class Client:
         # A random share, so that many processes do not come back as one.
         ours = min(BACKOFF_LAST_SECONDS, 2.0**attempt) * self._random.uniform(0.5, 1.0)
         return ours if told is None else max(told, 0.1)
+
+
+def _elsewhere(url: str, answer: Answer) -> str | None:
+    """The whole URL that a redirect leads to."""
+    if not 300 <= answer.status < 400:
+        return None
+    try:
+        found = urljoin(url, answer.headers.get("location", ""))
+    except ValueError:
+        return None
+    return found if found != url and found.startswith(("https://", "http://")) else None
 
 
 def _is_retried(status: int) -> bool:
@@ -119,9 +150,10 @@ class HttpExchange:
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
-        self._client = client_builder(
+        builder = client_builder(
             timeout_seconds=TIMEOUT_SECONDS, proxy=proxy_for(base_url, os.environ)
-        ).build()
+        )
+        self._client = builder.read_timeout(timedelta(seconds=SILENCE_SECONDS)).build()
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,16 +168,18 @@ class HttpExchange:
         self, path: str, query: Query, headers: Mapping[str, str], into: Path | None = None
     ) -> Answer | None:
         url = path if path.startswith(("https://", "http://")) else self._base_url + path
-        request = self._client.get(url).query(list(query)).headers(dict(headers)).build_streamed()
+        seconds = TIMEOUT_SECONDS if into is None else DOWNLOAD_SECONDS
         try:
-            async with request as response:
+            request = self._client.get(url).query(list(query)).headers(dict(headers))
+            timed = request.timeout(timedelta(seconds=seconds))
+            async with timed.build_streamed() as response:
                 names = ("retry-after", "date", "location", "content-type")
                 found = {name: text for name in names if (text := header(response, name))}
                 if into is not None and response.status == 200:
                     await store_body(response, into, _bounded())
                     return Answer(response.status, found, b"")
                 return Answer(response.status, found, await _read(response))
-        except PyreqwestError as error:
+        except (PyreqwestError, ValueError) as error:  # `ValueError`: a redirect to no URL.
             log.debug("no answer", path=path.partition("?")[0], error=type(error).__name__)
             return None
 

@@ -124,8 +124,8 @@ class Journal:
             isolation_level="read_committed",
             enable_auto_commit=False,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([place])
             end = (await consumer.end_offsets([place]))[place]
             await consumer.seek_to_beginning(place)

@@ -19,7 +19,8 @@ from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Config
 from schemas.vendors.pull import ConfiguredPull
 
-RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS = 1.0, 60.0
+# A start asks the system again for what a run had: of a month's downloads it uses one.
+RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS = 1.0, 300.0
 log = structlog.get_logger()
 
 

@@ -118,3 +118,42 @@ async def test_a_job_in_progress_is_asked_after_again(tmp_path: Path) -> None:
         page = await cohort(tmp_path).page(Answering(answer), '{"request":"r"}')
         assert page.wait_seconds > 0
         assert page.cursor == '{"request":"r","row":-1,"paid":0,"polls":1}'
+
+
+class Counting(Answering):
+    """Counts the downloads."""
+
+    downloads = 0
+
+    async def download(self, path: str, into: Path) -> Answer:
+        self.downloads += 1
+        return await super().download(path, into)
+
+
+async def test_a_page_that_kafka_did_not_take_is_read_again_from_the_file(tmp_path: Path) -> None:
+    """A month has 500 downloads; Kafka may be away for long."""
+    api, pull = Counting(FOUND, file=table(["a", "b"])), cohort(tmp_path)
+    for _ in range(3):
+        assert members((await pull.page(api, READ)).items) == ["a", "b"]
+    assert api.downloads == 1
+
+
+async def test_a_file_that_stays_damaged_is_downloaded_less_and_less_often(tmp_path: Path) -> None:
+    """Else the month's downloads were used up within two days, and the next month's."""
+    api, pull, cursor = Counting(FOUND, file=b""), cohort(tmp_path), READ
+    waits: list[float] = []
+    for _ in range(20):
+        with pytest.raises(UnreadableError):
+            await pull.page(api, cursor)
+        page = await pull.page(api, cursor)
+        assert (page.spends, page.cursor is None) == (1, False)
+        cursor, waits = page.cursor or "", [*waits, page.wait_seconds]
+    assert waits[0] == 0
+    assert waits == sorted(waits)
+    assert waits[-1] >= 30 * 86_400 / 500
+    assert api.downloads == 20
+
+
+async def test_a_request_whose_id_is_a_number_is_followed(tmp_path: Path) -> None:
+    page = await cohort(tmp_path).page(Answering(Answer(202, {}, b'{"request_id":7}')), None)
+    assert json.loads(page.cursor or "")["request"] == "7"

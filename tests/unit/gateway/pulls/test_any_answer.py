@@ -21,6 +21,7 @@ from gateway.pulls.pull import (
     TooLargeError,
     UnavailableError,
     UnreadableError,
+    object_id_of,
 )
 from schemas.strictness import Defect
 from tests.unit.gateway.pulls.systems import Answering, cohort, exclusions, profiles, tasks
@@ -142,3 +143,31 @@ async def test_a_full_page_without_links_is_not_the_end_of_a_list() -> None:
 async def test_a_cursor_of_another_type_of_pull_starts_over(name: str, tmp_path: Path) -> None:
     with pytest.raises(CursorLostError):
         await PULLS[name](tmp_path).page(Answering(), "QWx0ZXI")
+
+
+@pytest.mark.parametrize("body", ['{"_errors":[{"code":"x"}]}', '{"_errors":[]}'])
+async def test_an_error_with_a_success_s_status_is_no_list(body: str) -> None:
+    """Else all that is suppressed were taken for gone."""
+    with pytest.raises(UnreadableError):
+        await exclusions().page(Answering(Answer(200, {}, body.encode())), None)
+
+
+async def test_an_id_too_long_for_an_address_is_not_asked_for_and_stops_nothing() -> None:
+    long = "x" * 5_000
+    named = [{"id": str(n), "status": "completed", "contact_id": one} for n, one in enumerate("ab")]
+    odd = {"id": "odd", "status": "completed", "contact_id": long}
+    page = Answer(200, {}, json.dumps({"tasks": [*named, odd], "_links": {}}).encode())
+    api = Answering(page, {"/contacts": Answer(200, {}, b'{"contacts":[{"id":"a"},{"id":"b"}]}')})
+    items = (await tasks().page(api, None)).items
+    assert [query for path, query in api.asked if path == "/contacts"] == [
+        [("ids[]", "a"), ("ids[]", "b")]
+    ]
+    assert [one.object_id for one in items if isinstance(one.record, Defect)] == [
+        f"contact:{object_id_of(long)}"
+    ]
+
+
+async def test_a_profile_whose_id_is_a_number_is_the_same_as_one_whose_id_is_its_digits() -> None:
+    body = b'{"data":[{"id":7,"attributes":{"email":"a@b.c","x":1}}]}'
+    [item] = (await profiles().page(Answering(Answer(200, {}, body)), None)).items
+    assert (item.object_id, isinstance(item.record, bytes)) == ("7", True)
