@@ -99,7 +99,7 @@ class Pipeline:
         self._sending = Sending(
             name, destination, http, delivery, counts, clock, self._request_ended, self._fail
         )
-        self._writing = LetterWriting(part, letters, delivery, self._drain, counts)
+        self._writing = LetterWriting(part, letters, delivery, self._drain, counts, self._news.set)
         self.progress = Progress(delivery, self.reader, counts, clock, lambda: letters.is_failing)
 
     async def run(self) -> None:
@@ -141,9 +141,8 @@ class Pipeline:
         """Start every request and dead letter that the engine gives, until `stop`."""
         while not self._drain.is_stopping:
             now = self._clock()
-            while self._drain.is_open and (letter := self.delivery.next_dead_letter()):
-                self._drain.letters_begin(1)
-                self._start(tasks, self._writing.write_dead_letter(letter))
+            while self._drain.is_open and (writing := self._writing.begin()) is not None:
+                self._start(tasks, writing)
             while self._drain.is_open and (batch := self.delivery.next_batch(now)):
                 if (work := self._sending.begin(batch)) is not None:
                     self._start(tasks, work)

@@ -17,6 +17,9 @@ from schemas.records import TopicPartition
 READ_RECORDS_MAX = 4000
 ACCEPT_SECONDS = 0.1  # For what is read at once: all destinations wait for so long.
 LOAD_SECONDS = 0.1  # Between checks for parked records that are due and for which there is room.
+# For how long a partition with due records may give none before the next one is asked. Longer each
+# time: what a slow Kafka is about to answer is lost by asking for another one.
+SILENT_SECONDS, SILENT_SECONDS_MAX = 2.0, 30.0
 log = structlog.get_logger()
 
 
@@ -64,13 +67,15 @@ class Reading:
 
     async def load(self, loader: Loader) -> None:
         """Read parked records again when they are due, until cancelled."""
+        turns = Turns()
         while True:
-            place = self._delivery.wants(self._clock())
+            place = self._delivery.wants(self._clock(), turns.first)
             if place is None:
                 await asyncio.sleep(LOAD_SECONDS)  # There is no event for free memory.
                 continue
             offset = self._delivery.wanted_from(place.partition)
             records, begins = await loader.read(place, offset, self._records_max)
+            turns.asked(place.partition, self._clock(), is_silent=not records)
             if begins > offset:
                 self._lose(Lost(place, offset, begins, "deleted"))
             started = time.perf_counter()
@@ -104,6 +109,24 @@ class Reading:
             last=lost.before - 1,
             lost=records,
         )
+
+
+class Turns:
+    """Which partition's parked records are read: one without a leader keeps no other waiting."""
+
+    def __init__(self) -> None:
+        self.first = 0  # The number to begin with.
+        self._silent_since = 0.0
+        self._patience = SILENT_SECONDS
+
+    def asked(self, partition: int, now: float, *, is_silent: bool) -> None:
+        if not is_silent:
+            self._patience = SILENT_SECONDS
+        if not is_silent or partition != self.first:
+            self.first, self._silent_since = partition, now
+        elif now - self._silent_since > self._patience:
+            self.first, self._silent_since = partition + 1, now
+            self._patience = min(2 * self._patience, SILENT_SECONDS_MAX)
 
 
 def next_read(before: int, records: int, seconds: float) -> int:

@@ -4,7 +4,7 @@ It never looks at a clock and never sleeps: the caller tells it the time, and `w
 ask again. What it decides depends only on what it was told, so one seed replays every decision.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from random import Random
 from sys import maxsize
 
@@ -169,13 +169,13 @@ class Delivery:
     def next_dead_letter(self) -> Letter | None:
         return self._stock.dead.popleft() if self._stock.dead else None
 
-    def next_parking(self) -> Letter | None:
-        """Records to write to other topics; those of one key in this order."""
-        return self._stock.leaving.popleft() if self._stock.leaving else None
+    def next_parking(self, busy: Container[int] = ()) -> Letter | None:
+        """Records to park, but none of these partitions; those of one key in this order."""
+        return self._stock.next_leaving(busy)
 
-    def wants(self, now: float) -> TopicPartition | None:
-        """A partition of which parked records are to be read again, from `wanted_from`."""
-        return self._waits.wants(now)
+    def wants(self, now: float, first: int = 0) -> TopicPartition | None:
+        """A partition to read parked records of, from `wanted_from`: `first`, or the next one."""
+        return self._waits.wants(now, first)
 
     def wanted_from(self, partition: int) -> int:
         """The lowest offset that is wanted of a partition that `wants` named."""
@@ -213,7 +213,7 @@ class Delivery:
             in_flight=sum(batch.unsettled for batch in self._in_flight),
             held=waits.held(),
             rejected=len(stock.dead),
-            leaving=len(stock.leaving),
+            leaving=stock.leaving_records,
             parked=waits.parked_records(),
             bytes=stock.bytes,
             oldest=stock.oldest(),

@@ -4,7 +4,7 @@ It knows what each partition may commit, and how many bytes are in memory.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from consumers.delivery.entry import Entry, size_of, unmerged
 from consumers.delivery.lanes import Letter
@@ -13,6 +13,7 @@ from consumers.delivery.outcomes import SUPPRESSED, Skip
 from schemas.records import Record, TopicPartition
 
 LETTERS_MAX = 10_000
+PARKED_AT_ONCE_MAX = 1_000  # Of a partition: with more to be parked, no more of it is read.
 
 
 class Stock:
@@ -24,7 +25,7 @@ class Stock:
         self.committed: dict[TopicPartition, int] = {}
         self.left: dict[TopicPartition, Unfinished] = {}
         self.dead: deque[Letter] = deque()
-        self.leaving: deque[Letter] = deque()  # To be parked.
+        self.leaving: dict[int, deque[Letter]] = {}  # To be parked, by partition.
         self._dropped = 0  # Not told yet.
 
     @property
@@ -34,7 +35,7 @@ class Stock:
     @property
     def room(self) -> int:
         """How many bytes may still be read."""
-        letters = len(self.dead) + len(self.leaving)
+        letters = len(self.dead) + self.leaving_records
         return self._bytes_max - self.bytes if letters < LETTERS_MAX else 0
 
     @property
@@ -74,8 +75,17 @@ class Stock:
         return {
             place
             for place, offsets in self.offsets.items()
-            if place.topic == topic and offsets.is_full(span_max)
+            if place.topic == topic
+            and (offsets.is_full(span_max) or self._is_leaving_slowly(place.partition))
         }
+
+    def _is_leaving_slowly(self, partition: int) -> bool:
+        """Whether many wait to be parked: then those of other partitions need the room."""
+        return len(self.leaving.get(partition, ())) > PARKED_AT_ONCE_MAX
+
+    @property
+    def leaving_records(self) -> int:
+        return sum(map(len, self.leaving.values()))
 
     def unsettled(self) -> int:
         """Records that were read and are not settled, whether in memory or parked."""
@@ -101,7 +111,18 @@ class Stock:
 
     def park(self, entry: Entry, reason: str, until: float, now: float) -> None:
         first_failed_at = entry.first_failed_at or now
-        self.leaving.append(Letter(entry, reason, "", first_failed_at, until, now))
+        letter = Letter(entry, reason, "", first_failed_at, until, now)
+        self.leaving.setdefault(entry.record.partition, deque()).append(letter)
+
+    def next_leaving(self, busy: Container[int]) -> Letter | None:
+        """The next to be parked, of a partition that is none of these."""
+        for partition, letters in self.leaving.items():
+            if partition not in busy:
+                letter = letters.popleft()
+                if not letters:
+                    del self.leaving[partition]
+                return letter
+        return None
 
     def depart(self, entry: Entry) -> None:
         """Settle a record that another topic has."""
@@ -138,8 +159,9 @@ class Stock:
             if offsets := self.offsets.pop(place, None):
                 offsets.is_ours = False
         self.forget(lined_up)
-        for letters in (self.dead, self.leaving):
+        for letters in (self.dead, *self.leaving.values()):
             for letter in list(letters):
                 if not letter.entry.offsets.is_ours:
                     letters.remove(letter)
                     self.forget((letter.entry,))
+        self.leaving = {number: letters for number, letters in self.leaving.items() if letters}

@@ -153,13 +153,15 @@ class Waits:
         """Set the keys of a partition that have older records parked in other partitions."""
         self.parked_of(partition).wait_behind(keys, may_be)
 
-    def wants(self, now: float) -> TopicPartition | None:
-        """A partition of which parked records are to be read again, from `wanted_from`."""
+    def wants(self, now: float, first: int = 0) -> TopicPartition | None:
+        """A partition of which parked records are to be read again, from `wanted_from`: one from
+        the number `first` on, if there is one.
+        """
         if self._parked_topic is None or not self._stock.has_room:
             return None
-        for partition, parked in self.parked.items():
-            parked.wake(now)
-            if parked.wanted() is not None:
+        for partition in sorted(self.parked, key=lambda number: (number < first, number)):
+            self.parked[partition].wake(now)
+            if self.parked[partition].wanted() is not None:
                 return TopicPartition(self._parked_topic, partition)
         return None
 

@@ -1,8 +1,9 @@
 """Writing letters to Kafka: dead records, and parked ones.
 
-A write ends only with success or with the process: a failure that may pass is retried with backoff,
-and a letter that Kafka would never accept is written in another form. Nothing is written twice:
-aiokafka's answer is waited for, however long it takes.
+A write ends with success, with the process, or once the record's partition is another's, who writes
+it then. Until then a failure that may pass is retried with backoff, and a letter that Kafka would
+never accept is written in another form. Nothing is written twice: aiokafka's answer is waited for,
+however long it takes.
 """
 
 import asyncio
@@ -53,15 +54,17 @@ class Letters:
         """Whether the last attempts to write letters failed."""
         return self._log.outage.is_on
 
-    async def bury(self, letter: Letter, destination: str) -> None:
-        """Returns only once Kafka has it: until then it is not settled."""
+    async def bury(self, letter: Letter, destination: str) -> bool:
+        """Returns only once Kafka has it: until then it is not settled. False: it is left to
+        the next owner of its partition.
+        """
         original = form = whole(letter, destination)
         waits = _backoff(self._random)
-        while True:
+        while letter.entry.offsets.is_ours:
             tried = form
             try:
                 await self._log.store(self._dead_letters, form)
-                return
+                return True
             except TooLargeForKafka as refused:
                 form = cut(original, self._log.sizes.room(self._dead_letters, refused.size))
             except NotStored:
@@ -73,25 +76,22 @@ class Letters:
                 )
             if form == tried:
                 await asyncio.sleep(await anext(waits))
+        return False
 
-    async def park(self, letters: Sequence[Letter], destination: str) -> None:
-        """As above, for several: each goes to the partition that it came from, in order."""
-        by_partition: dict[int, list[Letter]] = {}
-        for letter in letters:
-            by_partition.setdefault(letter.entry.record.partition, []).append(letter)
-        async with asyncio.TaskGroup() as tasks:
-            for partition, share in by_partition.items():
-                tasks.create_task(self._park(partition, share, destination))
+    async def park(self, letters: Sequence[Letter], destination: str) -> int:
+        """As above, for several of one partition: to the partition of that number, in order.
 
-    async def _park(self, partition: int, letters: Sequence[Letter], destination: str) -> None:
+        Returns how many Kafka has.
+        """
+        partition = letters[0].entry.record.partition
         left = [(letter, self._form(letter, destination)) for letter in letters]
         waits = _backoff(self._random)
-        while True:
+        while left[0][0].entry.offsets.is_ours:
             forms = [form for _, form in left]
             stored, error = await self._log.store_in_order(self._parked, forms, partition)
             left = left[stored:]
             if not left:
-                return
+                break
             letter, tried = left[0]
             form = tried
             if isinstance(error, TooLargeForKafka) or not isinstance(error, NotStored):
@@ -99,6 +99,7 @@ class Letters:
                 left[0] = letter, form
             if form == tried:
                 await asyncio.sleep(await anext(waits))
+        return len(letters) - len(left)
 
     def _form(self, letter: Letter, destination: str) -> RawRecord:
         form = whole(letter, destination)

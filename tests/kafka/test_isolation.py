@@ -48,11 +48,11 @@ class FailingOnce(Letters):
 
     has_failed = False
 
-    async def bury(self, letter: Letter, destination: str) -> None:
+    async def bury(self, letter: Letter, destination: str) -> bool:
         if destination == AAMPE and not self.has_failed:
             self.has_failed = True
             raise RuntimeError("nobody foresaw this")
-        await super().bury(letter, destination)
+        return await super().bury(letter, destination)
 
 
 @asynccontextmanager

@@ -185,8 +185,9 @@ class DeadLetters:
         self._letters = Letters(Kafka(bootstrap_servers="none:1"), self._topic, random)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def write(self, letter: Letter, on_stored: Callable[[RawRecord], None]) -> None:
-        task = self._loop.create_task(self._written(letter, on_stored))
+    def write(self, letter: Letter, on_ended: Callable[[RawRecord | None], None]) -> None:
+        """None: it was left to the next owner of its partition."""
+        task = self._loop.create_task(self._written(letter, on_ended))
         self._tasks.append(task)
         self._loop.happened()
 
@@ -196,9 +197,9 @@ class DeadLetters:
             self._tasks.remove(task)
             task.result()
 
-    async def _written(self, letter: Letter, on_stored: Callable[[RawRecord], None]) -> None:
-        await self._letters.bury(letter, NAME)
-        on_stored(self._topic.stored.pop(asyncio.current_task()))
+    async def _written(self, letter: Letter, on_ended: Callable[[RawRecord | None], None]) -> None:
+        is_stored = await self._letters.bury(letter, NAME)
+        on_ended(self._topic.stored.pop(asyncio.current_task()) if is_stored else None)
 
 
 class Shell:
