@@ -121,9 +121,12 @@ class Supervised:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            if is_cancelled():
-                raise
-            return error
+            if not is_cancelled():
+                return error
+            if not isinstance(error, asyncio.CancelledError):
+                # Passed on, it would end the workers of all destinations.
+                log.warning("worker did not close cleanly", worker=self.name, error=repr(error))
+            raise asyncio.CancelledError from error
         finally:
             self._work = None
         return None if self._stopping.is_set() else RuntimeError("it ended without being told to")

@@ -112,6 +112,33 @@ async def test_who_is_cancelled_does_not_start_again() -> None:
     assert (works.begun, works.closed) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "error", [OSError("closing"), RustPanic(), BaseExceptionGroup("", [OSError()])]
+)
+async def test_an_error_of_a_worker_that_is_cancelled_ends_no_other(error: BaseException) -> None:
+    """As at a reload, where the former worker did not drain in time."""
+
+    async def life(told: asyncio.Event) -> None:
+        try:
+            await told.wait()
+        finally:
+            raise error
+
+    cancelled, other = Works(life), Works()
+    leaving = Supervised("a/events", "leaving", cancelled.opened)
+    staying = Supervised("b/events", "staying", other.opened)
+    async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
+        tasks.create_task(staying.run())
+        running = tasks.create_task(leaving.run())
+        await eventually(lambda: leaving.is_running and staying.is_running)
+        running.cancel()
+        await asyncio.wait([running])
+        assert staying.is_running
+        staying.stop()
+    assert running.cancelled()
+    assert (cancelled.begun, cancelled.closed, other.begun) == (1, 1, 1)
+
+
 async def test_each_failure_in_a_row_waits_longer() -> None:
     works = Works(*[raising(ValueError())] * 4)
     asked: list[int] = []
