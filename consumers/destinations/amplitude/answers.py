@@ -74,17 +74,19 @@ def blame(response: Response, batch: Sequence[Encoded]) -> Verdict:
     detail, answer = text_of(response), _answer_in(response)
     if answer.error.lower().startswith("invalid api key") or answer.missing_field == "api_key":
         return Verdict(Pause("invalid_api_key"))
-    wait = response.retry_after_seconds
-    holds = _holds(answer, wait)
+    throttled = throttled_hold(response)
+    holds = _holds(answer, throttled)
     named: dict[int, Outcome] = dict(_rejected(answer, detail, len(batch)))
     for index in answer.throttled_events:
         if 0 <= index < len(batch) and index not in named:
-            named[index] = _hold_of(batch[index], holds, wait)
+            # By the user or device that the answer names, else by its key.
+            named[index] = Resend() if _is_held(batch[index], holds) else throttled
     if named or any(_is_held(encoded, holds) for encoded in batch):
         return Verdict(Resend(), named, holds)
     # It names no record of the batch: the cause is the project, or a record to be found.
     if response.status == 429:
-        return Verdict(Retry("throttled", wait or THROTTLED_SECONDS), {}, holds)
+        seconds = response.retry_after_seconds or THROTTLED_SECONDS
+        return Verdict(Retry("throttled", seconds), {}, holds)
     # A load balancer's page (amplitude.md#hosts), or a request that was changed on its way.
     is_incomplete = answer.missing_field is not None and len(batch) > 0
     is_of_request = is_incomplete or answer.error.lower().startswith(_OF_REQUEST)
@@ -130,8 +132,12 @@ def _rejected(answer: Answer, detail: str, batch_size: int) -> Mapping[int, Reje
     return found
 
 
-def _holds(answer: Answer, wait: float | None) -> dict[Id, Hold]:
-    throttled = Hold(wait or THROTTLED_SECONDS, "throttled")
+def throttled_hold(response: Response) -> Hold:
+    """Of one that sends too much: a `Retry-After` makes it longer, but never shorter."""
+    return Hold(max(THROTTLED_SECONDS, response.retry_after_seconds or 0.0), "throttled")
+
+
+def _holds(answer: Answer, throttled: Hold) -> dict[Id, Hold]:
     over_quota = Hold(0.0, "daily_quota", QUOTA_STEP_SECONDS)
     return {
         **{Id("user", user): throttled for user in answer.throttled_users},
@@ -146,10 +152,3 @@ def _is_held(encoded: Encoded, holds: Mapping[Id, Hold]) -> bool:
         return False
     user, device = Id("user", encoded.user_id or ""), Id("device", encoded.device_id or "")
     return user in holds or device in holds
-
-
-def _hold_of(encoded: Encoded, holds: Mapping[Id, Hold], wait: float | None) -> Outcome:
-    """Hold a throttled event by the user or device that the answer names, else by its key."""
-    if _is_held(encoded, holds):
-        return Resend()
-    return Hold(wait or THROTTLED_SECONDS, "throttled")

@@ -13,7 +13,6 @@ from urllib.parse import quote_plus
 from consumers.delivery.destination import Encoded, Limits, Merge, Rate, Request, Response
 from consumers.delivery.outcomes import (
     Delivered,
-    Hold,
     Pause,
     Reject,
     Retry,
@@ -22,10 +21,10 @@ from consumers.delivery.outcomes import (
     Verdict,
 )
 from consumers.destinations.amplitude.answers import (
-    THROTTLED_SECONDS,
     blame,
     is_own,
     is_success,
+    throttled_hold,
     too_large,
 )
 from consumers.destinations.amplitude.property_merge import (
@@ -99,8 +98,7 @@ class _Form:
                 named = blame(response, batch)
                 if not isinstance(named.rest, Retry):
                     return named
-                hold = Hold(response.retry_after_seconds or THROTTLED_SECONDS, "throttled")
-                return Verdict(hold, {}, named.holds)
+                return Verdict(throttled_hold(response), {}, named.holds)
             case 413 | 414:
                 return too_large(response, batch)
             case _:

@@ -82,3 +82,19 @@ def test_a_member_that_is_not_as_documented_hides_no_other(odd: dict[str, object
     found = verdict(EVENTS, 429, error="x", throttled_users={"u1": 41}, **odd)
     assert found.holds[Id("user", "u1")] == THROTTLED
     assert not isinstance(found.rest, Retry)
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("told", "seconds"), [(0.001, 30.0), (29.0, 30.0), (120.0, 120.0), (None, 30.0)]
+)
+def test_a_throttled_user_waits_for_30_seconds_at_least_whatever_a_proxy_says(
+    destination: AmplitudeEvents, told: float | None, seconds: float
+) -> None:
+    named = Response(429, b'{"code":429,"throttled_users":{"u1":31},"throttled_events":[1]}', told)
+    assert destination.verdict(named, BATCH).holds == {Id("user", "u1"): Hold(seconds, "throttled")}
+    by_index = Response(429, b'{"code":429,"throttled_events":[1]}', told)
+    assert destination.verdict(by_index, BATCH).but == {1: Hold(seconds, "throttled")}
+    if destination is not EVENTS:
+        text = Response(429, b"too_many_requests", told)
+        assert destination.verdict(text, BATCH).rest == Hold(seconds, "throttled")
