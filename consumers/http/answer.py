@@ -121,7 +121,7 @@ class Answer:
         self.is_last |= self.is_complete  # Bytes follow that belong to no request.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.is_complete:
+        if self.is_complete or self._status:  # What comes behind the body says nothing of it.
             return
         match name.lower():
             case b"content-length" | b"transfer-encoding":

@@ -52,6 +52,10 @@ WHOLE = [
         b"HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n"
         b"2\r\nnu\r\n2\r\nll\r\n0\r\n\r\n"
     ),
+    Say(
+        b"HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n4\r\nnull\r\n0\r\n"
+        b"content-encoding: gzip\r\nretry-after: 9\r\nserver-timing: x\r\n\r\n"
+    ),
     Say(ACCEPTED, pieces=1),
     Say(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + ACCEPTED),
     Say(ACCEPTED, then="half-close"),
