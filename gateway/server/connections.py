@@ -19,7 +19,7 @@ from gateway.http.bodies import Receive
 from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
 from gateway.server.refusal import refusal
-from gateway.server.unparsed import PIECE_BYTES, Unparsed, is_crowded, piece_size
+from gateway.server.unparsed import PIECE_BYTES, Unparsed, body_left, is_crowded, piece_size
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, cycle_of
 from schemas.deadline import Deadline
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
         self._crowd = crowd
         self._most = connections_max
         self._in_head = False
-        self._in_message = False
+        self._in_body = False
         self._overhead = 0  # Bytes of this message besides the body and its framing.
         self._body_bytes = 0
         self.headers = []
@@ -101,7 +101,8 @@ class Connection(HttpToolsProtocol):
             if self.pipeline:
                 self._hold(bytes(data))
                 break
-            size = piece_size(data, self._body_left())
+            left = body_left(self.headers, self._body_bytes) if self._in_body else 0
+            size = piece_size(data, left)
             self._feed(data[:size])
             data = data[size:]
 
@@ -110,13 +111,6 @@ class Connection(HttpToolsProtocol):
         self.flow.hold_reading()
         if not self._unparsed.hold(data):
             self.cycle.keep_alive = False
-
-    def _body_left(self) -> int:
-        """How much of the current body is still to come, if it has a length."""
-        if self._in_head or not self._in_message:
-            return 0
-        length = dict(self.headers).get(b"content-length", b"")
-        return int(length) - self._body_bytes if length.isdigit() else 0
 
     def _feed(self, data: bytes | memoryview) -> None:
         self._overhead += len(data)  # Until it is known to be a body or a new message.
@@ -134,7 +128,7 @@ class Connection(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._overhead = self._body_bytes = 0
-        self._in_head = self._in_message = True
+        self._in_head, self._in_body = True, False
         if not self._deadline.is_set:  # It came in one read with the request before it.
             self._deadline.set(HEAD_SECONDS)
 
@@ -148,7 +142,7 @@ class Connection(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
             return
-        self._in_head = False
+        self._in_head, self._in_body = False, True
         self._deadline.clear()
         before, self.cycle = self.cycle, cycle_of(self, is_last=self._leaving)
         if before is None or before.response_complete:
@@ -178,7 +172,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
-        self._in_message = False
+        self._in_body = False
         self._deadline.clear()
         if self.cycle.response_complete:
             self._be_idle()  # It was refused before its body was read.
@@ -199,28 +193,33 @@ class Connection(HttpToolsProtocol):
             self._feed_in_pieces(memoryview(self._unparsed.take()))
         if not self.cycle.response_complete:
             return
-        if not self._in_message:
-            self._be_idle()
-        elif not self._in_head:
+        if self._in_body:
             self._deadline.set(LINGER_SECONDS)  # It was refused before its body was read.
+        elif not self._in_head:
+            self._be_idle()
 
     def _be_idle(self) -> None:
         self._idle = True
         self._crowd.idle[self] = None
         self._deadline.set(self.timeout_keep_alive)
 
-    def close_idle(self) -> None:
-        self.transport.close()
-
     def shutdown(self) -> None:
         """Answer requests that have arrived or arrive within a moment, then close."""
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._closes_after_an_answer():
             self._leaving = True
             self._idle = False
             self._crowd.idle.pop(self, None)
             self._deadline.set(LEAVE_SECONDS)
-        else:
-            self.cycle.keep_alive = False
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # As asyncio's.
+        """The client sends no more; it may still read answers (RFC 9112 §9.6), but not over TLS."""
+        return self.scheme == "http" and not self._in_body and self._closes_after_an_answer()
+
+    def _closes_after_an_answer(self) -> bool:
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -232,7 +231,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, words: str) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
-        if answering and (self._in_head or not self._in_message):
+        if answering and not self._in_body:
             # The request before it is answered first; then the connection closes.
             self.cycle.keep_alive = False
             self.flow.pause_reading()

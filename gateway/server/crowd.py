@@ -1,5 +1,6 @@
 """All connections of a process: which of them are idle, and the room for what they hold."""
 
+from asyncio import Transport
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -7,7 +8,8 @@ from gateway.edge.admission import Budget
 
 
 class Idle(Protocol):
-    def close_idle(self) -> None: ...
+    @property
+    def transport(self) -> Transport: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,6 @@ class Crowd:
         """Make room for a new connection, as nginx does; returns whether one was idle."""
         for connection in self.idle:
             del self.idle[connection]
-            connection.close_idle()
+            connection.transport.close()
             return True
         return False

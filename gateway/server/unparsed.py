@@ -1,5 +1,7 @@
 """Bytes that are parsed later, or in pieces: parsed, requests take 100 times as much."""
 
+from collections.abc import Iterable
+
 from gateway.edge.admission import Budget
 
 PIECE_BYTES = 4_096
@@ -32,6 +34,12 @@ class Unparsed:
         unparsed, self._bytes = self._bytes, b""
         self._share.give_back(len(unparsed))
         return unparsed
+
+
+def body_left(headers: Iterable[tuple[bytes, bytes]], came: int) -> int:
+    """How much of a body is still to come, if it has a length."""
+    length = dict(headers).get(b"content-length", b"")
+    return int(length) - came if length.isdigit() else 0
 
 
 def piece_size(data: memoryview, body_left: int) -> int:

@@ -7,6 +7,7 @@ head that is known to be valid costs 20 µs less a request.
 from asyncio import Event
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -14,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from gateway.http.bodies import WHOLE_BODY, ClientGone
+from gateway.http.bodies import WHOLE_BODY
 from gateway.server.request_targets import target_of
 
 ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -30,9 +31,7 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
 
     def take(self) -> bytes:
-        """Its body, once."""
-        if self.disconnected:
-            raise ClientGone
+        """Its body, once; also if the client is gone: some send, close, and read no answer."""
         self.flow.resume_reading()
         body = bytes(self.body)
         self.body = bytearray()
@@ -42,7 +41,7 @@ class Cycle(RequestResponseCycle):
         """Write the answer at once, if possible; if not, ASGI waits until it is."""
         if self.flow.write_paused or self.response_started:
             return False
-        if self.disconnected:
+        if self._is_gone():
             return True
         head = _head(status, (*self.default_headers, *headers))
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
@@ -55,6 +54,15 @@ class Cycle(RequestResponseCycle):
         self.on_response()
         del self.scope["extensions"]  # They refer to this object: break the cycle.
         return True
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401  As uvicorn's.
+        self._is_gone()
+        await super().send(message)
+
+    def _is_gone(self) -> bool:
+        """uvicorn is told a step later than the transport, and not for a request before others."""
+        self.disconnected = self.disconnected or self.transport.is_closing()
+        return self.disconnected
 
 
 @lru_cache(maxsize=256)  # Most answers of a second are alike.

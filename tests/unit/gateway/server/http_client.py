@@ -62,6 +62,9 @@ class Client:
             self._writer.write(piece)
             await self._writer.drain()
 
+    def sends_no_more(self) -> None:
+        self._writer.write_eof()
+
     async def flood(self, head: bytes, piece: bytes) -> None:
         await self.send(head)
         for _ in range(2_000):

@@ -91,7 +91,7 @@ class Peer:
     """A client's connection, and what happened on it."""
 
     def __init__(self, connections_max: int = 10) -> None:
-        edge = Edge(max_body_bytes=1_000, max_inflight_bytes=100_000)
+        self.edge = edge = Edge(max_body_bytes=1_000, max_inflight_bytes=100_000)
         self.budget = edge.ingest.budget
         self._connections_max = connections_max
         self._crowd = Crowd(self.budget)

@@ -100,11 +100,39 @@ async def test_who_does_not_read_is_answered_when_there_is_room(peer: Peer) -> N
     assert peer.wire.written.startswith(b"HTTP/1.1 202 ")
 
 
-async def test_who_is_gone_is_not_answered(peer: Peer) -> None:
+async def test_what_came_whole_is_stored_also_if_its_sender_is_gone(peer: Peer) -> None:
     peer.connection.data_received(SMALL)
     peer.connection.connection_lost(None)
     await asyncio.wait(peer.state.tasks)
     assert peer.wire.writes == 0
+    assert len(peer.edge.store.topics["events"]) == 1
+
+
+@pytest.mark.parametrize("sent", [SMALL, HEALTH, SMALL + SMALL])
+async def test_nothing_is_written_to_a_connection_that_closes(peer: Peer, sent: bytes) -> None:
+    peer.connection.data_received(sent)
+    peer.wire.close()  # uvloop raises at a write from now on; only later is the loss reported.
+    await asyncio.wait(peer.state.tasks)
+    assert peer.wire.writes == 0
+
+
+async def test_a_client_that_sends_no_more_gets_all_its_answers(peer: Peer) -> None:
+    peer.connection.data_received(SMALL * 3 + SMALL[:40])
+    assert peer.connection.eof_received()
+    while peer.state.tasks:
+        await asyncio.wait(peer.state.tasks)
+    assert peer.statuses() == [202] * 3
+    assert peer.wire.closed
+
+
+@pytest.mark.parametrize("sent", [SMALL[:40], SMALL[:-1]], ids=["head", "body"])
+async def test_a_client_that_ends_within_a_request_is_closed(peer: Peer, sent: bytes) -> None:
+    await peer.sends(HEALTH)
+    peer.connection.data_received(sent)
+    assert not peer.connection.eof_received()
+    peer.connection.connection_lost(None)
+    await asyncio.gather(*peer.state.tasks)
+    assert peer.statuses() == [200]
 
 
 @pytest.mark.parametrize("piece", [1, 1_000, 100_000])
