@@ -214,7 +214,8 @@ class Ingest:
         if self._suppressed:
             if not self._suppressed.followed.is_known:
                 return endpoint.failure(503, "not stored: suppressions are not read yet")
-            batch = without_suppressed(batch, self._suppressed, endpoint.kind)
+            turn = self._reading.turn
+            batch = await without_suppressed(batch, self._suppressed, endpoint.kind, turn)
             if batch.rejected:
                 silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
                 if silenced is not None:

@@ -6,7 +6,6 @@ from itertools import islice
 
 from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
-from gateway.edge.suppression import is_suppressed
 from schemas.records import Headers, NewRecord
 
 DETAIL_BYTES_MAX = 1_000
@@ -15,8 +14,10 @@ DETAIL_BYTES_MAX = 1_000
 def dead_letters(
     rejected: Sequence[Rejection], context: Context, rate: TokenBucket, now: float
 ) -> list[NewRecord]:
-    """The ones to store: the first of a request, as many as the source's rate allows."""
-    kept = list(islice((one for one in rejected if not is_suppressed(one)), LISTED_MAX))
+    """The ones to store: the first of a request that have bytes (those of suppressed users have
+    none), as many as the source's rate allows.
+    """
+    kept = list(islice((one for one in rejected if one.value), LISTED_MAX))
     return [
         dead_letter(one, context.headers, context.now_ms)
         for one in kept[: rate.up_to(len(kept), now)]
