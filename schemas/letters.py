@@ -81,7 +81,7 @@ class LetterHeaders(Struct, frozen=True):
             "not_before": None if self.not_before is None else timestamp(self.not_before),
             "parked_at": None if self.parked_at is None else timestamp(self.parked_at),
         }
-        added = [(name, _cut(text)) for name, text in texts.items() if text is not None]
+        added = [(name, cut_detail(text)) for name, text in texts.items() if text is not None]
         return [*without_letter(original), *added]
 
     @classmethod
@@ -165,7 +165,7 @@ def _seconds(text: str) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _cut(text: str) -> bytes:
+def cut_detail(text: str) -> bytes:
     """As UTF-8, between two characters: whoever reads the header may be strict."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= DETAIL_BYTES_MAX:

@@ -29,6 +29,7 @@ from gateway.dialects.shapes import (
     Context,
     Endpoint,
     Opened,
+    Places,
     RefusedError,
     Request,
 )
@@ -44,6 +45,12 @@ _IDS: Final = {
     "ios_idfa": "idfa",
     "ios_idfv": "idfv",
 }
+_COORDINATES: Final = {"location_lat": "lat", "location_lng": "lng"}
+PLACES: Final[Places] = {
+    **{name: [(older,)] for older, name in _NAMES.items()},
+    **{name: [("api_properties", older)] for older, name in _IDS.items()},
+    **{name: [("api_properties", "location", older)] for name, older in _COORDINATES.items()},
+}
 _LEFT_OUT: Final = frozenset({"api_properties", "library", "sequence_number"})
 _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
@@ -53,6 +60,7 @@ class LegacyUpload(Endpoint):
     dialect = "amplitude"
     kind = Kind.EVENT
     methods = POST
+    places = PLACES
 
     def seen_key(self, request: Request) -> str | None:
         return key_in(query_fields(request), "client")
@@ -112,7 +120,7 @@ def event_of(value: bytes, context: Context) -> Read | Defect:
         if name in _IDS and isinstance(given, str):
             event[_IDS[name]] = given
     if isinstance(location := platform.get("location"), dict):
-        event |= {"location_lat": location.get("lat"), "location_lng": location.get("lng")}
+        event |= {name: location.get(older) for name, older in _COORDINATES.items()}
     tracked = platform.get("tracking_options")
     keeps_ip = not isinstance(tracked, dict) or tracked.get("ip_address") is not False
     return Read(msgspec.json.encode(event), keeps_ip)

@@ -41,9 +41,13 @@ TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "utm_content": ("campaign", "content"),
     "referrer": ("page", "referrer"),
 }
+_ADVERTISING: Final = [("context", "device", name) for name in ("advertisingId", "idfa")]
 PLACES: Final[Places] = {
-    "event_properties": [("properties",)],
+    "event_properties": [("properties",), ("properties", "products")],
     "user_properties": [("traits",), ("context", "traits")],
+    "group_properties": [("traits",)],
+    "idfa": _ADVERTISING,
+    "adid": _ADVERTISING,
     **{name: [("context", *path)] for name, path in {**FIELDS, **COORDINATES}.items()},
 }
 # The members of a context that are read.

@@ -11,7 +11,7 @@ from schemas.plans.plan import Violation
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
-TURN_RECORDS = 2_000  # Checked at once, in about 5 ms.
+TURN_BYTES = 200_000  # Checked at once, in 1 to 5 ms.
 
 
 async def held_to_plan(
@@ -21,23 +21,23 @@ async def held_to_plan(
     held = sender.plan
     if held is None:
         return
-    kept = Batch()
-    for start in range(0, len(batch.records), TURN_RECORDS):
-        if start:  # Others are served in between.
+    kept, size = Batch(), 0
+    for position, record in enumerate(batch.records):
+        if size > TURN_BYTES:  # Others are served in between.
             await asyncio.sleep(0)
-        for position in range(start, min(start + TURN_RECORDS, len(batch.records))):
-            record = batch.records[position]
-            receipt = batch.receipts[position] if batch.receipts else (position, "")
-            violation = _violation(held, kind, record.value, context)
-            if violation is not None:
-                metrics.violates_plan(sender.name, violation.reason, is_known=violation.is_known)
-                if held.blocks:
-                    defect = Defect(violation.reason, violation.path, violation.message)
-                    kept.blocked.append(Rejection(receipt[0], defect, record.value, record.key))
-                    continue
-            kept.records.append(record)
-            if batch.receipts:
-                kept.receipts.append(receipt)
+            size = 0
+        size += len(record.value)
+        receipt = batch.receipts[position] if batch.receipts else (position, "")
+        violation = _violation(held, kind, record.value, context)
+        if violation is not None:
+            metrics.violates_plan(sender.name, violation.reason, is_known=violation.is_known)
+            if held.blocks:
+                defect = Defect(violation.reason, violation.path, violation.message)
+                kept.blocked.append(Rejection(receipt[0], defect, record.value, record.key))
+                continue
+        kept.records.append(record)
+        if batch.receipts:
+            kept.receipts.append(receipt)
     batch.records, batch.receipts, batch.blocked = kept.records, kept.receipts, kept.blocked
 
 

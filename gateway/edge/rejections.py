@@ -6,9 +6,8 @@ from itertools import islice
 
 from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
+from schemas.letters import cut_detail
 from schemas.records import Headers, NewRecord
-
-DETAIL_BYTES_MAX = 1_000
 
 
 def dead_letters(
@@ -31,7 +30,7 @@ def dead_letter(rejection: Rejection, original: Headers, now_ms: int) -> NewReco
         *original,
         ("destination", b"edge"),
         ("reason", rejection.defect.reason.encode()),
-        ("detail", rejection.defect.message.encode("utf-8", "replace")[:DETAIL_BYTES_MAX]),
+        ("detail", cut_detail(rejection.defect.message)),
         ("origin", b"edge"),
         ("attempts", b"0"),
         ("first_failed_at", first_failed_at.encode()),

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.dialects.shapes import NOWHERE, Batch, Context, Endpoint, Places, Rejection
@@ -11,6 +10,7 @@ from gateway.dialects.trees import members_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.planning import held_to_plan
 from gateway.edge.rejections import dead_letter, dead_letters
+from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
 from schemas.kafka.batches import TooLargeForKafka
@@ -56,10 +56,12 @@ class Storage:
             await self._keep(batch.rejected, context, sender, endpoint.places)
         if batch.blocked:  # All of them: the answer does not tell most senders to send them again.
             letters = [dead_letter(one, context.headers, context.now_ms) for one in batch.blocked]
-            await self._append(self._dead_letters, letters, context, sender)
+            await self._append_letters(letters, context, sender)
         if batch.records:
+            if sender.scrubber is not None:  # Before their size counts: it can grow.
+                batch.records = await _scrubbed(batch.records, context, sender.scrubber)
             try:
-                await self._append(self._topic[kind], batch.records, context, sender)
+                await self._store.append(self._topic[kind], batch.records)
             except TooLargeForKafka:
                 if endpoint.is_atomic:
                     raise
@@ -87,7 +89,7 @@ class Storage:
         batch.rejected = sorted([*batch.rejected, *large], key=lambda one: one.index)
         await self._keep(large, context, sender)
         if batch.records:
-            await self._append(topic, batch.records, context, sender)
+            await self._store.append(topic, batch.records)
 
     async def _keep(
         self,
@@ -99,41 +101,36 @@ class Storage:
         """As dead letters; those that are too many are only counted."""
         letters = dead_letters(rejected, context, sender.rejections, time.monotonic())
         if letters:
-            await self._append(self._dead_letters, letters, context, sender, places)
+            await self._append_letters(letters, context, sender, places)
         suppressed = sum(map(is_suppressed, rejected))
         if dropped := len(rejected) - suppressed - len(letters):
             self._metrics.dead_letters_dropped(sender.name, dropped)
 
-    def _append(
+    async def _append_letters(
         self,
-        topic: str,
-        records: list[NewRecord],
+        letters: list[NewRecord],
         context: Context,
         sender: Sender,
         places: Places = NOWHERE,
-    ) -> Awaitable[None]:
-        if sender.scrubber is not None:
-            scrubbed = partial(sender.scrubber.scrubbed, places=places)
-            return self._append_scrubbed(topic, records, context, scrubbed)
-        return self._store.append(topic, records)
-
-    async def _append_scrubbed(
-        self,
-        topic: str,
-        records: list[NewRecord],
-        context: Context,
-        scrubbed: Callable[[bytes], bytes],
     ) -> None:
-        kept, size = [], 0
-        for record in records:
-            if size > TURN_BYTES:  # Others are served in between.
-                await asyncio.sleep(0)
-                size = 0
-            size += len(record.value)
-            if memory := members_bytes(record.value):
-                with context.room.lend(memory):  # It is taken apart, and put together again.
-                    value = scrubbed(record.value)
-            else:
-                value = scrubbed(record.value)
-            kept.append(NewRecord(record.key, value, record.headers))
-        await self._store.append(topic, kept)
+        if sender.scrubber is not None:
+            letters = await _scrubbed(letters, context, sender.scrubber, places)
+        await self._store.append(self._dead_letters, letters)
+
+
+async def _scrubbed(
+    records: Sequence[NewRecord], context: Context, scrubber: Scrubber, places: Places = NOWHERE
+) -> list[NewRecord]:
+    kept, size = [], 0
+    for record in records:
+        if size > TURN_BYTES:  # Others are served in between.
+            await asyncio.sleep(0)
+            size = 0
+        size += len(record.value)
+        if memory := members_bytes(record.value):
+            with context.room.lend(memory):  # It is taken apart, and put together again.
+                value = scrubber.scrubbed(record.value, places)
+        else:
+            value = scrubber.scrubbed(record.value, places)
+        kept.append(NewRecord(record.key, value, record.headers))
+    return kept

@@ -34,7 +34,7 @@ NOT_IN_PLAN: Final = "not_in_plan"
 VIOLATES_PLAN: Final = "violates_plan"
 SET_OPERATIONS = ("$setOnce", "$add", "$set")
 PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
-NAME_BYTES_MAX = 64  # Of a sender's own name in a path.
+NAMES_BYTES_MAX = 64  # Of a sender's own names in a path.
 WORDS_MAX = 200
 PLANS_MAX = 16  # Compiled ones that are kept: a reload with the same file costs nothing.
 
@@ -170,7 +170,7 @@ def _wrong(
             above = parent
             if names and places is not None:
                 above = places.get(str(names[0]), parent)
-            path = ".".join([above, *(_shown(str(name)) for name in names)])
+            path = f"{above}.{_shown('.'.join(map(str, names)))}" if names else above
             message = f"{path} {words}"
             keyword = error.kind.name
             yield Violation(VIOLATES_PLAN, path, message, keyword=keyword, names=tuple(names))
@@ -204,7 +204,7 @@ def _words(error: "ValidationError") -> str:
 
 def _shown(name: str) -> str:
     cut = name.encode("utf-8", "replace")
-    return name if len(cut) <= NAME_BYTES_MAX else cut[:NAME_BYTES_MAX].decode("utf-8", "ignore")
+    return name if len(cut) <= NAMES_BYTES_MAX else cut[:NAMES_BYTES_MAX].decode("utf-8", "ignore")
 
 
 def _classified(schema: object, wanted: set[str], path: str) -> Iterable[str]:

@@ -152,6 +152,39 @@ async def test_a_field_is_scrubbed_from_dead_letters_under_the_names_that_were_s
     assert '"n": 1' in letters
 
 
+DEVICE = {"advertisingId": "SECRET", "idfa": "SECRET"}
+LEGACY = {"androidADID": "SECRET", "ios_idfv": "SECRET", "location": {"lat": "SECRET"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "record", "fields"),
+    [
+        ("/segment/v1/batch", {"traits": {"email": "SECRET"}}, ["group_properties.email"]),
+        (
+            "/segment/v1/batch",
+            {"properties": {"products": [{"coupon": "SECRET"}]}},
+            ["event_properties.coupon"],
+        ),
+        ("/segment/v1/batch", {"context": {"device": DEVICE}}, ["idfa"]),
+        ("/segment/v1/batch", {"context": {"device": DEVICE}}, ["adid"]),
+        (
+            "/",
+            {"api_properties": LEGACY, "version_name": "SECRET"},
+            ["adid", "idfv", "location_lat", "app_version"],
+        ),
+    ],
+)
+async def test_a_field_that_has_another_name_where_it_comes_from_is_scrubbed_in_dead_letters(
+    path: str, record: dict[str, Any], fields: list[str]
+) -> None:
+    edge = Edge(scrub=[{"field": field} for field in fields])
+    body = {"client": "secret", "writeKey": "secret", "batch": [record], "e": [record]}
+    async with edge.client as client:
+        assert (await client.post(path, content=json.dumps(body))).status_code == 200
+    [letter] = edge.store.values("dead-letters")
+    assert "SECRET" not in json.dumps(letter)
+
+
 @pytest.mark.parametrize("policy", ["keep", "truncate", "drop"])
 @pytest.mark.parametrize("ids", [{}, {"insert_id": "i", "time": 1}])
 async def test_an_update_keeps_no_address_that_its_source_may_not_keep(

@@ -78,3 +78,15 @@ async def test_who_answers_for_all_together_refuses_it_and_the_others_keep_it(
     kept = status == 200
     assert len(edge.store.values("events")) == kept
     assert [reason for reason, _ in letters(edge)] == ["too_large"] * kept
+
+
+async def test_a_record_that_scrubbing_makes_too_large_is_rejected_alone() -> None:
+    edge = Edge({"name": "eu", "write_key": "eu", "scrub": [{"pattern": "x"}]})
+    edge.store.largest = 500
+    grows = EVENT | {"user_id": "user-2", "event_properties": {"a": "x" * 50}}
+    async with edge.client as client:
+        answer = await client.post("/v1/events?write_key=eu", json=[EVENT, grows])
+    assert answer.status_code == 202
+    assert [one["reason"] for one in answer.json()["rejected"]] == ["too_large"]
+    assert [one["user_id"] for one in edge.store.values("events")] == ["user-1"]
+    assert letters(edge) == [("too_large", b"user-2")]

@@ -125,6 +125,20 @@ def test_a_message_has_no_value_and_no_long_name_of_a_sender() -> None:
     assert len(unknown.message) < 120
 
 
+def test_the_names_of_a_path_are_cut_together() -> None:
+    nested: object = "text"
+    for level in range(30):
+        nested = {f"{level}{'é' * 30}": nested}
+    deep = plan({"events": {"e": {"additionalProperties": {"$ref": "#/$defs/n"}}}, "$defs": DEEP})
+    value = json.dumps({"event_type": "e", "event_properties": nested}).encode()
+    assert (wrong := deep.violation(Kind.EVENT, value)) is not None
+    assert len(wrong.path.encode()) <= len("event_properties.") + 64
+    assert len(wrong.names) == 30
+
+
+DEEP = {"n": {"type": ["object", "integer"], "additionalProperties": {"$ref": "#/$defs/n"}}}
+
+
 def test_a_name_that_breaks_the_plans_rule_for_names_is_named() -> None:
     snake = plan({"events": {"e": {"propertyNames": {"pattern": "^[a-z_]+$"}}}})
     wrong = snake.violation(Kind.EVENT, b'{"event_type":"e","event_properties":{"Price":1}}')
