@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.pulls.amplitude_cohort import POLLS_MAX
@@ -50,6 +50,8 @@ async def test_any_ids_are_read_in_any_form_of_the_file(
     is_packed: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    # Of the ends of a line, Python's writer quotes only those that it writes (until 3.13).
+    assume(quoting == csv.QUOTE_ALL or not any("\r" in id_ for id_ in ids))
     plain = b"\xef\xbb\xbf" * has_mark + table(ids, line_end, quoting=quoting)
     file = gzip.compress(plain) if is_packed else plain
     assert members(await items(file, tmp_path_factory.getbasetemp())) == ids
