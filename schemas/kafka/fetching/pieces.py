@@ -11,6 +11,7 @@ PIECE_BYTES = 1_000_000
 RECORD_BYTES_MAX = 32_000_000  # A longer record is read up to here.
 VARINT_BITS_MAX = 63
 TIME_IS_OF_THE_LOG = 1  # A batch's `timestamp_type`.
+WRONG_LENGTH = "a record has not the length that it states"
 
 
 class Parsed(NamedTuple):
@@ -48,7 +49,10 @@ def pieces(stream: Stream, count: int) -> Iterator[Piece]:
         count, rest = count - records, data[end:]
         missing = _end_of_record(rest, 0) - len(rest)
         if missing > RECORD_BYTES_MAX and count > 0:
-            yield Piece(rest + stream.read(RECORD_BYTES_MAX), 1, is_cut=True)
+            begun = stream.read(RECORD_BYTES_MAX)
+            if len(begun) < RECORD_BYTES_MAX:
+                raise CorruptRecordException(WRONG_LENGTH)
+            yield Piece(rest + begun, 1, is_cut=True)
             _skip(stream, missing - RECORD_BYTES_MAX)
             count, rest, missing = count - 1, b"", 0
         wanted = max(PIECE_BYTES, missing)
@@ -86,7 +90,7 @@ def _record(batch: Any, piece: Piece, at: int) -> tuple[Parsed, int]:  # noqa: A
     except IndexError as error:
         raise CorruptRecordException(f"a record cannot be parsed: {error!r}") from error
     if not piece.is_cut and (at != end or end > len(data)):
-        raise CorruptRecordException("a record has not the length that it states")
+        raise CorruptRecordException(WRONG_LENGTH)
     is_log_time = batch.timestamp_type == TIME_IS_OF_THE_LOG
     timestamp = batch.max_timestamp if is_log_time else batch.first_timestamp + later
     offset += batch.base_offset
@@ -133,5 +137,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip(stream: Stream, size: int) -> None:
-    while size > 0 and (read := stream.read(min(size, PIECE_BYTES))):
+    while size > 0:
+        read = stream.read(min(size, PIECE_BYTES))
+        if not read:
+            raise CorruptRecordException(WRONG_LENGTH)
         size -= len(read)
