@@ -113,12 +113,17 @@ class Archive:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None  # The first error is enough.
 
-    async def find(self, spans: Iterable[Span], wanted: Wanted) -> list[Stored]:
-        """As `search`, all at once; for few records."""
+    async def find(
+        self,
+        spans: Iterable[Span],
+        wanted: Wanted,
+        matches: Callable[[Stored], object] = lambda _record: True,
+    ) -> list[Stored]:
+        """As `search`, all at once, and only those that match: a short string is in most batches."""
         found: list[Stored] = []
 
         async def collect(records: list[Stored]) -> None:
-            found.extend(records)
+            found.extend(filter(matches, records))
 
         await self.search(spans, wanted, collect)
         return sorted(found, key=lambda record: (record.topic, record.partition, record.offset))

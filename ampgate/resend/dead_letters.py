@@ -17,7 +17,7 @@ from ampgate.cli.moments import write_moment
 from ampgate.resend.parking import EDGE, letter_name, replayed_times
 from ampgate.resend.renames import NONE, Renames, renames_of
 from schemas.configuration.config import Config
-from schemas.letters import TRUNCATED
+from schemas.letters import TRUNCATED, Origin
 from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
@@ -161,13 +161,14 @@ def shown_origin(letter: Stored) -> str:
 
 async def show(config: Config, origin: str) -> list[Stored]:
     """All letters of one origin, the oldest first."""
-    topic = config.kafka.topics.dead_letters
-    chosen = Filter(origin=origin)
-    own_place = origin.startswith(f"{topic}/")
-    wanted = Wanted() if own_place else Wanted([origin.encode()])
+    topic, place = config.kafka.topics.dead_letters, Origin.parse(origin)
     async with archive(config.kafka) as kafka:
-        found = await kafka.find(await kafka.spans(topic), wanted)
-    return sorted(filter(chosen.matches, found), key=lambda letter: letter.timestamp)
+        if place is not None and place.place.topic == topic:
+            letter = await kafka.at(topic, place.place.partition, place.offset)
+            return [] if letter is None else [letter]
+        spans, wanted = await kafka.spans(topic), Wanted([origin.encode()])
+        found = await kafka.find(spans, wanted, Filter(origin=origin).matches)
+    return sorted(found, key=lambda letter: letter.timestamp)
 
 
 async def replayed_letters(

@@ -54,9 +54,11 @@ def said(old: str, new: str) -> Headers:
 
 
 async def renames_of(kafka: Archive, topics: Topics) -> Renames:
+    spans, wanted = await kafka.spans(topics.parked), Wanted([FROM.encode()])
+    records = await kafka.find(spans, wanted, lambda one: one.header(FROM))
     found = [
         Rename(record.timestamp, old, new)
-        for record in await kafka.find(await kafka.spans(topics.parked), Wanted([FROM.encode()]))
+        for record in records
         if (old := record.header(FROM)) and (new := record.header(TO))
     ]
     return Renames(sorted(found))

@@ -1,8 +1,9 @@
 """The progress of every destination in every topic, and the keys that its commit notes hold."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ampgate.archive.archive import Archive, Committed, Span
 from ampgate.archive.batches import Wanted
@@ -83,9 +84,14 @@ async def held_ahead(
             continue
         (whole,) = await kafka.spans(topic, partitions=[partition])
         span = Span(topic, partition, max(whole.start, min(earlier)), max(earlier) + 1)
-        held = await kafka.find([span], Wanted(tuple(keys)))
-        found += [one for one in held if one.key in keys and one.offset in earlier]
+        found += await kafka.find(
+            [span], Wanted(tuple(keys)), partial(_is_held, keys=keys, offsets=frozenset(earlier))
+        )
     return [one for one in found if one.origin not in known]
+
+
+def _is_held(record: Stored, *, keys: Collection[bytes], offsets: Collection[int]) -> bool:
+    return record.key in keys and record.offset in offsets
 
 
 def _holds(config: Config, commits: Commits) -> Mapping[tuple[str, int], set[int]]:

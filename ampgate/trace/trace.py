@@ -1,7 +1,8 @@
 """`ampgate trace`: where is my event, per destination? Answered from Kafka alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aiokafka.partitioner import murmur2
 
@@ -123,10 +124,12 @@ async def look(config: Config, search: Search) -> Found:
         records = await _records(config, kafka, search)
         ahead = await held_ahead(config, kafka, commits, records)
         wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
-        letters = await _find_in(kafka, topics.dead_letters, wanted)
+        known = frozenset(record.origin for record in [*ahead, *records])
+        concerns = partial(_concerns, search.sought, known)
+        letters = await _find_in(kafka, topics.dead_letters, wanted, concerns)
         suppressed = await suppressions_of(kafka, topics)
         renames = await renames_of(kafka, topics)
-        parked = await _find_in(kafka, topics.parked, wanted)
+        parked = await _find_in(kafka, topics.parked, wanted, concerns)
         records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
     refused = [one for one in letters if one.header("destination") == EDGE]
     located = locate_all(
@@ -160,7 +163,28 @@ async def _records(config: Config, kafka: Archive, search: Search) -> list[Store
                 # The id is the record's place, and need not be in its bytes.
                 return await _only(kafka, search.sought, topic, *place)
         spans += await kafka.spans(topic, since_ms=search.since_ms, partitions=partitions)
-    return [one for one in await kafka.find(spans, wanted) if search.sought.matches(one)]
+    return await _newest_of(kafka, spans, wanted, search)
+
+
+async def _newest_of(
+    kafka: Archive, spans: Sequence[Span], wanted: Wanted, search: Search
+) -> list[Stored]:
+    """Those that match, or the newest of them: a user may have millions."""
+    found: list[Stored] = []
+
+    async def keep(records: list[Stored]) -> None:
+        found.extend(filter(search.sought.matches, records))
+        if search.limit is not None and len(found) > 2 * search.limit:
+            found.sort(key=_age)
+            del found[: -search.limit]
+
+    await kafka.search(spans, wanted, keep)
+    return sorted(found, key=lambda one: (one.topic, one.partition, one.offset))
+
+
+def _age(record: Stored) -> tuple[int, str, int, int]:
+    """As `newest` orders them."""
+    return record.timestamp, record.topic, record.partition, record.offset
 
 
 def _made_up(insert_id: str, topic: str) -> tuple[int, int] | None:
@@ -192,16 +216,13 @@ async def _expired(
     originals = [one for trace in traces if (one := original_of(trace)) is not None]
     found = {one.origin: one for one in originals if sought.matches(one)}
     topics = [config.kafka.topics.of(kind) for kind in Kind]
-    gone: list[Stored] = []
-    for one in found.values():
-        if one.origin in known or one.topic not in topics:
-            continue
-        if one.partition >= await kafka.partitions(one.topic):
-            continue
-        (kept,) = await kafka.spans(one.topic, partitions=[one.partition])
-        if one.offset < kept.start:
-            gone.append(one)
-    return gone
+    missing = [one for one in found.values() if one.origin not in known and one.topic in topics]
+    starts = {
+        (span.topic, span.partition): span.start
+        for topic in {one.topic for one in missing}
+        for span in await kafka.spans(topic)
+    }
+    return [one for one in missing if one.offset < starts.get((one.topic, one.partition), 0)]
 
 
 def _origins(records: Sequence[Stored]) -> set[bytes]:
@@ -211,5 +232,15 @@ def _origins(records: Sequence[Stored]) -> set[bytes]:
     return {f"{record.topic}/{record.partition}/".encode() for record in records}
 
 
-async def _find_in(kafka: Archive, topic: str, wanted: Wanted) -> list[Stored]:
-    return await kafka.find(await kafka.spans(topic, since_ms=wanted.since_ms), wanted)
+def _concerns(sought: Sought, known: frozenset[str], trace: Stored) -> bool:
+    """Whether a letter or a parked record is of a record that was found, or of one that is gone."""
+    if trace.header("origin") in known or sought.matches(trace):
+        return True
+    original = original_of(trace)
+    return original is not None and sought.matches(original)
+
+
+async def _find_in(
+    kafka: Archive, topic: str, wanted: Wanted, matches: Callable[[Stored], bool]
+) -> list[Stored]:
+    return await kafka.find(await kafka.spans(topic, since_ms=wanted.since_ms), wanted, matches)

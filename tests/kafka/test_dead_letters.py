@@ -49,6 +49,19 @@ async def test_a_letter_is_shown_whole(here: Operation, tmp_path: Path) -> None:
     assert second["value"] == (event("ann", insert_id="a").value or b"").decode()
 
 
+async def test_a_letter_without_an_origin_is_shown_by_its_own_place(
+    here: Operation, tmp_path: Path
+) -> None:
+    places = await die(here, *(letter("edge", "edge", detail=str(at)) for at in range(3)))
+
+    shown = await here.run(tmp_path, "dead-letters", "show", places[1], "--json")
+    (only,) = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert (only["letter"], only["headers"]["detail"]) == (places[1], "1")
+    topic = here.config.kafka.topics.dead_letters
+    for gone in (f"{topic}/0/99", f"{topic}/999/0"):
+        assert (await here.run(tmp_path, "dead-letters", "show", gone)).exit_code == 1
+
+
 async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_path: Path) -> None:
     await die(here, replace(letter("t/0/1", detail="\x1b[31m"), value=b"\x1b[2Jgone"))
     shown = await here.run(tmp_path, "dead-letters", "show", "t/0/1")

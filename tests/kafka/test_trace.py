@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from ampgate.topics import admin_client
-from ampgate.trace.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, trace
+from ampgate.trace.trace import NEEDLES_MAX, ByInsertId, ByUser, Search, look, trace
 from ampgate.trace.whereabouts import State
 from consumers.delivery.clocks import Held
 from consumers.delivery.offsets import Unfinished
@@ -49,6 +49,23 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         ("held", State.WAITING, "throttled", "2026-01-01T00:00:30.000Z"),
         ("unread", State.UNREAD, "behind_others", None),
     ]
+
+
+async def test_no_more_than_was_asked_for_is_kept_in_memory(here: Operation) -> None:
+    """A short id is in the bytes of nearly every batch, and a user may have millions of records."""
+    topics = here.config.kafka.topics
+    mine = [event("7", insert_id=f"mine-{at}") for at in range(9)]
+    places = await here.produce(topics.events, mine)
+    about = {"destination": AMPLITUDE, "reason": "invalid_field", "attempts": "1"}
+    letters = [replace(mine[8], headers=about | {"origin": places[8]})]
+    theirs = [replace(event("u7"), headers=about | {"origin": "t/0/7"})] * 3
+    for topic in (topics.dead_letters, topics.parked):
+        await here.produce(topic, [*theirs, *letters])
+
+    found = await look(here.config, Search(ByUser("7"), limit=2))
+    assert [one.offset for one in found.lines if one.destination == AMPLITUDE] == [7, 8]
+    assert len(found.records) <= 4
+    assert [one.header("origin") for one in (*found.letters, *found.parked)] == [places[8]] * 2
 
 
 async def test_a_parked_record_waits_until_its_group_has_settled_it(here: Operation) -> None:
