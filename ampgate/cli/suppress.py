@@ -58,7 +58,7 @@ def remove(file: File = None, user: User = None, domain: Domain = None) -> None:
     """Lift suppressions: what comes from now on is stored and delivered again."""
     names = _named(file, user, domain)
     with progress_bar("lifting", len(names)) as advance:
-        lifted, stays = asyncio.run(suppressing.remove(configuration().kafka, names, advance))
+        lifted, stays = asyncio.run(suppressing.remove(configuration(), names, advance))
     typer.echo(f"{lifted} lifted")
     for name, by in stays.items():
         errors.print(f"{printable(name)} stays suppressed by {printable(by)}", markup=False)

@@ -79,6 +79,11 @@ class Visit:
     def figures(self) -> Figures:
         return self.desk.figures
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a stream may go on: it ends with its session, and with the process."""
+        return time.time() < self.session.ends_at and not self.desk.stopping.is_set()
+
     def query(self, name: str) -> str:
         return self.request.query_params.get(name, "").strip()
 

@@ -1,6 +1,7 @@
 """Bytes as pages show them: JSON with a member marked, text, or hexadecimal. Pure."""
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -48,7 +49,7 @@ def in_a_line(key: bytes | None) -> str:
     """A key or a header's value: one that is no text as hexadecimal."""
     if key is None:
         return "none"
-    text = _text_of(key[:LINE_MAX])
+    text = _text_of(key[:LINE_MAX], is_whole=len(key) <= LINE_MAX)
     told = visible(text) if text is not None else f"0x{key[:LINE_MAX].hex()}"
     return told if len(key) <= LINE_MAX else f"{told}…"
 
@@ -149,10 +150,10 @@ def _cut(pieces: Sequence[Piece]) -> tuple[list[Piece], bool]:
     return kept, True
 
 
-def _text_of(value: bytes) -> str | None:
-    """None for bytes that are no text: not UTF-8, or with a NUL."""
+def _text_of(value: bytes, *, is_whole: bool = True) -> str | None:
+    """None for bytes that are no text: not UTF-8, or with a NUL. A part may end in a character."""
     try:
-        text = value.decode()
+        text = getincrementaldecoder("utf-8")().decode(value, final=is_whole)
     except UnicodeDecodeError:
         return None
     return None if "\0" in text else text

@@ -11,7 +11,7 @@ from ampgate.archive.batches import Wanted
 from ampgate.check.topics import settings_of
 from ampgate.errors import CommandError
 from ampgate.topics import admin_client
-from schemas.configuration.config import Kafka
+from schemas.configuration.config import Config, Kafka
 from schemas.kafka.batches import NotStored
 from schemas.kafka.log import Log
 from schemas.letters import timestamp
@@ -58,18 +58,19 @@ async def add(
 
 
 async def remove(
-    kafka: Kafka, names: Collection[str], on_stored: Callable[[int], None]
+    config: Config, names: Collection[str], on_stored: Callable[[int], None]
 ) -> tuple[int, dict[str, str]]:
-    """How many keys were lifted, in whatever case they were written; and who stays suppressed by
-    the key of a domain.
+    """How many keys were lifted, in whatever case they were written; and who stays suppressed, by
+    the key of a domain or by the edge's configuration.
     """
-    wanted = {compared(name): name for name in names}
+    kafka, wanted = config.kafka, {compared(name): name for name in names}
     async with archive(kafka) as stored:
         live = await _live(stored, kafka)
     lifted = [name for name in live if compared(name) in wanted]
     await _store(kafka, [RawRecord(name.encode(), None, ()) for name in lifted], on_stored)
     domains = {compared(name) for name in live if name.startswith(AT)}.difference(wanted)
-    stays = {}
+    listed = frozenset(config.edge.suppressed_user_ids)
+    stays = {name: "edge.suppressed_user_ids" for name in names if name in listed}
     for text, name in wanted.items():
         domain = AT + text.rpartition(AT)[2]
         if AT in text[1:] and domain in domains:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import httpx
+
+from ampgate.console.access import COOKIE, Access, Role
+from ampgate.console.app import create_app
 from ampgate.lab.chaos.fleet import scrape
 from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import seen
@@ -14,6 +18,7 @@ from tests.kafka.delivery_world import World
 from tests.kafka.edge_process import KEY, running
 from tests.kafka.one_delivery import delivering
 from tests.operating import Operation, event
+from tests.unit.ampgate.console.test_app import nothing
 
 
 async def suppress(here: Operation, directory: Path, *arguments: str) -> str:
@@ -46,6 +51,34 @@ async def test_what_is_in_kafka_is_skipped_and_traced_as_suppressed(
     lines = (await here.run(tmp_path, "trace", "--user", "x@Shop.Example", "--json")).output
     found = [json.loads(line) for line in lines.splitlines()]
     assert [(one["state"], one["reason"]) for one in found] == [("skipped", "suppressed")] * 2
+
+
+async def test_a_lift_that_changes_nothing_is_not_told_as_one(
+    here: Operation, tmp_path: Path
+) -> None:
+    listed = {"edge": here.config.edge.model_copy(update={"suppressed_user_ids": ("carl",)})}
+    config = here.config.model_copy(update=listed)
+    await suppress(here, tmp_path, "add", "--user", "ada", "--domain", "shop.example")
+    access = Access("the operator's", None)
+    app = create_app(config, access, nothing)
+    cookie = access.new_session(Role.OPERATOR, time.time())
+    session = access.session(cookie, time.time())
+    assert session is not None
+    form = {"csrf": session.csrf, "action": "remove"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://console.example",
+        cookies={COOKIE: cookie},
+        headers={"origin": "http://console.example"},
+        follow_redirects=True,
+    ) as browser:
+        for name, said in {
+            "bob": "Nothing was lifted",
+            "x@Shop.Example": "Still suppressed, by <strong>@shop.example</strong>",
+            "carl": "Still suppressed, by <strong>edge.suppressed_user_ids</strong>",
+            "ada": "Lifted.",
+        }.items():
+            assert said in (await browser.post("/suppressions", data={**form, "name": name})).text
 
 
 async def test_every_worker_of_an_edge_refuses_what_is_of_a_suppressed_user(

@@ -110,7 +110,7 @@ async def _messages(
     reading = asyncio.create_task(_read(visit, topics, chosen, tick, ready))
     sent_at, is_said = 0.0, False
     try:
-        while not desk.stopping.is_set():
+        while visit.is_open:
             await asyncio.wait([reading], timeout=TICK_SECONDS)
             if reading.done():
                 yield message("failed", str(reading.exception() or ""))

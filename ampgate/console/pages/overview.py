@@ -53,21 +53,26 @@ async def show(visit: Visiting) -> Response:
 
 @router.get("/stream")
 async def stream(visit: Visiting) -> Response:
-    """The changing part of the page, after each look."""
+    """The changing part of the page: at once, and after each look."""
     return StreamingResponse(_parts(visit), media_type="text/event-stream")
 
 
 async def _parts(visit: Visit) -> AsyncIterator[str]:
-    figures, stopping = visit.figures, visit.desk.stopping
-    while not stopping.is_set():
-        try:
-            async with asyncio.timeout(QUIET_SECONDS), figures.changed:
-                await figures.changed.wait()
-        except TimeoutError:
-            yield ": nothing new\n\n"
-            continue
+    figures = visit.figures
+    while visit.is_open:
         context = visit.frame(overview_of(figures, time.time()))
         yield message("part", rendered("overview_part.html", context))
+        while not await _changes(figures) and visit.is_open:
+            yield ": nothing new\n\n"
+
+
+async def _changes(figures: Figures) -> bool:
+    """Whether there was another look within a while."""
+    try:
+        async with asyncio.timeout(QUIET_SECONDS), figures.changed:
+            return await figures.changed.wait()
+    except TimeoutError:
+        return False
 
 
 def overview_of(figures: Figures, now: float) -> dict[str, object]:

@@ -29,6 +29,7 @@ from schemas.vendors.vendor import ConfiguredDestination
 router = APIRouter()
 FIELDS = ("destination", "from", "to", "user", "event_type", "resume")
 TICK_SECONDS = 1.0
+LOOKING_SHARE = 4
 SETTLED_SECONDS = 600.0  # How long a page follows what becomes of the records.
 
 
@@ -159,7 +160,7 @@ async def follow(visit: Visiting, at: str) -> Response:
     if started is None:
         return visit.searched("run.html", "run_part.html", {"at": at, "started": None}, find)
     return visit.page(
-        "run.html", {"at": at, "started": started, "seen": [], "mark": "", "stream": True}
+        "run.html", {"at": at, "started": started, "seen": [], "mark": "", "trouble": ""}
     )
 
 
@@ -173,9 +174,12 @@ async def stream(visit: Visiting, at: str) -> Response:
 
 
 async def _progress(visit: Visit, started: Started) -> AsyncIterator[str]:
-    began, seen, trouble = time.monotonic(), list[Seen](), ""
-    while not visit.desk.stopping.is_set():
-        if started.state != "running":
+    ended, seen, trouble = time.monotonic(), list[Seen](), ""
+    while visit.is_open:
+        looked_at = time.monotonic()
+        if started.state == "running":
+            ended = looked_at
+        else:
             try:
                 seen, trouble = await runs_of(visit.config, at=started.at), ""
             except CommandError as error:
@@ -183,7 +187,8 @@ async def _progress(visit: Visit, started: Started) -> AsyncIterator[str]:
         context = visit.frame({"at": started.at, "started": started, "seen": seen})
         yield message("part", rendered("run_part.html", {**context, "trouble": trouble}))
         is_settled = started.state != "running" and not any(run.waiting for run in seen)
-        if (is_settled and not trouble) or time.monotonic() - began > SETTLED_SECONDS:
+        if (is_settled and not trouble) or looked_at - ended > SETTLED_SECONDS:
             yield message("done", "")
             return
-        await asyncio.sleep(TICK_SECONDS)
+        # Many records take long to look at, and many may follow them.
+        await asyncio.sleep(max(TICK_SECONDS, LOOKING_SHARE * (time.monotonic() - looked_at)))

@@ -39,10 +39,11 @@ async def sign_in(request: Request) -> Response:
 
 
 @router.post("/sign-out")
-async def sign_out() -> Response:
+async def sign_out(request: Request) -> Response:
     """Another site cannot ask for it: a strict cookie is not sent with what that asks."""
     answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    if COOKIE in request.cookies:
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
 
 

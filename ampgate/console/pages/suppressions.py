@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -31,6 +32,7 @@ async def show(visit: Visiting) -> Response:
     context = {
         "q": visit.query("q"),
         "done": done,
+        "by": visit.query("by"),
         "configured": len(visit.config.edge.suppressed_user_ids),
     }
     return visit.searched("suppressions.html", "suppressions_part.html", context, find)
@@ -40,17 +42,18 @@ async def show(visit: Visiting) -> Response:
 async def change(visit: Visiting) -> Response:
     said = await visit.form()
     name = named(said)
-    kafka, action = visit.config.kafka, said.get("action")
-    if action == "add":
+    if said.get("action") == "add":
         by = f"console {visit.session.name}"
         reason = said.get("reason", "")[:REASON_MAX]
         what = Suppression(reason, timestamp(time.time()), by)
+        await suppressing.add(visit.config.kafka, [name], what, lambda _: None)
         visit.audit("suppression added", name=name, reason=reason)
-        await suppressing.add(kafka, [name], what, lambda _: None)
         return RedirectResponse("/suppressions?done=added", 303)
-    visit.audit("suppression lifted", name=name)
-    await suppressing.remove(kafka, [name], lambda _: None)
-    return RedirectResponse("/suppressions?done=lifted", 303)
+    lifted, stays = await suppressing.remove(visit.config, [name], lambda _: None)
+    visit.audit("suppression lifted", name=name, keys=lifted)
+    by = next(iter(stays.values()), "")
+    done = "stays" if by else "lifted" if lifted else "nobody"
+    return RedirectResponse(f"/suppressions?{urlencode({'done': done, 'by': by})}", 303)
 
 
 def named(said: Mapping[str, str]) -> str:

@@ -95,15 +95,39 @@ function show(message) {
 
 pause.addEventListener("click", () => setPaused(!isPaused));
 document.getElementById("clear").addEventListener("click", () => rows.replaceChildren());
-const source = new EventSource(tail.dataset.tail);
-source.addEventListener("records", (event) => show(JSON.parse(event.data)));
-source.addEventListener("failed", (event) => {
-  says.textContent = `It has ended: ${event.data}`;
-  source.close();
+
+// A browser has six connections to a host, and the console so many places for those who follow: a
+// page that nobody has looked at for long gives its own back.
+const HIDDEN_MS = 300000;
+let source = null;
+let leaving = 0;
+
+function open() {
+  source = new EventSource(tail.dataset.tail);
+  source.addEventListener("records", (event) => show(JSON.parse(event.data)));
+  source.addEventListener("failed", (event) => {
+    says.textContent = `It has ended: ${event.data}`;
+    source.close();
+  });
+  source.onerror = () => {
+    const isOver = source.readyState === EventSource.CLOSED;
+    says.textContent = isOver
+      ? "The console refuses, or your session has ended: open the page again."
+      : "The console does not answer; trying again…";
+  };
+}
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(leaving);
+  if (!document.hidden && source === null) {
+    says.textContent = "Nothing was followed while the page was hidden. Connecting to Kafka…";
+    open();
+  }
+  if (document.hidden && source !== null) {
+    leaving = setTimeout(() => {
+      source.close();
+      source = null;
+    }, HIDDEN_MS);
+  }
 });
-source.onerror = () => {
-  const isOver = source.readyState === EventSource.CLOSED;
-  says.textContent = isOver
-    ? "Your session has ended: open the page again to sign in."
-    : "The console does not answer; trying again…";
-};
+open();

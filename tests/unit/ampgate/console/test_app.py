@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from ampgate.console.access import COOKIE, SESSION_SECONDS, Access, Role
 from ampgate.console.app import PAGES, create_app
-from ampgate.console.desk import Desk, Visiting
+from ampgate.console.desk import Desk, Visit, Visiting
 from ampgate.console.rendering import HEADERS
 from ampgate.console.server import reload, serve
 from schemas.configuration.config import Config, ConfigError
@@ -114,6 +114,31 @@ async def test_a_link_signs_in_and_a_wrong_token_does_not() -> None:
 
     assert right.status_code == shown.status_code == 200
     assert "operator" in shown.text
+
+
+async def test_another_site_signs_nobody_out() -> None:
+    """Its request comes without the cookie, as that is strict."""
+    async with client() as browser:
+        assert "set-cookie" not in (await browser.post("/sign-out")).headers
+    async with client(Role.VIEWER) as browser:
+        assert 'ampgate_console=""' in (await browser.post("/sign-out")).headers["set-cookie"]
+
+
+@pytest.mark.parametrize("path", ["/stream", "/live/stream"])
+async def test_a_stream_ends_with_its_session_and_with_the_process(path: str) -> None:
+    app = create_app(CONFIG, ACCESS, nothing)
+    desk: Desk = app.state.desk
+    for at, ends in ((time.time() - SESSION_SECONDS - 1, True), (time.time(), False)):
+        cookie = ACCESS.new_session(Role.VIEWER, at)
+        session = ACCESS.session(cookie, at)
+        assert session is not None
+        visit = Visit(Request({"type": "http", "query_string": b""}), desk, session)
+        assert visit.is_open is not ends
+    desk.stopping.set()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url=HERE, cookies={COOKIE: cookie}
+    ) as browser:
+        assert "event: part" not in (await browser.get(path)).text
 
 
 async def test_what_is_no_place_is_no_page() -> None:

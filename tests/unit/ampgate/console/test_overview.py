@@ -1,5 +1,7 @@
 """The overview of what processes report: readable with a hundred destinations, and without any."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from ampgate.console.figures.exposition import Sample
@@ -21,6 +23,11 @@ def config(count: int, **more: object) -> Config:
 
 def sample(name: str, value: float, **labels: str) -> Sample:
     return Sample(name, tuple(sorted(labels.items())), value)
+
+
+def shown(found: Mapping[str, object], trouble: str | None = None) -> str:
+    frame = {"kafka_trouble": trouble, "kafka_since": NOW, "servers": "kafka:9092"}
+    return rendered("overview_part.html", {**frame, **found})
 
 
 def seen(figures: Figures, delivered: float, at: float) -> None:
@@ -45,7 +52,7 @@ def test_of_a_hundred_destinations_the_one_with_trouble_is_seen_first() -> None:
     for look in range(4):
         seen(figures, 500.0 * look, NOW + 5.0 * look)
     found = overview_of(figures, NOW + 15)
-    html = rendered("overview_part.html", found)
+    html = shown(found)
 
     assert html.count('class="card row') == 1
     assert "Paused: Amplitude answered 403 since <time" in html
@@ -57,7 +64,7 @@ def test_of_a_hundred_destinations_the_one_with_trouble_is_seen_first() -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_before_the_first_look_nothing_is_claimed(count: int) -> None:
-    html = rendered("overview_part.html", overview_of(Figures(config(count)), NOW))
+    html = shown(overview_of(Figures(config(count)), NOW))
 
     assert "Asking the processes" in html
     assert "No delivery process could be asked." in html or not count
@@ -67,7 +74,7 @@ def test_a_process_that_is_away_is_named_with_what_to_do() -> None:
     figures = Figures(config(1))
     place = Place("delivery", "http://delivery:9090")
     figures.heard = [Heard(place, "10.0.0.7:9090", None, "Connection refused")]
-    html = rendered("overview_part.html", overview_of(figures, NOW))
+    html = shown(overview_of(figures, NOW))
 
     assert "10.0.0.7:9090" in html
     assert "does not answer: Connection refused" in html
@@ -90,3 +97,10 @@ def test_a_process_with_two_addresses_is_asked_once() -> None:
     assert one_family({"::1", "127.0.0.1"}) == ["127.0.0.1"]
     assert one_family({"10.0.0.2", "10.0.0.1", "fd00::1", "fd00::2"}) == ["10.0.0.1", "10.0.0.2"]
     assert one_family({"fd00::2", "fd00::1"}) == ["fd00::1", "fd00::2"]
+
+
+def test_an_outage_of_kafka_is_in_the_part_that_renews_itself() -> None:
+    """Whoever had the page open when it began would else not see it."""
+    assert "cannot be read" not in shown(overview_of(Figures(config(1)), NOW))
+    html = shown(overview_of(Figures(config(1)), NOW), "Kafka does not answer")
+    assert "Kafka at kafka:9092 cannot be read" in html

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ampgate.console.offending import offending_paths
 from ampgate.console.rendering import environment
-from ampgate.console.values import TEXT_MAX, hexadecimal, in_a_line, shown, visible
+from ampgate.console.values import LINE_MAX, TEXT_MAX, hexadecimal, in_a_line, shown, visible
 from schemas.records import Stored
 from schemas.topics import Topics
 
@@ -50,6 +50,13 @@ def test_marking_changes_no_text(value: object, path: str) -> None:
     pieces = shown(raw, [path, "a", "a.0"]).pieces
 
     assert "".join(text for text, _ in pieces) == "".join(text for text, _ in shown(raw).pieces)
+
+
+@given(st.text(min_size=LINE_MAX // 2, max_size=LINE_MAX, alphabet="aé語😀"))
+def test_a_long_text_is_cut_between_characters_and_stays_text(text: str) -> None:
+    told = in_a_line(text.encode())
+    assert text.startswith(told.removesuffix("…"))
+    assert len(told.encode()) > LINE_MAX - 4 or told == text
 
 
 @given(st.binary(max_size=300))
