@@ -119,7 +119,7 @@ class Archive:
         wanted: Wanted,
         matches: Callable[[Stored], object] = lambda _record: True,
     ) -> list[Stored]:
-        """As `search`, all at once, and only those that match: a short string is in most batches."""
+        """As `search`, all at once, of those that match: a short string is in most batches."""
         found: list[Stored] = []
 
         async def collect(records: list[Stored]) -> None:
