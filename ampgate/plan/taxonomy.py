@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ampgate.plan.observed import Json
-from schemas.plans.document import CLASSIFICATIONS, DELETED, DRAFT, HIDDEN, compiled
+from schemas.plans.document import CLASSES, CLASSIFICATIONS, DELETED, DRAFT, HIDDEN, compiled
 
 Found = Sequence[Mapping[str, Any]]
 PREFIXES = ("gp:", "grp:")  # Of custom user and group properties.
@@ -40,12 +40,16 @@ def event_of(found: Mapping[str, Any], properties: Iterable[Mapping[str, Any]]) 
 
 def properties_of(found: Iterable[Mapping[str, Any]], name_member: str) -> Json:
     """Properties of the taxonomy, as a schema of the object that has them."""
-    properties, required = {}, []
+    properties: Json = {}
+    is_required: dict[str, bool] = {}
     for one in sorted(found, key=lambda one: str(one.get(name_member))):
         name = without_prefix(str(one[name_member]))
+        is_deleted = one.get("deleted") is True
+        if name in properties and is_deleted:
+            continue  # It was made anew.
         properties[name] = property_of(one)
-        if one.get("is_required") is True and one.get("deleted") is not True:
-            required.append(name)
+        is_required[name] = one.get("is_required") is True and not is_deleted
+    required = [name for name, is_so in is_required.items() if is_so]
     schema: Json = {"properties": properties} if properties else {}
     return schema | ({"required": required} if required else {})
 
@@ -56,8 +60,9 @@ def property_of(found: Mapping[str, Any]) -> Json:
         schema = {"type": "array", "items": schema} if schema else {"type": "array"}
     if found.get("description"):
         schema["description"] = str(found["description"])
-    if classes := found.get("classifications"):
-        schema[CLASSIFICATIONS] = list(classes)
+    # Another class is of no use in a plan, and would make it unreadable.
+    if classes := [one for one in _listed(found.get("classifications")) if one in tuple(CLASSES)]:
+        schema[CLASSIFICATIONS] = classes
     if found.get("is_hidden") is True:
         schema[HIDDEN] = True
     if found.get("deleted") is True:
@@ -68,12 +73,19 @@ def property_of(found: Mapping[str, Any]) -> Json:
 def _value_of(found: Mapping[str, Any]) -> Json:
     kind, regex = found.get("type"), found.get("regex")
     if kind == "enum":
-        values = found.get("enum_values") or ()
-        return {"enum": _COMMA.split(values.strip()) if isinstance(values, str) else list(values)}
-    schema: Json = {"type": TYPES[kind]} if kind in TYPES else {}
+        values = _listed(found.get("enum_values"))
+        return {"enum": values} if values else {}
+    schema: Json = {"type": TYPES[kind]} if isinstance(kind, str) and kind in TYPES else {}
     if kind == "string" and regex:
         schema["pattern" if _is_linear(str(regex)) else REGEX] = str(regex)
     return schema
+
+
+def _listed(values: object) -> list[Any]:
+    """A list, or a text with commas; of anything else nothing."""
+    if isinstance(values, str) and values.strip():
+        return _COMMA.split(values.strip())
+    return list(values) if isinstance(values, list) else []
 
 
 def _is_linear(regex: str) -> bool:

@@ -31,7 +31,7 @@ class Taxonomy:
     async def plan(self) -> Json:
         """All of the taxonomy; deleted and hidden types and properties are marked."""
         events = await self._list("event")
-        live = {one["event_type"] for one in await self._list("event", deleted=False)}
+        live = {str(one["event_type"]) for one in await self._list("event", deleted=False)}
         done = 0
 
         async def read(event: Mapping[str, Any]) -> tuple[str, Json]:
@@ -64,7 +64,10 @@ class Taxonomy:
         if answer.status == NOT_FOUND and query:  # As it says of an event type without properties.
             return ()
         data = _succeeded(asked.path, answer).get("data")
-        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else ()
+        name = "event_type" if resource == "event" else resource.replace("-", "_")
+        # What has no name cannot be planned.
+        listed = data if isinstance(data, list) else ()
+        return [one for one in listed if isinstance(one, dict) and one.get(name)]
 
 
 def _succeeded(path: str, answer: Answer) -> Json:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ampgate.amplitude_read.client import read_client
 from ampgate.errors import CommandError
 from ampgate.lab.simulators.model import Request
 from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
 from ampgate.plan.compared import differences, proposals
+from ampgate.plan.taxonomy import event_of
 from ampgate.plan.taxonomy_client import Taxonomy
+from schemas.plans.document import DRAFT
 from schemas.plans.plan import plan_of
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.loopback import loopback_client
@@ -168,3 +172,22 @@ def test_the_simulator_holds_to_the_cost_of_an_hour() -> None:
     assert model.answer(get, 3_600.0).status == 200
     nothing = AmplitudeRead(AmplitudeReadOptions(is_enterprise=False))
     assert nothing.answer(get, 0.0).status == 404
+
+
+ODD = [None, 7, -1.5, True, "", " ", "a, b", [], ["a"], [7, None], {}, {"name": 7}]
+NAMES = ["event_property", "type", "regex", "enum_values", "classifications", "is_required"]
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "description"]), st.sampled_from(ODD)))
+def test_an_odd_property_makes_a_plan_nevertheless(odd: dict[str, object]) -> None:
+    named = {"event_property": "p", **odd}
+    for kind in ("string", "enum"):
+        schema = event_of({"event_type": "e"}, [named, {**named, "type": kind}])
+        assert plan_of(json.dumps({"$schema": DRAFT, "events": {"e": schema}}).encode())
+
+
+async def test_what_has_no_name_is_left_out_of_a_plan(url: str, taxonomy: Taxonomy) -> None:
+    events: list[object] = [{"category": None}, {"event_type": None}, {"event_type": "a"}, 7]
+    answer = {"kind": "answer", "status": 200, "body": {"success": True, "data": events}}
+    await set_faults(url, {"effect": answer})
+    assert await taxonomy.plan() == {"$schema": DRAFT, "events": {"a": {}}}
