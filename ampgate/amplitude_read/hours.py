@@ -24,6 +24,10 @@ class Hours:
     def name(self) -> str:
         return f"{hour_name(self.first)}-{hour_name(self.last)}"
 
+    @property
+    def all(self) -> range:
+        return range(self.first, self.last + 1)
+
     def __len__(self) -> int:
         return self.last - self.first + 1
 

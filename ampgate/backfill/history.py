@@ -25,11 +25,17 @@ select json->>'event_time', try_cast(json->>'event_id' as bigint),
 from read_ndjson_objects($files, compression = 'gzip', maximum_object_size = 16000000)
 """
 _HOURS = "select time[:13] as hour, count(*) from exported group by hour order by hour nulls first"
+_DROP_COPIES = """
+delete from exported where rowid in (
+    select row from (
+        select rowid as row, row_number() over (partition by id, device order by rowid) as copy
+        from exported where id is not null)
+    where copy > 1)
+"""
 # A row's number is its place in the table, from 1.
 _SORT = """
 insert into history
 select line from exported where coalesce(time[:13], '') between ? and ?
-qualify id is null or row_number() over (partition by id, device order by rowid) = 1
 order by time nulls first, number nulls first, rowid
 """
 
@@ -46,6 +52,7 @@ class History:
         )
         for window in windows:
             read_rows(self._database, _READ, window)
+        self._database.execute(_DROP_COPIES)
         self._database.execute("create or replace table history (line varchar)")
         for first, last in self._ranges():
             self._database.execute(_SORT, [first, last])

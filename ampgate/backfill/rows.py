@@ -4,7 +4,6 @@ Exported names differ from those on the way in, and what Amplitude added is left
 `insert_id`, or where a sender gave none, Amplitude's own `uuid`; so a second run sends the same.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,7 +29,12 @@ class HistoryRecord:
 
 def record_of(line: bytes, *, skip_sync: bool) -> HistoryRecord | None:
     """None for a row that no destination could use: without ids, or without a time."""
-    row = orjson.loads(line)
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:  # DuckDB reads more than JSON: `NaN`, a comma at the end.
+        return None
+    if not isinstance(row, dict):
+        return None
     time = milliseconds(row.get("event_time"))
     key = row.get("user_id") or row.get("device_id")
     if time is None or not isinstance(key, str) or not row.get("event_type"):
@@ -38,7 +42,9 @@ def record_of(line: bytes, *, skip_sync: bool) -> HistoryRecord | None:
     given = {name: row.get(name) for name in SAME}
     given |= {ours: row.get(theirs) for ours, theirs in RENAMED.items()}
     members = {name: value for name, value in given.items() if value not in (None, "", {})}
-    members |= {"insert_id": _insert_id(row), "time": time}
+    members["time"] = time
+    if insert_id := row.get("$insert_id") or row.get("uuid"):
+        members["insert_id"] = str(insert_id)
     if skip_sync:
         members[SKIP_SYNC] = True
     return HistoryRecord(key, str(row.get("device_id") or key), orjson.dumps(members))
@@ -54,7 +60,3 @@ def milliseconds(text: object) -> int | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1000 + 0.5)
-
-
-def _insert_id(row: Mapping[str, object]) -> str:
-    return str(row.get("$insert_id") or row.get("uuid"))

@@ -11,7 +11,7 @@ import typer
 from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import ReadClient, read_client
 from ampgate.amplitude_read.export import Exports
-from ampgate.amplitude_read.hours import Hours
+from ampgate.amplitude_read.hours import LAG_HOURS, Hours, is_complete
 from ampgate.archive.archive import Archive, archive
 from ampgate.backfill.backfill import Sending, Totals, prepare
 from ampgate.backfill.history import history
@@ -54,6 +54,7 @@ class Plan:
     project: str
     destination: str
     hours: int
+    incomplete_hours: int  # Of these: Amplitude does not show all of them yet.
     events: int | None
     events_a_second: float
     minutes: float | None
@@ -75,7 +76,9 @@ async def run(asked: Asked, *, dry_run: bool, yes: bool, as_json: bool) -> None:
         totals = await _send(asked, kafka, client)
     if not as_json:
         before = f", {totals.sent_before} of them earlier" if totals.sent_before else ""
-        unusable = f"; {totals.unusable} have no id or time" if totals.unusable else ""
+        unusable = (
+            f"; {totals.unusable} have no id or no time, or are no JSON" if totals.unusable else ""
+        )
         typer.echo(
             f"{totals.rows} events read and written{before}{unusable}; the delivery sends them"
         )
@@ -136,6 +139,7 @@ async def _plan(asked: Asked, client: ReadClient) -> Plan:
         asked.project.name,
         destination.name,
         len(asked.hours),
+        sum(not is_complete(hour, asked.now_ms) for hour in asked.hours.all),
         events,
         rate,
         None if events is None else round(events / rate / 60, 1),
@@ -164,6 +168,11 @@ def _in_words(plan: Plan) -> str:
     known = f"about {plan.events} events" if plan.events is not None else "events not counted"
     took = f", {plan.minutes} min at {plan.events_a_second:g}/s" if plan.minutes is not None else ""
     lines = [f"{plan.hours} hours of {plan.project}, {known}, to {plan.destination}{took}"]
+    if plan.incomplete_hours:
+        lines.append(
+            f"Amplitude shows an hour about {LAG_HOURS} h after its end: of the last"
+            f" {plan.incomplete_hours} it may not have shown all; --to {LAG_HOURS + 1}h is sure"
+        )
     if plan.counts_twice:
         lines.append(
             f"{plan.destination} dedupes nothing: what it got already in that time COUNTS TWICE"

@@ -76,6 +76,22 @@ def test_what_amplitude_has_twice_is_there_once(tmp_path: Path) -> None:
     assert [(one["$insert_id"], one["device_id"]) for one in read] == [*ids[:1], *ids[2:]]
 
 
+def test_what_amplitude_has_twice_at_different_times_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retried upload has another time: the sender's clock is corrected by each upload's delay."""
+    monkeypatch.setattr(histories, "SORTED_AT_ONCE", 2)
+    hours = ["09:59:59.9", "10:30:00.0", "11:00:00.1", "09:00:00.0"]
+    rows = [
+        {"$insert_id": "a", "device_id": "phone", "event_time": f"2026-01-01 {at}"} for at in hours
+    ]
+    with history(tmp_path) as found:
+        found.read([exported(tmp_path / "window", rows)])
+        read = [json.loads(line)["event_time"] for some in found.rows(1) for _, line in some]
+
+    assert read == [f"2026-01-01 {hours[0]}"]
+
+
 def test_an_export_that_is_no_json_is_told(tmp_path: Path) -> None:
     window = exported(tmp_path / "window", [])
     (tmp_path / "window" / "0.json.gz").write_bytes(gzip.compress(b"<html>\n"))

@@ -84,6 +84,17 @@ def test_a_row_that_says_too_little_is_none(change: dict[str, object]) -> None:
     assert record_of(json.dumps(row).encode(), skip_sync=False) is None
 
 
+@pytest.mark.parametrize("line", ["{", '{"a":NaN}', '{"a":1e999}', '{"a":1,}', "7", "[1]", "null"])
+def test_a_line_that_duckdb_reads_and_others_do_not_is_none(line: str) -> None:
+    assert record_of(line.encode(), skip_sync=False) is None
+
+
+def test_rows_without_any_id_of_their_own_are_not_one_event() -> None:
+    row = exported({"event_type": "a", "user_id": "user-1", "time": 1}, ROW)
+
+    assert "insert_id" not in value_of({**row, "uuid": None})
+
+
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=1500))
 def test_a_device_gets_no_more_than_its_share_of_a_second(devices: list[str]) -> None:
     pace, now = DevicePace(), 1000.0
