@@ -74,16 +74,17 @@ class Budget:
         try:
             self._file.parent.mkdir(0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:  # Read-only, or another user's: then each process counts for itself.
+            with os.fdopen(descriptor, "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # For microseconds.
+                spending = Spending(_read(file.read()))
+                seconds = self._spend_of(spending, pool, cost)
+                if seconds == 0:
+                    file.seek(0)
+                    file.write(msgspec.json.encode(spending.spent))
+                    file.truncate()
+        # Read-only, another user's, on a full disk: then each process counts for itself.
+        except OSError:
             return self._spend_of(self._own, pool, cost)
-        with os.fdopen(descriptor, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # For microseconds.
-            spending = Spending(_read(file.read()))
-            seconds = self._spend_of(spending, pool, cost)
-            if seconds == 0:
-                file.seek(0)
-                file.write(msgspec.json.encode(spending.spent))
-                file.truncate()
         return seconds
 
     def _spend_of(self, spending: Spending, pool: Pool, cost: int) -> float:

@@ -24,7 +24,9 @@ ATTEMPTS_MAX = 8
 UNREACHABLE_MAX = 4  # A wrong address is told soon.
 THROTTLED_SECONDS = 15.0  # Of a 429 without `Retry-After`; more each time.
 BACKOFF_LAST_SECONDS = 60.0
+LISTED = "/api/2/events/list"  # Costs least, and says nothing of a user.
 KEY_FIX = "correct its api_key and secret_key; they are good in their own project and region only"
+ADDRESS_FIX = "so the export's answer may not be Amplitude's either: correct its read_url or region"
 Json = dict[str, object]
 
 
@@ -45,6 +47,7 @@ class ReadClient:
         self._on_trouble = on_trouble
         self._sleep = sleep
         self._random = Random()
+        self._is_amplitude = False
 
     async def ask(
         self, asked: Asked, pool: Pool = REST, cost: int = 1, *, its: Collection[int] = ()
@@ -62,6 +65,16 @@ class ReadClient:
             return msgspec.json.decode(answer.body, type=Json)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CommandError(f"{self._name}: {asked.path} is not answered by JSON") from error
+
+    async def require_amplitude(self) -> None:
+        """Asks once. Any wrong address answers 404 or 400, also where Amplitude means a range."""
+        if self._is_amplitude:
+            return
+        try:
+            await self.json(Asked(LISTED))
+        except CommandError as error:
+            raise CommandError(f"{error}; {ADDRESS_FIX}") from error
+        self._is_amplitude = True
 
     async def download(
         self, asked: Asked, into: Path, on_bytes: OnBytes, *, its: Collection[int]

@@ -93,6 +93,8 @@ class Exports:
         answer = await self.client.download(
             Asked(PATH, query), archive, self.on_bytes, its=(400, 404, 504)
         )
+        if answer.status in (400, 404):
+            await self.client.require_amplitude()
         if answer.status in (400, 504):
             return None
         return await asyncio.to_thread(self._unpack, hours, archive, answer.status == 404)
@@ -131,7 +133,7 @@ def _unpacked(archive: Path, into: Path) -> int:
     try:
         with zipfile.ZipFile(archive) as zipped:
             for number, entry in enumerate(zipped.infolist()):
-                if not entry.is_dir():
+                if entry.file_size:  # A folder has none.
                     with zipped.open(entry) as packed:
                         rows += _copied(packed, into / f"{number:05}.json.gz")
     except _DAMAGED as error:  # type: ignore[misc]  # isal's stub calls its error an instance.

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ampgate.amplitude_read.budget import Budget
-from ampgate.amplitude_read.client import Json, ReadClient, read_client
+from ampgate.amplitude_read.client import LISTED, Json, ReadClient, read_client
 from ampgate.amplitude_read.exchange import Answer, Asked, Exchange
 from ampgate.amplitude_read.spending import PROFILES, SEARCHES
 from ampgate.ask.answered import Answered, State
@@ -20,7 +20,6 @@ from schemas.vendors.amplitude import AmplitudeDestination
 EVENTS_SHOWN = 10
 MATCHES_MAX = 3  # One person may have several of Amplitude's ids.
 UNKNOWN_STATUSES = (400, 404)  # Which one a profile has that is none is not documented.
-PREPARED = "/api/2/events/list"  # Costs least, and says nothing of a user.
 
 
 class Match(msgspec.Struct):
@@ -67,7 +66,7 @@ async def check(destination: AmplitudeDestination, kept_in: Path) -> Sequence[Fi
         return []
     try:
         async with read_client(destination, kept_in) as client:
-            await client.json(Asked(PREPARED))
+            await client.json(Asked(LISTED))
     except (CommandError, ConfigError) as error:
         fix = "correct its secret_key, its region or read_url: both keys are of one project"
         return [Finding(destination.name, f"does not let itself be read: {error}", fix)]

@@ -12,6 +12,7 @@ from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import read_client
 from ampgate.amplitude_read.export import Exported
 from ampgate.archive.archive import archive
+from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import errors, json_line, printable
 from ampgate.reconcile.comparison import Outcome
 from ampgate.reconcile.counts import Counted, count
@@ -35,6 +36,12 @@ async def by_export(
     """The sums of what it shows."""
     found = await _reconcile(config, asked, place, missing)
     _show(found, place.destination.name, as_json=as_json)
+    if found.missing and (until := asked.shown_until_ms) is not None:
+        errors.print(
+            f"Amplitude has shown uploads up to {write_moment(until)}: what was delivered later,"
+            " as after a pause, is among the missing until then",
+            highlight=False,
+        )
     if found.missing_written is not None:
         errors.print(f"{found.missing_written} missing records written to {missing}")
     return _sums(found.outcomes)

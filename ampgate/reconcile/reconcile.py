@@ -20,7 +20,7 @@ from ampgate.amplitude_read.budget import digest_of
 from ampgate.amplitude_read.client import ReadClient, account_of
 from ampgate.amplitude_read.disk import told_when_full
 from ampgate.amplitude_read.export import Exported, Exports
-from ampgate.amplitude_read.hours import HOUR_MS, Hours, hour_of, is_complete
+from ampgate.amplitude_read.hours import HOUR_MS, LAG_HOURS, Hours, hour_of, is_complete
 from ampgate.archive.archive import Archive
 from ampgate.archive.batches import Wanted
 from ampgate.reconcile.comparison import Comparison, Outcome, comparison
@@ -54,6 +54,13 @@ class Asked:
     def later_hours(self) -> Hours | None:
         first, last = self.hours.last + 1, hour_of(self.to_ms + self.late_ms)
         return Hours(first, last) if first <= last else None
+
+    @property
+    def shown_until_ms(self) -> int | None:
+        """None: uploads of `late_ms` after the range are shown. Else up to when they are."""
+        last = hour_of(self.to_ms + self.late_ms)
+        shown = hour_of(self.now_ms) - LAG_HOURS
+        return None if shown > last else shown * HOUR_MS
 
 
 @dataclass(slots=True)
@@ -143,6 +150,5 @@ async def _read_hours(
     async for window in exports.windows(hours):
         await asyncio.to_thread(compared.read_rows, window)
         rows += window.rows
-        read = range(window.hours.first, window.hours.last + 1)
-        complete += [hour for hour in read if is_complete(hour, asked.now_ms)]
+        complete += [hour for hour in window.hours.all if is_complete(hour, asked.now_ms)]
     return complete, rows

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -108,6 +109,18 @@ async def test_a_budget_whose_file_is_damaged_or_cannot_be_kept_goes_on(tmp_path
     nowhere = Budget("account", Path(os.devnull) / "dir")
     async with nowhere.spent(SEARCHES):
         pass
+
+
+async def test_a_budget_that_fits_no_disk_is_counted_in_the_process(tmp_path: Path) -> None:
+    budget = Budget("account", tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        async with budget.spent(SEARCHES):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert budget._file.read_bytes() == b""
 
 
 async def test_no_more_requests_go_at_once_than_are_allowed(tmp_path: Path) -> None:

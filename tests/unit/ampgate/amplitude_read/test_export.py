@@ -1,7 +1,9 @@
 """An export comes window by window, and only whole ones count."""
 
 import errno
+import gzip
 import time
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.amplitude_read.client import read_client
-from ampgate.amplitude_read.export import Exported, Exports
+from ampgate.amplitude_read.export import Exported, Exports, _unpacked
 from ampgate.amplitude_read.hours import HOUR_MS, Hours, TooLargeError, Windows, hour_of
 from ampgate.errors import CommandError
 from tests.loopback import loopback_client
@@ -149,3 +151,32 @@ async def test_a_disk_that_is_full_is_told_and_the_rest_comes_later(
         with pytest.raises(CommandError, match="is full; what is whole stays there"):
             await rows(replace(found, on_bytes=write), Hours(now, now))
         assert await rows(found, Hours(now, now)) == 10
+
+
+@pytest.mark.parametrize("status", [404, 400])
+async def test_a_wrong_address_is_no_project_without_events(
+    url: str, tmp_path: Path, now: int, status: int
+) -> None:
+    """A proxy, or another API, answers 404 to whatever it does not know."""
+    await set_faults(url, {"effect": {"kind": "html", "status": status}})
+    async with exports(url, tmp_path) as found:
+        with pytest.raises(CommandError, match=f"status {status}; .* correct its read_url"):
+            await rows(found, Hours(now, now))
+
+
+async def test_hours_without_events_are_windows_without_rows(
+    url: str, tmp_path: Path, now: int
+) -> None:
+    async with exports(url, tmp_path) as found:
+        assert await rows(found, Hours(now - 9, now - 2)) == 0
+
+
+async def test_files_of_an_archive_may_be_empty_or_of_several_members(tmp_path: Path) -> None:
+    archive, into = tmp_path / "a.zip", tmp_path / "into"
+    into.mkdir()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("empty.json.gz", b"")
+        zipped.writestr("folder/", b"")
+        zipped.writestr("two.json.gz", gzip.compress(b"{}\n") + gzip.compress(b"{}\n{}"))
+    assert _unpacked(archive, into) == 3
+    assert len(list(into.iterdir())) == 1
