@@ -216,10 +216,9 @@ class Ingest:
                 return endpoint.failure(503, "not stored: suppressions are not read yet")
             turn = self._reading.turn
             batch = await without_suppressed(batch, self._suppressed, endpoint.kind, turn)
-            if batch.rejected:
-                silenced = endpoint.silenced([rejection.index for rejection in batch.rejected])
-                if silenced is not None:
-                    raise RefusedError(silenced, records=len(batch.rejected))
+            indexes = [rejection.index for rejection in batch.rejected]
+            if indexes and (silenced := endpoint.silenced(indexes)) is not None:
+                raise RefusedError(silenced, records=len(indexes))
         await self._storage.store(endpoint, batch, context, sender)
         share.give_back(reserved)  # Before the answer, which a slow client may delay.
         return endpoint.success(request, batch, context.now_ms)
