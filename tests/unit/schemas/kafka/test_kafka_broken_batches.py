@@ -88,7 +88,7 @@ lies = st.one_of(
     st.none() | st.integers(-5, 9) | st.just(2**31 - 1),
     st.booleans(),
 )
-@example([Raw(None, None, length=32_000_027), Raw(None, None)], "none", 1, True)
+@example([Raw(None, None, length=32_000_027), *[Raw(None, None)] * 3], "none", 1, True)
 @settings(deadline=None)
 def test_of_a_batch_that_lies_each_offset_is_read_or_named_unreadable(
     written: list[Raw], codec: str, count: int | None, is_in_pieces: bool
