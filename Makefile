@@ -10,7 +10,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
 LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: setup run quick test check docs bench worlds unit-gateway unit-consumers unit-others lock dist sbom image release-notes
+.PHONY: setup run quick test check docs bench worlds unit lock dist sbom image release-notes
 
 # What `make run` needs.
 setup: .venv/.run
@@ -36,16 +36,13 @@ setup: .venv/.run
 run: setup
 	$(BIN)/ampgate dev
 
-# What to run while working: under a minute on two cores. The longest go first;
-# property tests try 30 examples instead of 100.
+# What to run while working: under a minute on two cores. Property tests try 30 examples instead of
+# 100, and tests that take seconds are left out.
 quick: .venv/.test
-	@$(MAKE) --no-print-directory --jobs=2 unit-consumers unit-gateway unit-others check worlds
+	@$(MAKE) --no-print-directory --jobs=3 unit check worlds
 
-unit-gateway unit-consumers: unit-%: .venv/.test
-	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit/$*
-
-unit-others: .venv/.test
-	$(BIN)/python -m pytest -q --hypothesis-profile=quick tests/unit --ignore=tests/unit/gateway --ignore=tests/unit/consumers
+unit: .venv/.test
+	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal --hypothesis-profile=quick -m 'not long' tests/unit
 
 worlds: .venv/.test
 	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1

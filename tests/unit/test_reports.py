@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # A finalizer that logs a traceback does the same, but not at a moment that one can name.
 PARSING_WHILE_GARBAGE_IS_COLLECTED = """
 import ast
@@ -23,6 +25,7 @@ def test_the_next():
 """
 
 
+@pytest.mark.long
 def test_a_parser_in_a_finalizer_does_not_end_the_run(tmp_path: Path) -> None:
     file = tmp_path / "test_it.py"
     file.write_text(PARSING_WHILE_GARBAGE_IS_COLLECTED)

@@ -42,6 +42,7 @@ def sink(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.long
 def test_each_request_is_sent_once_by_every_way(generator: Generator, sink: str) -> None:
     scheme, _, port = sink.partition("://127.0.0.1:")
     ways = ("kept", "fresh") if scheme == "http" else ("tls", "fresh-tls")

@@ -81,6 +81,7 @@ def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(edge: Edge) -> None:
     assert "stopped at line 4; continue with --resume 4" in err
 
 
+@pytest.mark.long
 def test_what_an_interrupted_file_has_left_is_sent_with_resume(edge: Edge, tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     file.write_text("".join(map(line, range(1, 5_001))))

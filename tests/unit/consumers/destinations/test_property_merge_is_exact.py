@@ -103,6 +103,7 @@ def merged_pairs() -> list[tuple[Tree, Tree, Tree]]:
     return [(first, second, changes_of(one)) for first, second, one in merged if one is not None]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.__name__)
 def test_merged_is_one_by_one_to_every_server_the_documentation_allows(
     server: Server, merged_pairs: list[tuple[Tree, Tree, Tree]]

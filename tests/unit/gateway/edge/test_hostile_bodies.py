@@ -30,6 +30,7 @@ LARGE = 19_000_000
         b'"a":{' * 37 + b'"":1' + b"}" * 37,
     ],
 )
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/v1/events", "/2/httpapi", "/"])
 async def test_events_of_any_legal_shape_may_fill_the_largest_body(
     path: str, properties: bytes
@@ -46,6 +47,7 @@ async def test_events_of_any_legal_shape_may_fill_the_largest_body(
     assert len(edge.store.topics["events"]) == count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("element", [b'{"":' * 30 + b"1" + b"}" * 30, b"[]", b"{}", b"1"])
 @pytest.mark.parametrize(
     ("path", "statuses"),

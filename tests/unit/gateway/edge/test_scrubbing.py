@@ -100,6 +100,7 @@ def test_no_text_is_slow(text: bytes) -> None:
     scrub(b'["' + text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [b'"a",', rb'"\n",', b'"a@b",'])
 def test_countless_texts_take_no_memory_but_their_own(text: bytes) -> None:
     value = b'{"a":[' + text * 100_000 + b'""]}'

@@ -166,6 +166,7 @@ async def test_as_many_headers_as_allowed_are_taken(peer: Peer) -> None:
     assert peer.statuses() == [200]
 
 
+@pytest.mark.long
 async def test_trailers_count_as_headers(peer: Peer) -> None:
     head = b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\n"
     head += b"transfer-encoding: chunked\r\n"

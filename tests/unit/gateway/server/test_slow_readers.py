@@ -65,6 +65,7 @@ async def connected(
         await task
 
 
+@pytest.mark.long
 async def test_an_answer_that_nobody_takes_is_in_the_budget_until_its_client_is_cut_off(
     connected: tuple[Edge, asyncio.StreamReader, asyncio.StreamWriter],
     monkeypatch: pytest.MonkeyPatch,
