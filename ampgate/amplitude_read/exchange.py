@@ -45,6 +45,11 @@ class Answer(NamedTuple):
     body: bytes
     retry_after: float | None = None
 
+    @property
+    def is_page(self) -> bool:
+        """HTML: no API says so, but a proxy, or whoever else is at a wrong address."""
+        return self.body.lstrip().startswith(b"<")
+
 
 class Exchange:
     """Kept-alive connections to one API. No redirect is followed: none is documented."""

@@ -35,7 +35,7 @@ async def check(destination: AampeDestination, _kept_in: Path) -> Sequence[Findi
         says = "its content_api_key cannot be read here: it was not tried"
         return [Finding(name, says, advice="run check where the secrets are")]
     answer = await _ask(destination, NOBODY, [str(one) for one in destination.surfaces])
-    if answer.status not in KNOWS_THE_KEY:
+    if answer.status not in KNOWS_THE_KEY or answer.is_page:
         fix = "correct its content_api_key, its region or read_url; the api_key is another key"
         return [Finding(name, f"does not let its content be read: {_words(answer)}", fix)]
     advice = "" if destination.surfaces else "name surfaces: ampgate ask asks for none without"
@@ -59,7 +59,7 @@ async def _ask(destination: AampeDestination, user: str, surfaces: Sequence[str]
 
 
 def _judged(name: str, answer: Answer) -> Answered:
-    if answer.status == 404:
+    if answer.status == 404 and not answer.is_page:
         return Answered(name, "content", State.UNKNOWN, "no surface has content for them")
     if answer.status != 200:
         return Answered(name, "content", State.FAILED, _words(answer))
@@ -78,4 +78,4 @@ def _words(answer: Answer) -> str:
         case 401 | 403:
             return f"the key is refused (status {answer.status})"
         case status:
-            return f"status {status}"
+            return f"status {status}" + (" and a page of HTML" if answer.is_page else "")

@@ -127,6 +127,8 @@ async def _profile(asking: _Asking, kept_in: Path, say: Callable[[str], None]) -
                 answer = await client.ask(query(name), PROFILES, its=UNKNOWN_STATUSES)
                 if answer.status == 200:
                     return _of_profile(asking, answer)
+                if not answer.body or answer.is_page:  # Of a wrong address.
+                    return asking.answered("profile", State.FAILED, f"status {answer.status}")
     except CommandError as error:
         return asking.failed("profile", error)
     return asking.answered("profile", State.UNKNOWN, "no profile of that id")

@@ -32,6 +32,7 @@ class Totals:
     rows: int = 0
     sent_before: int = 0
     unusable: int = 0
+    refused: int = 0  # By Kafka.
 
 
 async def prepare(exports: Exports, hours: Hours, found: History) -> None:
@@ -68,6 +69,7 @@ class Sending:
                 await self._write(records, pace)
                 self.directory.note_written(chunk[-1][0])
                 self.on_row(len(chunk))
+        totals.refused = self.writer.refused
         return totals
 
     def _records(

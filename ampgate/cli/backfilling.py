@@ -79,9 +79,13 @@ async def run(asked: Asked, *, dry_run: bool, yes: bool, as_json: bool) -> None:
         unusable = (
             f"; {totals.unusable} have no id or no time, or are no JSON" if totals.unusable else ""
         )
+        refused = f"; Kafka refused {totals.refused}" if totals.refused else ""
         typer.echo(
-            f"{totals.rows} events read and written{before}{unusable}; the delivery sends them"
+            f"{totals.rows} events read and written{before}{unusable}{refused};"
+            " the delivery sends them"
         )
+    if totals.refused:  # Each was told.
+        raise typer.Exit(1)
 
 
 async def _send(asked: Asked, kafka: Archive, client: ReadClient) -> Totals:

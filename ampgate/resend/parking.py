@@ -111,6 +111,13 @@ class Run:
         return [*kept, *((name, text.encode()) for name, text in ours.items())]
 
 
+def has_origin(record: Outgoing, partition: int) -> bool:
+    """Whether a delivery finds its bytes: it reads them in the same partition of its topic."""
+    said = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    origin = Origin.parse(said.get("origin", ""))
+    return origin is not None and origin.place.partition == partition
+
+
 def as_parked_reference(record: Outgoing) -> Outgoing:
     """In place of one that is too large to be parked; its key, or that which is filled in."""
     form = as_reference(RawRecord(record.key, record.value, record.headers), also=OURS)

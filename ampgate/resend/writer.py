@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from aiokafka.errors import BrokerResponseError
 
 from ampgate.errors import CommandError
-from ampgate.resend.parking import Outgoing, as_parked_reference
+from ampgate.resend.parking import Outgoing, as_parked_reference, has_origin
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.log import Log
@@ -93,7 +93,7 @@ class Writer:
             if error is None:
                 continue
             if _is_about_the_record(error, alone=size == 1 or len(left) == 1):
-                left[:1] = self._other_form(left[0], error)
+                left[:1] = self._other_form(left[0], place, error)
             elif _is_refusal(error):
                 size = max(1, min(size, len(left)) // 2)
             elif time.monotonic() > stored_at + PATIENCE_SECONDS:
@@ -101,10 +101,11 @@ class Writer:
             else:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _other_form(self, record: Outgoing, error: BaseException) -> list[Outgoing]:
+    def _other_form(self, record: Outgoing, place: Place, error: BaseException) -> list[Outgoing]:
         """What is written in its place: a reference, if it is to be parked; else nothing."""
         is_too_large = isinstance(error, TooLargeForKafka)
-        if is_too_large and record.topic == self._parked_topic and record.value is not None:
+        may_be_parked = record.topic == self._parked_topic and record.value is not None
+        if is_too_large and may_be_parked and has_origin(record, place[1]):
             return [as_parked_reference(record)]
         self.refused += 1
         self._refused_in_a_row += not is_too_large

@@ -17,6 +17,7 @@ from ampgate.archive.archive import archive
 from ampgate.topics import admin_client
 from schemas.topics import Kind
 from tests.eventually import seen
+from tests.kafka.writing import Topic, records
 from tests.loopback import loopback_client
 from tests.operating import AAMPE, AMPLITUDE, Operation, event, received
 
@@ -118,6 +119,27 @@ async def test_it_goes_on_after_what_it_parked_is_deleted_and_partitions_were_ad
     ids = [one["event_id"] for one in await received(url)]
     assert set(ids) == {f"i{n}" for n in range(EVENTS)}
     assert len(ids) <= EVENTS + SOME // 4
+
+
+async def test_a_row_that_kafka_does_not_take_is_told_and_the_others_are_sent(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    """A reference in its place would lead nowhere: history has no record in a topic."""
+    properties: Sequence[Mapping[str, str]] = [{}, {f"p{n}": "x" * 1_000 for n in range(40)}, {}]
+    events = [
+        {"event_type": "e", "user_id": "user-1", "insert_id": f"i{n}", "event_properties": one}
+        for n, one in enumerate(properties)
+    ]
+    async with loopback_client() as client:
+        sent = {"api_key": "k", "events": events}
+        assert (await client.post(f"{simulated.url(AMPLITUDE)}/batch", json=sent)).is_success
+    parked = Topic(simulated.config.kafka, simulated.config.kafka.topics.parked)
+    await parked.set(max_message_bytes="20000", compression_type="uncompressed")
+
+    ran = await simulated.run(tmp_path, "backfill", *ARGUMENTS)
+    assert (ran.exit_code, "not sent again" in ran.output) == (1, True), ran.output
+    written = [json.loads(one.value or b"")["insert_id"] for one in await records(parked)]
+    assert written == ["i0", "i2"]
 
 
 async def test_the_plan_says_how_much_and_what_counts_twice(

@@ -130,6 +130,22 @@ async def test_check_tries_the_keys_of_the_read_sides(key: str, tmp_path: Path) 
     assert [one.ok for findings in found for one in findings] == [key == "right"] * 2
 
 
+@pytest.mark.parametrize("status", [200, 400, 404])
+async def test_a_page_of_whoever_is_at_a_wrong_address_says_nothing_of_a_user(
+    status: int, tmp_path: Path
+) -> None:
+    page = {"effect": {"kind": "html", "status": status}}
+    async with simulating("amplitude") as read, simulating("aampe") as content:
+        for url in (read, content):
+            await set_faults(url, page)
+        found = await asked(destination(read), "ann", tmp_path)
+        (shown,) = await aampe.ask(aampe_at(content), "ann", Path(), lambda _: None)
+        (checked,) = await check_reading(aampe_at(content), tmp_path)
+
+    assert {one.state for one in (*found.values(), shown)} == {State.FAILED}
+    assert not checked.ok
+
+
 async def test_check_says_nothing_of_a_read_side_that_has_no_keys(tmp_path: Path) -> None:
     silent = aampe_at(HERE).model_copy(update={"content_api_key": None})
 
