@@ -29,6 +29,7 @@ from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.reconcile import reconcile
 from ampgate.cli.send import send
 from ampgate.errors import CommandError
+from consumers.transform_times import interruption
 from schemas.configuration.config import ConfigError
 from schemas.plans.checking import check_plans
 
@@ -186,6 +187,7 @@ def main() -> None:
     # Standard output is for the result only: a program may read it.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     _require_text(sys.argv[1:])
+    interruption.install()  # A transform that does not return must not stop `trace` or a replay.
     try:
         app()
     except ConfigError as error:

@@ -32,7 +32,7 @@ from ampgate.console.rendering import STATIC, SecurityHeaders, page
 from ampgate.console.runs import BusyError, Runs
 from ampgate.console.searches import Searches, TooManySearchesError
 from ampgate.errors import CommandError
-from schemas.configuration.config import Config
+from schemas.configuration.config import Config, ConfigError
 
 PAGES = (
     sign_in,
@@ -87,6 +87,7 @@ def create_app(
     app.add_exception_handler(TooManySearchesError, _too_many)
     app.add_exception_handler(BusyError, _busy)
     app.add_exception_handler(CommandError, _command_failed)
+    app.add_exception_handler(ConfigError, _command_failed)
     app.add_exception_handler(Exception, _failed)
     return app
 

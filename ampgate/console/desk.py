@@ -17,7 +17,7 @@ from ampgate.console.rendering import MARK, page, rendered
 from ampgate.console.runs import Runs
 from ampgate.console.searches import Searches, Work
 from ampgate.errors import CommandError
-from schemas.configuration.config import Config
+from schemas.configuration.config import Config, ConfigError
 
 FORM_BYTES_MAX = 64_000
 log = structlog.get_logger()
@@ -122,7 +122,7 @@ class Visit:
             yield head
             try:
                 yield rendered(part, {**frame, **await searches.run(work)})
-            except CommandError as error:
+            except (CommandError, ConfigError) as error:
                 yield rendered("failed_part.html", {**frame, "why": str(error)})
             except Exception as error:
                 log.error("console page failed", exc_info=error)

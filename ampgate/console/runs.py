@@ -12,7 +12,7 @@ from ampgate.console.access import Session
 from ampgate.errors import CommandError
 from ampgate.resend.parking import Outgoing, named
 from ampgate.resend.writer import Writer, writer
-from schemas.configuration.config import Config
+from schemas.configuration.config import Config, ConfigError
 
 KEPT_MAX = 50
 REFUSED_MAX = 20  # Of so many records the reason is kept.
@@ -105,7 +105,7 @@ class Runs:
                 self._config.kafka, rate=rate, on_written=written, on_refused=refused
             ) as writing:
                 await work(writing)
-        except CommandError as error:
+        except (CommandError, ConfigError) as error:
             run.trouble = str(error)
         except asyncio.CancelledError:
             run.trouble = "the console was stopped"

@@ -18,8 +18,10 @@ from ampgate.resend.renames import renames_of
 from ampgate.resend.writer import Writer
 from ampgate.trace.commits import progress_in
 from ampgate.trace.whereabouts import Progress, identity_of
+from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.destinations import destinations_in
+from consumers.transform_times import Timed
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from schemas.topics import Kind
@@ -111,7 +113,7 @@ class Replay:
             return Decision.NOT_YET_DELIVERED
         if record.origin in self.waiting:
             return Decision.NOT_YET_DELIVERED
-        if not isinstance(part.destination.encode(record), Encoded):
+        if not isinstance(border.encode(part.destination, record), Encoded):
             return Decision.NOT_ITS
         return Decision.SEND
 
@@ -162,7 +164,7 @@ async def prepare(
     topics = config.kafka.topics
     kinds = [Kind.EVENT] if chosen.event_type is not None else list(Kind)
     parts: dict[str, Part] = {}
-    for one in destinations_in(config, destination):
+    for one in destinations_in(config, destination, Timed):
         if one.kind in kinds:
             topic = topics.of(one.kind)
             group_id = topics.group_id(one.name, one.kind)

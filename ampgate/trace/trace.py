@@ -21,6 +21,7 @@ from ampgate.trace.whereabouts import (
     original_of,
 )
 from consumers.destinations import destinations_in
+from consumers.transform_times import Timed
 from schemas.configuration.config import Config
 from schemas.records import Stored
 from schemas.topics import Kind
@@ -116,7 +117,7 @@ async def trace(config: Config, search: Search) -> Sequence[Whereabouts]:
 
 async def look(config: Config, search: Search) -> Found:
     """As `trace`, with the evidence."""
-    parts = [part for one in config.destinations for part in destinations_in(config, one)]
+    parts = [part for one in config.destinations for part in destinations_in(config, one, Timed)]
     topics = config.kafka.topics
     async with archive(config.kafka) as kafka:
         # Read commits first: then the letters of settled records are there when letters are read.

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
+from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.destinations.records import insert_id_of
@@ -176,7 +177,7 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     paused = progress.note.paused if progress.note is not None else None
     if not progress.has_read(record.offset):
         return State.UNREAD, paused or "behind_others", None
-    skip = destination.encode(record)
+    skip = border.encode(destination, record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # It was settled when it was read.
     reason, until = progress.held.get(record.offset, (paused or "in_flight", None))
@@ -185,7 +186,7 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
 
 def _settled(record: Stored, destination: Destination, suppressed: Suppressions) -> _Judgement:
     """Of a suppressed user it is not known whether it was delivered before."""
-    match destination.encode(record):
+    match border.encode(destination, record):
         case Encoded() as encoded if encoded.user_id in suppressed:
             return State.SKIPPED, SUPPRESSED.reason, None
         case Reject() if (record.key or b"").decode(errors="replace") in suppressed:

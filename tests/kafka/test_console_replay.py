@@ -1,5 +1,6 @@
 """A replay from the console's pages: as slow as its form says, and the rest of one that stopped."""
 
+import asyncio
 import re
 import time
 from html import unescape
@@ -10,6 +11,7 @@ from ampgate.cli.moments import read_moment
 from ampgate.console.access import COOKIE, Access, Role
 from ampgate.console.app import create_app
 from ampgate.console.desk import Desk
+from ampgate.console.figures.stored import Watch
 from schemas.topics import Kind
 from tests.eventually import eventually
 from tests.kafka.letters import die, letter
@@ -80,3 +82,21 @@ async def test_a_plan_for_dead_letters_of_the_last_hours_is_confirmed_as_it_was_
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', planned.text))
     assert fields["since"].endswith("Z")
     assert read_moment(fields["since"], 0) < read_moment(fields["at"], 0) - 7_000_000
+
+
+async def test_what_waits_is_counted_also_where_a_users_function_is_not(here: Operation) -> None:
+    """Only the delivery has to have the module; Kafka is not unreadable without it."""
+    await here.produce(here.config.kafka.topics.events, [event("ann"), event("bob")])
+    changed = [
+        one.model_copy(update={"transform": "not_here:function"})
+        for one in here.config.destinations
+    ]
+    config = here.config.model_copy(update={"destinations": tuple(changed)})
+    watch = Watch(config, lambda: [AMPLITUDE])
+    looking = asyncio.create_task(watch.run())
+    try:
+        await eventually(lambda: bool(watch.stored.unread or watch.stored.trouble))
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+    assert (watch.stored.trouble, dict(watch.stored.unread)) == (None, {AMPLITUDE: 2})

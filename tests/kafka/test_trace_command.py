@@ -1,10 +1,13 @@
 """The command `ampgate trace`: its output and exit codes."""
 
+import asyncio
 import json
 from datetime import datetime
 from pathlib import Path
 
-from tests.operating import AAMPE, AMPLITUDE, Operation, event
+from schemas.topics import Kind
+from tests.eventually import DEADLINE_SECONDS
+from tests.operating import AAMPE, AMPLITUDE, Operation, after, event
 
 
 async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_path: Path) -> None:
@@ -62,3 +65,23 @@ async def test_no_such_record_is_exit_1_and_no_question_exit_2(
     assert (await here.run(tmp_path, "trace", "--user", "nobody")).exit_code == 1
     for wrong in ([], ["--user", "a", "--insert-id", "b"], ["--user", "a", "--since", "soon"]):
         assert (await here.run(tmp_path, "trace", *wrong)).exit_code == 2
+
+
+async def test_a_function_that_does_not_return_stops_no_trace(
+    here: Operation, tmp_path: Path
+) -> None:
+    """The delivery makes a dead letter of its record after 5 seconds, and goes on."""
+    topics = here.config.kafka.topics
+    (place,) = await here.produce(topics.events, [event("ann", insert_id="a")])
+    await here.commit(topics.group_id(AMPLITUDE, Kind.EVENT), after(place))
+    (tmp_path / "endless.py").write_text("def function(event):\n    while True:\n        pass\n")
+    changed = [
+        one.model_copy(update={"transform": "endless:function"} if one.name == AMPLITUDE else {})
+        for one in here.config.destinations
+    ]
+    update = {"destinations": tuple(changed)}
+    world = Operation(here.config.model_copy(update=update))
+    started = await world.start(tmp_path, "trace", "--user", "ann", "--json")
+    said, _ = await asyncio.wait_for(started.communicate(), DEADLINE_SECONDS)
+    found = {one["destination"]: one for one in map(json.loads, said.splitlines())}
+    assert (found[AMPLITUDE]["state"], found[AMPLITUDE]["reason"]) == ("dead", "transform_failed")

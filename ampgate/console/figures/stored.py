@@ -14,7 +14,7 @@ from ampgate.check.topics import FOR_EVER, settings_of
 from ampgate.errors import CommandError
 from ampgate.topics import admin_client
 from ampgate.trace.commits import progress_in
-from consumers.destinations import destinations_of
+from consumers.destinations import parts_of
 from schemas.configuration.config import Config
 from schemas.topics import Kind
 
@@ -110,7 +110,7 @@ class Watch:
         """Of what its groups have committed; of a group without commits, all that is there."""
         topics, count = self.config.kafka.topics, 0
         configured = [one for one in self.config.destinations if one.name == name]
-        for part in (part for one in configured for part in destinations_of(one)):
+        for part in (part for one in configured for part in parts_of(one)):
             topic = topics.of(part.kind)
             group_id = topics.group_id(part.name, part.kind)
             progress = await progress_in(kafka, group_id, topic, topics.parked)

@@ -20,7 +20,8 @@ from ampgate.trace.whereabouts import State, Whereabouts
 from consumers.delivery import border
 from consumers.delivery.destination import Encoded
 from consumers.delivery.outcomes import Reject
-from consumers.destinations import destinations_of
+from consumers.destinations import destinations_in
+from consumers.transform_times import Timed
 from schemas.configuration.config import Config
 from schemas.records import Stored, source_of
 from schemas.topics import Kind
@@ -159,11 +160,10 @@ async def record_at(config: Config, place: tracing.ByPlace) -> Stored | None:
 
 def ways_of(config: Config, record: Stored, found: tracing.Found) -> list[Way]:
     """One for each destination that reads its topic."""
-    every = config.destinations
     parts = {
         part.name: part
-        for one in every
-        for part in destinations_of(one, every)
+        for one in config.destinations
+        for part in destinations_in(config, one, Timed)
         if config.kafka.topics.of(part.kind) == record.topic
     }
     ways = []

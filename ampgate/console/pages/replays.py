@@ -23,6 +23,7 @@ from ampgate.resend.replay import Chosen
 from ampgate.resend.runs import Run as Seen
 from ampgate.resend.runs import runs_of
 from ampgate.resend.writer import Writer
+from schemas.configuration.config import ConfigError
 from schemas.vendors import vendor_of
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -182,7 +183,7 @@ async def _progress(visit: Visit, started: Started) -> AsyncIterator[str]:
         else:
             try:
                 seen, trouble = await runs_of(visit.config, at=started.at), ""
-            except CommandError as error:
+            except (CommandError, ConfigError) as error:
                 trouble = str(error)
         context = visit.frame({"at": started.at, "started": started, "seen": seen})
         yield message("part", rendered("run_part.html", {**context, "trouble": trouble}))

@@ -217,11 +217,18 @@ async def test_changed_destinations_apply_and_a_bad_file_changes_nothing() -> No
     assert [one.name for one in desk.config.destinations] == ["new"]
 
 
-async def test_a_search_that_fails_by_our_fault_ends_its_page_in_words() -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AssertionError("a secret detail"), "a failure of ours"),
+        (ConfigError("destination d: shop.mapping cannot be imported"), "shop.mapping cannot be"),
+    ],
+)
+async def test_a_search_that_fails_ends_its_page_in_words(error: Exception, said: str) -> None:
     app = create_app(CONFIG, ACCESS, nothing)
 
     async def search() -> Mapping[str, object]:
-        raise AssertionError("a secret detail")
+        raise error
 
     @app.get("/failing")
     async def failing(visit: Visiting) -> Response:
@@ -234,6 +241,6 @@ async def test_a_search_that_fails_by_our_fault_ends_its_page_in_words() -> None
     ):
         answer = await browser.get(f"{url}/failing")
 
-    assert "a failure of ours" in answer.text
+    assert said in answer.text
     assert "secret detail" not in answer.text
     assert answer.text.rstrip().endswith("</html>")

@@ -1,17 +1,19 @@
 """What pages are made of: no secret, no record's HTML, and sentences about pulls."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ampgate.console.pages.configuration import MASKED, sections
 from ampgate.console.pages.destination import lag_in
-from ampgate.console.pages.events import listed, rows_of
+from ampgate.console.pages.events import listed, rows_of, ways_of
 from ampgate.console.pages.live import ROWS_A_TICK, Tick
 from ampgate.console.pages.overview import summary
 from ampgate.console.pages.pulls import state_of
 from ampgate.console.streams import message
 from ampgate.console.words import Level, State
+from ampgate.trace.trace import Found
 from ampgate.trace.whereabouts import State as Where
 from ampgate.trace.whereabouts import whereabouts
 from schemas.configuration.config import Config
@@ -115,6 +117,25 @@ def test_what_the_edge_refused_leads_to_its_letter() -> None:
     (row,) = rows_of([whereabouts(letter, "edge", Where.DEAD, "missing_id")])
 
     assert row.href == "/dead-letters/letter?origin=ampgate.dead-letters/0/7"
+
+
+def test_what_is_sent_is_shown_without_what_a_plan_classifies(tmp_path: Path) -> None:
+    secret = {"type": "string", "x-classifications": ["PII"]}
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"events": {"Seen": {"properties": {"phone": secret}}}}))
+    configured = {"name": "us", "type": "amplitude", "api_key": "k", "drop_classified": ["PII"]}
+    config = Config.model_validate(
+        {"delivery": {"plan": str(plan), "plan_mode": "off"}, "destinations": [configured]}
+    )
+    event = {"event_type": "Seen", "user_id": "a", "event_properties": {"phone": "+49", "b": 1}}
+    record = Stored("ampgate.events", 0, 7, 0, None, json.dumps(event).encode(), [])
+    line = whereabouts(record, "us", Where.DELIVERED, None)
+    (way,) = ways_of(config, record, Found([line], [record], [], []))
+
+    assert way.sent is not None
+    text = "".join(piece for piece, _ in way.sent.pieces)
+    assert '"b": 1' in text
+    assert "phone" not in text
 
 
 def test_partitions_are_bars_of_the_highest() -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from ampgate.trace.whereabouts import Evidence, Progress, State, locate
+from consumers.delivery.destination import Encoded
 from consumers.destinations.aampe.events import AampeEvents
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.kafka.commit_notes import decoded
-from schemas.records import Stored
+from schemas.records import Record, Stored
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 
@@ -108,3 +109,23 @@ def test_what_a_paused_destination_keeps_waits_for_its_reason() -> None:
     told = locate(RECORD, AMPLITUDE, known)
 
     assert (told.state, told.reason) == (State.WAITING, "status_401")
+
+
+class Failing:
+    """A destination of which our own code cannot read a record."""
+
+    def __init__(self) -> None:
+        self.name, self.kind = AMPLITUDE.name, AMPLITUDE.kind
+        self.limits, self.merge = AMPLITUDE.limits, AMPLITUDE.merge
+        self.request, self.verdict = AMPLITUDE.request, AMPLITUDE.verdict
+
+    def encode(self, record: Record) -> Encoded:
+        raise RecursionError
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"committed": 50, "read": 101, "unsettled": [0, 11, 38, 2]}]
+)
+def test_a_record_that_our_code_cannot_handle_ends_no_trace(metadata: object) -> None:
+    """The delivery makes a dead letter of it, and goes on."""
+    assert locate(RECORD, Failing(), evidence(101, metadata)).state in (State.DEAD, State.WAITING)
