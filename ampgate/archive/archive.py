@@ -1,15 +1,22 @@
 """Reads what Kafka has stored, at once and as fast as it can be searched; joins no group."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import NoError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    LeaderNotAvailableError,
+    NoError,
+    OffsetOutOfRangeError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
@@ -24,6 +31,7 @@ from schemas.topics import Kind, Topics
 FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
 FETCH_WAIT_MS = 500
+PATIENCE_SECONDS = 30.0  # Of one partition without an answer.
 READ_COMMITTED = 1  # As the deliveries read: without aborted transactions.
 
 Each = Callable[[list[Stored]], Awaitable[None]]
@@ -141,7 +149,7 @@ class Archive:
     async def _search_span(
         self, span: Span, wanted: Wanted, each: Each, room: asyncio.Semaphore
     ) -> None:
-        position, attempts = span.start, 0
+        position, attempts, failing_since = span.start, 0, 0.0
         while position < span.end:
             async with room:
                 try:
@@ -149,16 +157,34 @@ class Archive:
                 except OffsetOutOfRangeError:
                     position = await self._oldest_after(span, position)
                     continue
+                except KafkaError as error:
+                    failing_since = failing_since or time.monotonic()
+                    await self._wait_out(error, span, position, failing_since)
+                    continue
                 # In a thread: decompression releases the GIL, so the next answer is read meanwhile.
                 found, reached = await asyncio.to_thread(
                     search, answer, span.topic, span.partition, position, wanted
                 )
-            attempts = 0 if reached > position else attempts + 1
+            failing_since, attempts = 0.0, 0 if reached > position else attempts + 1
             if attempts > ATTEMPTS_MAX:
                 raise CommandError(f"{span.topic}/{span.partition}/{position} cannot be read")
             position = reached
             if wanted_here := [record for record in found if record.offset < span.end]:
                 await each(wanted_here)
+
+    async def _wait_out(
+        self, error: KafkaError, span: Span, position: int, failing_since: float
+    ) -> None:
+        """Before the next attempt: another broker leads now, or one starts again."""
+        if not error.retriable:
+            raise error
+        if time.monotonic() - failing_since > PATIENCE_SECONDS:
+            place = f"{span.topic}/{span.partition}/{position}"
+            why = str(error) or type(error).__name__
+            raise CommandError(f"{place} cannot be read: {why}") from error
+        await asyncio.sleep(RETRY_SECONDS)
+        with suppress(KafkaError):  # No broker answers: a later one may.
+            self._cluster = await self._client.fetch_all_metadata()
 
     async def _oldest_after(self, span: Span, position: int) -> int:
         """Where to go on: Kafka's retention has deleted what was here, or its log was cut."""
@@ -167,13 +193,10 @@ class Archive:
         return oldest if oldest > position else span.end
 
     async def _fetch(self, span: Span, position: int) -> Answer:
-        """Kafka's answer; empty if it cannot answer now."""
-        place = TopicPartition(span.topic, span.partition)
-        leader = self._cluster.leader_for_partition(place)
+        """Kafka's answer; a `KafkaError` that is retriable if it has none now."""
+        leader = self._cluster.leader_for_partition(TopicPartition(span.topic, span.partition))
         if leader is None or leader == -1:
-            await asyncio.sleep(RETRY_SECONDS)
-            self._cluster = await self._client.fetch_all_metadata()
-            return Answer()
+            raise LeaderNotAvailableError
         asked = [(span.topic, [(span.partition, position, FETCH_BYTES)])]
         request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_COMMITTED, asked)
         response = await self._client.send(leader, request)
@@ -181,11 +204,7 @@ class Archive:
         _, error_code, _, _, _, aborted, *_, records = response.topics[0][1][0]
         error = for_code(error_code)
         if error is not NoError:
-            if not error.retriable:
-                raise error(f"{span.topic}/{span.partition}")
-            await asyncio.sleep(RETRY_SECONDS)
-            self._cluster = await self._client.fetch_all_metadata()
-            return Answer()
+            raise error(f"{span.topic}/{span.partition}")
         return Answer(bytes(records or b""), [(one[0], one[1]) for one in aborted or ()])
 
 

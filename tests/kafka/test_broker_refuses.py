@@ -10,6 +10,8 @@ import pytest
 from aiokafka.protocol.metadata import MetadataResponse_v5
 from structlog.testing import capture_logs
 
+from ampgate.archive.archive import archive
+from ampgate.archive.batches import Wanted
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
 from consumers.deliveries import Deliveries
@@ -122,6 +124,18 @@ async def test_a_refused_fetch_is_said_once_and_not_repeated_without_pause(
     lines = [(one["event"], one["partition"]) for one in said if one.get("topic") == events]
     assert lines
     assert len(lines) == len(set(lines))
+
+
+async def test_a_search_goes_on_when_connections_break_for_a_while(running: Delivering) -> None:
+    """As when brokers start again one by one: a replay would else end in the middle."""
+    kafka = running.world.config.kafka
+    async with archive(kafka) as stored:
+        spans = await stored.spans(kafka.topics.events)
+        async with refusing(running, Faults()) as faults:
+            faults.broken[FETCH] = lambda answer: None if faults.struck[FETCH] < 12 else answer
+            found = await stored.find(spans, Wanted())
+    assert len(found) == running.sent
+    assert faults.struck[FETCH] >= 12
 
 
 @pytest.mark.parametrize("code", [UNSUPPORTED_VERSION, GROUP_DENIED])
