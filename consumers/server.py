@@ -11,6 +11,7 @@ from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumers.deliveries import Deliveries, check
+from consumers.heap import keep_freed
 from consumers.kafka.letters import Letters
 from consumers.metrics import (
     LETTERS_FAILING,
@@ -37,6 +38,7 @@ def serve(config: Config, only: Sequence[str] = (), load: Load | None = None) ->
     # Thousands of records wait, and are no cycles: collecting often took a fifth of the time.
     gc.set_threshold(GARBAGE_MIN, 5, 100)
     gc.freeze()
+    keep_freed()
     uvicorn_loop = uvicorn.Config(app="", loop="auto").get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
