@@ -6,10 +6,9 @@ A field may be a query parameter too, and then a GET is enough.
 from collections.abc import Mapping, Sequence
 from email.parser import HeaderParser
 from email.utils import collapse_rfc2231_value
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import orjson
 
 from gateway.dialects.amplitude_http import min_id_length, plain, short_ids, too_short
 from gateway.dialects.arrays import elements
@@ -78,7 +77,7 @@ class Identify(Endpoint):
                 values = [_checked(identification)]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
-        return Opened(values, min_id_length(_lenient(fields.get("options", b""))))
+        return Opened(values, min_id_length(fields.get("options", b"")))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
@@ -222,13 +221,3 @@ def _parameter(head: bytes, header: str, name: str) -> str:
         return ""
     parsed = HeaderParser().parsestr(head.decode("latin-1"))
     return collapse_rfc2231_value(parsed.get_param(name, "", header))
-
-
-def _lenient(options: bytes) -> Any:  # noqa: ANN401  JSON is anything.
-    """Segment's connector sends the word `undefined` if there are no options."""
-    if not options:
-        return None
-    try:
-        return orjson.loads(options)
-    except orjson.JSONDecodeError:
-        return None

@@ -7,6 +7,7 @@ request is stored, or nothing.
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -104,7 +105,7 @@ class HttpApi(Endpoint):
                 values = [bytes(raw) for raw in upload.events]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreadable(request.body) from error
-        return Opened(values, min_id_length(_options(upload.options)))
+        return Opened(values, min_id_length(bytes(upload.options)))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
@@ -194,8 +195,15 @@ def _invalid(rejected: Sequence[Rejection]) -> Answer:
     return Answer(400, orjson.dumps(body))
 
 
-def min_id_length(options: object) -> int:
-    """The request's `min_id_length`, else Amplitude's; senders put any JSON there."""
+def min_id_length(text: bytes) -> int:
+    """The `min_id_length` of a request's options, else Amplitude's.
+
+    Senders put anything there; Segment's connector the word `undefined` if there are none.
+    """
+    options: object = None
+    if 0 < len(text) <= OPTIONS_BYTES_MAX:
+        with suppress(orjson.JSONDecodeError):
+            options = orjson.loads(text)
     length = options.get("min_id_length") if isinstance(options, dict) else None
     if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
         return length
@@ -215,15 +223,6 @@ def too_short(field: str) -> Defect:
 
 def plain(status: int, words: str) -> Answer:
     return Answer(status, words.encode(), TEXT)
-
-
-def _options(raw: msgspec.Raw) -> object:
-    if raw is ABSENT or len(memoryview(raw)) > OPTIONS_BYTES_MAX:
-        return None
-    try:
-        return orjson.loads(bytes(raw))
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _unreadable(body: bytes) -> RefusedError:

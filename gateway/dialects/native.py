@@ -25,7 +25,6 @@ from gateway.dialects.shapes import (
     Rejection,
     Request,
     failure,
-    parse_json,
     shown,
     split_json,
     too_many,
@@ -131,7 +130,7 @@ class Native(Endpoint):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if _looks_like_lines(text):
                 return self._lines(text)
-            raise RefusedError(failure(400, _wrong(body))) from error
+            raise RefusedError(failure(400, _wrong(error))) from error
         several = outer.events if self.kind is Kind.EVENT else outer.updates
         if several is ABSENT or _is_record(text):
             return Opened([text])
@@ -164,13 +163,9 @@ def _last(query: bytes, name: str) -> str:
     return parse_qs(query.decode("latin-1")).get(name, [""])[-1] if query else ""
 
 
-def _wrong(body: bytes) -> str:
-    """What is wrong with a body that is neither an object nor an array."""
-    try:
-        parse_json(body)
-    except orjson.JSONDecodeError as error:
-        return f"malformed JSON: {error}"
-    return "the body is neither an object nor an array"
+def _wrong(error: Exception) -> str:
+    is_json = isinstance(error, msgspec.ValidationError)
+    return "the body is neither an object nor an array" if is_json else f"malformed JSON: {error}"
 
 
 def _looks_like_lines(text: bytes) -> bool:
@@ -179,8 +174,8 @@ def _looks_like_lines(text: bytes) -> bool:
     if not newline or not rest or not first.startswith(b"{"):
         return False
     try:
-        orjson.loads(first)
-    except orjson.JSONDecodeError:
+        split_json(_envelope, first)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True
 

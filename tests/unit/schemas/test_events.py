@@ -114,6 +114,11 @@ def test_many_objects_side_by_side_are_not_deep() -> None:
         (b'{"event_type":"$groupidentify","groups":{"org":"\\u00fc\\"x"}}', 'org:ü"x'),
         (b'{"event_type":"$groupidentify","groups":{"org":5}}', "org:5"),
         (b'{"event_type":"$groupidentify","groups":{"org":["a","b"]}}', "org:a"),
+        (b'{"event_type":"$groupidentify","groups":{ "o\\"g" : [ "\\"}" ],"b":1}}', 'o"g:"}'),
+        (b'{"event_type":"$groupidentify","groups":{"org":[7e1,2]}}', "org:70.0"),
+        (b'{"event_type":"$groupidentify","groups":{"org":null}}', "org:None"),
+        (b'{"event_type":"$groupidentify","groups":{"org":[],"b":1}}', "org:"),
+        (b'{"event_type":"$groupidentify","groups":{"org":{"a":1}}}', "org:"),
         (b'{"event_type":"$groupidentify","user_id":"u1","groups":{"org":"acme"}}', "u1"),
     ],
 )

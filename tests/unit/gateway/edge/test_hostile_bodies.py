@@ -16,6 +16,8 @@ from tests.unit.gateway.memory import EVENT, KEY, Edge
 
 IDS = b'"event_type":"a","user_id":"user-1","time":1767225600000,"insert_id":"i-123456"'
 LARGE = 19_000_000
+COUNTLESS = b'{"contact_id":"c","event_name":"e","timestamp":1,"is_reply":true,"metadata":{"x":%b}}'
+IDENTIFY = b'{"api_key":"secret","identification":{"user_id":"user-1","user_properties":{}}'
 
 
 @pytest.mark.parametrize(
@@ -50,14 +52,21 @@ async def test_events_of_any_legal_shape_may_fill_the_largest_body(
 @pytest.mark.long
 @pytest.mark.parametrize("element", [b'{"":' * 30 + b"1" + b"}" * 30, b"[]", b"{}", b"1"])
 @pytest.mark.parametrize(
-    ("path", "statuses"),
-    [("/aampe/v1/events", {202, 413}), ("/webhooks/amplemarket/secret", {413})],
+    ("path", "body", "statuses"),
+    [
+        ("/aampe/v1/events", COUNTLESS, {202, 413}),
+        ("/webhooks/amplemarket/secret", COUNTLESS, {413}),
+        ("/v1/events", b'{"event_type":"$groupidentify","groups":{"a":%b}}', {202}),
+        ("/v1/events", b'{"x":%b}\n{', {422}),
+        ("/v1/events", b'{"x":[%b', {400}),
+        ("/2/httpapi", b'{"api_key":"secret","events":[],"options":%b}', {200}),
+        ("/identify", IDENTIFY + b',"options":%b}', {200}),
+    ],
 )
 async def test_a_body_of_countless_values_takes_no_memory_for_them(
-    path: str, statuses: set[int], element: bytes
+    path: str, body: bytes, statuses: set[int], element: bytes
 ) -> None:
     edge, values = Edge(), b"[%b]" % b",".join([element] * (10_000_000 // (len(element) + 1)))
-    body = b'{"contact_id":"c","event_name":"e","timestamp":1,"is_reply":true,"metadata":{"x":%b}}'
     async with edge.client as client:
         await client.post(path, content=b"{}", headers=KEY)
         tracemalloc.start()
