@@ -10,7 +10,7 @@ from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.http.client import Sender
 from consumers.kafka.letters import Letters
-from consumers.kafka.membership import topics_of
+from consumers.kafka.membership import topics_for
 from consumers.metrics import Counts
 from consumers.pipeline import Pipeline
 from schemas.cancellation import is_cancelled
@@ -117,9 +117,8 @@ class Worker:
 
     async def _built(self) -> Pipeline:
         kafka = self._config.kafka
-        topics = await topics_of(kafka)
-        parked_topic = kafka.topics.parked if kafka.topics.parked in topics else None
-        if parked_topic is None:
+        is_there, can_park = await topics_for(kafka, kafka.topics.of(self._destination.kind))
+        if not can_park:
             log.warning("topic does not exist, nothing is parked", topic=kafka.topics.parked)
         pipeline = Pipeline(
             self.name,
@@ -130,10 +129,10 @@ class Worker:
             self._wait,
             self._clock,
             self._counts,
-            parked_topic,
+            kafka.topics.parked if can_park else None,
             self._suppressed,
         )
-        pipeline.presence.found(is_there=kafka.topics.of(self._destination.kind) in topics)
+        pipeline.presence.found(is_there=is_there)
         return pipeline
 
     async def _ended(self, end: Callable[[], Awaitable[None]]) -> None:

@@ -1,11 +1,11 @@
 """A member of a consumer group: how it is made, and which topics there are for it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Sequence
 from contextlib import suppress
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+import structlog
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.kafka.assignor import SisterAssignor
 from schemas.configuration.config import Kafka
@@ -14,8 +14,10 @@ from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
 METADATA_SECONDS = 10.0  # Added partitions are noticed after so long.
-LOOK_SECONDS = 30.0  # Between looks for a topic that was not there.
+LOOK_SECONDS = 30.0  # Between looks for a topic that was not there,
+HIDDEN_SECONDS = 3.0  # and for one that may not be seen.
 REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
+log = structlog.get_logger()
 
 
 def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
@@ -33,15 +35,37 @@ def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
     )
 
 
-async def topics_of(kafka: Kafka) -> Collection[str]:
-    """Those that Kafka has and lets us see."""
-    client = AIOKafkaAdminClient(**client_arguments(kafka))
+async def are_there(kafka: Kafka, topics: Sequence[str]) -> list[bool | None]:
+    """Whether Kafka has each of these; None of one that it does not let us see."""
+    consumer = Consumer(**client_arguments(kafka))
     try:
-        await started(client)  # It may be cancelled: a worker that is told to stop does not wait.
-        topics: Collection[str] = await client.list_topics()
-        return topics
+        await started(consumer)  # It may be cancelled: a worker that is told to stop does not wait.
+        return [await _is_there(consumer, topic) for topic in topics]
     finally:
-        await client.close()
+        await consumer.stop()
+
+
+async def _is_there(consumer: Consumer, topic: str) -> bool | None:
+    try:
+        return await consumer.partitions_of(topic) > 0
+    except TopicAuthorizationFailedError:
+        return None
+
+
+async def topics_for(kafka: Kafka, topic: str) -> tuple[bool, bool]:
+    """Whether Kafka has this topic, and one for parked records: that it may not hide.
+
+    Of what may be parked there, later records of the same keys must not be read before.
+    """
+    parked, is_told = kafka.topics.parked, False
+    while True:
+        is_there, can_park = await are_there(kafka, [topic, parked])
+        if can_park is not None:
+            return bool(is_there), can_park
+        if not is_told:
+            log.error("parked topic may not be seen, nothing is read until it may", topic=parked)
+        is_told = True
+        await asyncio.sleep(HIDDEN_SECONDS)
 
 
 async def until_seen(kafka: Kafka, topic: str) -> None:
@@ -49,5 +73,5 @@ async def until_seen(kafka: Kafka, topic: str) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         with suppress(KafkaError, OSError):
-            if topic in await topics_of(kafka):
+            if await are_there(kafka, [topic]) == [True]:
                 return

@@ -1,6 +1,7 @@
 """A topic may not be read for a while: nothing ends, and all goes on."""
 
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -10,7 +11,7 @@ from schemas.kafka.partitioner import positive_hash
 from schemas.letters import timestamp
 from tests.conftest import Broker
 from tests.eventually import eventually
-from tests.kafka.acls import DESCRIBE, READ, WITH_ACLS, denied
+from tests.kafka.acls import DESCRIBE, READ, WITH_ACLS, denied, until_denied
 from tests.kafka.delivery_world import event, opened_world
 from tests.kafka.everything import letter
 from tests.kafka.kafka_operations import produce_raw, with_amplitude
@@ -18,6 +19,7 @@ from tests.operating import AMPLITUDE
 
 USER, PARTITIONS = b"user-2", 3
 WAITS = "committed offsets cannot be read, retrying"
+HIDDEN = "parked topic may not be seen, nothing is read until it may"
 
 
 async def test_a_topic_that_may_not_be_read_for_a_while_is_read_again_afterwards(
@@ -48,7 +50,7 @@ async def test_while_parked_records_may_not_be_seen_nothing_overtakes_them(tmp_p
             topics = world.config.kafka.topics
             place = positive_hash(USER) % PARTITIONS
             said = {
-                "origin": f"{topics.events}/{place}/1",
+                "origin": f"{topics.events}/{place}/98",
                 "not_before": timestamp(time.time() + 9),
             }
             parked = letter(AMPLITUDE, key=USER.decode(), value=event(2, 1)[1], **said)
@@ -64,3 +66,19 @@ async def test_while_parked_records_may_not_be_seen_nothing_overtakes_them(tmp_p
             found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
             assert found == [1, 2]
             assert sum(one["event"] == WAITS for one in logged) <= len(workers)
+
+            # A delivery that starts meanwhile waits, too.
+            said["origin"] = f"{topics.events}/{place}/99"
+            parked = letter(AMPLITUDE, key=USER.decode(), value=event(2, 3)[1], **said)
+            await produce_raw(world, topics.parked, [parked], partition=place)
+            await world.produce(topics.events, [event(2, 4)])
+            async with AsyncExitStack() as stack:
+                async with denied(broker, topics.parked, DESCRIBE):
+                    await until_denied(broker, topics.parked)
+                    with capture_logs() as logged:
+                        workers = await stack.enter_async_context(world.delivering())
+                        await eventually(lambda: [one["event"] for one in logged].count(HIDDEN) > 2)
+                    assert not any(worker.is_reached for worker in workers)
+                await world.until_accepted("amplitude", 4)
+            found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
+            assert found == [1, 2, 3, 4]
