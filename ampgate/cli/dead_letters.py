@@ -11,7 +11,7 @@ import typer
 from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
 from ampgate.cli.moments import write_moment
-from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent
+from ampgate.cli.options import Rate, Since, Until, Yes, now_ms, require_consent, say_where_it_stops
 from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.cli.resending import resending, say_written
 from ampgate.resend import dead_letters, letter_replay
@@ -86,6 +86,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send them again, each to the destination where it died; run it again to go on."""
+    say_where_it_stops()
     chosen = Filter(destination, reason, origin, since, until)
     replaying = _replay(
         *(configuration(), chosen, rate),

@@ -75,7 +75,12 @@ def configure(process: str, level: str) -> None:
 def _rendering(*, on_terminal: bool) -> list[Processor]:
     if on_terminal:
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(exception_formatter=plain, timestamp_key="time")]
+        has_colors = not os.environ.get("NO_COLOR")  # https://no-color.org
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=has_colors, exception_formatter=plain, timestamp_key="time"
+            )
+        ]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("message"),

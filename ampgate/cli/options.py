@@ -1,7 +1,9 @@
 """Options that several commands take."""
 
+import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +47,18 @@ def new_file(text: str) -> Path:
     if not file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder for {text}")
     return file
+
+
+def say_where_it_stops() -> None:
+    """SIGTERM, of `timeout` or a container's end, interrupts as Ctrl-C does.
+
+    Not where Ctrl-C is ignored, as in a shell's background.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # Not the main thread: a program runs us in itself.
+            signal.signal(
+                signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT)
+            )
 
 
 WORDS = "ISO 8601, a time ago such as 2h, or now."

@@ -45,4 +45,5 @@ def _in_words(found: Sent | Unsent) -> str:
         return printable(f"line {found.line}: {found.outcome} ({found.reason}{detail})")
     body = found.body
     text = body if isinstance(body, str) else json_text(body, orjson.OPT_INDENT_2)
-    return f"POST {found.endpoint}, lines {', '.join(map(str, found.lines))}\n{text}"
+    shown = "\n".join(map(printable, text.split("\n")))
+    return f"POST {found.endpoint}, lines {', '.join(map(str, found.lines))}\n{shown}"

@@ -7,7 +7,16 @@ import typer
 
 from ampgate.archive.archive import archive
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import From, Rate, To, Yes, moment, now_ms, require_consent
+from ampgate.cli.options import (
+    From,
+    Rate,
+    To,
+    Yes,
+    moment,
+    now_ms,
+    require_consent,
+    say_where_it_stops,
+)
 from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.resending import resending, say_written
 from ampgate.resend import replay as replaying
@@ -34,6 +43,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send one destination the records of some time again; says first what would count twice."""
+    say_where_it_stops()
     config = configuration()
     named = {one.name: one for one in config.destinations}
     if destination not in named:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ampgate.cli.options import say_where_it_stops
 from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.send.file import send_file
 from ampgate.send.lines import STANDARD_INPUT
@@ -38,6 +39,7 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send a file of events, one JSON object a line, plain or gzip."""
+    say_where_it_stops()
     reports = Reports(lambda words: errors.print(printable(words), markup=False))
     with Progress(
         TextColumn("sending"),

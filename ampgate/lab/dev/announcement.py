@@ -41,7 +41,8 @@ def announce(edge: str, config: Config, options: Options, console: Console) -> N
     )
     console.print("See where it is:")
     console.print(
-        f"  AMPGATE_CONFIG={options.data_dir / CONFIGURATION_FILE} {command()} trace --user {USER}",
+        f"  AMPGATE_CONFIG={shlex.quote(str(options.data_dir / CONFIGURATION_FILE))}"
+        f" {command()} trace --user {USER}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -12,8 +12,9 @@ from schemas.configuration.file import load
 KEY = "dev"
 CONFIGURATION_FILE = "ampgate.toml"
 
+FIRST_LINE = "# Written by `ampgate dev` at each start: changes do not last."
 CONFIGURATION = """\
-# Written by `ampgate dev` at each start: changes do not last.
+{first_line}
 [kafka]
 bootstrap_servers = "{bootstrap_servers}"
 
@@ -66,12 +67,14 @@ def configure(options: Options, bootstrap_servers: str) -> Config:
     path = (options.data_dir / CONFIGURATION_FILE).resolve()
     pulls = "" if options.pulls is None else pointed_there(options.pulls)
     text = CONFIGURATION.format(
+        first_line=FIRST_LINE,
         bootstrap_servers=bootstrap_servers,
         key=KEY,
         token=made_token(),
         amplitude_port=options.amplitude_port,
         aampe_port=options.aampe_port,
     )
+    path.touch(0o600)  # The console's token is in it.
     path.write_text(f"{text}\n{pulls}")
     os.environ["AMPGATE_CONFIG"] = str(path)
     return load(path, os.environ)

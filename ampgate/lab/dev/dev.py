@@ -17,7 +17,7 @@ from ampgate import topics
 from ampgate.errors import CommandError
 from ampgate.lab.dev.announcement import announce
 from ampgate.lab.dev.child import Child
-from ampgate.lab.dev.configuration import CONFIGURATION_FILE, Options, configure
+from ampgate.lab.dev.configuration import CONFIGURATION_FILE, FIRST_LINE, Options, configure
 from ampgate.lab.dev.pulls import simulators_of
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import is_free
@@ -59,8 +59,11 @@ def make_data_dir(path: Path) -> None:
     """For its owner only: records and keys are in it."""
     try:
         path.mkdir(0o700, parents=True, exist_ok=True)
-        if (path / CONFIGURATION_FILE).exists():  # Ours, made when others could still read it.
-            path.chmod(0o700)
+        if (file := path / CONFIGURATION_FILE).exists():
+            if FIRST_LINE not in file.read_text(errors="replace"):
+                says = f"{file} is not of ampgate dev, which would write it anew"
+                raise CommandError(f"{says}; --data-dir names another place")
+            path.chmod(0o700)  # Ours, made when others could still read it.
         with TemporaryFile(dir=path):  # One that is there may be another user's.
             pass
     except OSError as error:

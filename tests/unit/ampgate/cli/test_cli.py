@@ -46,9 +46,10 @@ def test_a_wrong_configuration_is_one_message_and_exit_2(
 def test_no_configuration_is_exit_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AMPGATE_CONFIG", str(tmp_path / "none.toml"))
+    file = tmp_path / ":key:.toml"  # The words of others are no pictures.
+    monkeypatch.setenv("AMPGATE_CONFIG", str(file))
     assert run(monkeypatch, "check") == 2
-    assert "there is no such file" in capsys.readouterr().err
+    assert f"{file}: there is no such file" in capsys.readouterr().err
 
 
 def test_an_unknown_destination_is_exit_2(
@@ -143,6 +144,16 @@ def test_dev_without_a_place_for_its_data_is_exit_1(
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a directory nobody can write to")
+def test_dev_writes_over_no_configuration_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ampgate.toml"
+    file.write_text("[edge]\nport = 8081\n")
+    assert run(monkeypatch, "dev", "--data-dir", str(tmp_path)) == 1
+    assert f"{file} is not of ampgate dev" in capsys.readouterr().err
+    assert file.read_text() == "[edge]\nport = 8081\n"
+
+
 def test_dev_beside_another_users_data_is_one_message_and_exit_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,3 +80,15 @@ def told_of_lost(monkeypatch: pytest.MonkeyPatch, file: Path) -> int:
         say(range(1))
     [_, told] = map(json.loads, file.read_text().splitlines())
     return int(told["lines"])
+
+
+def test_no_color_is_respected_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    with ExitStack() as stack:
+        stack.callback(os.close, ours)
+        monkeypatch.setattr(sys, "stderr", stack.enter_context(os.fdopen(theirs, "w")))
+        for setting, has_colors in (("1", False), ("", True)):
+            monkeypatch.setenv("NO_COLOR", setting)
+            logs.configure("delivery", "info")
+            structlog.get_logger("consumers.test").warning("said")
+            assert (b"\x1b[" in os.read(ours, 10_000)) is has_colors

@@ -67,14 +67,17 @@ def line(number: int) -> str:
     return json.dumps({"event_type": "e", "user_id": str(number % 7), "n": number}) + "\n"
 
 
-def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(edge: Edge) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_is_sent_as_it_comes_and_not_only_at_its_end(
+    edge: Edge, number: signal.Signals
+) -> None:
     edge.holds_after = 3
     with sending(edge, "-") as process:
         assert process.stdin is not None
         process.stdin.write("".join(map(line, range(1, 4))))
         process.stdin.flush()
         assert edge.has_them.wait(DEADLINE_SECONDS)
-        process.send_signal(signal.SIGINT)  # While it waits for another line.
+        process.send_signal(number)  # While it waits for another line.
         out, err = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 1
     assert "3 accepted" in out
