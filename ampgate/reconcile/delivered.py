@@ -17,12 +17,14 @@ from ampgate.archive.archive import Archive, Span
 from ampgate.archive.batches import Wanted
 from ampgate.resend.renames import renames_of
 from ampgate.trace.commits import progress_in
+from ampgate.trace.suppressed import suppressions_of
 from ampgate.trace.whereabouts import Progress, insert_id_as_sent
 from consumers.delivery.destination import Destination, Encoded, EncodesMany
 from consumers.destinations import destinations_of
 from schemas.configuration.config import Config
 from schemas.letters import Origin
 from schemas.records import Stored
+from schemas.suppressions import Suppressions
 from schemas.topics import Kind, Topics
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -43,6 +45,7 @@ class Line(msgspec.Struct, gc=False):
     partition: int
     offset: int
     settled: bool
+    suppressed: bool  # Its user is now: it was delivered before, or skipped.
 
 
 class Trace(msgspec.Struct, gc=False):
@@ -74,6 +77,7 @@ class Part:
     destination: Destination
     own: Mapping[int, Progress]
     parked: Mapping[int, Progress]
+    suppressed: Suppressions
 
 
 _sent = msgspec.json.Decoder(_Sent)
@@ -84,12 +88,13 @@ OnRecords = Callable[[int], None]
 async def parts_of(config: Config, configured: ConfiguredDestination, kafka: Archive) -> list[Part]:
     """Read before the records: then the traces of settled ones are there when they are read."""
     topics = config.kafka.topics
+    suppressed = await suppressions_of(kafka, topics)
     found = []
     for one in destinations_of(configured, config.destinations):
         topic, group_id = topics.of(one.kind), topics.group_id(one.name, one.kind)
         own = await progress_in(kafka, group_id, topic, topics.parked)
         parked = await progress_in(kafka, group_id, topics.parked, topics.parked)
-        found.append(Part(list(Kind).index(one.kind), topic, one, own, parked))
+        found.append(Part(list(Kind).index(one.kind), topic, one, own, parked, suppressed))
     return found
 
 
@@ -171,7 +176,8 @@ def _lines(part: Part, records: Sequence[Stored]) -> list[bytes]:
 
 
 def _line(part: Part, record: Stored, encoded: Encoded, *, settled: bool) -> Line:
-    place = (record.timestamp, part.number, record.partition, record.offset, settled)
+    suppressed = encoded.user_id in part.suppressed
+    place = (record.timestamp, part.number, record.partition, record.offset, settled, suppressed)
     if (update := UPDATES.get(part.destination.kind)) is not None:
         return Line(insert_id_as_sent(record), update, None, None, None, *place)
     try:

@@ -4,14 +4,16 @@ holds two lines of the greatest size: of an export 16 MB, as of what we send."""
 TABLES = """
 create table sent (
     id hugeint, device ubigint, who ubigint, type varchar, happened bigint, accepted bigint,
-    topic utinyint, part integer, place bigint, settled boolean, bucket utinyint);
+    topic utinyint, part integer, place bigint, settled boolean, suppressed boolean,
+    bucket utinyint);
 create table traces (
     topic utinyint, part integer, place bigint, replayed varchar, state varchar);
 create table rows (
     id hugeint, device ubigint, who ubigint, type varchar, uploaded bigint, bucket utinyint);
 create table delivered (
     id hugeint, device ubigint, who ubigint, type varchar, happened bigint, accepted bigint,
-    topic utinyint, part integer, place bigint, asked boolean, bucket utinyint);
+    topic utinyint, part integer, place bigint, asked boolean, suppressed boolean,
+    bucket utinyint);
 create table verdicts (
     type varchar, accepted bigint, topic utinyint, part integer, place bigint, state varchar);
 create table surplus (type varchar, state varchar, events bigint);
@@ -21,12 +23,13 @@ create macro id_of(text) as (md5_number(text) >> 1)::hugeint;
 READ_SENT = """
 insert into sent
 select id_of(insert_id), hash(device_id), hash(coalesce(device_id, 'user ' || user_id)), event_type,
-    time, accepted, topic, partition, "offset", settled, bucket_of(id_of(insert_id))
+    time, accepted, topic, partition, "offset", settled, coalesce(suppressed, false),
+    bucket_of(id_of(insert_id))
 from read_json($file, format = 'newline_delimited', maximum_object_size = 4000000,
     columns = {
     insert_id: 'varchar', event_type: 'varchar', device_id: 'varchar', user_id: 'varchar',
     time: 'bigint', accepted: 'bigint', topic: 'utinyint', partition: 'integer',
-    "offset": 'bigint', settled: 'boolean'})
+    "offset": 'bigint', settled: 'boolean', suppressed: 'boolean'})
 """
 READ_TRACES = """
 insert into traces
@@ -52,7 +55,7 @@ judged as (
         bool_or(state = 'settled') arrived
     from traces join last using (topic, part, place, replayed) group by all)
 select id, device, who, type, happened, accepted, topic, part, place,
-    accepted >= $from_ms and accepted < $to_ms, bucket
+    accepted >= $from_ms and accepted < $to_ms, suppressed, bucket
 from sent left join judged using (topic, part, place)
 where not coalesce(dead or waiting, false) and (settled or coalesce(arrived, false))
 """
@@ -61,7 +64,8 @@ SOME = (
     """
     create or replace temp table s as
     select id, who, any_value(type) type, min(accepted) accepted, bool_or(asked) asked,
-        count(*) records, arg_min(topic, accepted) topic, arg_min(part, accepted) part,
+        bool_or(suppressed) suppressed, count(*) records,
+        arg_min(topic, accepted) topic, arg_min(part, accepted) part,
         arg_min(place, accepted) place, count(*) over (partition by id) = 1 is_alone
     from delivered where bucket between $first and $last group by id, who
     """,
@@ -86,7 +90,8 @@ SOME = (
     select type, accepted, topic, part, place,
         case when uploaded >= accepted + 3600000 then 'late' when uploaded is not null then 'found'
             when type in ('$identify', '$groupidentify') then 'not_exported' else 'missing' end
-    from s left join found using (id, who) where asked
+    from s left join found using (id, who)
+    where asked and (uploaded is not null or not suppressed)
     """,
     """
     insert into surplus
@@ -138,6 +143,7 @@ where state in ('missing', 'late') and accepted // 3600000 in (select unnest($co
 """
 BY_DAY = """
 select type, strftime(epoch_ms(time), '%Y-%m-%d'), count(*) from (
-    select distinct id, who, type, coalesce(happened, accepted) as time from delivered)
+    select distinct id, who, type, coalesce(happened, accepted) as time from delivered
+    where not suppressed)
 where time >= $first and time < $last and type not in ('$identify', '$groupidentify') group by all
 """

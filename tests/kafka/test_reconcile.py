@@ -95,6 +95,23 @@ async def test_only_what_trace_calls_delivered_is_asked_for(
     assert counts == {"Plain": (1, 0), "$identify": (1, 1)}
 
 
+async def test_what_was_skipped_as_its_user_is_suppressed_is_not_missing(
+    simulated: Operation, tmp_path: Path
+) -> None:
+    """As `trace` says of it; else an erasure would be told as a loss."""
+    await simulated.run(tmp_path, "suppress", "add", "--user", "ann")
+    ids = [("ann", "skipped"), ("bob", "sent")]
+    messages = [event(user, event_type="Kept", insert_id=id_) for user, id_ in ids]
+    await simulated.produce(simulated.config.kafka.topics.events, messages)
+    async with simulated.delivering(tmp_path):
+        states = partial(simulated.states, ByUser("ann"))
+        await seen(states, lambda all_: all_.get((AMPLITUDE, "skipped")) is State.SKIPPED)
+        await seen(partial(received, simulated.url(AMPLITUDE)), lambda found: len(found) == 1)
+    for by in ("export", "counts"):
+        found = await reconciled(simulated, tmp_path, "--by", by, status=0)
+        assert (found["Kept"]["delivered"], found["Kept"]["missing"]) == (1, 0)
+
+
 async def test_a_cut_off_download_is_taken_for_nothing_and_asked_again(
     simulated: Operation, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ class Sent:
     hour: int
     settled: bool
     traces: Sequence[tuple[str, str]]  # When it was replayed, and what became of it.
+    suppressed: bool = False
 
     @property
     def is_delivered(self) -> bool:
@@ -100,6 +101,7 @@ def line(at: int, one: Sent) -> str:
     members = {"insert_id": one.insert_id, "event_type": one.event_type, "device_id": one.device_id}
     accepted = one.hour * HOUR_MS + 1
     more = {"user_id": "ann", "time": None, "accepted": accepted, "settled": one.settled}
+    more["suppressed"] = one.suppressed
     return json.dumps(members | more | place(at)) + "\n"
 
 
@@ -176,6 +178,16 @@ def test_what_amplitude_has_had_no_time_to_show_is_pending(tmp_path: Path) -> No
     (one,) = run(tmp_path, sent, [], complete=[FIRST, FIRST + 1])
 
     assert (one.missing, one.pending) == (1, 1)
+
+
+def test_of_a_suppressed_user_is_delivered_what_amplitude_has_and_nothing_is_missing(
+    tmp_path: Path,
+) -> None:
+    """What came after the suppression was skipped; no record says which that was."""
+    sent = [Sent(name, "Bought", None, FIRST + 1, True, [], suppressed=True) for name in "ab"]
+    (one,) = run(tmp_path, sent, [Shown("a", "Bought", None, FIRST + 1)])
+
+    assert (one.delivered, one.found, one.missing, one.foreign) == (1, 1, 0, 0)
 
 
 def test_events_of_others_need_no_insert_id(tmp_path: Path) -> None:
