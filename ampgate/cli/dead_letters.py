@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -18,6 +19,7 @@ from ampgate.resend import dead_letters, letter_replay
 from ampgate.resend.dead_letters import Filter, Group, Letter
 from ampgate.resend.letter_replay import Plan
 from ampgate.resend.parking import Run, replayed_times
+from ampgate.resend.turn import turn
 from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
 from schemas.records import Stored
@@ -128,12 +130,13 @@ async def _replay(
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
             return not plan.failed
-        if require_consent(f"Send {plan.total} dead letters again?", yes=yes):
-            # The answer may have come late: others may have replayed some meanwhile.
+        require_consent(f"Send {plan.total} dead letters again?", yes=yes)
+        async with turn(config.kafka, kafka, partial(errors.print, markup=False)):
+            # Others may have replayed some since the plan was made.
             prepared = await letter_replay.prepare(config, kafka, chosen, force=force)
-        run = Run(config.kafka.topics.parked, now_ms())
-        async with resending(config.kafka, plan.total, rate=rate) as writing:
-            await prepared.send(kafka, run, writing)
+            run = Run(config.kafka.topics.parked, now_ms())
+            async with resending(config.kafka, plan.total, rate=rate) as writing:
+                await prepared.send(kafka, run, writing)
     say_written(writing, as_json=as_json)
     return not writing.refused
 

@@ -149,6 +149,20 @@ async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_
     assert [one.header("origin") for one in await parked(here)] == origins
 
 
+async def test_of_two_replays_at_once_one_waits_and_no_letter_goes_twice(
+    here: Operation, tmp_path: Path
+) -> None:
+    origins = [f"t/0/{n}" for n in range(60)]  # Seconds, at this rate.
+    await die(here, *(letter(origin) for origin in origins))
+    first = await here.start(tmp_path, "dead-letters", "replay", "--yes", "--rate", "20")
+    await seen(partial(parked, here), bool)
+    second = await here.start(tmp_path, "dead-letters", "replay", "--yes")
+    said = [await one.communicate() for one in (first, second)]
+
+    assert [one.returncode for one in (first, second)] == [0, 0], said
+    assert sorted(str(one.header("origin")) for one in await parked(here)) == sorted(origins)
+
+
 async def test_what_another_has_replayed_before_the_answer_is_not_sent_again(
     here: Operation, tmp_path: Path
 ) -> None:

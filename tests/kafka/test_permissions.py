@@ -2,6 +2,8 @@
 
 import asyncio
 
+from ampgate.archive.archive import archive
+from ampgate.resend.turn import turn
 from ampgate.topics import create
 from consumers.kafka.letters import Letters
 from gateway.edge.log import EdgeLog
@@ -10,7 +12,7 @@ from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from tests.conftest import Broker
 from tests.eventually import eventually, seen
-from tests.kafka.acls import READ, TOPIC, WRITE, allow
+from tests.kafka.acls import DESCRIBE, GROUP, READ, TOPIC, WRITE, allow
 from tests.kafka.letter_writing import DESTINATION, a_letter
 from tests.kafka.writing import Topic
 
@@ -47,6 +49,16 @@ async def test_the_edge_is_not_ready_while_it_may_not_write_events_and_goes_on_a
         await seen(log.probe, bool)
     finally:
         await log.stop()
+
+
+async def test_a_replay_that_may_not_take_turns_goes_on_and_says_so(guarded_kafka: Broker) -> None:
+    kafka = Kafka(bootstrap_servers=guarded_kafka.bootstrap_servers)
+    await create(kafka, partitions=1)
+    group_id = f"{kafka.topics.prefix}replay"
+    await allow(guarded_kafka, (GROUP, group_id, EVERYBODY, DESCRIBE))
+    said: list[str] = []
+    async with archive(kafka) as stored, turn(kafka, stored, said.append):
+        assert [f"may not join the group {group_id}" in words for words in said] == [True]
 
 
 async def test_letters_wait_while_they_may_not_be_written_and_are_written_once(

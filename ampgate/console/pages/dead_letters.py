@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
@@ -21,12 +22,14 @@ from ampgate.errors import CommandError
 from ampgate.resend import dead_letters, letter_replay
 from ampgate.resend.dead_letters import Filter, Group, Letter
 from ampgate.resend.parking import EDGE, Run, replayed_times
+from ampgate.resend.turn import turn
 from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
 from schemas.letters import Origin
 from schemas.records import Stored
 
 router = APIRouter()
+log = structlog.get_logger()
 FIELDS = ("destination", "reason", "origin", "since", "until")
 LETTERS_MAX = 100  # The newest of a group.
 TREND_HOURS = 24
@@ -184,7 +187,10 @@ async def start(visit: Visiting) -> Response:
 
 
 async def _send(visit: Visit, chosen: Filter, run: Run, force: bool, writing: Writer) -> None:
-    async with archive(visit.config.kafka) as kafka:
+    def say(words: str) -> None:
+        log.warning("console replay is not alone", run=run.at, why=words)
+
+    async with archive(visit.config.kafka) as kafka, turn(visit.config.kafka, kafka, say):
         prepared = await letter_replay.prepare(visit.config, kafka, chosen, force=force)
         await prepared.send(kafka, run, writing)
 
