@@ -5,11 +5,16 @@ others an hour later, and history sent anew would count twice. When it began is 
 which row all is written: Kafka's retention may have deleted those that were parked first.
 """
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ampgate.errors import CommandError
 from ampgate.whole_file import whole_file
 
 BEGUN = "begun"  # Milliseconds since the epoch.
@@ -23,12 +28,20 @@ class RunDirectory:
     is_going_on: bool  # Begun by an earlier call, which was interrupted.
 
     def begin(self) -> None:
+        """`CommandError` if another process has begun the same run meanwhile.
+
+        Of two that go on with a run the second is refused by the lock of its database.
+        """
         if self.is_going_on:
             return
-        # What may be there is of a run that is done, and was ended while it took its files away.
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(0o700, parents=True)
-        self._write(BEGUN, self.begun_ms)
+        self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with _locked(self.path.parent):
+            if (self.path / BEGUN).exists():
+                raise CommandError("another call of this command has begun meanwhile, and goes on")
+            # What may be there is of a run that is done, and was ended while it took it away.
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(0o700)
+            self._write(BEGUN, self.begun_ms)
 
     @property
     def written(self) -> int:
@@ -47,6 +60,16 @@ class RunDirectory:
     def _write(self, name: str, number: int) -> None:
         with whole_file(self.path / name) as opened:
             opened.write(b"%d" % number)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def run_directory(place: Path, words: tuple[str, ...], now_ms: int) -> RunDirectory:

@@ -15,6 +15,7 @@ from gateway.pulls.pull import CursorLostError, RefusedError, UnavailableError, 
 from gateway.pulls.pulls import Progress
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored
+from schemas.vendors import SYSTEMS
 
 Load = Callable[[], Config]
 
@@ -53,6 +54,11 @@ def run_once(config: Config, names: Sequence[str], load: Load) -> None:
 
 def preview(config: Config, names: Sequence[str], load: Load) -> None:
     """The records as NDJSON; nothing is stored, so the next run produces them all the same."""
+    for one in config.pulls:
+        if one.name in (names or [one.name]) and (allowed := SYSTEMS[one.type].a_month) is not None:
+            errors.print(
+                f"{one.name}: this uses one of the {allowed} downloads of the month, uncounted"
+            )
     with _failures():
         asyncio.run(server.preview(config, names, load, lambda value: typer.echo(value.decode())))
 

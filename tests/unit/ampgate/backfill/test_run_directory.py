@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.backfill.run_directory import run_directory
+from ampgate.errors import CommandError
 
 HOUR_MS = 3_600_000
 WORDS = ("us", "aampe", "7d", "now")
@@ -25,6 +27,16 @@ def test_the_same_words_go_on_with_a_run_hours_later(tmp_path: Path) -> None:
 def test_a_run_that_was_only_planned_has_not_begun(tmp_path: Path) -> None:
     run_directory(tmp_path, WORDS, HOUR_MS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_calls_in_the_same_instant_one_begins(tmp_path: Path) -> None:
+    """Both would send all of it, and one would delete the other's files."""
+    first, second = (run_directory(tmp_path, WORDS, HOUR_MS) for _ in range(2))
+    first.begin()
+    first.note_written(7)
+    with pytest.raises(CommandError, match="another call of this command"):
+        second.begin()
+    assert first.written == 7
 
 
 def test_what_is_written_is_known_until_the_run_is_done(tmp_path: Path) -> None:
