@@ -55,6 +55,7 @@ if find_spec("ampgate.lab") is not None:  # Servers do not have it.
 @app.command()
 def edge() -> None:
     """Run the HTTP edge: requests in, records into Kafka."""
+    _keep_reloads()
     read = partial(configuration, ["sources"])
     config = read()
     check_plans(config.sources)
@@ -71,8 +72,7 @@ def deliver(
     ] = None,
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
-    # A SIGHUP before its handler is set must not end the process.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    _keep_reloads()
     read = partial(configuration, ["destinations"])
     config = read()
     logs.configure("delivery", logs.level_of(os.environ))
@@ -114,6 +114,7 @@ def pull(
 @app.command()
 def console() -> None:
     """Run the console: a web page that shows what waits and why, and replays dead letters."""
+    _keep_reloads()
     read = partial(configuration, ["console"])
     config = read()
     logs.configure("console", logs.level_of(os.environ))
@@ -163,6 +164,11 @@ def check(as_json: Json = False) -> None:
         typer.echo(json_line(finding, ok=finding.ok) if as_json else text + fix)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _keep_reloads() -> None:
+    """A SIGHUP before its handler is set waits for it: it must not end the process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 
 
 def _show_version(wanted: bool) -> None:

@@ -41,6 +41,7 @@ async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reload, desk, load)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # Blocked by the command.
     if made is not None:
         say(f"sign in to the console: {link(config.console, made)}")
     log.info("console started", url=link(config.console))

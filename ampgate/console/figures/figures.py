@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import structlog
 from pyreqwest.client import Client
@@ -11,12 +12,13 @@ from pyreqwest.client import Client
 from ampgate.console.figures import series
 from ampgate.console.figures.exposition import Sample, samples
 from ampgate.console.figures.history import History
-from ampgate.console.figures.names import LAG, NAMES, WAITING
+from ampgate.console.figures.names import LABELS, LAG, WAITING
 from ampgate.console.figures.processes import Heard, Place, hear, places_of
 from ampgate.console.figures.stored import Stored, Watch
 from ampgate.console.figures.totals import Totals
 from schemas.configuration.config import Config
 from schemas.http.client import client_builder
+from schemas.topics import Kind
 
 LOOK_SECONDS = 5.0
 TIMEOUT_SECONDS = 4.0
@@ -81,7 +83,7 @@ class Figures:
     async def look(self, client: Client) -> None:
         answers = await asyncio.gather(*(hear(client, place) for place in self.places))
         heard = [one for some in answers for one in some]
-        self.heard, found = await asyncio.to_thread(_read, heard)
+        self.heard, found = await asyncio.to_thread(readable, heard)
         self.totals.take(found)
         now = time.time()
         self.remember(now)
@@ -106,14 +108,22 @@ class Figures:
         return [one for text in texts for one in samples(text, {LAG}, label)]
 
 
-def _read(heard: Sequence[Heard]) -> tuple[list[Heard], dict[str, Sequence[Sample]]]:
+def is_known(sample: Sample) -> bool:
+    """Whether it says what it says in this version; a process of another one may differ."""
+    needed, labels = LABELS[sample.name], dict(sample.labels)
+    if not all(name in labels for name in needed) or not isfinite(sample.value):
+        return False
+    return "kind" not in needed or labels["kind"] in set(Kind)
+
+
+def readable(heard: Sequence[Heard]) -> tuple[list[Heard], dict[str, Sequence[Sample]]]:
     """The samples of each process that shows metrics; the others, with why they do not."""
     told: list[Heard] = []
     found: dict[str, Sequence[Sample]] = {}
     for one in heard:
         if one.text is not None:
             try:
-                found[one.address] = samples(one.text, NAMES)
+                found[one.address] = list(filter(is_known, samples(one.text, LABELS)))
             except Exception:  # noqa: BLE001  The parser raises what it likes.
                 one = replace(one, text=None, trouble="it answers something that is no metrics")
         told.append(one)

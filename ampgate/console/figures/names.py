@@ -1,5 +1,7 @@
 """The metrics that the console reads (contract.md#metrics)."""
 
+from collections.abc import Collection, Mapping
+
 EDGE_RECORDS = "ampgate_edge_records_total"
 EDGE_REQUESTS = "ampgate_edge_requests_total"
 RECORDS = "ampgate_delivery_records_total"
@@ -15,10 +17,20 @@ PULL_RUNS = "ampgate_pull_runs_total"
 PULL_RECORDS = "ampgate_pull_records_total"
 PULL_LAST_SUCCESS = "ampgate_pull_last_success_timestamp_seconds"
 PULL_PAUSED = "ampgate_pull_paused"
-NAMES = frozenset(
-    {
-        *(EDGE_RECORDS, EDGE_REQUESTS, RECORDS, REQUESTS, WAITING, PAUSED, PAUSED_SINCE, OLDEST),
-        *(LOST, LETTERS_FAILING),
-        *(PULL_RUNS, PULL_RECORDS, PULL_LAST_SUCCESS, PULL_PAUSED),
-    }
-)
+# The labels that are read of each.
+LABELS: Mapping[str, Collection[str]] = {
+    EDGE_RECORDS: ("source", "kind", "outcome"),
+    EDGE_REQUESTS: ("status",),
+    RECORDS: ("destination", "kind", "outcome"),
+    REQUESTS: ("destination", "endpoint", "status"),
+    WAITING: ("destination", "reason"),
+    PAUSED: ("destination", "reason"),
+    PAUSED_SINCE: ("destination",),
+    OLDEST: ("destination",),
+    LOST: ("destination", "topic"),
+    LETTERS_FAILING: (),
+    PULL_RUNS: ("pull", "outcome"),
+    PULL_RECORDS: ("pull", "outcome"),
+    PULL_LAST_SUCCESS: ("pull",),
+    PULL_PAUSED: ("pull", "reason"),
+}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.eventually import DEADLINE_SECONDS
+
 # The HTTP client's threads abort a process that Python finalizes: so it must not.
 SCRIPT = """
 import atexit, sys
@@ -104,3 +106,21 @@ def test_a_package_of_the_users_with_one_of_our_names_is_told_in_one_sentence(
     (said,) = ended.stderr.splitlines()
     assert f"the package `{package}` at {tmp_path}" in said
     assert "is not ampgate's own" in said
+
+
+@pytest.mark.parametrize("command", ["edge", "deliver", "console", "pull"])
+def test_a_reload_while_a_server_starts_does_not_end_it(command: str, tmp_path: Path) -> None:
+    """As of `systemctl reload` right after a start: the signal waits for its handler."""
+    file = tmp_path / "ampgate.toml"
+    os.mkfifo(file)
+    with subprocess.Popen(
+        [sys.executable, "-m", "ampgate", command],
+        env=os.environ | {"AMPGATE_CONFIG": str(file)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with file.open("w") as configuration:  # Once it reads.
+            process.send_signal(signal.SIGHUP)
+            configuration.write("[edge]\nprot = 1\n")
+        _, said = process.communicate(timeout=DEADLINE_SECONDS)
+    assert (process.returncode, "unknown key" in said) == (2, True), said

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from ampgate.console.figures.exposition import Sample
-from ampgate.console.figures.figures import Figures
+from ampgate.console.figures.figures import Figures, readable
 from ampgate.console.figures.names import EDGE_RECORDS, PAUSED, PAUSED_SINCE, RECORDS, WAITING
 from ampgate.console.figures.processes import Heard, Place, one_family, places_of
+from ampgate.console.pages.destination import requests_of
 from ampgate.console.pages.overview import overview_of
 from ampgate.console.rendering import rendered
 from schemas.configuration.config import Config
@@ -97,6 +98,30 @@ def test_a_process_with_two_addresses_is_asked_once() -> None:
     assert one_family({"::1", "127.0.0.1"}) == ["127.0.0.1"]
     assert one_family({"10.0.0.2", "10.0.0.1", "fd00::1", "fd00::2"}) == ["10.0.0.1", "10.0.0.2"]
     assert one_family({"fd00::2", "fd00::1"}) == ["fd00::1", "fd00::2"]
+
+
+def test_what_a_process_of_another_version_says_differently_hides_nothing_else() -> None:
+    figures = Figures(config(1))
+    text = """\
+ampgate_edge_records_total{source="shop"} 7.0
+ampgate_edge_records_total{source="shop",kind="dreams",outcome="accepted"} 7.0
+ampgate_edge_records_total{source="shop",kind="event",outcome="accepted"} 7.0
+ampgate_delivery_records_total{kind="event",outcome="delivered"} 7.0
+ampgate_delivery_requests_total{destination="d00"} 7.0
+ampgate_delivery_waiting_records{reason="held"} 7.0
+ampgate_delivery_waiting_records{destination="d00",reason="held"} 7.0
+ampgate_delivery_oldest_waiting_seconds{destination="d00"} NaN
+ampgate_pull_runs_total 7.0
+"""
+    heard = [Heard(Place("delivery", "http://x"), "x", text)]
+    for at in (NOW, NOW + 5):
+        figures.heard, found = readable(heard)
+        figures.totals.take(found)
+        figures.remember(at)
+    html = shown(overview_of(figures, NOW + 5))
+
+    assert "7 records wait" in html
+    assert requests_of(figures, "d00") == []
 
 
 def test_an_outage_of_kafka_is_in_the_part_that_renews_itself() -> None:
