@@ -63,6 +63,8 @@ class Application:
         path = ""
         if scope["type"] == "http":
             inner, path = scope, scope["path"]
+            if path.startswith("//"):  # Of an SDK whose host was given with a slash at its end.
+                path = "/" + path.lstrip("/")
             if self._prefix and f"{path}/".startswith(self._prefix + "/"):
                 # Paths without the prefix work, too: for probes, and for proxies that remove it.
                 path = path.removeprefix(self._prefix) or "/"

@@ -1,6 +1,7 @@
 """Hostile bodies: each is answered, and none makes another record fail."""
 
 import asyncio
+import gzip
 import json
 import tracemalloc
 from typing import Any
@@ -100,6 +101,27 @@ async def test_half_an_emoji_does_not_cost_the_batch() -> None:
             assert answer.is_success, answer.text
     found = [(value["user_id"], value["x"]) for value in edge.store.values("events")]
     assert found == [("user \ufffd", "\U0001f600")] * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/events", "%s"),
+        ("/v1/events", "%s\n%s"),
+        ("/batch", '{"api_key":"secret","events":[%s]}'),
+        ("/", "client=secret&e=[%s]"),
+    ],
+)
+async def test_a_byte_order_mark_is_passed_over(path: str, body: str) -> None:
+    edge = Edge()
+    sent = body.replace("%s", json.dumps(EVENT)).encode("utf-8-sig")
+    async with edge.client as client:
+        plain = await client.post(path, content=sent, headers=KEY)
+        packed = {"content-encoding": "gzip", **KEY}
+        gzipped = await client.post(path, content=gzip.compress(sent), headers=packed)
+    assert (plain.is_success, gzipped.is_success) == (True, True)
+    assert len(edge.store.topics["events"]) == 2 * body.count("%s")
+    assert edge.store.topics.keys() == {"events"}
 
 
 DEEP = b'{"event_type":"a","user_id":"user-1","x":' + b"[" * 41 + b"]" * 41 + b"}"
