@@ -185,7 +185,7 @@ class Pipeline:
                 self.delivery.assign(place, offset)
             else:
                 held = inherited(note.held, note.at, self._clock())
-                has_moved = self.reader.has_moved(place)
+                has_moved = self.reader.settling_in.has_moved(place)
                 self.delivery.assign(place, offset, note.left, held, note.after, has_moved)
 
     async def _revoked(self, places: Collection[TopicPartition]) -> None:

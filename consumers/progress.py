@@ -84,7 +84,8 @@ class Progress:
         return encoded(replace(note, kept=kept), offset)
 
     def _note(self, place: TopicPartition) -> CommitNote:
-        after, partitions = self._reader.division(place, self._delivery.after(place))
+        after = self._delivery.after(place)
+        after, partitions = self._reader.settling_in.division(place, after)
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
         left = self._delivery.unfinished(place)
         return CommitNote(
@@ -125,7 +126,7 @@ class Progress:
         answer: object,
     ) -> Facts:
         unsettled, waiting = self._delivery.pending(place, self._clock())
-        is_unknown = standing is None or self._reader.is_settling_in
+        is_unknown = standing is None or self._reader.settling_in.is_waiting(place)
         return Facts(
             position=None if standing is None or is_unknown else standing.position,
             end=0 if standing is None else standing.end,

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.kafka.assignor import SisterAssignor
 from schemas.configuration.config import Kafka
-from schemas.kafka.client import started
+from schemas.kafka.client import RECONNECT_SECONDS, started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
@@ -59,7 +59,12 @@ async def topics_for(kafka: Kafka, topic: str) -> tuple[bool, bool]:
     """
     parked, is_told = kafka.topics.parked, False
     while True:
-        is_there, can_park = await are_there(kafka, [topic, parked])
+        try:
+            is_there, can_park = await are_there(kafka, [topic, parked])
+        except (KafkaError, OSError) as error:  # As of a broker that has just gone.
+            log.error("Kafka connection failed, retrying", error=str(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
+            continue
         if can_park is not None:
             return bool(is_there), can_park
         if not is_told:

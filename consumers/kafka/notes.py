@@ -43,7 +43,7 @@ class Notes:
 
     def __init__(self, client: Mapping[str, Any], group_id: str, parked_topic: str | None) -> None:
         self._client = client
-        self._group_id = group_id
+        self.group_id = group_id
         self.parked_topic = parked_topic
 
     async def read(self, places: Collection[KafkaPartition]) -> dict[TopicPartition, Committed]:
@@ -51,7 +51,7 @@ class Notes:
         admin = AIOKafkaAdminClient(**self._client)
         try:
             await admin.start()
-            found = await admin.list_consumer_group_offsets(self._group_id, partitions=list(places))
+            found = await admin.list_consumer_group_offsets(self.group_id, partitions=list(places))
         finally:
             await admin.close()
         # aiokafka ignores the error of the whole answer, which then has no partition.

@@ -1,20 +1,24 @@
-"""One partition of many has no leader: the probe says so, and afterwards writes go on."""
+"""One partition of many has no leader: the probe says so, others go on, and it afterwards."""
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.errors import KafkaError
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from consumers.kafka.letters import Letters
 from gateway.edge.log import EdgeLog
-from schemas.configuration.config import Kafka
+from schemas.configuration.config import Config, Kafka
 from schemas.kafka.batches import NotStored
 from schemas.records import NewRecord
 from tests.eventually import eventually, seen
+from tests.kafka.delivery_world import World, event
 from tests.kafka.letter_writing import DESTINATION, a_letter
 from tests.kafka.writing import Topic, admin
+from tests.operating import simulating
 
 BROKERS = 3
 
@@ -72,6 +76,42 @@ async def test_writes_go_on_after_a_partition_was_without_leader_for_long(
     assert len(dead) == 9
     values = await events.values()
     assert values.count(b"after") >= BROKERS
+
+
+async def test_a_delivery_that_starts_while_a_partition_has_no_leader_delivers_the_others(
+    cluster: EmbeddedKafka, topic_prefix: str
+) -> None:
+    users = 30
+    async with simulating("amplitude") as url:
+        reached = {"bootstrap_servers": cluster.bootstrap_servers, "topic_prefix": topic_prefix}
+        amplitude = {"name": "a", "type": "amplitude", "api_key": "k", "base_url": url}
+        config = Config.model_validate({"kafka": reached, "destinations": [amplitude]})
+        await create(config.kafka)
+        world, topic = World(config, {"amplitude": url}), config.kafka.topics.events
+        await world.produce(topic, [event(user, 1) for user in range(users)])
+        async with world.delivering():
+            await world.until_accepted("amplitude", users)
+        await world.produce(topic, [event(user, 2) for user in range(users)])
+
+        await asyncio.to_thread(cluster.kill, 2)
+        await until_leaderless(config.kafka, topic)
+        async with world.delivering() as workers:
+            await world.until_accepted("amplitude", users + 1)
+            assert not any(worker.is_stuck for worker in workers)
+            await asyncio.to_thread(cluster.restart, 2)
+            await world.until_accepted("amplitude", 2 * users)
+
+
+async def until_leaderless(kafka: Kafka, topic: str) -> None:
+    async with admin(kafka) as client:
+
+        async def leaders() -> set[int]:
+            with suppress(KafkaError):  # It may ask the broker that has gone.
+                [found] = await client.describe_topics([topic])
+                return {one["leader"] for one in found["partitions"]}
+            return set()
+
+        await seen(leaders, lambda found: -1 in found)
 
 
 async def outcome_of(log: EdgeLog, topic: Topic, value: bytes) -> type[Exception] | None:

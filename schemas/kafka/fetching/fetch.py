@@ -79,6 +79,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             return len(partitions)
         return 0
 
+    def has_leader(self, place: TopicPartition) -> bool:
+        """Whether one is known."""
+        return self._client.cluster.leader_for_partition(place) not in (None, -1)
+
     def is_hidden(self, topic: str) -> bool:
         """Whether Kafka lets us not even see it, by what it last told of its topics."""
         return topic in self._client.cluster.unauthorized_topics
@@ -122,9 +126,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 
         Raises `KafkaError`, also where Kafka is too old to say.
         """
-        leader = self._client.cluster.leader_for_partition(place)
-        if leader is None or leader < 0:
+        if not self.has_leader(place):
             raise LeaderNotAvailableError(place)
+        leader = self._client.cluster.leader_for_partition(place)
         try:
             answer = await self._client.send(
                 leader, OffsetForLeaderEpoch(place.topic, place.partition, epoch)
