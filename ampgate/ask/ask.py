@@ -9,9 +9,10 @@ from pkgutil import resolve_name
 
 from ampgate.ask.answered import Answered, State
 from ampgate.check.finding import Finding
+from ampgate.errors import CommandError
 from ampgate.trace.trace import ByUser, Search, trace
 from ampgate.trace.whereabouts import Whereabouts
-from schemas.configuration.config import Config
+from schemas.configuration.config import Config, ConfigError
 from schemas.vendors.vendor import ConfiguredDestination
 
 Say = Callable[[str], None]
@@ -28,7 +29,7 @@ async def ask(
     say: Say,
 ) -> list[Answered]:
     """In the order of the configuration; of each first what `trace` says of the newest records."""
-    tracing = asyncio.create_task(trace(config, Search(ByUser(user), limit=limit)))
+    tracing = asyncio.create_task(_traced(config, user, limit))
     try:
         answers = await asyncio.gather(*(_ask(one, user, kept_in, say) for one in destinations))
         traced = await tracing
@@ -39,6 +40,14 @@ async def ask(
         for destination, answered in zip(destinations, answers, strict=True)
         for one in (_of_trace(destination.name, traced), *answered)
     ]
+
+
+async def _traced(config: Config, user: str, limit: int) -> Sequence[Whereabouts] | str:
+    """Why not, if Kafka cannot be read: what destinations know is told all the same."""
+    try:
+        return await trace(config, Search(ByUser(user), limit=limit))
+    except (CommandError, ConfigError) as error:
+        return str(error)
 
 
 async def check_reading(destination: ConfiguredDestination, kept_in: Path) -> Sequence[Finding]:
@@ -65,7 +74,9 @@ def _place(destination: ConfiguredDestination) -> str | None:
     return name if find_spec(name) is not None else None
 
 
-def _of_trace(name: str, traced: Sequence[Whereabouts]) -> Answered:
+def _of_trace(name: str, traced: Sequence[Whereabouts] | str) -> Answered:
+    if isinstance(traced, str):
+        return Answered(name, "trace", State.FAILED, traced)
     its = [one for one in traced if one.destination == name]
     if not its:
         return Answered(name, "trace", State.UNKNOWN, "Kafka has no record of them")

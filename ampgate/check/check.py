@@ -27,6 +27,7 @@ from ampgate.check.topics import (
     Tools,
     check_group,
     check_partitions,
+    check_replays,
     check_topic,
     describe_topics,
     group_operations,
@@ -96,6 +97,7 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
         state = states.get(topic.name, Missing(is_forbidden=False))
         findings += check_topic(topic, state, needed, tools)
     findings += check_partitions(topics, states, tools)
+    findings += check_replays(topics, states, tools)
     if may_write(states.get(topics.probe)):
         findings += await check_compression(config.kafka)
     findings += check_offsets_retention(topics, states, minutes, tools)

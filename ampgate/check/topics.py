@@ -168,6 +168,26 @@ def check_partitions(
             yield Finding(name, says, f"while little waits (users change partitions): {fix}")
 
 
+def check_replays(
+    topics: Topics, states: Mapping[str, TopicState | Missing], tools: Tools
+) -> Iterator[Finding]:
+    """Which dead letters were replayed is known from records in the parked topic."""
+    parked, letters = states.get(topics.parked), states.get(topics.dead_letters)
+    if not isinstance(parked, TopicState) or not isinstance(letters, TopicState):
+        return
+    kept = parked.settings.get("retention.ms", str(FOR_EVER))
+    wanted = letters.settings.get("retention.ms", str(FOR_EVER))
+    if int(kept) != FOR_EVER and (int(wanted) == FOR_EVER or int(wanted) > int(kept)):
+        says = (
+            f"is kept for less time than {topics.dead_letters}: a letter that was replayed before"
+        )
+        yield Finding(
+            topics.parked,
+            f"{says} is sent again by a later replay",
+            advice=tools.alter(topics.parked, "retention.ms", wanted),
+        )
+
+
 def check_group(group_id: str, allowed: int, tools: Tools) -> Iterator[Finding]:
     if not allowed >> READ & 1:
         fix = tools.allow(f"--group {group_id}", "Read")

@@ -7,8 +7,10 @@ import pytest
 
 from ampgate.ask import aampe, amplitude
 from ampgate.ask.answered import Answered, State
+from ampgate.ask.ask import ask as ask_all
 from ampgate.ask.ask import check_reading
 from ampgate.check.finding import Finding
+from schemas.configuration.config import Config
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.loopback import loopback_client
@@ -71,6 +73,19 @@ async def test_who_is_not_known_is_no_failure(tmp_path: Path) -> None:
 
     assert found["search"].says == "nobody of that id; 1 others begin so"
     assert {one.state for one in found.values()} == {State.UNKNOWN}
+
+
+async def test_while_kafka_is_away_destinations_are_asked_all_the_same(tmp_path: Path) -> None:
+    async with simulating("amplitude") as url:
+        await accept(url, *events("annab", 1))
+        its = destination(url)
+        kafka = {"bootstrap_servers": "127.0.0.1:1"}
+        config = Config.model_validate({"kafka": kafka}).model_copy(update={"destinations": (its,)})
+        answers = await ask_all(config, [its], "annab", 100, tmp_path, lambda _: None)
+
+    found = {one.question: one for one in answers}
+    assert (found["trace"].state, found["activity"].state) == (State.FAILED, State.KNOWN)
+    assert "Kafka at 127.0.0.1:1 cannot be reached" in found["trace"].says
 
 
 async def test_a_question_that_fails_ends_no_other(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from ampgate.check.check import check_brokers
 from ampgate.check.offsets import check_offsets_retention
-from ampgate.check.topics import Tools, TopicState
+from ampgate.check.topics import Tools, TopicState, check_replays
 from schemas.configuration.config import Kafka
 
 
@@ -61,3 +61,27 @@ def test_a_broker_that_does_not_say_how_long_it_keeps_offsets_is_a_warning() -> 
     (found,) = check_offsets_retention(Kafka().topics, {}, None, Tools(Kafka()))
     assert found.ok
     assert "kafka-acls" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("parked", "letters", "is_told"),
+    [
+        ("7", "7", False),
+        ("7", "30", True),
+        ("7", "-1", True),
+        ("-1", "-1", False),
+        (None, "7", False),
+    ],
+)
+def test_parked_records_are_kept_for_as_long_as_the_letters_that_they_show_as_replayed(
+    parked: str | None, letters: str, is_told: bool
+) -> None:
+    topics = Kafka().topics
+    states = {
+        topics.dead_letters: TopicState(1, 1, 1, 0, {"retention.ms": letters}),
+        topics.parked: TopicState(1, 1, 1, 0, {} if parked is None else {"retention.ms": parked}),
+    }
+    found = list(check_replays(topics, states, Tools(Kafka())))
+
+    assert [f"retention.ms={letters}" in one.advice for one in found] == [True] * is_told
+    assert all(one.ok for one in found)
