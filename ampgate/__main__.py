@@ -1,12 +1,17 @@
 """The process of the command: `ampgate`, and `python -m ampgate`."""
 
+import codecs
 import faulthandler
+import json
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 from ampgate.own_packages import hidden
+
+ESCAPED = "ampgate.escaped"
 
 
 def run() -> NoReturn:
@@ -17,6 +22,9 @@ def run() -> NoReturn:
     in 2 of 30 runs behind a proxy that answers 502. Whatever has to be closed is closed by then.
     """
     status = 1
+    codecs.register_error(ESCAPED, _escaped)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors=ESCAPED)
     with suppress(RuntimeError, ValueError, OSError):  # There is no standard error.
         faulthandler.enable()  # A crash in native code says where.
     try:
@@ -31,6 +39,8 @@ def run() -> NoReturn:
     except BaseException:  # noqa: BLE001  As Python itself ends.
         sys.excepthook(*sys.exc_info())
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue  # It was closed before we began.
         try:
             stream.flush()
         except OSError as error:  # The reader is gone, or the disk is full.
@@ -39,6 +49,12 @@ def run() -> NoReturn:
                 with suppress(OSError):
                     print(f"ampgate: {error}", file=sys.stderr)
     os._exit(status)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What the terminal's encoding has not, as JSON escapes it: so JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError), "only output is written so"
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _status(ended: SystemExit) -> int:

@@ -1,5 +1,6 @@
 """How the process of a command ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -106,6 +107,27 @@ def test_a_package_of_the_users_with_one_of_our_names_is_told_in_one_sentence(
     (said,) = ended.stderr.splitlines()
     assert f"the package `{package}` at {tmp_path}" in said
     assert "is not ampgate's own" in said
+
+
+def test_what_a_terminal_has_no_character_for_is_escaped_as_in_json() -> None:
+    script = SCRIPT.replace('print("said")', 'print("… 😀 é")').format(ends="pass")
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert json.loads(b'"%b"' % ended.stdout.strip().replace(b"\xe9", b"e")) == "… 😀 e"
+
+
+def test_a_standard_output_that_is_closed_is_no_failure() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -c "$1" >&-', sys.executable, SCRIPT.format(ends="pass")],
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("command", ["edge", "deliver", "console", "pull"])
