@@ -11,6 +11,7 @@ from typing import Final, TypeVar, final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from schemas.first_group import first_group
 from schemas.strictness import LEVELS_MAX, Defect, are_surely_strict, strictness_defect
 
 ABSENT: Final = Raw(b"")
@@ -68,12 +69,6 @@ class GroupFacts(Struct, gc=False):
 
 
 _OBJECT_OR_NULL = b"{n"
-# Of an object's first member its name, and its value or the first of several, if it is no object.
-# The values of all are not decoded: they may take 30 times their text.
-_FIRST_GROUP = re.compile(
-    rb'\{\s*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+'
-    rb'(?:\[\s*+)?+("(?:[^"\\]++|\\.)*+"|[^\s"{}\[\],]++)?+'
-)
 _event = msgspec.json.Decoder(EventFacts)
 _identification = msgspec.json.Decoder(IdentificationFacts)
 _group = msgspec.json.Decoder(GroupFacts)
@@ -159,11 +154,7 @@ def event_key(facts: EventFacts) -> str | None:
         return facts.user_id
     if facts.device_id is not None or facts.groups is ABSENT:
         return facts.device_id
-    found = _FIRST_GROUP.match(bytes(facts.groups))
-    if found is None:  # There is none.
-        return None
-    group_type, first = (msgspec.json.decode(token or b'""') for token in found.groups())
-    return f"{group_type}:{first}"
+    return first_group(bytes(facts.groups))
 
 
 def identification_key(facts: IdentificationFacts) -> str | None:
