@@ -1,5 +1,7 @@
 """`ampgate tail`: records as they come in. It joins no consumer group."""
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,8 @@ from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import Stored, source_of
 
 POLL_MS = 1000
+QUIET_SECONDS = 10.0  # After so long without a record, Kafka is asked whether it is there.
+ANSWER_SECONDS = 10.0
 VALUE_CHARACTERS_MAX = 160
 
 
@@ -60,21 +64,35 @@ async def tail(
     topics: Sequence[str],
     chosen: Filter,
     on_ready: Callable[[], None] = lambda: None,
+    on_trouble: Callable[[str], None] = lambda _why: None,
 ) -> AsyncGenerator[Stored]:
-    """What is stored from now on, for ever; nothing is missed once `on_ready` was called."""
+    """What is stored from now on, for ever; nothing is missed once `on_ready` was called.
+
+    While nothing comes, Kafka is asked whether it is there: `on_trouble` is told why it is not, and
+    an empty text once it is again.
+    """
     async with archive(kafka) as stored:
         spans = [span for topic in topics for span in await stored.spans(topic)]
     consumer = Consumer(
         **client_arguments(kafka), enable_auto_commit=False, isolation_level="read_committed"
     )
-    consumer.assign([TopicPartition(span.topic, span.partition) for span in spans])
-    await consumer.start()
+    places = [TopicPartition(span.topic, span.partition) for span in spans]
+    consumer.assign(places)
     try:
-        for span in spans:
-            consumer.seek(TopicPartition(span.topic, span.partition), span.end)
+        await consumer.start()
+        for place, span in zip(places, spans, strict=True):
+            consumer.seek(place, span.end)
         on_ready()
+        heard_at, trouble = time.monotonic(), ""
         while True:
             fetched = await consumer.getmany(timeout_ms=POLL_MS)
+            if fetched:
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > QUIET_SECONDS:
+                before, trouble = trouble, await _trouble(kafka, consumer, places)
+                heard_at = time.monotonic()
+                if trouble != before:
+                    on_trouble(trouble)
             for one in (one for records in fetched.values() for one in records):
                 headers = [(name, value or b"") for name, value in one.headers]
                 record = Stored(
@@ -87,6 +105,16 @@ async def tail(
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
     finally:
         await consumer.stop()
+
+
+async def _trouble(kafka: Kafka, consumer: Consumer, places: Sequence[TopicPartition]) -> str:
+    """Why nothing may come, if it is not that there is nothing."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer.end_offsets(places)
+    except (KafkaError, TimeoutError):
+        return f"Kafka at {kafka.bootstrap_servers} does not answer"
+    return ""
 
 
 def as_shown(record: Stored) -> Shown:

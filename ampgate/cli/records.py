@@ -102,8 +102,13 @@ async def _tail(
 ) -> None:
     shown = 0
     waits = f"waiting for records in {', '.join(topics)}; Ctrl-C ends it"
-    says = partial(errors.print, waits, markup=False)
-    async with aclosing(tailing.tail(kafka, topics, chosen, on_ready=says)) as records:
+    say = partial(errors.print, markup=False)
+    told = tailing.tail(
+        *(kafka, topics, chosen),
+        on_ready=partial(say, waits),
+        on_trouble=lambda why: say(f"{why}: waiting" if why else "Kafka answers again"),
+    )
+    async with aclosing(told) as records:
         async for record in records:
             line = json_line(tailing.as_shown(record)) if as_json else tailing.in_words(record)
             print(line, flush=True)  # Live, also into a pipe.

@@ -1,15 +1,17 @@
 """A broker refuses single requests, or answers nonsense: nothing ends, and all goes on then."""
 
+import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 from aiokafka.protocol.metadata import MetadataResponse_v5
 from structlog.testing import capture_logs
 
+from ampgate.archive import tail as tailing
 from ampgate.archive.archive import archive
 from ampgate.archive.batches import Wanted
 from ampgate.lab.kafka.kafka import EmbeddedKafka
@@ -17,14 +19,16 @@ from ampgate.lab.kafka.ports import free_ports
 from consumers.deliveries import Deliveries
 from consumers.kafka.letters import Letters
 from tests.conftest import Broker
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.kafka.delivery_world import World, event, opened_world
 from tests.kafka.fault_proxy import (
     FETCH,
     HEARTBEAT,
     HOST,
+    LIST_OFFSETS,
     METADATA,
     OFFSET_FETCH,
+    Answer,
     FaultProxy,
     Faults,
     fault_proxy,
@@ -136,6 +140,29 @@ async def test_a_search_goes_on_when_connections_break_for_a_while(running: Deli
             found = await stored.find(spans, Wanted())
     assert len(found) == running.sent
     assert faults.struck[FETCH] >= 12
+
+
+async def test_a_tail_says_that_kafka_is_away_and_goes_on(
+    running: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tailing, "QUIET_SECONDS", 0.5)
+    kafka, told, ready = running.world.config.kafka, list[str](), asyncio.Event()
+    topic = kafka.topics.events
+    records = tailing.tail(kafka, [topic], tailing.Filter(), ready.set, told.append)
+    async with aclosing(records):
+        next_one = asyncio.ensure_future(anext(records))
+        await asyncio.wait_for(ready.wait(), DEADLINE_SECONDS)
+        cut: dict[int, Answer] = dict.fromkeys(
+            (FETCH, LIST_OFFSETS, METADATA), lambda _answer: None
+        )
+        async with refusing(running, Faults(broken=cut)):
+            running.proxy.cut()
+            await eventually(lambda: bool(told))
+        await eventually(lambda: told[-1] == "")
+        await running.produce(1)
+        assert (await asyncio.wait_for(next_one, DEADLINE_SECONDS)).topic == topic
+    assert told[0] == f"Kafka at {kafka.bootstrap_servers} does not answer"
+    await running.deliver(0)
 
 
 @pytest.mark.parametrize("code", [UNSUPPORTED_VERSION, GROUP_DENIED])

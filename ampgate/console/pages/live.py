@@ -33,6 +33,7 @@ class Tick:
     """What has come since the last message: how many, and the newest of them."""
 
     count: int = 0
+    trouble: str = ""  # Why nothing comes, if Kafka is away.
     newest: deque[Stored] = field(default_factory=lambda: deque(maxlen=ROWS_A_TICK))
 
     def add(self, record: Stored) -> None:
@@ -42,7 +43,8 @@ class Tick:
     def taken(self, *, is_ready: bool) -> str:
         """As JSON, and begin anew; nothing is missed once it is ready."""
         rows = [row_of(record) for record in self.newest]
-        said = json.dumps({"ready": is_ready, "count": self.count, "rows": rows})
+        told = {"ready": is_ready, "trouble": self.trouble, "count": self.count, "rows": rows}
+        said = json.dumps(told)
         self.count = 0
         self.newest.clear()
         return said
@@ -108,7 +110,7 @@ async def _messages(
     desk.watching += 1
     tick, ready = Tick(), asyncio.Event()
     reading = asyncio.create_task(_read(visit, topics, chosen, tick, ready))
-    sent_at, is_said = 0.0, False
+    sent_at, said = 0.0, (False, "")
     try:
         while visit.is_open:
             await asyncio.wait([reading], timeout=TICK_SECONDS)
@@ -116,9 +118,10 @@ async def _messages(
                 yield message("failed", str(reading.exception() or ""))
                 return
             now = time.monotonic()
-            if tick.count or now - sent_at > QUIET_SECONDS or ready.is_set() > is_said:
-                sent_at, is_said = now, ready.is_set()
-                yield message("records", tick.taken(is_ready=is_said))
+            standing = (ready.is_set(), tick.trouble)
+            if tick.count or now - sent_at > QUIET_SECONDS or standing != said:
+                sent_at, said = now, standing
+                yield message("records", tick.taken(is_ready=ready.is_set()))
     finally:
         desk.watching -= 1
         reading.cancel()
@@ -132,7 +135,10 @@ async def _read(
     tick: Tick,
     ready: asyncio.Event,
 ) -> None:
-    records = tailing.tail(visit.config.kafka, topics, chosen, on_ready=ready.set)
+    def on_trouble(why: str) -> None:
+        tick.trouble = why
+
+    records = tailing.tail(visit.config.kafka, topics, chosen, ready.set, on_trouble)
     async with aclosing(records):
         async for record in records:
             tick.add(record)

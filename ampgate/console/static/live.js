@@ -84,7 +84,9 @@ function show(message) {
     says.textContent = `Paused: ${missed.toLocaleString("en")} came meanwhile.`;
     return;
   }
-  if (message.ready) {
+  if (message.trouble) {
+    says.textContent = `${message.trouble}: waiting…`;
+  } else if (message.ready) {
     const left = message.count - message.rows.length;
     says.textContent = left > 0 ? "Following: more come than are shown." : "Following.";
   }
