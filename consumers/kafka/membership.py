@@ -57,12 +57,14 @@ async def topics_for(kafka: Kafka, topic: str) -> tuple[bool, bool]:
 
     Of what may be parked there, later records of the same keys must not be read before.
     """
-    parked, is_told = kafka.topics.parked, False
+    parked, said, is_told = kafka.topics.parked, "", False
     while True:
         try:
             is_there, can_park = await are_there(kafka, [topic, parked])
         except (KafkaError, OSError) as error:  # As of a broker that has just gone.
-            log.error("Kafka connection failed, retrying", error=str(error))
+            if str(error) != said:
+                log.error("Kafka connection failed, retrying", error=str(error))
+            said = str(error)
             await asyncio.sleep(RECONNECT_SECONDS)
             continue
         if can_park is not None:
