@@ -174,3 +174,7 @@ class Pace:
     def backoff(self, failures: int) -> float:
         """Seconds until the next attempt after so many failures."""
         return self._policy.backoff(failures, self._random)
+
+    def lone_backoff(self, failures: int) -> float:
+        """As above, of a record that failed alone so often while others succeeded."""
+        return self._policy.lone_backoff(failures, self._random)

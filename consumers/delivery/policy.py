@@ -25,15 +25,22 @@ class Policy:
 
     # A record fails alone while others succeed.
     lone_failures_max: int = 20  # Then it is rejected.
-    lone_seconds_max: float = 5.0  # Between its attempts, if it is refused.
+    lone_seconds_max: float = 5.0  # Between its attempts, if it is refused,
+    lone_retry_seconds_max: float = 1800.0  # and for a cause that may pass: over two hours in all.
     attempts_max: int = 10  # Then it may be parked for memory, even in an outage.
 
     park_after_seconds: float = 60.0  # Records held for longer are parked in Kafka.
 
     def backoff(self, failures: int, random: Random) -> float:
         """Seconds, with full jitter, so that many lanes do not retry at the same moment."""
-        doubled = self.backoff_first_seconds * 2.0 ** min(failures, 30)
-        return random.uniform(0.1, 1.0) * min(doubled, self.backoff_last_seconds)
+        return random.uniform(0.1, 1.0) * min(self._doubled(failures), self.backoff_last_seconds)
+
+    def lone_backoff(self, failures: int, random: Random) -> float:
+        """Seconds to wait for a record that fails alone: what only some users meet may last."""
+        return random.uniform(0.5, 1.0) * min(self._doubled(failures), self.lone_retry_seconds_max)
+
+    def _doubled(self, failures: int) -> float:
+        return self.backoff_first_seconds * 2.0 ** min(failures, 30)
 
 
 USUAL = Policy()

@@ -172,6 +172,8 @@ class Settling:
         seconds = self._pace.backoff(entry.attempts)
         if isinstance(outcome, Pause):  # The next probe is another key's.
             seconds = self._pace.probe_seconds(now) + min(seconds, self._policy.lone_seconds_max)
+        elif entry.lone_failures > 0:
+            seconds = max(seconds, self._pace.lone_backoff(entry.lone_failures))
         self._waits.clocks.hold(Id("key", entry.encoded.key), now + seconds, outcome.reason)
 
     def _hold(self, entry: Entry, hold: Hold, now: float) -> None:

@@ -8,6 +8,7 @@ from consumers.delivery.destination import Limits, Rate
 from tests.simulation.population import Population
 
 RECORDS = 600
+LONE_SECONDS_MAX = 60.0  # In a world, nothing that fails for a user lasts for hours.
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,6 +31,7 @@ def limits_of(world: "World") -> Limits:
         lanes=random.choice([1, 4]),
         span_max=random.choice([50, 50_000]),
         rate=rate,
+        policy=replace(limits.policy, lone_retry_seconds_max=LONE_SECONDS_MAX),
     )
 
 

@@ -137,43 +137,6 @@ def test_a_far_end_that_is_always_slow_is_not_throttled_for_it(seconds: float) -
     assert far.in_flight_max == 64
 
 
-@pytest.mark.parametrize(("status", "is_poison"), [(429, False), (503, True)])
-def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
-    status: int, is_poison: bool
-) -> None:
-    delivery, told = aampe(), 0
-    for number in range(4 * USUAL.lone_failures_max):
-        delivery.accept([event(number)], now=100.0 * number)
-        for now in (100.0 * number, 100.0 * number + 50.0):
-            while batch := delivery.next_batch(now):
-                is_first = batch.parts[0][1][0].record.offset == 0
-                told += is_first
-                reply = Response(status, b"", 1.0) if is_first else Response(202, b"")
-                delivery.settle(batch, reply, now)
-    assert told > USUAL.lone_failures_max
-    assert (delivery.next_dead_letter() is not None) == is_poison
-    assert delivery.snapshot().unsettled == 1
-
-
-@pytest.mark.parametrize("share", [0.8, 0.9])
-def test_an_outage_of_most_of_a_destination_kills_nothing(share: float) -> None:
-    """As when one of ten machines behind its balancer is left: each record fails again and again,
-    while others succeed now and then.
-    """
-    delivery, chance, users = aampe(), Random(2), 20
-    count = failed = 0
-    for second in range(3600):
-        while delivery.snapshot().unsettled < 2 * users:
-            delivery.accept([event(count, count % users)], now=float(second))
-            count += 1
-        while batch := delivery.next_batch(float(second)):
-            is_failure = chance.random() < share
-            failed += is_failure
-            delivery.settle(batch, Response(503 if is_failure else 202, b""), float(second))
-        assert delivery.next_dead_letter() is None
-    assert failed > 2 * users * USUAL.lone_failures_max
-
-
 def test_who_is_told_to_wait_is_not_stuck_also_where_another_topic_of_the_key_was_told() -> None:
     wait, place = Wait(), TopicPartition("events", 0)
     told, other = aampe(wait), aampe(wait)
