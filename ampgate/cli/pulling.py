@@ -13,10 +13,12 @@ from ampgate.errors import CommandError
 from gateway.pulls import server
 from gateway.pulls.pull import CursorLostError, RefusedError, UnavailableError, UnreadableError
 from gateway.pulls.pulls import Progress
+from gateway.pulls.standstill import StoodStillError
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored
 from schemas.vendors import SYSTEMS
 
+NO_RUN = CursorLostError, RefusedError, UnavailableError, UnreadableError
 Load = Callable[[], Config]
 
 
@@ -68,7 +70,7 @@ def _failures() -> Iterator[None]:
     """What no run can go on after, in one sentence."""
     try:
         yield
-    except (CursorLostError, RefusedError, UnavailableError, UnreadableError) as error:
+    except (*NO_RUN, StoodStillError) as error:
         raise CommandError(str(error)) from error
     except (KafkaError, NotStored) as error:
         says = "Kafka cannot be used, or lacks a topic (ampgate check tells)"

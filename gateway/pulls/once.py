@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.pulls.membership import Partitions
 from gateway.pulls.pulls import Progress, Pulls
+from gateway.pulls.standstill import StoodStillError
 
 
 class Once:
@@ -49,5 +50,8 @@ class Once:
             except asyncio.CancelledError:
                 await self.leave()
                 raise
-            if not self._running.cancelled():
+            if self._running.cancelled():
+                continue
+            # It goes on from what Kafka has, if it is still ours.
+            if not isinstance(self._running.exception(), StoodStillError):
                 self._ended[name] = self._running.result()

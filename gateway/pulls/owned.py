@@ -20,6 +20,7 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Pull
 from gateway.pulls.run import Run, Store
+from gateway.pulls.standstill import watched
 from gateway.pulls.suppressing import Suppressing
 from gateway.pulls.webhooks import EventsTopic
 from schemas.configuration.config import Config
@@ -45,6 +46,7 @@ async def opened(
     configured = next(one for one in config.pulls if one.name == name)
     system = SYSTEMS[configured.type]
     async with AsyncExitStack() as stack:
+        standstill = await stack.enter_async_context(watched())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ampgate-pull-")))
         webhooks = EventsTopic(config.kafka)
         pull: Pull = resolve_name(system.pull)(configured, directory, webhooks)
@@ -60,10 +62,7 @@ async def opened(
             await _forget(fingerprints, journal, name, partition)
             standing = Standing(standing.run + 1, began=time.time())
         standing = replace(standing, type=configured.type)
-        pace = Pace(*share_of(configured, config.pulls))
-        pace.remember(standing.asked, time.time())
-        if standing.run and standing.finished is None:
-            pace.assume(UNNOTED_MAX)
+        pace = _pace(configured, config.pulls, standing)
         exchange = await stack.enter_async_context(HttpExchange(configured.url))
         client = Client(
             exchange,
@@ -79,10 +78,20 @@ async def opened(
                 Suppressing(journal.suppressions, name),
                 MonthlyBudget(monthly_share_of(configured, config.pulls)),
                 pace,
+                standstill,
                 counted,
             ),
             standing,
         )
+
+
+def _pace(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull], standing: Standing) -> Pace:
+    """As the former owner left it."""
+    pace = Pace(*share_of(configured, pulls))
+    pace.remember(standing.asked, time.time())
+    if standing.run and standing.finished is None:
+        pace.assume(UNNOTED_MAX)
+    return pace
 
 
 def share_of(configured: ConfiguredPull, pulls: Sequence[ConfiguredPull]) -> tuple[int, float]:

@@ -20,6 +20,7 @@ from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.making import Made, Maker, version_of_item
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
+from gateway.pulls.standstill import Standstill
 from gateway.pulls.suppressing import Suppressing
 from schemas.cancellation import whole
 from schemas.kafka.flushes import Appendable
@@ -67,6 +68,7 @@ class Run:
         suppressing: Suppressing,
         budget: MonthlyBudget,
         pace: Pace,
+        standstill: Standstill,
         counted: Counted,
     ) -> None:
         self._name = name
@@ -80,6 +82,7 @@ class Run:
         self._suppressing = suppressing
         self._budget = budget
         self._pace = pace
+        self._standstill = standstill
         self._counted = counted
         self._headers: Headers = [("source", name.encode())]
         self._maker = Maker(
@@ -87,7 +90,11 @@ class Run:
         )
 
     async def step(self, standing: Standing) -> Step:
-        """One page: produced, remembered, and noted. What it raises leaves it where it stood."""
+        """One page: produced, remembered, and noted. What it raises leaves it where it stood.
+
+        `StoodStillError`: what is known here may be older than what Kafka has.
+        """
+        self._standstill.require_none()
         now = time.time()
         if standing.cursor is None:
             self._budget.require(standing, 1, now)
@@ -106,6 +113,7 @@ class Run:
                 records += await self._produce_gone(standing)
             standing = replace(standing, cursor=None, finished=time.time(), start=page.start)
         standing = replace(standing, asked=self._pace.lately(time.time()))
+        self._standstill.require_none()
         await self._journal.note(self._name, self._partition, standing)
         return Step(standing, len(page.items), records, page.wait_seconds)
 
@@ -176,6 +184,7 @@ class Run:
         ]
 
     async def _append(self, made: Sequence[Made], standing: Standing) -> None:
+        self._standstill.require_none()
         now_ms = int(standing.began * 1000)
         letters = [
             dead_letter(Rejection(0, one.defect, one.item.original), self._headers, now_ms)
