@@ -18,6 +18,7 @@ VALUES_MAX = 10_000
 _NO_MEMBERS: Final[Mapping[str, object]] = {}
 _SESSIONS: Final = ("Actions Amplitude", "Amplitude")
 _NOT_PLAIN = b"[{"
+_EMPTY = (b"null", b"[]")  # PHP writes an object without members as a list.
 
 
 class _Wire(Struct, gc=False, rename="camel"):
@@ -79,9 +80,8 @@ class Call:
     integrations: object
 
     def read_properties(self) -> Properties:
-        return (
-            _properties.decode(self.properties) if self.properties is not ABSENT else Properties()
-        )
+        given = self.properties
+        return Properties() if given is ABSENT else _properties.decode(given)
 
 
 def read_call(
@@ -110,7 +110,7 @@ def read_call(
     if time is not None:
         common["time"] = time
     for field, raw in (("properties", wire.properties), ("traits", wire.traits)):
-        if raw is not ABSENT and not is_object(raw) and bytes(raw) != b"null":
+        if raw is not ABSENT and not is_object(raw) and bytes(raw) not in _EMPTY:
             return Defect("invalid_type", field, f"{field} is not an object")
     traits = _filled(wire.traits)
     return Call(

@@ -175,7 +175,7 @@ def test_a_group_without_a_user_is_kept_under_its_own_key() -> None:
     assert found.values[0]["event_type"] == "$groupidentify"
 
 
-@pytest.mark.parametrize("nothing", [{}, None])
+@pytest.mark.parametrize("nothing", [{}, None, []])
 def test_properties_and_traits_without_members_are_left_out(nothing: object) -> None:
     (value,) = batch(TRACK | {"properties": nothing, "traits": nothing}).values
     assert not {"event_properties", "user_properties"} & value.keys()

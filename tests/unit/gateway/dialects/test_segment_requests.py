@@ -21,7 +21,7 @@ from tests.unit.gateway.dialects.segment_calls import TRACK, batch
         ({"userId": True}, "invalid_type"),
         ({"userId": "anonymous"}, "invalid_id"),
         ({"timestamp": "yesterday"}, "invalid_type"),
-        ({"properties": []}, "invalid_type"),
+        ({"properties": [1]}, "invalid_type"),
         ({"traits": "x"}, "invalid_type"),
         ({"type": "group"}, "missing_group"),
         ({"properties": {"a": json.loads("[" * 50 + "]" * 50)}}, "too_deep"),
