@@ -56,7 +56,7 @@ def serve(config: Config, load: Load | None = None) -> None:
     if config.edge.workers == 1:
         work(config, load, listeners, certificate)
     else:
-        from gateway.server.workers import Workers  # It must come before prometheus_client.
+        from gateway.server.workers import Workers  # It imports this module.
 
         Workers(config, load, listeners, certificate).run()
 
@@ -111,7 +111,7 @@ class Port:
 
 def _app(config: Config, shared: Path | None) -> "Application":
     """The application; rates and wrong keys are files in `shared`, if there are several workers."""
-    # Imported after the workers' directory is set for prometheus_client.
+    # The parent of several workers needs none of them.
     from gateway.edge.app import create_app
     from gateway.edge.shared_rates import SharedBucket
     from gateway.edge.sources import own_rate

@@ -1,8 +1,7 @@
 """Several worker processes on one port: started, restarted when they die, ended together.
 
 The parent holds the listening sockets, so no waiting connection is lost when a worker dies or is
-replaced; it serves nothing itself. It imports prometheus_client only after the workers' directory
-is in the environment, and runs no event loop: it forks.
+replaced; it serves nothing itself, and runs no event loop: it forks.
 """
 
 import multiprocessing
@@ -56,7 +55,7 @@ class Workers:
             signal.signal(number, _noticed)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with tempfile.TemporaryDirectory(prefix="ampgate-edge-") as directory:
-            os.environ[WORKERS_DIRECTORY] = directory
+            share_figures(directory)
             stopping = False
             while not stopping:
                 self._look_after(Path(directory))
@@ -118,6 +117,17 @@ class Workers:
                 log.error("worker did not end in time, killing it", waited_seconds=STOP_SECONDS)
                 worker.kill()
                 worker.join()
+
+
+def share_figures(directory: str) -> None:
+    """Metrics that are made from now on are files there, which all workers read.
+
+    prometheus_client looks for the directory when it is imported, and may be imported by now.
+    """
+    os.environ[WORKERS_DIRECTORY] = directory
+    from prometheus_client import values
+
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # It has no types.
 
 
 def _noticed(_number: int, _frame: object) -> None:
