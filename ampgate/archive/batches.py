@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 
-from schemas.kafka.fetching.batches import records_of
+from schemas.kafka.fetching.batches import AT_ONCE_BYTES_MAX, records_of
+from schemas.kafka.fetching.codecs import Stream, decompressed, expanded_max
+from schemas.kafka.fetching.pieces import PIECE_BYTES
 from schemas.records import Headers, Stored
 
 # The header of a batch in format 2, as every Kafka since 0.11 writes it: base offset, length,
@@ -23,6 +25,7 @@ CODECS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
 CODEC_MASK = 0x07
 TRANSACTION_MASK = 0x10
 CONTROL_MASK = 0x20
+FOUND_BYTES_MAX = 64_000_000  # Of the records that are passed on at once.
 ABORT = b"\x00\x00\x00\x00"  # The key of a marker: version 0, type 0.
 
 
@@ -56,9 +59,22 @@ class Batch:
             return False
         if not wanted.needles:
             return True
-        packed = bytes(self.content[HEADER.size :])
-        records = CODECS[self.codec](packed) if self.codec else packed
+        packed = self.content[HEADER.size :]
+        if expanded_max(self.codec, packed) > AT_ONCE_BYTES_MAX:  # 1 MB may become gigabytes.
+            return _are_in(decompressed(self.codec, packed), wanted.needles)
+        records = CODECS[self.codec](bytes(packed)) if self.codec else bytes(packed)
         return any(needle in records for needle in wanted.needles)
+
+
+def _are_in(stream: Stream, needles: Sequence[bytes]) -> bool:
+    """Whether one of them is in it, read a piece at a time."""
+    overlap, rest = max(map(len, needles)) - 1, b""
+    while read := stream.read(PIECE_BYTES):
+        piece = rest + read
+        if any(needle in piece for needle in needles):
+            return True
+        rest = piece[len(piece) - overlap :]
+    return False
 
 
 def batches(answer: bytes) -> Iterator[Batch]:
@@ -110,20 +126,24 @@ def judged_batches(answer: Answer) -> Iterator[tuple[Batch, bool]]:
 def search(
     answer: Answer, topic: str, partition: int, start: int, wanted: Wanted
 ) -> tuple[list[Stored], int]:
-    """The committed records that may be wanted, from `start` on, and where to read on.
+    """The committed records that may be wanted, from `start` on, and where to read on: perhaps
+    inside a batch, if these are many bytes.
 
     Records without the string may be among them, if their batch has it.
     """
     found: list[Stored] = []
-    next_offset = start
+    next_offset, size = start, 0
     for batch, is_committed in judged_batches(answer):
+        for record in (
+            _records(batch, topic, partition) if is_committed and batch.may_hold(wanted) else ()
+        ):
+            if record.offset < start or not _is_in_time(record.timestamp, wanted):
+                continue
+            found.append(record)
+            size += len(record.value or b"")
+            if size > FOUND_BYTES_MAX:
+                return found, record.offset + 1
         next_offset = batch.next_offset  # Also of an answer that has only what was aborted.
-        if is_committed and batch.may_hold(wanted):
-            found += [
-                record
-                for record in _records(batch, topic, partition)
-                if record.offset >= start and _is_in_time(record.timestamp, wanted)
-            ]
     return found, next_offset
 
 

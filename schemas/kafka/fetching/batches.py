@@ -109,11 +109,14 @@ def epoch_of(batch: memoryview) -> int | None:
     return int.from_bytes(batch[EPOCH_AT : EPOCH_AT + 4], signed=True)
 
 
-def records_of(batch: bytes) -> list[Any]:
-    """All records of one batch, even if a header's name is not UTF-8."""
+def records_of(batch: bytes) -> Iterable[Any]:
+    """All records of one batch, even if a header's name is not UTF-8; of a large one in pieces."""
     content = Batches(batch)
+    found = content.next_batch()
+    if isinstance(found, Pieces):
+        return found
     try:
-        return list(content.next_batch())
+        return list(found)
     except (UnicodeDecodeError, CorruptRecordException):
         content.try_again()
         return list(content.next_batch())

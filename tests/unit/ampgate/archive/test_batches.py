@@ -1,5 +1,6 @@
 """Searching the bytes of batches finds what decoding all of them would find."""
 
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -7,6 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ampgate.archive import batches as searched
 from ampgate.archive.batches import Answer, Wanted, search
 from tests.raw_batches import CODECS, Raw
 from tests.raw_batches import batch as raw_batch
@@ -69,6 +71,29 @@ def test_a_header_name_that_is_not_utf8_hides_no_record() -> None:
         found, reached = search(Answer(raw_batch(odd, codec)), "events", 3, 1, Wanted((b"2",)))
         assert [(one.offset, one.value) for one in found] == [(1, b"1"), (2, b"2")]
         assert (found[0].header("caf\\xe9"), reached) == ("1", 3)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
+def test_what_a_small_batch_becomes_is_never_in_memory_as_a_whole(codec: str) -> None:
+    """Anybody who may write can store it; one search must not end the console for all."""
+    answer = Answer(raw_batch([Raw(None, bytes(1_000_000))] * 60, codec))
+    tracemalloc.start()
+    try:
+        assert search(answer, "events", 3, 0, Wanted((b"nowhere",))) == ([], 60)
+        _, highest = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert highest < 20_000_000
+
+
+def test_records_of_many_bytes_are_passed_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searched, "FOUND_BYTES_MAX", 4)
+    answer = batch([b"aaa", b"bbb", b"ccc"], LZ4) + batch([b"ddd"], first=3)
+    position, parts = 0, list[list[int]]()
+    while position < 4:
+        part, position = offsets(answer, Wanted(), position)
+        parts.append(part)
+    assert parts == [[0, 1], [2, 3]]
 
 
 def test_a_batch_that_is_cut_off_is_left_for_the_next_answer() -> None:
