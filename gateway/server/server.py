@@ -6,25 +6,18 @@ import gc
 import math
 import signal
 import socket
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 
-from gateway.server.connections import (
-    HEAD_SECONDS,
-    LEAVE_SECONDS,
-    LINGER_SECONDS,
-    Connection,
-    Serve,
-)
+from gateway.server.connections import LEAVE_SECONDS, Connection
 from gateway.server.crowd import Crowd
 from gateway.server.listeners import Listeners, listen
+from gateway.server.ports import BACKLOG, Handshakes, Port
 from gateway.server.reloading import Load, read_again
 from gateway.server.tls import Certificate, certificate_of, renew
 from schemas.configuration.config import Config
@@ -35,7 +28,6 @@ if TYPE_CHECKING:
 # Together below 10 s: answer requests in flight, then let the last batches reach Kafka.
 GRACE_SECONDS = 6
 KEEP_ALIVE_SECONDS = 75  # Above the 60 s for which load balancers keep a connection open.
-BACKLOG = 4_096
 FILES_BESIDE = 200  # For the admin port, Kafka, logs and libraries.
 ADMIN_CONNECTIONS = 100  # Of the admin port, besides `max_connections`.
 GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
@@ -87,26 +79,6 @@ def work(
     gc.set_threshold(GARBAGE_MIN, 20, 100)
     gc.freeze()
     server.run(list(listeners))
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A listening socket and its application."""
-
-    listener: socket.socket
-    app: Serve
-    connections_max: int
-    tls: ssl.SSLContext | None
-
-    def options(self, handshake_seconds: float) -> dict[str, Any]:
-        """For the event loop."""
-        if self.tls is None:
-            return {}
-        return {
-            "ssl": self.tls,
-            "ssl_handshake_timeout": handshake_seconds,
-            "ssl_shutdown_timeout": LINGER_SECONDS,
-        }
 
 
 def _app(config: Config, shared: Path | None) -> "Application":
@@ -174,6 +146,7 @@ class Server(uvicorn.Server):
                 for one in listeners.admin
             ),
         ]
+        self._handshakes: list[Handshakes] = []
         super().__init__(_serving(self.app))
 
     @contextlib.contextmanager
@@ -208,13 +181,12 @@ class Server(uvicorn.Server):
         await super().startup([])
         loop = asyncio.get_running_loop()
         for port in self._ports:
-            listening = await loop.create_server(
-                partial(self._connection, port),
-                sock=port.listener,
-                backlog=BACKLOG,
-                **port.options(HEAD_SECONDS),
-            )
-            self.servers.append(listening)
+            make = partial(self._connection, port)
+            if port.tls is None:
+                listening = await loop.create_server(make, sock=port.listener, backlog=BACKLOG)
+                self.servers.append(listening)
+            else:
+                self._handshakes.append(Handshakes(port, make))
         edge = self._current.edge
         log.info("listening", host=edge.host, port=edge.port, admin_port=edge.admin_port)
 
@@ -230,6 +202,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept the connections in the backlog, stop listening, and answer all requests."""
+        for handshakes in self._handshakes:
+            handshakes.stop()
         while waiting := self._accept_waiting():
             await asyncio.gather(*(self._connect(*one) for one in waiting))
         await super().shutdown(sockets)

@@ -1,0 +1,88 @@
+"""A listening socket and what serves it; connections with TLS are accepted here, one by one.
+
+An event loop's own server tells nothing of a connection before its handshake has ended, so no limit
+of connections holds: each takes 53 kB and a file for up to ten seconds, and needs no key.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.server.connections import HEAD_SECONDS, LINGER_SECONDS, Serve
+
+BACKLOG = 4_096
+ACCEPTED_AT_ONCE = 100
+NO_FILE_SECONDS = 1.0  # Until the next try to accept, when all of a process's files are open.
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    listener: socket.socket
+    app: Serve
+    connections_max: int
+    tls: ssl.SSLContext | None
+
+    def options(self, handshake_seconds: float) -> dict[str, Any]:
+        """For the event loop."""
+        if self.tls is None:
+            return {}
+        return {
+            "ssl": self.tls,
+            "ssl_handshake_timeout": handshake_seconds,
+            "ssl_shutdown_timeout": LINGER_SECONDS,
+        }
+
+
+class Handshakes:
+    """Accepts a port's connections. There are at most as many handshakes as connections may be:
+    a further one takes the place of the oldest.
+    """
+
+    def __init__(self, port: Port, make: Callable[[], asyncio.Protocol]) -> None:
+        self._port = port
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._going: dict[asyncio.Task[None], None] = {}
+        self._later: asyncio.TimerHandle | None = None
+        port.listener.listen(BACKLOG)
+        self._listen()
+
+    def stop(self) -> None:
+        """Accept no more."""
+        self._loop.remove_reader(self._port.listener)
+        if self._later is not None:
+            self._later.cancel()
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._port.listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                connection, _ = self._port.listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                self.stop()
+                self._later = self._loop.call_later(NO_FILE_SECONDS, self._listen)
+                return
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # As event loops do.
+            if len(self._going) >= self._port.connections_max:
+                next(iter(self._going)).cancel()
+            task = self._loop.create_task(self._shake_hands(connection))
+            self._going[task] = None
+            task.add_done_callback(self._going.pop)
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        options = self._port.options(HEAD_SECONDS)
+        with contextlib.suppress(OSError):  # A failed handshake concerns only its client.
+            try:
+                await self._loop.connect_accepted_socket(self._make, connection, **options)
+            except BaseException:
+                connection.close()
+                raise
