@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from schemas.events import INVALID_IDS
+from schemas.ids import INVALID_IDS
 
 
 def _no_invalid_id() -> str:

@@ -20,6 +20,7 @@ class Entry(Struct, eq=False, gc=False):
     offsets: Offsets  # Where its offset is settled,
     offset: int  # and which offset that is.
     encoded: Encoded
+    size: int  # Its bytes in memory.
     attempts: int = 0
     first_failed_at: float | None = None
     status: int | None = None  # The reason of the last failure.
@@ -46,19 +47,17 @@ def sendable_ids(encoded: Encoded) -> list[Id]:
     return ids
 
 
-def size_of(entries: Sequence[Entry]) -> int:
-    """Their bytes in memory; a merged entry counts as what it was merged of.
+def size_of(record: Record, encoded: Encoded) -> int:
+    """Their bytes in memory. A value is kept, too, for a dead letter; it may be the body."""
+    value, body = record.value, encoded.body
+    if value is body or value is None:
+        return RECORD_BYTES + len(body)
+    return RECORD_BYTES + len(body) + len(value)
 
-    A value is kept, too, for a dead letter; it may be the body.
-    """
-    entries = unmerged(entries)
-    bodies = sum([len(entry.encoded.body) for entry in entries])
-    values = [
-        value
-        for entry in entries
-        if (value := entry.record.value) is not entry.encoded.body and value is not None
-    ]
-    return RECORD_BYTES * len(entries) + bodies + sum(map(len, values))
+
+def bytes_of(entries: Sequence[Entry]) -> int:
+    """Their bytes in memory; a merged entry counts as what it was merged of."""
+    return sum([entry.size for entry in entries])
 
 
 def unmerged(entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
-from consumers.delivery.entry import RECORD_BYTES, Entry
+from consumers.delivery.entry import RECORD_BYTES, Entry, size_of
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
@@ -73,7 +73,7 @@ class Intake:
                     fresh.append(record)
         outcomes = border.encode_all(self._destination, fresh)
         taken = [
-            Entry(record, offsets, record.offset, outcome)
+            Entry(record, offsets, record.offset, outcome, size_of(record, outcome))
             for record, outcome in zip(fresh, outcomes, strict=True)
             if isinstance(outcome, Encoded)
         ]
@@ -86,13 +86,12 @@ class Intake:
                         skipped.append(SUPPRESSED)
                     case Reject() as reject:
                         body = Encoded(record.value or b"", "")
-                        dead.append((Entry(record, offsets, record.offset, body), reject))
+                        entry = Entry(record, offsets, record.offset, body, size_of(record, body))
+                        dead.append((entry, reject))
                     case Skip() as skip:
                         skipped.append(skip)
         kept = [*taken, *(entry for entry, _ in dead)]
-        own = [entry.offset for entry in kept] + settled
-        if dead or settled:
-            own.sort()
+        own = sorted([entry.offset for entry in kept] + settled)
         offsets.read(own, records[-1].offset + 1)
         offsets.settle(settled)
         if parked is not None and seen:
@@ -166,7 +165,8 @@ class Intake:
         taken: list[Entry] = []
         for (record, key, original, letter), outcome in zip(due, outcomes, strict=True):
             body = outcome if isinstance(outcome, Encoded) else Encoded(original.value or b"", key)
-            entry = Entry(original, offsets, record.offset, body, parked=parked)
+            size = size_of(original, body)
+            entry = Entry(original, offsets, record.offset, body, size, parked=parked)
             self._stock.enter((entry,))
             entry.attempts, entry.status = letter.attempts, letter.status
             entry.first_failed_at = letter.first_failed_at or None

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.entry import Entry, size_of, unmerged
+from consumers.delivery.entry import Entry, bytes_of, unmerged
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.policy import Policy
 from schemas.records import TopicPartition
@@ -144,7 +144,7 @@ class Lane:
     def _waits_of(self, entry: Entry) -> deque[Entry]:
         """Those of its key, with which it is counted from now on."""
         self.waiting_records += 1
-        self.waiting_bytes += size_of((entry,))
+        self.waiting_bytes += entry.size
         self.waits_are_new = True
         known = self.waiting.get(entry.encoded.key)
         if known is None:
@@ -158,7 +158,7 @@ class Lane:
         """Take out the held entries of this key, for another place."""
         entries = self.waiting.pop(key)
         self.waiting_records -= len(entries)
-        self.waiting_bytes -= size_of(entries)
+        self.waiting_bytes -= bytes_of(entries)
 
     def release(self, is_held: Callable[[Entry], bool]) -> None:
         """Requeue every key whose first entry is not held any more.

@@ -174,7 +174,9 @@ class Line:
         if growth > draft.bytes_left:
             return False
         parts = (*(first.parts or (first,)), later)
-        together = Entry(first.record, first.offsets, first.offset, merged, parts=parts)
+        together = Entry(
+            first.record, first.offsets, first.offset, merged, first.size + later.size, parts=parts
+        )
         draft.replace(first, together, growth)
         return True
 

@@ -6,7 +6,7 @@ It knows what each partition may commit, and how many bytes are in memory.
 from collections import deque
 from collections.abc import Container, Iterable, Sequence
 
-from consumers.delivery.entry import Entry, size_of, unmerged
+from consumers.delivery.entry import Entry, bytes_of, unmerged
 from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets, Unfinished
 from consumers.delivery.outcomes import SUPPRESSED, Skip
@@ -97,11 +97,11 @@ class Stock:
         return min(stamps) / 1000 if stamps else None
 
     def enter(self, entries: Sequence[Entry]) -> None:
-        self.bytes += size_of(entries)
+        self.bytes += bytes_of(entries)
 
     def forget(self, entries: Sequence[Entry]) -> None:
         """These are not in memory any more, settled or not."""
-        self.bytes -= size_of(entries)
+        self.bytes -= bytes_of(entries)
 
     def bury(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None

@@ -41,8 +41,8 @@ def encoded_all(
         if type(facts) is Defect:
             outcomes.append(alone(record))
             continue
-        key = facts.user_id or event_key(facts)
-        if key is None or (record.key is not None and record.key != key.encode()):
+        key, stored = facts.user_id or event_key(facts), record.key
+        if key is None or (stored is not None and stored != key.encode()):
             outcomes.append(alone(record))
         else:
             outcomes.append(encoded(record, facts, key, value))

@@ -9,7 +9,8 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.moments import milliseconds_of
 from gateway.dialects.segment_fields import Members, fields_of, platform_of, text, touches_of
-from schemas.events import ABSENT, INVALID_IDS
+from schemas.events import ABSENT
+from schemas.ids import INVALID_IDS
 from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect, strictness_defect
 
 SKEW_MILLISECONDS_MIN = 10_000  # A smaller difference may be latency.
@@ -158,8 +159,7 @@ def _device_id(context: Mapping[str, object]) -> str | None:
     """The device's id, unless it is one that many devices share."""
     device = context.get("device")
     device_id = text(device.get("id")) if isinstance(device, dict) else None
-    shared = device_id is None or device_id.strip().lower() in INVALID_IDS
-    return None if shared else device_id
+    return None if (device_id or "").strip().lower() in INVALID_IDS else device_id
 
 
 def _session_id(wire: _Wire, context: Mapping[str, object], integrations: object) -> int | None:

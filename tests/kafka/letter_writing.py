@@ -41,5 +41,5 @@ def a_letter(
     not_before: float | None = None,
 ) -> Letter:
     record = Stored("t.events", 0, offset, 1_800_000_000_000, key, value, headers)
-    entry = Entry(record, Offsets(0), offset, Encoded(b"", "user"))
+    entry = Entry(record, Offsets(0), offset, Encoded(b"", "user"), 0)
     return Letter(entry, "malformed_json", "so it says", 1_800_000_000.0, not_before)

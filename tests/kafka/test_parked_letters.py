@@ -42,7 +42,7 @@ async def test_what_is_too_large_to_be_parked_comes_back_whole_and_in_order(
     places = await events.produce(values)
     waiting = [
         Letter(
-            Entry(record, Offsets(0), record.offset, Encoded(b"", "user")), "quota", "", 1.0, 2.0
+            Entry(record, Offsets(0), record.offset, Encoded(b"", "user"), 0), "quota", "", 1.0, 2.0
         )
         for record in places
     ]

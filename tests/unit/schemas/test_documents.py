@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.documents import DIRECTORY, documents
-from schemas.events import INVALID_IDS, read_event, read_group_identification, read_identification
+from schemas.events import read_event, read_group_identification, read_identification
+from schemas.ids import INVALID_IDS
 from schemas.strictness import Defect
 from tests.shared_data import DATA
 

@@ -3,7 +3,6 @@
 import pytest
 
 from schemas.events import (
-    INVALID_IDS,
     EventFacts,
     GroupFacts,
     IdentificationFacts,
@@ -14,6 +13,7 @@ from schemas.events import (
     read_group_identification,
     read_identification,
 )
+from schemas.ids import INVALID_IDS
 from schemas.strictness import LEVELS_MAX, Defect
 from tests.unit.schemas.event_values import event, nested
 

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.events import (
@@ -14,6 +14,7 @@ from schemas.events import (
     read_group_identification,
     read_identification,
 )
+from schemas.ids import ID_CHARACTERS_MAX, INVALID_IDS, INVALID_LONG
 from schemas.strictness import LEVELS_MAX, Defect
 from tests.examples import examples
 from tests.shared_data import DATA
@@ -71,6 +72,36 @@ def _becomes_json(value: bytes) -> bool:
 def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
     values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
     assert list(read_events(values)) == [read_event(value) for value in values]
+
+
+USUAL_ID = "a-user@example.org"
+SPACES = st.sampled_from(["", " ", "\u2003"])
+IDS = st.sampled_from(
+    [USUAL_ID, "short", "a" * ID_CHARACTERS_MAX, "a" * (ID_CHARACTERS_MAX + 1), *INVALID_IDS]
+)
+TYPES = st.sampled_from(["", "a", "$groupidentify"])
+UNUSUAL = st.fixed_dictionaries(
+    {},
+    optional={
+        "event_type": st.none() | st.builds("{}{}".format, SPACES, TYPES),
+        "user_id": st.none() | st.builds("{}{}".format, SPACES, IDS),
+        "device_id": st.none() | st.builds("{}{}".format, SPACES, IDS),
+        "groups": st.sampled_from([None, {}, {"org": "acme"}, "acme"]),
+    },
+)
+
+
+@examples(500)
+@given(UNUSUAL)
+@example({"user_id": "a" * (ID_CHARACTERS_MAX + 1)})
+@example({"device_id": INVALID_LONG})
+def test_an_event_with_an_unusual_type_id_or_group_is_what_it_is_alone(
+    members: dict[str, object],
+) -> None:
+    usual = event(user_id=USUAL_ID, device_id=USUAL_ID)
+    unusual = event(**{"user_id": USUAL_ID, "device_id": USUAL_ID} | members)
+
+    assert list(read_events([usual, unusual])) == [read_event(usual), read_event(unusual)]
 
 
 TOGETHER_ODD = [

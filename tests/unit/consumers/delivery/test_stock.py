@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from consumers.delivery.destination import Encoded
-from consumers.delivery.entry import Entry, size_of
+from consumers.delivery.entry import Entry, bytes_of, size_of
 from consumers.delivery.offsets import Offsets
 from schemas.kafka.fetching.fetched import Fetched
 
@@ -18,7 +18,8 @@ def entry(number: int, value_bytes: int, *, is_body: bool) -> Entry:
     key = f"user-{number}"
     body = value if is_body else bytes(bytearray(value_bytes))
     record = Fetched("t", 0, 10**6 + number, 10**12 + number, key.encode(), value, ())
-    return Entry(record, OFFSETS, 10**6 + number, Encoded(body, key, key))
+    encoded = Encoded(body, key, key)
+    return Entry(record, OFFSETS, 10**6 + number, encoded, size_of(record, encoded))
 
 
 @pytest.mark.parametrize("value_bytes", [200, 600, 20_000])
@@ -30,4 +31,4 @@ def test_records_count_with_the_memory_that_they_take(value_bytes: int, is_body:
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 0.8 * size_of(entries) < taken < 1.2 * size_of(entries)
+    assert 0.8 * bytes_of(entries) < taken < 1.2 * bytes_of(entries)
