@@ -6,13 +6,12 @@ parks later records of these keys, too. Of the parked records it keeps the offse
 records again when they are due.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from consumers.delivery.clocks import until_here
+from consumers.delivery.parked_key import ParkedKey
 from schemas.letters import LetterHeaders, without_letter
 from schemas.records import Record, Stored
 
@@ -22,23 +21,6 @@ class Original(NamedTuple):
 
     offset: int
     timestamp: int
-
-
-@dataclass(slots=True)
-class ParkedKey:
-    due_at: float
-    reason: str
-    unloaded: deque[int] = field(default_factory=deque)  # Offsets, ascending.
-    loaded: int = 0  # Its entries in memory.
-    last_loaded: int = -1
-    # The first entry unloaded last: its offset, lone failures, and deliveries and lead at the last.
-    suspect: tuple[int, int, int, int] = (-1, 0, -1, 0)
-
-    def is_next(self, offset: int) -> bool:
-        """Whether this one may be queued now without overtaking another."""
-        if not self.unloaded or self.unloaded[0] != offset:
-            return False
-        return self.loaded == 0 or offset > self.last_loaded
 
 
 class ParkedPartition:
@@ -52,7 +34,10 @@ class ParkedPartition:
         # that may be read again are kept.
         self.seen: dict[int, int] = {}
         self._lowest_seen: list[int] = []  # A heap.
-        self._due: dict[str, None] = {}  # Due, with something unloaded.
+        self.unloaded = 0  # Of all keys.
+        # First offsets of keys that are due; a heap. What is out of date is dropped when it is met.
+        self._due: list[tuple[int, str]] = []
+        self._again: dict[str, None] = {}  # Keys that were loaded, and have to wait again.
         # Keys that wait for older records parked elsewhere; None: all, until it is known who.
         self._behind: frozenset[str] | None = frozenset()
         self._may_be: Callable[[str], bool] | None = None  # Then these keys alone, not all.
@@ -100,8 +85,9 @@ class ParkedPartition:
             if not coming:
                 del self._coming[key]
         parked = self._of(key, until, why)
-        parked.unloaded.append(offset)
-        if len(parked.unloaded) == 1:
+        parked.add(offset)
+        self.unloaded += 1
+        if parked.unloaded == 1:
             self._line_up(key)
 
     def know(self, original: Original) -> None:
@@ -119,11 +105,11 @@ class ParkedPartition:
         """Offsets below `before` are gone from Kafka; returns those of records that waited."""
         lost: list[int] = []
         for key, parked in list(self.keys.items()):
-            while parked.unloaded and parked.unloaded[0] < before:
-                lost.append(parked.unloaded.popleft())
-            if not parked.unloaded:
-                self._due.pop(key, None)
-                self._forget_if_done(key)
+            while parked.first is not None and parked.first < before:
+                lost.append(parked.take_first())
+            self._offer(key, parked)
+            self._forget_if_done(key)
+        self.unloaded -= len(lost)
         return lost
 
     def loads(self, key: str, offset: int, now: float) -> bool:
@@ -133,28 +119,33 @@ class ParkedPartition:
             return False
         if self.is_behind(key):
             return False
-        parked.unloaded.popleft()
+        parked.take_first()
+        self.unloaded -= 1
         parked.loaded += 1
         parked.last_loaded = offset
-        if not parked.unloaded:
-            self._due.pop(key, None)
+        self._offer(key, parked)
         return True
 
     def is_overtaking(self, key: str, offset: int) -> bool:
         parked = self.keys.get(key)
-        return parked is not None and bool(parked.unloaded) and parked.unloaded[0] < offset
+        return parked is not None and parked.first is not None and parked.first < offset
 
     def unload(self, key: str, offsets: Sequence[int], until: float, reason: str) -> None:
         """These are held again, and leave memory."""
         parked = self.keys[key]
         parked.loaded -= len(offsets)
-        parked.unloaded = deque(sorted([*offsets, *parked.unloaded]))
+        parked.put_back(offsets)
+        self.unloaded += len(offsets)
+        self._again[key] = None
         parked.due_at, parked.reason = until, reason
         self._line_up(key)
 
     def settled(self, key: str) -> None:
         """One that was loaded is settled."""
-        self.keys[key].loaded -= 1
+        parked = self.keys[key]
+        parked.loaded -= 1
+        if parked.loaded == 0:
+            self._offer(key, parked)
         self._forget_if_done(key)
 
     def wake(self, now: float) -> None:
@@ -164,7 +155,8 @@ class ParkedPartition:
             if self.is_behind(key):
                 continue  # It is queued again when it need not wait any more.
             if parked is not None and parked.unloaded and parked.due_at <= now:
-                self._due[key] = None
+                parked.is_due = True
+                self._offer(key, parked)
 
     @property
     def next_at(self) -> float | None:
@@ -172,20 +164,24 @@ class ParkedPartition:
 
     def wanted(self) -> int | None:
         """The lowest offset that is due."""
-        return min(
-            (
-                parked.unloaded[0]
-                for key in self._due
-                if not self.is_behind(key)
-                and (parked := self.keys[key]).is_next(parked.unloaded[0])
-            ),
-            default=None,
-        )
+        while self._due:
+            offset, key = self._due[0]
+            parked = self.keys.get(key)
+            is_next = parked is not None and parked.is_due and parked.is_next(offset)
+            if is_next and not self.is_behind(key):
+                return offset
+            heappop(self._due)  # It is offered again when that changes.
+        return None
+
+    def waiting_again(self) -> Iterator[tuple[int, ParkedKey]]:
+        """Keys that were loaded, and have to wait longer than their records say; by offset."""
+        for key in self._again:
+            if (first := self.keys[key].first) is not None:
+                yield first, self.keys[key]
 
     def records(self) -> int:
         """How many wait here, unloaded or about to be parked."""
-        unloaded = sum(len(parked.unloaded) for parked in self.keys.values())
-        return unloaded + sum(len(offsets) for offsets in self._coming.values())
+        return self.unloaded + sum(len(offsets) for offsets in self._coming.values())
 
     def _of(self, key: str, until: float, reason: str) -> ParkedKey:
         parked = self.keys.get(key)
@@ -195,13 +191,20 @@ class ParkedPartition:
 
     def _line_up(self, key: str) -> None:
         heappush(self._alarms, (self.keys[key].due_at, key))
-        self._due.pop(key, None)
+        self.keys[key].is_due = False
+
+    def _offer(self, key: str, parked: ParkedKey) -> None:
+        """Its first record may be the next to be loaded, if it is due."""
+        if (first := parked.first) is None:
+            parked.is_due = False
+        elif parked.is_due:
+            heappush(self._due, (first, key))
 
     def _forget_if_done(self, key: str) -> None:
         parked = self.keys[key]
         if parked.loaded == 0 and not parked.unloaded and key not in self._coming:
             del self.keys[key]
-            self._due.pop(key, None)
+            self._again.pop(key, None)
 
 
 def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:

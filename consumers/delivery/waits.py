@@ -186,7 +186,7 @@ class Waits:
     def waiting_in(self, place: TopicPartition, now: float) -> int:
         """How many records of a partition are held, or parked and not due.
 
-        Due records count only while memory has no room for them. All wait where we were told to,
+        One that is due counts only while memory has no room for it. All wait where we were told to,
         also if that was another topic of the same API key.
         """
         if now < self._pace.paused_until and (offsets := self._stock.offsets.get(place)):
@@ -194,15 +194,13 @@ class Waits:
         found = sum(lane.waiting_records for lane in self._line if lane.place == place)
         if place.topic == self._parked_topic and place.partition in self.parked:
             parked = self.parked[place.partition]
-            has_room = self._stock.has_room
-            for name, key in parked.keys.items():
-                is_due = has_room and key.due_at <= now and key.loaded == 0
-                is_due = is_due and not parked.is_behind(name)
-                found += len(key.unloaded) - (1 if is_due and key.unloaded else 0)
+            parked.wake(now)
+            is_due = self._stock.has_room and parked.wanted() is not None
+            found += parked.unloaded - is_due
         return found
 
     def parked_records(self) -> int:
-        return sum(len(k.unloaded) for p in self.parked.values() for k in p.keys.values())
+        return sum(parked.unloaded for parked in self.parked.values())
 
     @property
     def parked_due_at(self) -> float | None:
@@ -218,10 +216,9 @@ class Waits:
                     if held := self._held(entries[0]):
                         yield entries[0].offset, held
         if place.topic == self._parked_topic and place.partition in self.parked:
-            for key in self.parked[place.partition].keys.values():
-                # One that was never loaded has its time in its headers.
-                if key.unloaded and key.last_loaded >= 0:
-                    yield key.unloaded[0], Held("key", key.reason, key.due_at)
+            # One that was never loaded has its time in its headers.
+            for offset, key in self.parked[place.partition].waiting_again():
+                yield offset, Held("key", key.reason, key.due_at)
 
     def _held(self, entry: Entry) -> Held | None:
         clocks = [(clock, one.kind) for one in entry.ids if (clock := self.clocks.of(one))]

@@ -142,7 +142,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "lost to retention and still waited for",
         "delivery.parking",
-        "                lost.append(parked.unloaded.popleft())",
+        "                lost.append(parked.take_first())",
         "                break",
     ),
     Mutant(

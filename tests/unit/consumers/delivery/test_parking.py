@@ -1,5 +1,10 @@
 """What is parked keeps its order, whoever parked it and however often it has to wait."""
 
+import tracemalloc
+from random import Random
+
+import pytest
+
 from consumers.delivery.parking import Original, ParkedPartition
 
 NOW, LATER = 100.0, 4000.0
@@ -97,3 +102,59 @@ def test_who_waits_behind_others_elsewhere_is_not_read_again_before_they_are_thr
     parked.wake(NOW)
     assert parked.loads("a", ord("a"), NOW)
     assert parked.loads("b", ord("b"), NOW)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_is_read_next_is_the_first_that_is_due_whatever_happened_before(seed: int) -> None:
+    random, parked, now, end = Random(seed), ParkedPartition(), 0.0, 0
+    loaded: dict[str, list[int]] = {}
+    for _ in range(300):
+        key = random.choice("abcd")
+        match random.randrange(8):
+            case 0 | 1 | 2:
+                parked.arrived(key, end, None, now + random.choice([0.0, 0.0, 5.0]), "quota")
+                end += 1
+            case 3 | 4 if (offset := parked.wanted()) is not None:
+                [key] = [name for name, one in parked.keys.items() if one.first == offset]
+                assert parked.loads(key, offset, now)
+                loaded.setdefault(key, []).append(offset)
+            case 5 if loaded.get(key):
+                loaded[key].pop(random.randrange(len(loaded[key])))
+                parked.settled(key)
+            case 6 if some := loaded.pop(key, []):
+                stay = random.randrange(len(some))
+                loaded[key] = some[:stay]
+                parked.unload(key, some[stay:], now + random.choice([0.0, 5.0]), "quota")
+            case 7:
+                match random.randrange(3):
+                    case 0:
+                        parked.wait_behind(random.choice([None, ["a", "b"], ["c"], [], []]))
+                    case 1:
+                        parked.lose(end - random.choice([5, 20]))
+                    case 2:
+                        now += 2.0
+        parked.wake(now)
+        due = [
+            one.first
+            for name, one in parked.keys.items()
+            if one.first is not None and one.due_at <= now and not parked.is_behind(name)
+            if one.is_next(one.first)
+        ]
+        assert parked.wanted() == min(due, default=None)
+        assert parked.unloaded == sum(one.unloaded for one in parked.keys.values())
+        again = {offset for offset, _ in parked.waiting_again()}
+        assert again <= {one.first for one in parked.keys.values()}
+
+
+def test_a_parked_key_takes_no_more_memory_than_a_small_record() -> None:
+    """Of a replay for millions of users, all may be parked at once."""
+    tracemalloc.start()
+    try:
+        parked = ParkedPartition()
+        for number in range(1000):
+            parked.arrived(f"user-{number}", number, None, NOW, "replay")
+        parked.wake(NOW)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 500 * 1000
