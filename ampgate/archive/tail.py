@@ -21,6 +21,7 @@ from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import Stored, source_of
 
 POLL_MS = 1000
+METADATA_MS = 30_000  # Added partitions are seen after so long.
 QUIET_SECONDS = 10.0  # After so long without a record, Kafka is asked whether it is there.
 ANSWER_SECONDS = 10.0
 VALUE_CHARACTERS_MAX = 160
@@ -74,7 +75,10 @@ async def tail(
     async with archive(kafka) as stored:
         spans = [span for topic in topics for span in await stored.spans(topic)]
     consumer = Consumer(
-        **client_arguments(kafka), enable_auto_commit=False, isolation_level="read_committed"
+        **client_arguments(kafka),
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        metadata_max_age_ms=METADATA_MS,
     )
     places = [TopicPartition(span.topic, span.partition) for span in spans]
     consumer.assign(places)
@@ -86,6 +90,9 @@ async def tail(
         heard_at, trouble = time.monotonic(), ""
         while True:
             fetched = await consumer.getmany(timeout_ms=POLL_MS)
+            if added := _added(consumer, topics, places):
+                await _follow(consumer, places, added)
+                places += added
             if fetched:
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > QUIET_SECONDS:
@@ -105,6 +112,29 @@ async def tail(
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
     finally:
         await consumer.stop()
+
+
+def _added(
+    consumer: Consumer, topics: Sequence[str], places: Sequence[TopicPartition]
+) -> list[TopicPartition]:
+    """Partitions that came since."""
+    known = frozenset(places)
+    found = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in consumer.partitions_for_topic(topic) or ()
+    ]
+    return [place for place in found if place not in known]
+
+
+async def _follow(
+    consumer: Consumer, places: Sequence[TopicPartition], added: Sequence[TopicPartition]
+) -> None:
+    """Those that are added from their beginning, the others from where they are."""
+    positions = {place: await consumer.position(place) for place in places}
+    consumer.assign([*places, *added])
+    for place, position in [*positions.items(), *((place, 0) for place in added)]:
+        consumer.seek(place, position)
 
 
 async def _trouble(kafka: Kafka, consumer: Consumer, places: Sequence[TopicPartition]) -> str:

@@ -4,12 +4,18 @@ import asyncio
 import json
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import NewPartitions
 
+from ampgate.archive import tail as tailing
+from ampgate.archive.archive import archive
 from ampgate.archive.tail import Filter, as_shown, in_words, tail
+from ampgate.topics import admin_client
 from schemas.records import Stored
+from tests.eventually import DEADLINE_SECONDS, seen
 from tests.operating import Message, Operation, event
 
 
@@ -46,6 +52,26 @@ async def test_what_comes_in_is_shown_if_it_is_asked_for(here: Operation, chosen
 
     shown = await first_shown(here, chosen, *others, wanted)
     assert (shown.value, shown.header("source")) == (wanted.value, "web-shop")
+
+
+async def test_records_of_an_added_partition_are_shown_from_the_first_on(
+    here: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tailing, "METADATA_MS", 500)
+    topic, ready = here.config.kafka.topics.events, asyncio.Event()
+    records = tail(here.config.kafka, [topic], Filter(), ready.set)
+    async with aclosing(records):
+        first = asyncio.ensure_future(anext(records))
+        await asyncio.wait_for(ready.wait(), DEADLINE_SECONDS)
+        async with admin_client(here.config.kafka) as admin:
+            await admin.create_partitions({topic: NewPartitions(total_count=4)})
+        async with archive(here.config.kafka) as stored:
+            await seen(partial(stored.partitions, topic), lambda count: count == 4)
+        await here.produce(topic, [replace(event(name), partition=3) for name in ("ann", "bob")])
+        shown = [await asyncio.wait_for(first, DEADLINE_SECONDS)]
+        await here.produce(topic, [replace(event("cid"), partition=0)])
+        shown += [await asyncio.wait_for(anext(records), DEADLINE_SECONDS) for _ in range(2)]
+    assert [(one.partition, one.key) for one in shown] == [(3, b"ann"), (3, b"bob"), (0, b"cid")]
 
 
 async def test_the_command_ends_after_so_many_and_prints_ndjson(
