@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import orjson
@@ -101,17 +102,18 @@ async def tail(
                 if trouble != before:
                     on_trouble(trouble)
             for one in (one for records in fetched.values() for one in records):
-                headers = [(name, value or b"") for name, value in one.headers]
-                record = Stored(
-                    *(one.topic, one.partition, one.offset, one.timestamp),
-                    *(one.key, one.value, headers),
-                )
-                if chosen.matches(record):
+                if chosen.matches(record := _stored(one)):
                     yield record
     except KafkaError as error:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
     finally:
         await consumer.stop()
+
+
+def _stored(one: Any) -> Stored:  # noqa: ANN401  aiokafka has no types.
+    headers = [(name, value or b"") for name, value in one.headers]
+    place = one.topic, one.partition, one.offset
+    return Stored(*place, one.timestamp, one.key, one.value, headers)
 
 
 def _added(
