@@ -22,7 +22,7 @@ from gateway.dialects.shapes import (
     Request,
     split_json,
 )
-from gateway.dialects.trees import make_room_for_members
+from gateway.dialects.trees import room_for_members
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -72,7 +72,10 @@ class Aampe(Endpoint):
         (value,) = opened.values
         if defect := strictness_defect(value):
             raise _invalid([_detail((defect.reason, defect.message))])
-        make_room_for_members(value, context)
+        with room_for_members(value, context):
+            return self._taken_apart(value, context)
+
+    def _taken_apart(self, value: bytes, context: Context) -> Batch:
         try:
             raws = _object.decode(value)
         except msgspec.ValidationError as error:

@@ -27,7 +27,7 @@ from gateway.dialects.shapes import (
     failure,
     split_json,
 )
-from gateway.dialects.trees import make_room_for_members, tree_of
+from gateway.dialects.trees import room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -102,9 +102,13 @@ def event_of(value: bytes, context: Context) -> bytes | Defect:
     if defect := strictness_defect(value):
         return defect
     fields = tree_of(value, context)
-    make_room_for_members(value, context)
     if not isinstance(fields, dict):
         return Defect("not_an_object", "", "a webhook is one JSON object")
+    with room_for_members(value, context):
+        return _event_of(value, fields)
+
+
+def _event_of(value: bytes, fields: Fields) -> bytes | Defect:
     kind = kind_of(fields)
     if kind is None:
         return Defect("unknown_webhook", "", "neither a reply, nor a stage, nor a workflow")

@@ -33,7 +33,7 @@ from gateway.dialects.shapes import (
     RefusedError,
     Request,
 )
-from gateway.dialects.trees import make_room_for_members, tree_of
+from gateway.dialects.trees import room_for_members, tree_of
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -102,7 +102,11 @@ def event_of(value: bytes, context: Context) -> Read | Defect:
     """The event in the field names of HTTP V2; other fields stay byte for byte."""
     if defect := strictness_defect(value):
         return defect
-    make_room_for_members(value, context)
+    with room_for_members(value, context):
+        return _taken_apart(value, context)
+
+
+def _taken_apart(value: bytes, context: Context) -> Read | Defect:
     try:
         members = _object.decode(value)
     except msgspec.ValidationError:

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.dialects.insert_ids import new_insert_id
 from gateway.dialects.shapes import Batch, Context, Opened, Rejection
-from gateway.dialects.trees import make_room_for_members
+from gateway.dialects.trees import room_for_members
 from schemas.events import (
     EventFacts,
     GroupFacts,
@@ -115,8 +115,8 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     escaped = b"\\u00" in value  # Its name may be escaped.
     standing = [name for name in nulls if escaped or _QUOTED[name] in value]
     if standing:
-        make_room_for_members(value, context)
-        value = without(value, *standing)
+        with room_for_members(value, context):
+            value = without(value, *standing)
     if members:
         value = with_members(value, b",".join(members))
     return NewRecord(key_of(facts), value, context.headers), insert_id

@@ -4,7 +4,8 @@ Measured with orjson on CPython 3.11, at most: an object and its first member 20
 64, a further value with its name 60, a member that stays text 250.
 """
 
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +13,7 @@ from gateway.dialects.shapes import Context
 
 SMALL_BYTES = 32_000  # Not checked: 1.2 MB at most.
 _OBJECT, _ARRAY, _FURTHER, _MEMBER = 200, 64, 60, 250
+_NONE: Final = nullcontext()
 
 
 def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anything.
@@ -22,10 +24,10 @@ def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anyt
     return orjson.loads(text)
 
 
-def make_room_for_members(text: bytes, context: Context) -> None:
-    """Take the most that an object of this text can take."""
-    if size := members_bytes(text):
-        context.room.fill(size)
+def room_for_members(text: bytes, context: Context) -> AbstractContextManager[None]:
+    """The most that an object of this text can take, for as long as it is taken apart."""
+    size = members_bytes(text)
+    return context.room.lend(size) if size else _NONE
 
 
 def members_bytes(text: bytes) -> int:

@@ -17,6 +17,11 @@ from tests.unit.gateway.memory import EVENT, KEY, Edge
 
 IDS = b'"event_type":"a","user_id":"user-1","time":1767225600000,"insert_id":"i-123456"'
 LARGE = 19_000_000
+WRAPPED = {
+    "/v1/events": b"[%b]",
+    "/2/httpapi": b'{"api_key":"secret","events":[%b]}',
+    "/": b"client=secret&e=[%b]",
+}
 COUNTLESS = b'{"contact_id":"c","event_name":"e","timestamp":1,"is_reply":true,"metadata":{"x":%b}}'
 IDENTIFY = b'{"api_key":"secret","identification":{"user_id":"user-1","user_properties":{}}'
 
@@ -34,15 +39,14 @@ IDENTIFY = b'{"api_key":"secret","identification":{"user_id":"user-1","user_prop
     ],
 )
 @pytest.mark.long
-@pytest.mark.parametrize("path", ["/v1/events", "/2/httpapi", "/"])
+@pytest.mark.parametrize("path", WRAPPED)
 async def test_events_of_any_legal_shape_may_fill_the_largest_body(
     path: str, properties: bytes
 ) -> None:
     edge = Edge()
     event = b'{%b,"event_properties":{%b}}' % (IDS, properties)
     count = min(RECORDS_MAX, LARGE // len(event))
-    wrap = {"/v1/events": b"%b", "/2/httpapi": b'{"api_key":"secret","events":%b}'}
-    body = wrap.get(path, b"client=secret&e=%b") % (b"[%b]" % b",".join([event] * count))
+    body = WRAPPED[path] % b",".join([event] * count)
     async with edge.client as client:
         answer = await client.post(path, content=body, headers=KEY)
 
@@ -51,6 +55,20 @@ async def test_events_of_any_legal_shape_may_fill_the_largest_body(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("path", WRAPPED)
+async def test_large_events_of_a_request_are_taken_apart_one_by_one(path: str) -> None:
+    edge = Edge()
+    names = b",".join(b'"property_%d":"value %d"' % (nth, nth) for nth in range(1_500))
+    # As Amplitude's SDK for Java writes what it does not know.
+    event = b'{"event_type":"a","user_id":"user-1","insert_id":null,"ip":null,"x":{%b}}' % names
+    async with edge.client as client:
+        body = WRAPPED[path] % b",".join([event] * 150)
+        answer = await client.post(path, content=body, headers=KEY)
+
+    assert answer.status_code in (200, 202), answer.text[:200]
+    assert len(edge.store.topics["events"]) == 150
+
+
 @pytest.mark.parametrize("element", [b'{"":' * 30 + b"1" + b"}" * 30, b"[]", b"{}", b"1"])
 @pytest.mark.parametrize(
     ("path", "body", "statuses"),
