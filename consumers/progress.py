@@ -9,7 +9,7 @@ from itertools import islice
 import structlog
 
 from consumers.delivery.delivery import Delivery
-from consumers.kafka.commit_notes import CommitNote, decoded, encoded, encoded_whole
+from consumers.kafka.commit_notes import RANGES_MAX, CommitNote, decoded, encoded, encoded_whole
 from consumers.kafka.reader import Reader
 from consumers.liveness import Facts, Liveness
 from consumers.metrics import Counts
@@ -56,7 +56,7 @@ class Progress:
         """Commit; one at a time, so that a retried older commit never follows a newer one."""
         async with self._committing:
             notes = {
-                place: (offset, encoded(self._note(place), offset))
+                place: (offset, encoded(self._note(place, RANGES_MAX), offset))
                 for place, offset in self._delivery.committable().items()
             }
             await self._reader.commit(notes)
@@ -83,11 +83,11 @@ class Progress:
             )
         return encoded(replace(note, kept=kept), offset)
 
-    def _note(self, place: TopicPartition) -> CommitNote:
+    def _note(self, place: TopicPartition, ranges_max: int | None = None) -> CommitNote:
         after = self._delivery.after(place)
         after, partitions = self._reader.settling_in.division(place, after)
         holds = islice(self._delivery.holds(place), NOTED_HOLDS_MAX)
-        left = self._delivery.unfinished(place)
+        left = self._delivery.unfinished(place, ranges_max)
         return CommitNote(
             left,
             self._delivery.paused,

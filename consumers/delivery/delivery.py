@@ -231,9 +231,9 @@ class Delivery:
         """Some of a partition's held records, by offset."""
         return self._waits.holds(place)
 
-    def unfinished(self, place: TopicPartition) -> Unfinished:
+    def unfinished(self, place: TopicPartition, ranges_max: int | None = None) -> Unfinished:
         """What the next owner of a partition must know if nothing more is settled."""
-        return self._stock.offsets[place].unfinished()
+        return self._stock.offsets[place].unfinished(ranges_max)
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing happens before; `wants` asks for parked records."""

@@ -113,15 +113,18 @@ class Offsets:
     def unsettled(self) -> int:
         return len(self._read) - len(self._settled)
 
-    def unfinished(self) -> Unfinished:
-        """What the next owner must know if nothing more is settled."""
+    def unfinished(self, ranges_max: int | None = None) -> Unfinished:
+        """What the next owner must know if nothing more is settled.
+
+        With `ranges_max`, the last range of what was read covers the rest of it.
+        """
         ahead = [(max(first, self.read_to), last) for first, last in self._left]
-        ranges = self._unsettled_ranges()
+        ranges = self._unsettled_ranges(ranges_max)
         ranges += [one for one in ahead if one[0] <= one[1]]
         self._runs = len(ranges)
         return Unfinished(max(self.read_to, self.left_to), ranges)
 
-    def _unsettled_ranges(self) -> list[Range]:
+    def _unsettled_ranges(self, ranges_max: int | None) -> list[Range]:
         """Skipped offsets may be among them: reading those again is harmless."""
         if not self._settled and not self._after_settled:
             return [(self._read[0], self._read[-1])] if self._read else []
@@ -132,6 +135,9 @@ class Offsets:
                 is_open = False
             elif is_open and offset not in self._after_settled:
                 ranges[-1] = ranges[-1][0], offset
+            elif len(ranges) == ranges_max:
+                ranges[-1] = ranges[-1][0], self._read[-1]
+                break
             else:
                 ranges.append((offset, offset))
                 is_open = True

@@ -30,6 +30,8 @@ from consumers.delivery.offsets import Range, Unfinished, shortened
 
 VERSION = 2
 BYTES_MAX = 4000  # A broker takes 4096 (`offset.metadata.max.bytes`).
+# More would hardly fit, and to try it takes 3 µs a range: of parked records there may be millions.
+RANGES_MAX = 8000
 RUNS_BYTES_MAX = 50_000_000  # A note larger than this when inflated is not ours.
 
 
@@ -65,7 +67,7 @@ _decoder = msgspec.json.Decoder(_Wire)
 
 def encoded(note: CommitNote, committed: int) -> str:
     """The note, shortened to fit: the last range covers the rest, and holds are left out."""
-    left, held = note.left, dict(note.held)
+    left, held = shortened(note.left, RANGES_MAX), dict(note.held)
     while True:
         text = encoded_whole(replace(note, left=left, held=held), committed)
         ranges = len(left.unsettled)
@@ -74,7 +76,8 @@ def encoded(note: CommitNote, committed: int) -> str:
         if held:
             held = dict(list(held.items())[: len(held) // 2])
         else:
-            left = shortened(left, ranges * 3 // 4)
+            fitting = ranges * min(3 * len(text) // 4, BYTES_MAX) // len(text)
+            left = shortened(left, max(1, fitting))
 
 
 def encoded_whole(note: CommitNote, committed: int) -> str:

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery.clocks import Held
-from consumers.delivery.offsets import Range, Unfinished
-from consumers.kafka.commit_notes import BYTES_MAX, CommitNote, decoded, encoded, encoded_whole
+from consumers.delivery.offsets import Offsets, Range, Unfinished
+from consumers.kafka.commit_notes import (
+    BYTES_MAX,
+    RANGES_MAX,
+    CommitNote,
+    decoded,
+    encoded,
+    encoded_whole,
+)
 
 HELD = {97: Held("user", "exceeded_daily_quota", 1763715600.125)}
 
@@ -47,6 +54,24 @@ def test_a_note_comes_back_whole_or_with_a_last_range_that_covers_the_rest(
         assert told == unsettled
     whole = CommitNote(Unfinished(read_to, unsettled), paused, HELD)
     assert decoded(encoded_whole(whole, committed), committed) == whole
+
+
+def test_a_note_of_many_parked_records_is_cut_before_it_is_written() -> None:
+    """Each try to write it would take seconds, in which nothing else goes on."""
+    offsets = Offsets(0)
+    offsets.read(range(100_000), 100_000)
+    offsets.settle(range(1, 100_000, 2))
+    unsettled = [(offset, offset) for offset in range(0, 100_000, 2)]
+    left = offsets.unfinished(RANGES_MAX)
+    assert left.unsettled == [*unsettled[: RANGES_MAX - 1], (2 * RANGES_MAX - 2, 99_999)]
+    assert offsets.unfinished().unsettled == unsettled
+
+    for known in (left, Unfinished(100_000, unsettled)):
+        note = decoded(encoded(CommitNote(known, None, {}), 0), 0)
+        assert note is not None
+        assert len(note.left.unsettled) == RANGES_MAX
+        assert note.left.unsettled[:-1] == unsettled[: RANGES_MAX - 1]
+        assert note.left.unsettled[-1][0] == 2 * RANGES_MAX - 2
 
 
 @given(seed=st.integers(0, 2**32))
