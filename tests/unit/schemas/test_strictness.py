@@ -167,8 +167,6 @@ def test_a_large_record_is_judged_as_a_small_one(value: str) -> None:
 
 
 def levels(tree: object) -> int:
-    if isinstance(tree, dict):
-        return 1 + max(map(levels, tree.values()), default=0)
     if isinstance(tree, list):
         return 1 + max(map(levels, tree), default=0)
     return 0
@@ -182,7 +180,9 @@ def test_levels_are_counted_as_a_parser_would(value: str, around: int) -> None:
         return
     defect = strictness_defect(text)
 
-    assert (defect is not None) == (levels(json.loads(text)) > LEVELS_MAX + 1)
+    # A name may come twice: the value that a parser drops counts, too.
+    tree = json.loads(text, object_pairs_hook=lambda members: [value for _, value in members])
+    assert (defect is not None) == (levels(tree) > LEVELS_MAX + 1)
 
 
 CONTAINERS = st.recursive(
