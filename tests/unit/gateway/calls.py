@@ -13,8 +13,8 @@ NOW_MS = 1_800_000_000_000
 
 
 def room() -> Share:
-    share = Budget(10**9).share()
-    share.let_become(10**9, free=10**9, records=RECORDS_MAX - 1, copied=10**9)
+    share = Budget(2 * 10**9).share()
+    share.let_become(2 * 10**9, free=10**9, records=RECORDS_MAX - 1, copied=10**9)
     return share
 
 
