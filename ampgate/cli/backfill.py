@@ -11,7 +11,7 @@ from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.hours import Hours, hour_of
 from ampgate.backfill.run_directory import run_directory
 from ampgate.cli.configuration import configuration
-from ampgate.cli.options import From, Rate, To, Yes, now_ms
+from ampgate.cli.options import From, Rate, To, Yes, now_ms, say_where_it_stops
 from ampgate.cli.printing import Json, errors
 from ampgate.cli.projects import amplitude_project
 
@@ -36,6 +36,7 @@ def backfill(
     --from and --to are by when Amplitude got an event, in whole hours. A run that goes on counts
     a time ago from its own beginning.
     """
+    say_where_it_stops()
     config, now = configuration(), now_ms()
     read = amplitude_project(config, project)
     named = {one.name: one for one in config.destinations}

@@ -29,6 +29,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "x-accel-buffering": "no",  # nginx would keep back what streams say.
 }
 
 

@@ -130,6 +130,7 @@ def test_a_standard_output_that_is_closed_is_no_failure() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["edge", "deliver", "console", "pull"])
 def test_a_reload_while_a_server_starts_does_not_end_it(command: str, tmp_path: Path) -> None:
     """As of `systemctl reload` right after a start: the signal waits for its handler."""
