@@ -22,10 +22,10 @@ def test_no_event_is_lost_whatever_is_killed() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     said = [json.loads(line) for line in ran.stdout.splitlines()]
     findings = [one for one in said if "subject" in one]
-    assert len(findings) >= 10
+    assert len(findings) >= 12
     assert all(finding["ok"] for finding in findings)
     did = " ".join(one["did"] for one in said if "did" in one)
-    for lane in ("edges", "deliveries", "Kafka", "Amplitude", "Aampe"):
+    for lane in ("edges", "deliveries", "Kafka", "Amplitude", "Aampe", "pulls", "Amperity"):
         assert f"{lane}: " in did
     assert ours() <= before, "it left processes behind"
 

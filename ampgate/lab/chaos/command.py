@@ -11,7 +11,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from ampgate.cli.printing import Json, errors, json_line
 
 if TYPE_CHECKING:
-    from ampgate.lab.chaos.run import Report
+    from ampgate.lab.chaos.report import Report
 
 SEED_MAX = 2**32
 
@@ -27,7 +27,8 @@ def chaos(
 ) -> None:
     """Break a gateway of its own in every way, and check that no event is lost."""
     # An edge that is started imports us too, and must be the first to load prometheus_client.
-    from ampgate.lab.chaos.run import Progress, run
+    from ampgate.lab.chaos.report import Progress
+    from ampgate.lab.chaos.run import run
 
     chosen = SystemRandom().randrange(SEED_MAX) if seed is None else seed
     errors.print(f"seed {chosen}: broken for {seconds:g} s, then healed, drained and counted")

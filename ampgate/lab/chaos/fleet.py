@@ -18,6 +18,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 from ampgate.errors import CommandError
 from ampgate.lab import parent_death
+from ampgate.lab.chaos.configuration import CONFIGURATION, PULL_TOPIC_PREFIX, PULLS
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from schemas.configuration.file import load
@@ -29,36 +30,6 @@ STOP_SECONDS = 120.0
 LISTENING = '"message": "listening"'
 KEY = "chaos"
 DESTINATIONS = ("amplitude-chaos", "aampe-chaos")
-
-CONFIGURATION = """\
-[kafka]
-bootstrap_servers = "{bootstrap_servers}"
-topic_prefix = "{topic_prefix}"
-
-[edge]
-host = "127.0.0.1"
-port = {edge_port}
-
-[delivery]
-admin_host = "127.0.0.1"
-
-[[sources]]
-name = "chaos"
-write_key = "chaos"
-
-[[destinations]]
-name = "amplitude-chaos"
-type = "amplitude"
-api_key = "k"
-base_url = "{amplitude}"
-
-[[destinations]]
-name = "aampe-chaos"
-type = "aampe"
-region = "us-east1"
-api_key = "k"
-base_url = "{aampe}"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +68,7 @@ class Fleet:
     edge_port: int
     edges: list[Member] = field(default_factory=list)
     deliveries: list[Member] = field(default_factory=list)
+    pulls: list[Member] = field(default_factory=list)
     simulators: dict[str, Member] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     _started: int = 0
@@ -108,13 +80,13 @@ class Fleet:
     def configure(self, bootstrap_servers: str, topic_prefix: str) -> Config:
         """What all members read; the simulators run by now."""
         file = self.directory / "ampgate.toml"
+        text = CONFIGURATION + (PULLS if "amperity" in self.simulators else "")
         file.write_text(
-            CONFIGURATION.format(
+            text.format(
                 bootstrap_servers=bootstrap_servers,
                 topic_prefix=topic_prefix,
                 edge_port=self.edge_port,
-                amplitude=self.simulators["amplitude"].url,
-                aampe=self.simulators["aampe"].url,
+                **{kind: simulator.url for kind, simulator in self.simulators.items()},
             )
         )
         return load(file, {})
@@ -134,9 +106,17 @@ class Fleet:
         await self._until(delivery, lambda: _is_working(delivery))
         return delivery
 
-    async def start_simulator(self, kind: str) -> Member:
+    async def start_pull(self) -> Member:
+        """Return once it is a member of the group, whoever has the pull."""
         [port] = free_ports(1)
-        simulator = self._spawn(kind, port, "simulate", kind, "--port", str(port))
+        pull = self._spawn("pull", port, "pull", AMPGATE_KAFKA__TOPIC_PREFIX=PULL_TOPIC_PREFIX)
+        self.pulls.append(pull)
+        await self._until(pull, lambda: _is_working(pull))
+        return pull
+
+    async def start_simulator(self, kind: str, *more: str) -> Member:
+        [port] = free_ports(1)
+        simulator = self._spawn(kind, port, "simulate", kind, "--port", str(port), *more)
         self.simulators[kind] = simulator
         await self._until(simulator, lambda: _answers(simulator))
         return simulator
@@ -162,23 +142,25 @@ class Fleet:
                 self.troubles.append(f"{member.name} ended with status {status} after SIGTERM")
 
     async def stop_gateway(self) -> None:
-        """All edges first, then all deliveries."""
-        for members in (self.edges, self.deliveries):
+        """All edges first, then all deliveries, and what else there is."""
+        for members in (self.edges, self.deliveries, self.pulls):
             await asyncio.gather(*(self.stop(member) for member in list(members)))
 
     def end(self) -> None:
         """Whatever is left."""
-        for member in (*self.edges, *self.deliveries, *self.simulators.values()):
+        for member in (*self.edges, *self.deliveries, *self.pulls, *self.simulators.values()):
             member.process.kill()
             member.process.wait()
 
     def _part_with(self, member: Member) -> None:
         """It is about to end; that it has done so already is a trouble."""
-        (self.edges if member in self.edges else self.deliveries).remove(member)
+        for members in (self.edges, self.deliveries, self.pulls):
+            if member in members:
+                members.remove(member)
         if (status := member.process.poll()) is not None:
             self.troubles.append(f"{member.name} ended by itself, with status {status}")
 
-    def _spawn(self, kind: str, port: int, *arguments: str) -> Member:
+    def _spawn(self, kind: str, port: int, *arguments: str, **others: str) -> Member:
         self._started += 1
         name = f"{kind}-{self._started}"
         log = self.directory / f"{name}.log"
@@ -186,6 +168,8 @@ class Fleet:
         environment = ours | {
             "AMPGATE_CONFIG": str(self.directory / "ampgate.toml"),
             "AMPGATE_DELIVERY__ADMIN_PORT": str(port),
+            "AMPGATE_PULL__ADMIN_PORT": str(port),
+            **others,
         }
         with log.open("wb") as output:
             command = [sys.executable, "-m", "ampgate", *arguments]
@@ -207,9 +191,9 @@ def _says(log: Path, words: str) -> bool:
     return words in log.read_text()
 
 
-async def _is_working(delivery: Member) -> bool:
+async def _is_working(member: Member) -> bool:
     try:
-        _, body = await ask(f"{delivery.url}/readyz")
+        _, body = await ask(f"{member.url}/readyz")
     except PyreqwestError:
         return False
     return bool(orjson.loads(body)["status"] in ("ready", "paused"))

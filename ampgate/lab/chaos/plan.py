@@ -24,6 +24,8 @@ class Lane(StrEnum):
     KAFKA = "Kafka"
     AMPLITUDE = "Amplitude"
     AAMPE = "Aampe"
+    PULLS = "pulls"
+    AMPERITY = "Amperity"
 
 
 class Act(StrEnum):
@@ -74,11 +76,14 @@ RHYTHMS: Mapping[Lane, Rhythm] = {
     Lane.KAFKA: Rhythm((6.0, 18.0), (0.0, 3.0)),
     Lane.AMPLITUDE: Rhythm((0.5, 2.5), (1.0, 4.0)),
     Lane.AAMPE: Rhythm((0.5, 2.5), (1.0, 4.0)),
+    Lane.PULLS: Rhythm((1.0, 4.0), (0.0, 2.0)),
+    Lane.AMPERITY: Rhythm((0.5, 2.5), (0.5, 3.0)),
 }
 DECKS: Mapping[Lane, Sequence[Act]] = {
     Lane.EDGES: (Act.KILL, Act.REPLACE),
     Lane.DELIVERIES: (Act.KILL, Act.REPLACE, Act.JOIN),
     Lane.KAFKA: (Act.KILL,),
+    Lane.PULLS: (Act.KILL, Act.REPLACE, Act.JOIN),
 }
 
 
@@ -108,17 +113,14 @@ def _steps(lane: Lane, random: Random, seconds: float, users: Sequence[str]) -> 
 
 
 def _faults(lane: Lane, random: Random, users: Sequence[str]) -> Mapping[str, Sequence[Rule]]:
-    """All of a destination's faults, by their names."""
-    retry_after = {"retry-after": str(random.randint(0, 2))}
+    """All of a simulator's faults, by their names."""
+    faults = _passing(random)
+    if lane is Lane.AMPERITY:
+        return faults | _of_pages(random)
     key_refused = "an invalid API key" if lane is Lane.AMPLITUDE else "status 401"
     status = 400 if lane is Lane.AMPLITUDE else 401
     body = {"code": 400, "error": "Invalid API key: k"} if status == 400 else {"detail": "no"}
-    faults: dict[str, Sequence[Rule]] = {
-        "resets before the request is read": _often(random, kind="reset", when="before"),
-        "lost answers": _often(random, kind="reset", when="after"),
-        "status 503": [{"effect": {"kind": "answer", "status": 503, "headers": retry_after}}],
-        "a proxy's 502": _often(random, kind="html", status=502),
-        "slow answers": _often(random, kind="delay", seconds=0.2, jitter_seconds=1.5),
+    faults |= {
         key_refused: [{"effect": {"kind": "answer", "status": status, "body": body}}],
         "throttled users": [
             {"match": {"id": user}, "effect": {"kind": "throttle"}}
@@ -131,6 +133,27 @@ def _faults(lane: Lane, random: Random, users: Sequence[str]) -> Mapping[str, Se
         faults["status 401"] = [{"effect": {"kind": "answer", "status": 401}}]
         faults["status 413"] = [{"effect": {"kind": "max_body_bytes", "bytes": size}}]
     return faults
+
+
+def _passing(random: Random) -> dict[str, Sequence[Rule]]:
+    """What any API has now and then."""
+    retry_after = {"retry-after": str(random.randint(0, 2))}
+    return {
+        "resets before the request is read": _often(random, kind="reset", when="before"),
+        "lost answers": _often(random, kind="reset", when="after"),
+        "status 503": [{"effect": {"kind": "answer", "status": 503, "headers": retry_after}}],
+        "a proxy's 502": _often(random, kind="html", status=502),
+        "slow answers": _often(random, kind="delay", seconds=0.2, jitter_seconds=1.5),
+    }
+
+
+def _of_pages(random: Random) -> dict[str, Sequence[Rule]]:
+    """What happens to who reads page by page."""
+    return {
+        "status 429": _often(random, kind="answer", status=429),
+        "pages that are cut off": _often(random, kind="cut", bytes=random.randint(1, 500)),
+        "lost cursors": _often(random, kind="expire"),
+    }
 
 
 def _odd_answers(lane: Lane, random: Random) -> Mapping[str, Sequence[Rule]]:

@@ -19,12 +19,14 @@ import orjson
 
 from ampgate import topics
 from ampgate.archive.archive import archive
-from ampgate.check.finding import Finding
 from ampgate.errors import CommandError
 from ampgate.lab.chaos.clients import Client, connected_clients, users
+from ampgate.lab.chaos.configuration import PULL_TOPIC_PREFIX
 from ampgate.lab.chaos.fleet import KEY, Fleet, Member, ask
 from ampgate.lab.chaos.odd_records import OddProducer
 from ampgate.lab.chaos.plan import Act, Lane, Rule, Step, plan
+from ampgate.lab.chaos.polled import PROFILES, Polled
+from ampgate.lab.chaos.report import Done, Progress, Report
 from ampgate.lab.chaos.verdict import Counted, judge
 from ampgate.lab.chaos.witness import Witness
 from ampgate.lab.kafka.kafka import EmbeddedKafka
@@ -37,43 +39,6 @@ TOPIC_PREFIX = "chaos."
 DRAIN_SECONDS = 600.0  # A throttled user waits 30 s, and perhaps once more; a slow machine longer.
 DRAIN_LOOK_SECONDS = 0.5
 CALM_EVENTS = 40  # By each client.
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is."""
-
-    say: Callable[[str], None]
-    on_change: Callable[[str, int], None]
-    phase: str = ""
-    acknowledged: int = 0
-
-    def enter(self, phase: str) -> None:
-        self.phase = phase
-        self.on_change(phase, self.acknowledged)
-
-    def acknowledge(self, events: int) -> None:
-        self.acknowledged += events
-        self.on_change(self.phase, self.acknowledged)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """One thing that was broken: when, and how long until it worked again."""
-
-    at: float
-    did: str
-    took: float
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    done: Sequence[Done]
-    findings: Sequence[Finding]
-    events: int
-    retries: int
-    longest_wait: float
-    logs: Path | None  # Kept when something is wrong.
 
 
 @dataclass(slots=True)
@@ -121,7 +86,7 @@ class Run:
                 await asyncio.to_thread(self.broker.kill, 1)
                 await asyncio.sleep(step.seconds)
                 await asyncio.to_thread(self.broker.restart, 1)
-            case Lane.AMPLITUDE | Lane.AAMPE:
+            case Lane.AMPLITUDE | Lane.AAMPE | Lane.AMPERITY:
                 rules = [{**rule, "for_seconds": step.seconds} for rule in step.rules]
                 await set_faults(fleet.simulators[step.lane.lower()], rules)
                 await asyncio.sleep(step.seconds)
@@ -129,6 +94,8 @@ class Run:
                 await self._disturb(step, fleet.edges[0], fleet.start_edge)
             case Lane.DELIVERIES:
                 await self._disturb(step, fleet.deliveries[0], fleet.start_delivery)
+            case Lane.PULLS:
+                await self._disturb(step, fleet.pulls[0], fleet.start_pull)
 
     async def _disturb(
         self, step: Step, oldest: Member, start: Callable[[], Awaitable[Member]]
@@ -146,7 +113,7 @@ class Run:
                 await asyncio.sleep(step.seconds)
                 await self.fleet.stop(joined)
             case Act.FAULT:
-                raise AssertionError("only destinations have faults")
+                raise AssertionError("only simulators have faults")
 
     @property
     def acknowledged(self) -> list[str]:
@@ -154,25 +121,27 @@ class Run:
         sent = [one for client in self.clients for one in client.acknowledged]
         return sent + self.odd.acknowledged
 
-    async def settle(self, witness: Witness) -> bool:
-        """Wait until all that is acknowledged has arrived and is committed; whether it came so."""
+    async def settle(self, witness: Witness, polled: Polled) -> bool:
+        """Wait until all that is acknowledged has arrived and is committed, and all that is polled
+        was read; whether it came so.
+        """
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             missing = len(self.acknowledged) - await witness.arrived()
             waiting = sum((await witness.unsettled()).values())
-            if missing <= 0 and waiting <= 0:
+            if missing <= 0 and waiting <= 0 and await polled.is_read():
                 return True
             self.progress.enter(f"draining: {max(missing, waiting)} to go")
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         return False
 
-    async def count_in_calm(self, witness: Witness) -> Counted | None:
+    async def count_in_calm(self, witness: Witness, polled: Polled) -> Counted | None:
         """New processes take some more events: what their counters say of them."""
         await self.fleet.stop_gateway()
         before = await witness.records()
         edge, delivery = await self.fleet.start_edge(), await self.fleet.start_delivery()
         await asyncio.gather(*(client.send(CALM_EVENTS) for client in self.clients))
-        if not await self.settle(witness):
+        if not await self.settle(witness, polled):
             return None
         return await witness.counted(edge, delivery, await witness.records() - before)
 
@@ -194,14 +163,15 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
             await opened.break_all(plan(seed, seconds, users()), seconds)
             async with archive(opened.kafka) as stored:
                 witness = Witness(opened.kafka, stored, opened.fleet)
-                has_settled = await opened.settle(witness)
-                counted = await opened.count_in_calm(witness) if has_settled else None
+                polled = Polled(stored, opened.fleet)
+                has_settled = await opened.settle(witness, polled)
+                counted = await opened.count_in_calm(witness, polled) if has_settled else None
                 acknowledged = opened.acknowledged
                 refused = [one for client in opened.clients for one in client.refused]
                 evidence = await witness.evidence(acknowledged, refused, counted)
+                findings = [*judge(evidence), *await polled.findings()]
     except* CommandError as errors:
         raise CommandError(f"{first_of(errors)} (logs: {directory})") from None
-    findings = list(judge(evidence))
     is_good = all(finding.ok for finding in findings)
     if is_good:
         shutil.rmtree(directory, ignore_errors=True)
@@ -225,12 +195,17 @@ async def opened_run(directory: Path, seed: int, progress: Progress) -> AsyncIte
         [edge_port] = free_ports(1)
         fleet = Fleet(directory, edge_port)
         stack.callback(fleet.end)
-        progress.enter("starting the simulators, the edges and a delivery")
-        await asyncio.gather(fleet.start_simulator("amplitude"), fleet.start_simulator("aampe"))
+        progress.enter("starting the simulators, the edges, a delivery and a pull")
+        await asyncio.gather(
+            *map(fleet.start_simulator, ("amplitude", "aampe")),
+            fleet.start_simulator("amperity", "--size", str(PROFILES)),
+        )
         config = fleet.configure(broker.bootstrap_servers, TOPIC_PREFIX)
-        await topics.create(config.kafka, partitions=PARTITIONS)
+        beside = config.kafka.model_copy(update={"topic_prefix": PULL_TOPIC_PREFIX})
+        for kafka in (config.kafka, beside):
+            await topics.create(kafka, partitions=PARTITIONS)
         starting = [fleet.start_edge() for _ in range(EDGES)]
-        await asyncio.gather(*starting, fleet.start_delivery())
+        await asyncio.gather(*starting, fleet.start_delivery(), fleet.start_pull())
         clients = await stack.enter_async_context(
             connected_clients(fleet.edge_url, KEY, seed, progress.acknowledge)
         )

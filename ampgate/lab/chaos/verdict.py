@@ -65,6 +65,14 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _conserved(evidence.counted)
 
 
+def judge_polled(
+    profiles: Collection[str], arrived: Sequence[str], violations: Sequence[str]
+) -> Iterator[Finding]:
+    """Of a pull: the profiles that there are, and those of the records that it made."""
+    yield _complete("Amperity", profiles, arrived, "profiles")
+    yield _none("Amperity's rules", violations, "kept")
+
+
 def _dead(evidence: Evidence) -> Finding:
     """Every unusable record is dead at every destination, and no other record is."""
     dead = {(letter.origin, letter.destination) for letter in evidence.dead_letters}
@@ -87,7 +95,9 @@ def _none(subject: str, found: Sequence[str], says: str) -> Finding:
     return Finding(subject, _some(found), FIX) if found else Finding(subject, says)
 
 
-def _complete(subject: str, sent: Collection[str], arrived: Sequence[str]) -> Finding:
+def _complete(
+    subject: str, sent: Collection[str], arrived: Sequence[str], what: str = "events"
+) -> Finding:
     distinct = set(arrived)
     lost = sorted(set(sent) - distinct)
     strange = sorted(distinct - set(sent))
@@ -97,7 +107,7 @@ def _complete(subject: str, sent: Collection[str], arrived: Sequence[str]) -> Fi
         return Finding(subject, "; ".join(said), FIX)
     repeated = len(arrived) - len(distinct)
     more = f", {repeated} of them repeated" if repeated else ", each once"
-    return Finding(subject, f"all {len(distinct)} events{more}")
+    return Finding(subject, f"all {len(distinct)} {what}{more}")
 
 
 def _once(subject: str, arrived: Sequence[str]) -> Finding:
