@@ -56,7 +56,7 @@ class Progress:
         """Commit; one at a time, so that a retried older commit never follows a newer one."""
         async with self._committing:
             notes = {
-                place: (offset, encoded(self._note(place, RANGES_MAX), offset))
+                place: (offset, self._fitting(self._note(place, RANGES_MAX), offset))
                 for place, offset in self._delivery.committable().items()
             }
             await self._reader.commit(notes)
@@ -64,15 +64,18 @@ class Progress:
     async def hand_over(self) -> None:
         """Commit for the next owner; a note too large for a commit goes to the parked topic."""
         async with self._committing:
-            notes = {
-                place: (offset, await self._whole(place, offset))
-                for place, offset in self._delivery.committable().items()
-            }
-            await self._reader.commit(notes)
+            tried = 0
+            while tried != self._reader.note_bytes_max:  # Less is taken than was known.
+                tried = self._reader.note_bytes_max
+                notes = {
+                    place: (offset, await self._whole(place, offset))
+                    for place, offset in self._delivery.committable().items()
+                }
+                await self._reader.commit(notes)
 
     async def _whole(self, place: TopicPartition, offset: int) -> str:
         note = self._note(place)
-        text = encoded(note, offset)
+        text = self._fitting(note, offset)
         told = decoded(text, offset)
         if told is not None and told.left == note.left:
             return text
@@ -81,7 +84,10 @@ class Progress:
             log.warning(
                 "note of a commit is too large, some records may be sent again", place=place
             )
-        return encoded(replace(note, kept=kept), offset)
+        return self._fitting(replace(note, kept=kept), offset)
+
+    def _fitting(self, note: CommitNote, offset: int) -> str:
+        return encoded(note, offset, self._reader.note_bytes_max)
 
     def _note(self, place: TopicPartition, ranges_max: int | None = None) -> CommitNote:
         after = self._delivery.after(place)

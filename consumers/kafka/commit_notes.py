@@ -65,19 +65,23 @@ class _Wire(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Wire)
 
 
-def encoded(note: CommitNote, committed: int) -> str:
-    """The note, shortened to fit: the last range covers the rest, and holds are left out."""
-    left, held = shortened(note.left, RANGES_MAX), dict(note.held)
-    while True:
-        text = encoded_whole(replace(note, left=left, held=held), committed)
-        ranges = len(left.unsettled)
-        if len(text) <= BYTES_MAX or not (held or ranges > 1):
-            return text
-        if held:
-            held = dict(list(held.items())[: len(held) // 2])
+def encoded(note: CommitNote, committed: int, bytes_max: int = BYTES_MAX) -> str:
+    """The note, shortened to fit: the last range covers the rest, and holds are left out.
+
+    Empty if all that does not help: a note that does not fit would keep the offset from its commit.
+    """
+    note = replace(note, left=shortened(note.left, RANGES_MAX))
+    while len(text := encoded_whole(note, committed)) > bytes_max:
+        if note.held:
+            note = replace(note, held=dict(list(note.held.items())[: len(note.held) // 2]))
+        elif (ranges := len(note.left.unsettled)) > 1:
+            fitting = ranges * min(3 * len(text) // 4, bytes_max) // len(text)
+            note = replace(note, left=shortened(note.left, max(1, fitting)))
+        elif note.after:
+            note = replace(note, after={})
         else:
-            fitting = ranges * min(3 * len(text) // 4, BYTES_MAX) // len(text)
-            left = shortened(left, max(1, fitting))
+            return ""
+    return text
 
 
 def encoded_whole(note: CommitNote, committed: int) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
 
+from consumers.kafka.commit_notes import BYTES_MAX
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import TopicPartition
 
@@ -18,6 +19,7 @@ class Commits:
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._is_failing = False
+        self.note_bytes_max = BYTES_MAX  # Less, where the cluster takes less.
 
     async def store(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit those of our partitions, each with a note; a failure is logged once."""
@@ -34,6 +36,9 @@ class Commits:
                 await self._consumer.commit(ours)
         except CommitFailedError:
             log.warning("rebalance before a commit, its records will be sent again")
+        except OffsetMetadataTooLargeError:
+            self.note_bytes_max //= 2
+            log.warning("commit notes are too long for Kafka, shortening them")
         except (KafkaError, TimeoutError) as error:
             if not self._is_failing:
                 log.warning("offset commit failed, retrying", error=repr(error))

@@ -140,6 +140,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Commit those of our partitions, each with a note; what fails comes the next time."""
         await self._commits.store(offsets)
 
+    @property
+    def note_bytes_max(self) -> int:
+        """How long the note of a commit may be."""
+        return self._commits.note_bytes_max
+
     def epoch(self, place: TopicPartition, read_to: int) -> int | None:
         return self._troubles.epochs.before(place, read_to)
 

@@ -10,7 +10,7 @@ from aiokafka.errors import TopicAuthorizationFailedError
 
 from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
-from consumers.kafka.commit_notes import BYTES_MAX, CommitNote, encoded
+from consumers.kafka.commit_notes import CommitNote, decoded, encoded
 from schemas.kafka.fetching.fetch import Consumer
 
 Start = Literal["earliest", "latest"] | datetime
@@ -75,10 +75,10 @@ async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaParti
 def _note(offset: int, after: Ends, partitions: int) -> str:
     left = Unfinished(offset, ())
     note = encoded(CommitNote(left, None, {}, partitions=partitions, after=after), offset)
-    if len(note) <= BYTES_MAX:
-        return note
-    log.warning("commit note is too large for an added partition, reading it at once")
-    return ""
+    told = decoded(note, offset)
+    if told is None or told.after != after:
+        log.warning("commit note is too large for an added partition, reading it at once")
+    return note
 
 
 async def _offsets(
