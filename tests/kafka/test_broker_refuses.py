@@ -136,10 +136,10 @@ async def test_a_search_goes_on_when_connections_break_for_a_while(running: Deli
     async with archive(kafka) as stored:
         spans = await stored.spans(kafka.topics.events)
         async with refusing(running, Faults()) as faults:
-            faults.broken[FETCH] = lambda answer: None if faults.struck[FETCH] < 12 else answer
+            faults.broken[FETCH] = lambda answer: None if faults.struck[FETCH] < 8 else answer
             found = await stored.find(spans, Wanted())
     assert len(found) == running.sent
-    assert faults.struck[FETCH] >= 12
+    assert faults.struck[FETCH] >= 8
 
 
 async def test_a_tail_says_that_kafka_is_away_and_goes_on(
