@@ -10,16 +10,20 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from consumers.kafka.commit_notes import CommitNote, decoded
+from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.fetched import UnreadableError
+from schemas.kafka.fetching.taken import Taken
 from schemas.records import TopicPartition
 
 NOTE_BYTES_MAX = 20_000_000  # The limit of a topic (`ampgate topics create`).
 KEPT_SECONDS = 5.0  # To store or read a longer note.
+POLL_MILLISECONDS = 200
 log = structlog.get_logger()
 
 
@@ -88,16 +92,30 @@ class Notes:
         return Committed(offset, note)
 
     async def _kept(self, place: KafkaPartition, at: int, committed: int) -> CommitNote | None:
-        """The note stored at this offset; None if Kafka has deleted it."""
-        consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
-        consumer.assign([place])
+        """The note stored at this offset; None if there is none, or none that can be read."""
+        consumer = Consumer(**self._client, enable_auto_commit=False, auto_offset_reset="none")
         async with consumer, asyncio.timeout(KEPT_SECONDS):
             begins = await consumer.beginning_offsets([place])
             ends = await consumer.end_offsets([place])
             if not begins[place] <= at < ends[place]:
                 return None
+            consumer.assign([place])
             consumer.seek(place, at)
-            record = await consumer.getone()
-        if record.offset != at:
-            return None
-        return decoded((record.value or b"").decode(errors="replace"), committed)
+            taken = await _next(consumer, place)
+        for record in (record for part in taken.records for record in part):
+            if record.offset == at:
+                return decoded((record.value or b"").decode(errors="replace"), committed)
+        return None
+
+
+async def _next(consumer: Consumer, place: KafkaPartition) -> Taken:
+    """The next record; none where it cannot be parsed, or is the end of a transaction."""
+    while True:
+        taken = await consumer.take(
+            [place], timeout_ms=POLL_MILLISECONDS, records_max=1, bytes_max=NOTE_BYTES_MAX
+        )
+        error = taken.errors.get(place)
+        if error is not None and not isinstance(error, UnreadableError):
+            raise error
+        if taken.records or taken.positions or error is not None:
+            return taken

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from random import Random
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 
 from ampgate.archive.archive import archive
@@ -16,7 +16,7 @@ from ampgate.trace.whereabouts import State
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.offsets import Unfinished
 from consumers.destinations.aampe.events import AampeEvents
-from consumers.kafka.commit_notes import decoded
+from consumers.kafka.commit_notes import CommitNote, decoded, encoded
 from consumers.kafka.notes import Committed, Notes
 from consumers.kafka.reader import Reader
 from consumers.metrics import Counts
@@ -64,6 +64,31 @@ async def test_a_note_too_long_for_a_commit_is_read_back_by_the_next_owner_and_b
         at: State.DELIVERED if former.has_settled(at) else State.WAITING
         for at in range(RECORDS - LAST, RECORDS)
     }
+
+
+async def test_a_kept_note_that_is_not_there_any_more_keeps_nobody_from_reading(
+    here: Operation,
+) -> None:
+    """As in a topic that was made anew, where the end of a transaction has its offset."""
+    kafka = here.config.kafka
+    parked = KafkaPartition(kafka.topics.parked, 0)
+    async with (
+        AIOKafkaProducer(
+            bootstrap_servers=kafka.bootstrap_servers, transactional_id=kafka.topics.parked
+        ) as producer,
+        producer.transaction(),
+    ):
+        stored = await producer.send_and_wait(parked.topic, b"another's", partition=0)
+    place = KafkaPartition(kafka.topics.events, 0)
+    note = CommitNote(Unfinished(9, [(7, 8)]), None, {}, kept=stored.offset + 1)
+    group_id = kafka.topics.group_id(AAMPE, Kind.EVENT)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=group_id)
+    async with consumer:
+        consumer.assign([place])
+        await consumer.commit({place: (7, encoded(note, 7))})
+
+    notes = Notes(client_arguments(kafka), group_id, parked.topic)
+    assert await notes.read([place]) == {TopicPartition(*place): Committed(7, note)}
 
 
 async def produce(here: Operation, topic: str, now_ms: int) -> TopicPartition:
