@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BufferedIOBase, BufferedReader
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -66,15 +66,15 @@ def read_lines(file: BufferedIOBase, first: int = 1) -> Iterator[Line | BadLine]
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
-    """The file, and its plain content: the same when it is not compressed."""
+    """The file or pipe, and its plain content: the same when it is not compressed."""
     with path.open("rb") as raw:
-        compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        raw.seek(0)
-        if compressed:
-            with gzip.open(raw) as content:
-                yield raw, content
-        else:
-            yield raw, raw
+        yield raw, plain(raw)
+
+
+def plain(raw: BinaryIO) -> BufferedIOBase:
+    """Unpacked, if it is gzip; to know takes as long as its first byte."""
+    reader = raw if isinstance(raw, BufferedReader) else BufferedReader(raw)  # type: ignore[type-var]  # It reads.
+    return gzip.open(reader) if reader.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC) else reader
 
 
 def piped_lines(path: Path, first: int) -> Iterator[Line | BadLine]:
@@ -82,10 +82,7 @@ def piped_lines(path: Path, first: int) -> Iterator[Line | BadLine]:
     # It is not closed: a thread that still reads from it would hold that up.
     raw = sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
     assert isinstance(raw, BufferedReader)
-    if raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-        yield from read_lines(gzip.open(raw), first)  # noqa: SIM115  As above.
-    else:
-        yield from read_lines(raw, first)
+    yield from read_lines(plain(raw), first)
 
 
 Lines = Iterable[Line | BadLine] | AsyncIterable[Line | BadLine | None]

@@ -1,8 +1,13 @@
 """What a destination would be sent, shown without a Kafka and without sending it."""
 
 import gzip
+import io
 import json
+import os
+import sys
+import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ampgate.cli.main import app
+from ampgate.preview.lines import chunks
+from ampgate.send.lines import STANDARD_INPUT
 from ampgate.testing import preview
 from schemas.configuration.config import ConfigError
 
@@ -136,3 +143,24 @@ def test_an_integer_of_more_than_64_bits_is_shown_as_it_is_sent(
 
     ran = CliRunner().invoke(app, ["preview", str(file), "--destination", "us", *options])
     assert (ran.exit_code, f"{10**30}" in ran.stdout) == (0, True), ran.exception
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_as_a_file_is(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """As of `ampgate preview <(zcat …)`, and of a packed standard input."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=[pack(b'{"n":1}\n\n{"n":2}')])
+    writing.start()
+    try:
+        assert list(chunks(pipe)) == [[(1, b'{"n":1}'), (3, b'{"n":2}')]]
+    finally:
+        writing.join()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input_is_read_as_a_file_is(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(pack(b'{"n":1}\n'))))
+    assert list(chunks(STANDARD_INPUT)) == [[(1, b'{"n":1}')]]
