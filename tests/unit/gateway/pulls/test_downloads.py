@@ -63,14 +63,15 @@ async def test_a_file_may_take_longer_than_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two million members it has 120 MB."""
-    seconds = 0.2
+    seconds = 1.0  # Also to connect, on a slow machine.
     monkeypatch.setattr(client, "TIMEOUT_SECONDS", seconds)
     answered = asyncio.Semaphore(0)
 
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")  # An answer before it would end the connection.
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
-        for piece in (b"f", b"i", b"l", b"e"):
-            await asyncio.sleep(seconds / 2)
+        for piece in (b"fi", b"le"):
+            await asyncio.sleep(0.75 * seconds)
             writer.write(piece)
         writer.close()
         with suppress(ConnectionError):
