@@ -10,13 +10,16 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from gateway.server.connections import HEAD_SECONDS, LINGER_SECONDS, Serve
 
 BACKLOG = 4_096
 ACCEPTED_AT_ONCE = 100
 NO_FILE_SECONDS = 1.0  # Until the next try to accept, when all of a process's files are open.
+
+Shaking: TypeAlias = asyncio.Task[tuple[asyncio.Transport, asyncio.Protocol]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Handshakes:
         self._port = port
         self._make = make
         self._loop = asyncio.get_running_loop()
-        self._going: dict[asyncio.Task[None], None] = {}
+        self._going: dict[Shaking, None] = {}
         self._later: asyncio.TimerHandle | None = None
         port.listener.listen(BACKLOG)
         self._listen()
@@ -71,18 +74,19 @@ class Handshakes:
                 self._later = self._loop.call_later(NO_FILE_SECONDS, self._listen)
                 return
             connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # As event loops do.
+            with contextlib.suppress(OSError):  # macOS: its client is gone.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._going) >= self._port.connections_max:
-                next(iter(self._going)).cancel()
-            task = self._loop.create_task(self._shake_hands(connection))
+                oldest = next(iter(self._going))
+                del self._going[oldest]
+                oldest.cancel()
+            options = self._port.options(HEAD_SECONDS)
+            shaking = self._loop.connect_accepted_socket(self._make, connection, **options)
+            task = self._loop.create_task(shaking)
             self._going[task] = None
-            task.add_done_callback(self._going.pop)
+            task.add_done_callback(partial(self._ended, connection))
 
-    async def _shake_hands(self, connection: socket.socket) -> None:
-        options = self._port.options(HEAD_SECONDS)
-        with contextlib.suppress(OSError):  # A failed handshake concerns only its client.
-            try:
-                await self._loop.connect_accepted_socket(self._make, connection, **options)
-            except BaseException:
-                connection.close()
-                raise
+    def _ended(self, connection: socket.socket, task: Shaking) -> None:
+        self._going.pop(task, None)
+        if task.cancelled() or task.exception() is not None:  # It concerns only its client.
+            connection.close()
