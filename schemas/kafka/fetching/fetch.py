@@ -153,7 +153,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         assignment = self._subscription.subscription.assignment
         states = {place: assignment.state_value(place) for place in places}
         now = time.monotonic()
-        stale = [place for place in states if self._answered_at(place) < now - FRESH_SECONDS]
+        # Asking for one without a leader would keep those of the others, too.
+        led = filter(self.has_leader, states)
+        stale = [place for place in led if self._answered_at(place) < now - FRESH_SECONDS]
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(FRESH_SECONDS):
                 for place, end in (await self.end_offsets(stale)).items():
