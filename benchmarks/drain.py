@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -89,9 +89,11 @@ class Drain:
         asyncio.run(filling)
 
     def ours(self, tree: Tree, kind: Kind, topic: Topic) -> Figures:
-        self.fill(topic)
         [port] = free_ports(1)
         group = f"{kind.command}-{next(self._runs)}"
+        if kind.throttled_percent:  # Else it would read what other runs have parked.
+            topic = replace(topic, prefix=f"{topic.prefix}-{group}")
+        self.fill(topic)
         path = self._directory / f"{group}.toml"
         with sink(kind) as (sink_pid, url):
             path.write_text(
