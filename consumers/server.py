@@ -24,7 +24,7 @@ from schemas.configuration.config import Config, ConfigError, Planned
 from schemas.http.listening import AdminServer, bound
 from schemas.kafka.following import Follower
 
-GARBAGE_MIN = 50_000  # Allocations between runs of the garbage collector; Python's default is 700.
+GARBAGE_MIN = 200_000  # Allocations between runs of the garbage collector; Python has 700.
 Load = Callable[[], Config]
 log = structlog.get_logger()
 

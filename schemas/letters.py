@@ -5,7 +5,6 @@
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -17,7 +16,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_SECOND = 253_402_300_799  # Of the year 9999.
 DETAIL_BYTES_MAX = 1000
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
-_NUMBER = re.compile("[0-9]{1,19}")
+DIGITS_MAX = 19  # Of Kafka's numbers; `int` refuses 4,301 of them.
+TIME_CHARACTERS_MAX = 50  # A longer text counts as none.
+REMEMBERED_MAX = 1000  # Times: letters that are written together have most of theirs in common.
 _REASON = re.compile("[a-z0-9_]{1,100}")
 # Bytes of the original value, if it was cut.
 TRUNCATED = "truncated"
@@ -29,8 +30,7 @@ _NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the original record is, or was."""
 
     place: TopicPartition
@@ -134,6 +134,7 @@ def is_reference(record: Record) -> bool:
     return record.value is None and any(name == TRUNCATED for name, _ in record.headers)
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def timestamp(seconds: float) -> str:
     """RFC 3339, in UTC, to the millisecond; a time out of range becomes the last possible.
 
@@ -146,18 +147,23 @@ def timestamp(seconds: float) -> str:
         return f"{_to_the_second(LAST_SECOND)}.999Z"
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=REMEMBERED_MAX)
 def _to_the_second(second: int) -> str:
-    """Many letters are of the same seconds."""
     return (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
 
 
 def _number(text: str) -> int | None:
-    """ASCII digits, not more than Kafka's numbers have: `int` refuses 4,301 of them."""
-    return int(text) if _NUMBER.fullmatch(text) else None
+    """ASCII digits, not more than Kafka's numbers have."""
+    is_number = len(text) <= DIGITS_MAX and text.isascii() and text.isdigit()
+    return int(text) if is_number else None
 
 
 def _seconds(text: str) -> float | None:
+    return _moment(text) if 0 < len(text) <= TIME_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _moment(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,5 +1,7 @@
 """The headers of dead and parked records."""
 
+import tracemalloc
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,3 +32,16 @@ def test_long_words_are_cut_between_two_characters(before: int, character: str) 
     assert DETAIL_BYTES_MAX - 4 < len(detail) <= DETAIL_BYTES_MAX
     assert said.encode(errors="replace").startswith(detail)
     assert detail.decode()
+
+
+def test_nothing_is_kept_of_long_texts_where_a_producer_should_have_written_times() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            headers = LetterHeaders.decoded([("not_before", b"%d" % number * 100_000)])
+            assert headers.not_before is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 1_000_000
