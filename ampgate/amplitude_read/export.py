@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from isal import isal_zlib
 
 from ampgate.amplitude_read.client import ReadClient
 from ampgate.amplitude_read.disk import told_when_full
-from ampgate.amplitude_read.exchange import Asked
+from ampgate.amplitude_read.exchange import Answer, Asked
 from ampgate.amplitude_read.hours import Hours, TooLargeError, Windows, hour_name, is_complete
 from ampgate.errors import CommandError
 
@@ -41,6 +42,10 @@ class Exported:
     @property
     def files(self) -> list[Path]:
         return sorted(self.directory.glob("*.json.gz"))
+
+
+class _Said(msgspec.Struct):
+    error: dict[str, object]
 
 
 class DamagedError(Exception):
@@ -93,7 +98,7 @@ class Exports:
         answer = await self.client.download(
             Asked(PATH, query), archive, self.on_bytes, its=(400, 404, 504)
         )
-        if answer.status in (400, 404):
+        if answer.status in (400, 404) and not _is_amplitudes(answer):
             await self.client.require_amplitude()
         if answer.status in (400, 504):
             return None
@@ -125,6 +130,14 @@ class Exports:
                     rows, size = (directory / "rows").read_text().split()
                     return Exported(hours, directory, int(rows), int(size))
         return None
+
+
+def _is_amplitudes(answer: Answer) -> bool:
+    """Whether the error has the shape of Amplitude's (amplitude-read.md#access)."""
+    try:
+        return bool(msgspec.json.decode(answer.body, type=_Said).error)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _unpacked(archive: Path, into: Path) -> int:

@@ -167,6 +167,8 @@ async def test_a_wrong_address_is_no_project_without_events(
 async def test_hours_without_events_are_windows_without_rows(
     url: str, tmp_path: Path, now: int
 ) -> None:
+    page = {"match": {"path": "/api/2/events/list"}, "effect": {"kind": "html", "status": 404}}
+    await set_faults(url, page)  # Amplitude's own words need no other question.
     async with exports(url, tmp_path) as found:
         assert await rows(found, Hours(now - 9, now - 2)) == 0
 
