@@ -18,10 +18,17 @@ _NONE: Final = nullcontext()
 
 def tree_of(text: bytes, context: Context) -> Any:  # noqa: ANN401  JSON is anything.
     """Its values, if the budget has room for them."""
-    if len(text) > SMALL_BYTES:
-        containers = _OBJECT * text.count(b"{") + _ARRAY * text.count(b"[")
-        context.room.fill(containers + _FURTHER * text.count(b","))
+    if size := tree_bytes(text):
+        context.room.fill(size)
     return orjson.loads(text)
+
+
+def tree_bytes(text: bytes) -> int:
+    """The most that all values of this text can take; 0 for a short text."""
+    if len(text) <= SMALL_BYTES:
+        return 0
+    containers = _OBJECT * text.count(b"{") + _ARRAY * text.count(b"[")
+    return containers + _FURTHER * text.count(b",")
 
 
 def room_for_members(text: bytes, context: Context) -> AbstractContextManager[None]:
@@ -32,4 +39,9 @@ def room_for_members(text: bytes, context: Context) -> AbstractContextManager[No
 
 def members_bytes(text: bytes) -> int:
     """The most that the members of an object of this text can take; 0 for a short text."""
+    return min(parts_bytes(text), _MEMBER * text.count(b":")) if len(text) > SMALL_BYTES else 0
+
+
+def parts_bytes(text: bytes) -> int:
+    """The same, if the elements of its lists are taken apart, too."""
     return _MEMBER * text.count(b",") if len(text) > SMALL_BYTES else 0

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.dialects.shapes import Batch, Context, Rejection
-from gateway.dialects.trees import members_bytes
+from gateway.dialects.trees import tree_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.sources import Sender
 from schemas.plans.checking import Held
@@ -42,7 +42,7 @@ async def held_to_plan(
 
 
 def _violation(held: Held, kind: Kind, value: bytes, context: Context) -> Violation | None:
-    if size := members_bytes(value):
+    if size := tree_bytes(value):
         with context.room.lend(size):  # It is taken apart.
             return held.plan.violation(kind, value)
     return held.plan.violation(kind, value)

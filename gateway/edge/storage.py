@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.dialects.shapes import NOWHERE, Batch, Context, Endpoint, Places, Rejection
-from gateway.dialects.trees import members_bytes
+from gateway.dialects.trees import parts_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.planning import held_to_plan
 from gateway.edge.rejections import dead_letter, dead_letters
@@ -127,7 +127,7 @@ async def _scrubbed(
             await asyncio.sleep(0)
             size = 0
         size += len(record.value)
-        if memory := members_bytes(record.value):
+        if memory := parts_bytes(record.value):
             with context.room.lend(memory):  # It is taken apart, and put together again.
                 value = scrubber.scrubbed(record.value, places)
         else:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -67,6 +68,19 @@ async def test_large_events_of_a_request_are_taken_apart_one_by_one(path: str) -
 
     assert answer.status_code in (200, 202), answer.text[:200]
     assert len(edge.store.topics["events"]) == 150
+
+
+async def test_a_list_of_many_numbers_is_not_taken_for_as_many_members(tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.json").write_text('{"events": {"a": {}}}')
+    edge = Edge(
+        {"name": "eu", "write_key": "eu", "ip": "truncate"},
+        {"name": "held", "write_key": "held", "plan": str(plan)},
+    )
+    track = EVENT | {"event_properties": {"track": [1] * 400_000}}
+    async with edge.client as client:
+        for key in ("eu", "held"):
+            answer = await client.post(f"/v1/events?write_key={key}", json=[track, EVENT])
+            assert answer.json() == {"accepted": 2, "rejected": []}
 
 
 @pytest.mark.parametrize("element", [b'{"":' * 30 + b"1" + b"}" * 30, b"[]", b"{}", b"1"])
