@@ -75,13 +75,18 @@ class Reading:
                 continue
             offset = self._delivery.wanted_from(place.partition)
             records, begins = await loader.read(place, offset, self._records_max)
-            turns.asked(place.partition, self._clock(), is_silent=not records)
             if begins > offset:
                 self._lose(Lost(place, offset, begins, "deleted"))
             started = time.perf_counter()
             self._counts.skipped(self._delivery.load(records, self._clock()))
             self._took(len(records), time.perf_counter() - started)
+            turns.asked(place.partition, self._clock(), is_silent=self._wants_still(place, offset))
             self._on_records()
+
+    def _wants_still(self, place: TopicPartition, offset: int) -> bool:
+        """Whether nothing came of this offset: there is no leader, or not the record we know."""
+        wanted = self._delivery.wants(self._clock(), place.partition)
+        return wanted == place and self._delivery.wanted_from(place.partition) == offset
 
     def _took(self, records: int, seconds: float) -> None:
         self._records_max = next_read(self._records_max, records, seconds)

@@ -97,10 +97,11 @@ class Loader:
     def _referred_to(self, record: Record) -> Origin | None:
         """Where the bytes of a reference are; None if it cannot be one of ours.
 
-        Ours are parked in the partition of the same number as their origin's. Another producer may
-        name a place that Kafka does not have, and asking for it would delay all others.
+        Ours have a key, and are parked in the partition of the same number as their origin's.
+        Another producer may name a place that Kafka does not have, and asking for it would delay
+        all others.
         """
-        if not is_reference(record):
+        if record.key is None or not is_reference(record):
             return None
         letter = LetterHeaders.decoded(record.headers)
         place = TopicPartition(self._topic, record.partition)
@@ -135,7 +136,11 @@ class Originals:
             await self._consumer.stop()
 
     async def whole(self, parked: Record, origin: Origin) -> Record:
-        """The record with its bytes; without them, if they were deleted: then it is unusable."""
+        """The record with its bytes; without them, if they were deleted: then it is unusable.
+
+        It keeps the key by which it was parked. If another producer refers to a record of another
+        key, it is unusable, too.
+        """
         original = await self._read(origin)
         if original is None or not is_original(original, parked):
             log.error("bytes of a parked record were deleted before it was due", origin=str(origin))
@@ -146,7 +151,7 @@ class Originals:
             parked.partition,
             parked.offset,
             parked.timestamp,
-            original.key,
+            parked.key,
             original.value,
             [*without_letter(original.headers), *letter],
         )

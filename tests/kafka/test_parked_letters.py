@@ -11,21 +11,28 @@ from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets
 from consumers.kafka.loader import Loader
-from schemas.configuration.config import Kafka
-from schemas.records import TopicPartition
+from schemas.configuration.config import Config, Kafka
+from schemas.records import Record, TopicPartition
+from tests.kafka.delivery_world import World
+from tests.kafka.kafka_operations import produce_raw
 from tests.kafka.letter_writing import DESTINATION, SMALL, opened, topics
 from tests.kafka.writing import Topic
+from tests.raw_batches import Raw
 
 
 async def parked_again(kafka: Kafka, count: int) -> Sequence[bytes | None]:
+    return [record.value for record in await records_again(kafka, count)]
+
+
+async def records_again(kafka: Kafka, count: int) -> Sequence[Record]:
     loader = Loader(kafka, DESTINATION, kafka.topics.events)
     place = TopicPartition(kafka.topics.parked, 0)
     await loader.start()
-    found: list[bytes | None] = []
+    found: list[Record] = []
     try:
         while len(found) < count:
             loaded, _ = await loader.read(place, len(found), 100)
-            found += [record.value for record in loaded]
+            found += loaded
     finally:
         await loader.stop()
     return found
@@ -76,3 +83,20 @@ async def test_a_parked_reference_to_what_is_not_there_holds_up_no_other(configu
         await producer.send_and_wait(parked.name, b"good", b"user")
 
     assert await parked_again(configured, len(lies) + 1) == [None] * len(lies) + [b"good"]
+
+
+async def test_a_parked_reference_keeps_the_key_by_which_it_waits(configured: Kafka) -> None:
+    """With that of what it refers to, it would be read again for ever, and others behind it."""
+    _, parked = await topics(configured)
+    events = Topic(configured, configured.topics.events)
+    await events.create()
+    await events.produce([b"original"])
+    said = {"destination": DESTINATION, "origin": f"{events.name}/0/0", "truncated": "8"}
+    headers = [(name.encode(), text.encode()) for name, text in said.items()]
+    keys = [b"user", b"another", None]
+    written = [Raw(key, None, headers) for key in keys]
+    await produce_raw(World(Config(kafka=configured), {}), parked.name, written)
+
+    found = await records_again(configured, len(keys))
+    assert [record.key for record in found] == keys
+    assert [record.value for record in found] == [b"original", b"original", None]

@@ -38,10 +38,12 @@ def test_a_read_takes_as_many_records_as_a_tenth_of_a_second_allows(
 
 
 class Parked(Loader):
-    """What is parked: one record a partition; some partitions have no leader, others are slow."""
+    """What is parked: one record a partition. Of some there is no leader, of others another record
+    than before; and all may be slow.
+    """
 
-    def __init__(self, away: set[int], tries: int, records: list[Record]) -> None:
-        self._away, self._tries, self._records = away, tries, records
+    def __init__(self, away: set[int], odd: set[int], tries: int, records: list[Record]) -> None:
+        self._away, self._odd, self._tries, self._records = away, odd, tries, records
         self._last = (-1, 0)  # The partition that was asked last, and how often in a row.
         self.now = DUE_AT
         self.given: list[int] = []
@@ -55,6 +57,8 @@ class Parked(Loader):
         self._last = place.partition, tries + 1 if last == place.partition else 1
         if place.partition in self._away or self._last[1] < self._tries:
             return [], offset
+        if place.partition in self._odd:
+            return [Stored(*place, offset, 1, b"another", b"{}", ())], offset
         self.given.append(place.partition)
         return [one for one in self._records if one.partition == place.partition], offset
 
@@ -79,7 +83,7 @@ async def test_parked_records_do_not_wait_for_a_partition_without_a_leader(tries
         delivery.assign(TopicPartition("parked", number), 0)
         delivery.scan([parked], 0.0)
         records.append(parked)
-    loader = Parked({0, 1, 3}, tries, records)
+    loader = Parked({0, 3}, {1}, tries, records)
     reading = Reading(
         *("a/events", "events", delivery, Drain("a", lambda: 0), Counts("loading", Kind.EVENT)),
         *(lambda: loader.now, lambda: None),
