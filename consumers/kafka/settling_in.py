@@ -70,9 +70,10 @@ class SettlingIn:
     async def go_on(self) -> None:
         """Look for what former owners left, and end the scans whose parked records were read."""
         await self._end_scans()
-        if ready := self._with_leaders(self._places):
+        places = self._places  # While we wait, a rebalance may put others in their place.
+        if ready := await self._with_leaders(places):
             try:
-                await self._settle(self._places, ready)
+                await self._settle(places, ready)
                 self._troubles.settled_in()
             except Exception as error:  # noqa: BLE001  Whatever it is, a later try may find it gone.
                 self._troubles.not_settled_in(error)
@@ -97,9 +98,12 @@ class SettlingIn:
             return {}, found.note.partitions
         return after, self._count if place.topic == self._topic else None
 
-    def _with_leaders(self, places: Collection[KafkaPartition]) -> list[KafkaPartition]:
+    async def _with_leaders(self, places: Collection[KafkaPartition]) -> list[KafkaPartition]:
         """Those of numbers of which none is without a leader: asking for its end would not end."""
-        without = {one.partition for one in places if not self._consumer.has_leader(one)}
+        without = self._leaderless(places)
+        if without and not self._is_told:  # Another member may have known of new partitions first.
+            await self._consumer.look_for_leaders()
+            without = self._leaderless(places)
         if without and not self._is_told:
             log.error(
                 "partitions have no leader, reading the others",
@@ -108,6 +112,9 @@ class SettlingIn:
             )
         self._is_told = bool(without)
         return [one for one in places if one.partition not in without]
+
+    def _leaderless(self, places: Collection[KafkaPartition]) -> set[int]:
+        return {one.partition for one in places if not self._consumer.has_leader(one)}
 
     async def _settle(
         self, places: Collection[KafkaPartition], ready: Collection[KafkaPartition]

@@ -83,6 +83,12 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         """Whether one is known."""
         return self._client.cluster.leader_for_partition(place) not in (None, -1)
 
+    async def look_for_leaders(self) -> None:
+        """Ask Kafka which there are now; what cannot be learned in a moment stays as it was."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FRESH_SECONDS):
+                await self._client.force_metadata_update()
+
     def is_hidden(self, topic: str) -> bool:
         """Whether Kafka lets us not even see it, by what it last told of its topics."""
         return topic in self._client.cluster.unauthorized_topics
