@@ -105,12 +105,15 @@ class Intake:
         return skipped
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
-        """Take records that were read from the parked topic for the first time."""
+        """Take records that were read from a parked partition for the first time."""
+        if not records:
+            return []
+        place = TopicPartition(records[0].topic, records[0].partition)
+        own = TopicPartition(self._topic, place.partition)
+        offsets = self._stock.offsets_of(place, records[0])
         due: list[Due] = []
         room = self._stock.room
         for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            offsets = self._stock.offsets_of(place, record)
             if destination_of(record.headers) != self._destination.name:
                 offsets.read((), record.offset + 1)
                 continue
@@ -122,7 +125,6 @@ class Intake:
             parked = self._waits.parked_of(place.partition)
             is_here = original.partition == place.partition
             came_from = Original(original.offset, original.timestamp) if is_here else None
-            own = TopicPartition(self._topic, place.partition)
             if came_from and self._stock.may_be_read_again(own, came_from.offset):
                 parked.know(came_from)
             if offsets.was_settled(record.offset):
