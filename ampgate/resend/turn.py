@@ -5,11 +5,12 @@ two at once would send the same letters twice. Each joins a consumer group of on
 the probes: who has it may go on, the others have none. Kafka notices one that has died.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
@@ -19,10 +20,13 @@ from aiokafka.errors import GroupAuthorizationFailedError
 
 from ampgate.archive.archive import Archive
 from ampgate.cli.configuration import client_arguments
+from ampgate.errors import CommandError
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.fetch import Consumer, left
 
 GROUP = "replay"
-POLL_MS = 500
+POLL_SECONDS = 0.5
+JOIN_SECONDS = 60.0  # A new cluster makes the topic of its groups first.
 LONGEST_MS = 30 * 86_400_000  # Nobody polls while a replay runs.
 HAS_IT, WAITS = b"1", b"0"
 Say = Callable[[str], None]
@@ -60,7 +64,7 @@ async def turn(kafka: Kafka, archive: Archive, say: Say) -> AsyncIterator[None]:
     """Begin once no other replay of dead letters is under way."""
     group_id, topic = f"{kafka.topics.prefix}{GROUP}", kafka.topics.probe
     turns = Turns()
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **client_arguments(kafka),
         group_id=group_id,
         enable_auto_commit=False,
@@ -68,7 +72,8 @@ async def turn(kafka: Kafka, archive: Archive, say: Say) -> AsyncIterator[None]:
         max_poll_interval_ms=LONGEST_MS,
         partition_assignment_strategy=(turns,),
     )
-    async with consumer:
+    try:
+        await consumer.start()
         if await archive.has(topic):
             consumer.subscribe([topic])
             try:
@@ -78,12 +83,18 @@ async def turn(kafka: Kafka, archive: Archive, say: Say) -> AsyncIterator[None]:
                 says = f"these credentials may not join the group {group_id}"
                 say(f"{says}: let no other replay of dead letters run meanwhile")
         yield
+    finally:
+        await left(consumer)  # While Kafka lets nobody join, `stop` would wait for that.
 
 
-async def _until_in_turn(consumer: AIOKafkaConsumer, turns: Turns, say: Say) -> None:
-    is_told = False
+async def _until_in_turn(consumer: Consumer, turns: Turns, say: Say) -> None:
+    began, is_told = time.monotonic(), False
     while not turns.has_it:
-        await consumer.getmany(timeout_ms=POLL_MS)
+        with suppress(TimeoutError):  # Without an assignment it may wait for one.
+            async with asyncio.timeout(POLL_SECONDS):
+                await consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+        if turns.has_it is None and time.monotonic() - began > JOIN_SECONDS:
+            raise CommandError("Kafka lets nobody join a group: see ampgate check")
         if turns.has_it is False and not is_told:
             is_told = True
             say("another replay of dead letters is under way: waiting for its end")

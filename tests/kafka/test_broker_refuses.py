@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 from ampgate.archive import tail as tailing
 from ampgate.archive.archive import archive
 from ampgate.archive.batches import Wanted
+from ampgate.errors import CommandError
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
+from ampgate.resend import turn as turning
 from consumers.deliveries import Deliveries
 from consumers.kafka.letters import Letters
 from tests.conftest import Broker
@@ -25,6 +27,7 @@ from tests.kafka.fault_proxy import (
     FETCH,
     HEARTBEAT,
     HOST,
+    JOIN_GROUP,
     LIST_OFFSETS,
     METADATA,
     OFFSET_FETCH,
@@ -140,6 +143,20 @@ async def test_a_search_goes_on_when_connections_break_for_a_while(running: Deli
             found = await stored.find(spans, Wanted())
     assert len(found) == running.sent
     assert faults.struck[FETCH] >= 8
+
+
+async def test_a_replay_that_cannot_take_its_turn_says_so(
+    running: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turning, "JOIN_SECONDS", 1.0)
+    kafka = running.world.config.kafka
+    async with archive(kafka) as stored:
+        async with refusing(running, Faults(broken={JOIN_GROUP: lambda _answer: None})):
+            with pytest.raises(CommandError, match="lets nobody join a group"):
+                async with turning.turn(kafka, stored, print):
+                    pass
+        async with turning.turn(kafka, stored, print):
+            pass
 
 
 async def test_a_tail_says_that_kafka_is_away_and_goes_on(
