@@ -92,8 +92,11 @@ class Stock:
         return sum(offsets.unsettled for offsets in self.offsets.values())
 
     def oldest(self) -> float | None:
-        """When the oldest record was accepted that is not settled, in seconds."""
-        stamps = [stamp for offsets in self.offsets.values() if (stamp := offsets.oldest)]
+        """When the oldest record was accepted that is not settled, in seconds.
+
+        One of an old message format may have no time: it counts as none.
+        """
+        stamps = [one for offsets in self.offsets.values() if (one := offsets.oldest or 0) > 0]
         return min(stamps) / 1000 if stamps else None
 
     def enter(self, entries: Sequence[Entry]) -> None:

@@ -77,7 +77,7 @@ def completed(
     if not facts.insert_id:
         members.append(b'"insert_id":"%s"' % insert_id_of(record).encode())
         absent.append("insert_id")
-    if facts.time is None:
+    if facts.time is None and record.timestamp >= 0:  # Without one, it counts as of its upload.
         members.append(b'"time":%d' % record.timestamp)
         absent.append("time")
     if any(b'"%s"' % name.encode() in value for name in absent):

@@ -160,7 +160,7 @@ class Shaped:
         if self._kind is Kind.EVENT:  # As the destination gets them.
             if not event.get("insert_id"):
                 event["insert_id"] = insert_id_of(record)
-            if event.get("time") is None:
+            if event.get("time") is None and record.timestamp >= 0:
                 event["time"] = record.timestamp
         names = _OURS[self._kind]
         if event.get("event_type") == "$groupidentify":  # Its group may be its key.
