@@ -69,8 +69,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "the span is ignored",
         "delivery.stock",
-        "            if place.topic == topic and offsets.is_full(span_max)",
-        "            if place.topic == topic and offsets.span < 0 * span_max",
+        "            and (offsets.is_full(span_max) or",
+        "            and (offsets.span < 0 * span_max or",
     ),
     Mutant(
         "parked keys are forgotten after a crash",
