@@ -1,10 +1,11 @@
 """A database of DuckDB on disk; what the disk or the memory lacks is told in one sentence."""
 
+import asyncio
 import gzip
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import ParamSpec
 
 import duckdb
 
@@ -20,23 +21,41 @@ LACKING = (
     duckdb.TransactionException,
     duckdb.FatalException,
 )
-CLOSE_SECONDS = 0.01
+INTERRUPT_SECONDS = 0.01  # Between two statements there is nothing to interrupt.
 UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException)
 Settings = dict[str, str | bool | int | float | list[str]]
+Arguments = ParamSpec("Arguments")
 
 
 @contextmanager
 def opened_database(file: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """What it spills is beside the file. A call that a thread is in is ended at the end."""
+    """What it spills is beside the file. A call that is under way at the end would be awaited."""
     spilled = {"temp_directory": str(file.parent / "spilled")}
     try:
-        database = duckdb.connect(str(file), config={**settings, **spilled})
-        try:
+        with closing(duckdb.connect(str(file), config={**settings, **spilled})) as database:
             yield database
-        finally:
-            _close(database)
     except LACKING as error:
         raise CommandError(f"{file.parent}: {first_line(error)}") from error
+
+
+async def in_thread(
+    interrupt: Callable[[], None],
+    call: Callable[Arguments, None],
+    *arguments: Arguments.args,
+    **named: Arguments.kwargs,
+) -> None:
+    """Make a call in a thread. Of a task that is cancelled, its statement is interrupted, and the
+    thread's end awaited.
+    """
+    calling = asyncio.ensure_future(asyncio.to_thread(call, *arguments, **named))
+    try:
+        await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        while not calling.done():
+            interrupt()
+            await asyncio.wait([calling], timeout=INTERRUPT_SECONDS)
+        calling.exception()  # It was interrupted, which concerns nobody.
+        raise
 
 
 def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Exported) -> None:
@@ -60,18 +79,6 @@ def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Expor
 def _repair(file: Path) -> None:
     with gzip.open(file) as lines, whole_file(file) as opened, gzip.open(opened, "wb", 1) as packed:
         packed.writelines(repaired(line) or line for line in lines)
-
-
-def _close(database: duckdb.DuckDBPyConnection) -> None:
-    """A task that was cancelled leaves its thread behind, in the middle of a statement."""
-    while True:
-        try:
-            database.close()
-        except duckdb.ResourceInUseException:
-            database.interrupt()
-            time.sleep(CLOSE_SECONDS)
-        else:
-            return
 
 
 def first_line(error: Exception) -> str:

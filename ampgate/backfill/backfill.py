@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from ampgate.amplitude_read.database import in_thread
 from ampgate.amplitude_read.export import Exports
 from ampgate.amplitude_read.hours import Hours
 from ampgate.archive.archive import Archive
@@ -40,7 +41,7 @@ async def prepare(exports: Exports, hours: Hours, found: History) -> None:
     if found.is_read:
         return
     windows = [window async for window in exports.windows(hours)]
-    await asyncio.to_thread(found.read, windows)
+    await in_thread(found.interrupt, found.read, windows)
     await asyncio.to_thread(shutil.rmtree, exports.directory)
 
 

@@ -44,6 +44,10 @@ class History:
     def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
         self._database = database
 
+    def interrupt(self) -> None:
+        """End the statement that a thread is in; from any other."""
+        self._database.interrupt()
+
     def read(self, windows: Sequence[Exported]) -> None:
         """All rows of these; once."""
         self._database.execute(

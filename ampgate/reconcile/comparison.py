@@ -49,6 +49,10 @@ class Comparison:
         self._range = {"from_ms": from_ms, "to_ms": to_ms}
         database.execute(statements.TABLES)
 
+    def interrupt(self) -> None:
+        """End the statement that a thread is in; from any other."""
+        self._database.interrupt()
+
     def read_sent(self, sent: Path, traces: Path) -> None:
         self._database.execute(statements.READ_SENT, {"file": str(sent)})
         self._database.execute(statements.READ_TRACES, {"file": str(traces)})

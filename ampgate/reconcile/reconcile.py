@@ -11,13 +11,13 @@ An hour is shown about two hours after its end. What was accepted in an hour tha
 had the time to show, and of which it shows nothing, is `pending`: nobody can know yet.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ampgate.amplitude_read.budget import digest_of
 from ampgate.amplitude_read.client import ReadClient, account_of
+from ampgate.amplitude_read.database import in_thread
 from ampgate.amplitude_read.disk import told_when_full
 from ampgate.amplitude_read.export import Exported, Exports
 from ampgate.amplitude_read.hours import HOUR_MS, LAG_HOURS, Hours, hour_of, is_complete
@@ -103,12 +103,12 @@ async def reconcile(
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
             exports = Exports(client, hours, asked.now_ms, reports.on_window, reports.on_bytes)
             complete, _ = await _read_hours(exports, asked.hours, asked, compared)
-            await asyncio.to_thread(compared.compare)
+            await in_thread(compared.interrupt, compared.compare)
             if asked.later_hours is not None and compared.has_missing():
                 later, rows = await _read_hours(exports, asked.later_hours, asked, compared)
                 complete += later
                 if rows:
-                    await asyncio.to_thread(compared.compare)
+                    await in_thread(compared.interrupt, compared.compare)
             found = Reconciliation(compared.outcomes(complete), complete=complete)
             found.empty_hours = compared.empty_hours(complete)
             if missing_file is not None:
@@ -136,7 +136,7 @@ async def read_kafka(
     with traces.open("wb", buffering=1 << 20) as file:
         topics = config.kafka.topics
         await write_traces(kafka, topics, parts, destination.name, asked.since_ms, file)
-    await asyncio.to_thread(compared.read_sent, sent, traces)
+    await in_thread(compared.interrupt, compared.read_sent, sent, traces)
     sent.unlink()
     traces.unlink()
 
@@ -148,7 +148,7 @@ async def _read_hours(
     complete: list[int] = []
     rows = 0
     async for window in exports.windows(hours):
-        await asyncio.to_thread(compared.read_rows, window)
+        await in_thread(compared.interrupt, compared.read_rows, window)
         rows += window.rows
         complete += [hour for hour in window.hours.all if is_complete(hour, asked.now_ms)]
     return complete, rows

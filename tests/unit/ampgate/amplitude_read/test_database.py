@@ -5,12 +5,13 @@ import gzip
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from ampgate.amplitude_read.database import opened_database
+from ampgate.amplitude_read.database import in_thread, opened_database
 
 FOR_HOURS = "select sum(a.range * b.range) from range(1000000000) a, range(1000000000) b"
 # No disk is filled: a file that may not grow fails alike.
@@ -47,20 +48,37 @@ def test_a_disk_that_is_full_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert "Could not write" in ended.stdout
 
 
-async def test_what_is_interrupted_ends_as_interrupted(tmp_path: Path) -> None:
-    """Not with an error of the database, which is in the middle of a statement."""
-    loop, has_begun = asyncio.get_running_loop(), asyncio.Event()
+@pytest.mark.parametrize("milliseconds", [0, 1, 2, 5, 10, 50])
+async def test_what_is_interrupted_ends_as_interrupted(tmp_path: Path, milliseconds: int) -> None:
+    """Not with an error of the database, wherever the thread is: before, in, or between two
+    statements. Closing the database would wait for its end, which nobody can interrupt then.
+    """
 
     def ask(database: duckdb.DuckDBPyConnection) -> None:
+        for _ in range(1000):
+            database.execute("select 1")
         loop.call_soon_threadsafe(has_begun.set)
+        time.sleep(0.003)
         database.execute(FOR_HOURS)
 
     async def work() -> None:
         with opened_database(tmp_path / "some.db", {"threads": "1"}) as database:
-            await asyncio.to_thread(ask, database)
+            await in_thread(database.interrupt, ask, database)
 
+    loop, has_begun = asyncio.get_running_loop(), asyncio.Event()
     working = asyncio.create_task(work())
     await has_begun.wait()
+    await asyncio.sleep(milliseconds / 1000)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
+
+
+async def test_what_a_call_in_a_thread_raises_is_raised(tmp_path: Path) -> None:
+    with opened_database(tmp_path / "some.db", {}) as database:
+
+        def ask() -> None:
+            database.execute("select no such")
+
+        with pytest.raises(duckdb.Error):
+            await in_thread(database.interrupt, ask)
