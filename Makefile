@@ -36,13 +36,13 @@ setup: .venv/.run
 run: setup
 	$(BIN)/ampgate dev
 
-# What to run while working: under a minute on two cores. Property tests try 30 examples instead of
+# What to run while working: about a minute on two cores. Property tests try 30 examples instead of
 # 100, and tests that take seconds are left out.
 quick: .venv/.test
 	@$(MAKE) --no-print-directory --jobs=3 unit check worlds
 
 unit: .venv/.test
-	$(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal --hypothesis-profile=quick -m 'not long' tests/unit
+	$(BIN)/python -m pytest -q --numprocesses=4 --dist=worksteal --hypothesis-profile=quick -m 'not long' tests/unit
 
 worlds: .venv/.test
 	$(BIN)/python -m tests.simulation --worlds 50 --jobs 1
