@@ -25,13 +25,23 @@ async def lasting(work: Callable[[], Awaitable[None]]) -> None:
         raise RuntimeError("a library cancelled what it was asked to do") from None
 
 
-async def whole(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await it to its end, also where this task is cancelled meanwhile."""
+async def whole(
+    work: Coroutine[Any, Any, Result],
+    hurry: Callable[[], None] | None = None,
+    every_seconds: float | None = None,
+) -> Result:
+    """Await it to its end, also where this task is cancelled meanwhile.
+
+    Then `hurry` is called again and again until it has ended.
+    """
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            if hurry is not None:
+                hurry()
+            await asyncio.wait([task], timeout=every_seconds)
         if not task.cancelled():
-            task.exception()  # Nobody asks for it any more.
+            task.exception()  # Else asyncio logs that nobody has looked at it.
         raise

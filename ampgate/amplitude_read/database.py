@@ -13,6 +13,7 @@ from ampgate.amplitude_read.export import Exported
 from ampgate.errors import CommandError
 from ampgate.whole_file import whole_file
 from gateway.http.surrogates import repaired
+from schemas.cancellation import whole
 
 # A disk that fills is told by each statement that writes, and by its commit.
 LACKING = (
@@ -47,15 +48,7 @@ async def in_thread(
     """Make a call in a thread. Of a task that is cancelled, its statement is interrupted, and the
     thread's end awaited.
     """
-    calling = asyncio.ensure_future(asyncio.to_thread(call, *arguments, **named))
-    try:
-        await asyncio.shield(calling)
-    except asyncio.CancelledError:
-        while not calling.done():
-            interrupt()
-            await asyncio.wait([calling], timeout=INTERRUPT_SECONDS)
-        calling.exception()  # It was interrupted, which concerns nobody.
-        raise
+    await whole(asyncio.to_thread(call, *arguments, **named), interrupt, INTERRUPT_SECONDS)
 
 
 def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Exported) -> None:
