@@ -193,7 +193,8 @@ def main() -> None:
     # Standard output is for the result only: a program may read it.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     _require_text(sys.argv[1:])
-    interruption.install()  # A transform that does not return must not stop `trace` or a replay.
+    # A transform that does not return must not stop `trace`, a replay, or the console.
+    interruption.install()
     try:
         app()
     except ConfigError as error:

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from ampgate.console.access import access_of, link
 from ampgate.console.app import create_app
 from ampgate.console.desk import Desk
-from consumers.transform_times import interruption
 from schemas.configuration.config import Config, ConfigError
 from schemas.http.listening import AdminServer, bound
 
@@ -28,7 +27,6 @@ def serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]
 
 async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]) -> None:
     access, made = access_of(config.console)
-    interruption.install()  # Pages show what a transform makes of a record.
     app = create_app(config, access, _looking)
     server = AdminServer(app)
     loop = asyncio.get_running_loop()
