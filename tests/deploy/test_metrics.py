@@ -150,6 +150,13 @@ def test_the_runbook_of_every_alert_is_its_section_of_the_docs() -> None:
     assert all(name == section for name, section in linked.items())
 
 
+def test_the_tests_of_alerts_evaluate_the_groups_in_their_order() -> None:
+    """promtool takes groups that are not named in a random one: an alert sees the minute before."""
+    order = yaml.safe_load(ALERTS.with_name("alerts_test.yml").read_text())["group_eval_order"]
+
+    assert order == [group["name"] for group in yaml.safe_load(ALERTS.read_text())["groups"]]
+
+
 def test_every_alert_has_a_test_in_which_it_fires() -> None:
     cases = yaml.safe_load(ALERTS.with_name("alerts_test.yml").read_text())["tests"]
     fired = {
