@@ -10,7 +10,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
 LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: setup run quick test check docs bench worlds unit lock dist sbom image release-notes
+.PHONY: setup run quick test test-failed check docs bench worlds unit lock dist sbom image release-notes
 
 # What `make run` needs.
 setup: .venv/.run
@@ -50,6 +50,10 @@ worlds: .venv/.test
 # Most tests wait: on two cores three processes take turns on the files, each with its own Kafka.
 test: .venv/.test .venv/kafka.aot
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+
+# Those that failed in the last run, one by one. None is an error: then the run itself broke.
+test-failed: .venv/.test
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none
 
 # What a Java keeps of its first start: the next ones of Kafka take half the time.
 .venv/kafka.aot: .venv/.test
