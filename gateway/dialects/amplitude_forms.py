@@ -14,7 +14,7 @@ from gateway.dialects.amplitude_http import min_id_length, plain, short_ids, too
 from gateway.dialects.arrays import elements
 from gateway.dialects.nesting import Shallow
 from gateway.dialects.percent import unquoted
-from gateway.dialects.records import read_facts, record_of
+from gateway.dialects.records import all_facts, record_of
 from gateway.dialects.shapes import (
     LISTED_MAX,
     POST,
@@ -81,8 +81,8 @@ class Identify(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        for index, value in enumerate(opened.values, opened.first):
-            facts = read_facts(self.kind, value)
+        read = zip(opened.values, all_facts(self.kind, opened), strict=True)
+        for index, (value, facts) in enumerate(read, opened.first):
             if isinstance(facts, Defect):
                 batch.rejected.append(Rejection(index, facts, value))
             elif short := short_ids(facts, opened.min_id_length):

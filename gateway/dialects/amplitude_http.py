@@ -213,8 +213,10 @@ def min_id_length(text: bytes) -> int:
 def short_ids(facts: Facts, shortest: int) -> list[str]:
     if isinstance(facts, GroupFacts):
         return []
-    ids = (("user_id", facts.user_id), ("device_id", facts.device_id))
-    return [name for name, id_ in ids if id_ is not None and len(id_) < shortest]
+    found = [] if facts.user_id is None or len(facts.user_id) >= shortest else ["user_id"]
+    if facts.device_id is not None and len(facts.device_id) < shortest:
+        found.append("device_id")
+    return found
 
 
 def too_short(field: str) -> Defect:

@@ -21,7 +21,7 @@ from gateway.dialects.amplitude_forms import (
 )
 from gateway.dialects.amplitude_http import plain
 from gateway.dialects.arrays import elements
-from gateway.dialects.records import add_event
+from gateway.dialects.records import add_read
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -31,10 +31,12 @@ from gateway.dialects.shapes import (
     Opened,
     Places,
     RefusedError,
+    Rejection,
     Request,
 )
 from gateway.dialects.trees import room_for_members, tree_of
-from schemas.strictness import Defect, strictness_defect
+from schemas.events import read_events
+from schemas.strictness import Defect, are_surely_strict, strictness_defect
 from schemas.topics import Kind
 
 # Fields that HTTP V2 names differently, or does not have.
@@ -51,7 +53,6 @@ PLACES: Final[Places] = {
     **{name: [("api_properties", older)] for older, name in _IDS.items()},
     **{name: [("api_properties", "location", older)] for name, older in _COORDINATES.items()},
 }
-_LEFT_OUT: Final = frozenset({"api_properties", "library", "sequence_number"})
 _object = msgspec.json.Decoder(dict[str, Raw])
 Fields = Mapping[str, object]
 
@@ -76,14 +77,18 @@ class LegacyUpload(Endpoint):
             raise RefusedError(plain(400, "missing_event")) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
-        batch = Batch()
-        for index, value in enumerate(opened.values, opened.first):
-            read = event_of(value, context)
-            if isinstance(read, Defect):
-                add_event(batch, index, value, read, context)
-                continue
-            whence = context if read.keeps_ip else context._replace(remote_ip=None)
-            add_event(batch, index, value, read.event, whence)
+        batch, are_strict = Batch(), are_surely_strict(opened.values)
+        read: list[Read | Defect] = []
+        for value in opened.values:
+            defect = None if are_strict else strictness_defect(value)
+            read.append(defect or event_of(value, context))
+        facts = iter(read_events([one.event for one in read if isinstance(one, Read)]))
+        for index, (value, one) in enumerate(zip(opened.values, read, strict=True), opened.first):
+            if isinstance(one, Defect):
+                batch.rejected.append(Rejection(index, one, value))
+            else:
+                whence = context if one.keeps_ip else context._replace(remote_ip=None)
+                add_read(batch, index, value, one.event, next(facts), whence)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
@@ -99,9 +104,7 @@ class Read(NamedTuple):
 
 
 def event_of(value: bytes, context: Context) -> Read | Defect:
-    """The event in the field names of HTTP V2; other fields stay byte for byte."""
-    if defect := strictness_defect(value):
-        return defect
+    """A strict event in the field names of HTTP V2; other fields stay byte for byte."""
     with room_for_members(value, context):
         return _taken_apart(value, context)
 
@@ -111,28 +114,27 @@ def _taken_apart(value: bytes, context: Context) -> Read | Defect:
         members = _object.decode(value)
     except msgspec.ValidationError:
         return Defect("not_an_object", "", "an event is one JSON object")
-    event: dict[str, object] = {
-        _NAMES.get(name, name): raw for name, raw in members.items() if name not in _LEFT_OUT
-    }
-    library = _fields(members, "library", context)
-    if named := [
-        text for name in ("name", "version") if isinstance(text := library.get(name), str)
-    ]:
-        event["library"] = "/".join(named)
-    platform = _fields(members, "api_properties", context)
+    library = _fields(members.pop("library", None), context)
+    platform = _fields(members.pop("api_properties", None), context)
+    members.pop("sequence_number", None)
+    for older, name in _NAMES.items():
+        if older in members:
+            members[name] = members.pop(older)
+    added: dict[str, object] = {}
+    named = [library.get("name"), library.get("version")] if library else ()
+    if texts := [text for text in named if isinstance(text, str)]:
+        added["library"] = "/".join(texts)
     for name, given in platform.items():
         if name in _IDS and isinstance(given, str):
-            event[_IDS[name]] = given
+            added[_IDS[name]] = given
     if isinstance(location := platform.get("location"), dict):
-        event |= {name: location.get(older) for name, older in _COORDINATES.items()}
+        added |= {name: location.get(older) for name, older in _COORDINATES.items()}
     tracked = platform.get("tracking_options")
     keeps_ip = not isinstance(tracked, dict) or tracked.get("ip_address") is not False
-    return Read(msgspec.json.encode(event), keeps_ip)
+    return Read(msgspec.json.encode(members | added if added else members), keeps_ip)
 
 
-def _fields(members: Mapping[str, Raw], name: str, context: Context) -> Fields:
+def _fields(value: Raw | None, context: Context) -> Fields:
     """The members of an object; none of anything else."""
-    if name not in members:
-        return {}
-    found = tree_of(bytes(members[name]), context)
+    found = None if value is None else tree_of(bytes(value), context)
     return found if isinstance(found, dict) else {}

@@ -7,15 +7,16 @@ take 1.7 GB. Quoted-printable is the same encoding with another sign, and decode
 import binascii
 
 _SOFT_BREAKS = (b"%\n", b"%\r")  # Quoted-printable leaves them out; of a form they are no escape.
+_SIGNS = bytes.maketrans(b"+%", b" =")
 
 
 def unquoted(text: bytes) -> bytes:
     """A form's field, decoded; one with a `%` that begins no escape was not encoded."""
     if b"%" not in text:
         return text.replace(b"+", b" ")
-    if any(one in text for one in _SOFT_BREAKS):
+    # One byte is found in a hundredth of the time of two, of which the first is frequent.
+    if any(one[1:] in text and one in text for one in _SOFT_BREAKS):
         return text
-    spaced = text.replace(b"+", b" ")
-    decoded = binascii.a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"="))
+    decoded = binascii.a2b_qp(text.replace(b"=", b"=3D").translate(_SIGNS))
     # Only an escape is two bytes shorter then. A pattern that finds others takes thrice as long.
     return decoded if len(text) - len(decoded) == 2 * text.count(b"%") else text

@@ -21,6 +21,7 @@ from schemas.events import (
     read_events,
     read_group_identification,
     read_identification,
+    read_identifications,
 )
 from schemas.records import NewRecord
 from schemas.splicing import with_members, without
@@ -46,7 +47,18 @@ def add_event(
     if isinstance(event, Defect):
         batch.rejected.append(Rejection(index, event, value))
         return
-    facts = read_event(event)
+    add_read(batch, index, value, event, read_event(event), context)
+
+
+def add_read(
+    batch: Batch,
+    index: int,
+    value: bytes,
+    event: bytes,
+    facts: EventFacts | Defect,
+    context: Context,
+) -> None:
+    """Add the event that a value was translated to and that was read, or reject the value."""
     if isinstance(facts, Defect):
         batch.rejected.append(Rejection(index, facts, value))
         return
@@ -66,8 +78,10 @@ def read_facts(kind: Kind, value: bytes) -> Facts | Defect:
 
 def all_facts(kind: Kind, opened: Opened) -> Iterable[Facts | Defect]:
     """Of each value, in order."""
-    if kind is Kind.EVENT and opened.well_formed:
+    if opened.well_formed and kind is Kind.EVENT:
         return read_events(opened.values)
+    if opened.well_formed and kind is Kind.USER_PROPERTIES:
+        return read_identifications(opened.values)
     return (read_facts(kind, value) for value in opened.values)
 
 
@@ -91,11 +105,12 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         located = _located(value, facts, context)
         if located is not None:
             return NewRecord(key_of(facts), located, context.headers), insert_id
-    elif _has_nothing_to_replace(value, facts):
+    elif _has_nothing_to_replace(value, facts, context):
         insert_id = new_insert_id()
+        shown = context.remote_ip if isinstance(facts, EventFacts) else None
         filled = b'"insert_id":"%b",%b' % (
             insert_id.encode(),
-            _time_and_ip(context.now_ms, context.remote_ip),
+            _time_and_ip(context.now_ms, shown),
         )
         return NewRecord(key_of(facts), with_members(value, filled), context.headers), insert_id
     members: list[bytes] = []
@@ -122,13 +137,16 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     return NewRecord(key_of(facts), value, context.headers), insert_id
 
 
-def _has_nothing_to_replace(value: bytes, facts: Facts) -> bool:
-    """Whether it is an event with none of what the edge fills in, not even as `null`."""
+def _has_nothing_to_replace(value: bytes, facts: Facts, context: Context) -> bool:
+    """Whether it has none of what the edge fills in or takes out, not even as `null`."""
+    if facts.time is not None or facts.insert_id is not None:
+        return False
+    if isinstance(facts, EventFacts):
+        has_no_ip = facts.ip is UNSET
+    else:
+        has_no_ip = context.keeps_ip or _QUOTED["ip"] not in value
     return (
-        type(facts) is EventFacts
-        and facts.ip is UNSET
-        and facts.time is None
-        and facts.insert_id is None
+        has_no_ip
         and b'"insert_id"' not in value
         and b'"time"' not in value
         and b"\\u00" not in value  # A name may be escaped.

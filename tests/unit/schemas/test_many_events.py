@@ -8,13 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.events import (
-    AT_ONCE,
     read_event,
     read_events,
     read_group_identification,
     read_identification,
+    read_identifications,
 )
 from schemas.ids import ID_CHARACTERS_MAX, INVALID_IDS, INVALID_LONG
+from schemas.several import AT_ONCE
 from schemas.strictness import LEVELS_MAX, Defect
 from tests.examples import examples
 from tests.shared_data import DATA
@@ -72,6 +73,24 @@ def _becomes_json(value: bytes) -> bool:
 def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
     values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
     assert list(read_events(values)) == [read_event(value) for value in values]
+
+
+UPDATES = (
+    *ODD,
+    b'{"user_id":"user-1"}',
+    b'{"user_properties":{}}',
+    b'{"user_id":"user-1","user_properties":[]}',
+    b'{"device_id":"unknown","groups":{}}',
+    b'{"user_id":"user-1","user_properties":{"x":1e999}}',
+    b'{"user_id":"user-1","user_properties":null,"groups":{"org":"acme"}}',
+)
+
+
+@given(st.lists(st.sampled_from(UPDATES), max_size=5), st.integers(0, AT_ONCE))
+def test_updates_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
+    usual = [b'{"user_id":"user-%d","user_properties":{"a":1}}' % n for n in range(good)]
+    values = [*odd, *usual, *odd]
+    assert list(read_identifications(values)) == [read_identification(value) for value in values]
 
 
 USUAL_ID = "a-user@example.org"

@@ -5,7 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.gateway.calls import NOW_MS, Reply, call
 from tests.unit.gateway.memory import Edge
 
@@ -104,6 +107,27 @@ def test_what_cannot_be_used_holds_up_nothing() -> None:
     assert (reply.status, reply.answer.body) == (200, b"success")
     assert len(reply.values) == 1
     assert reply.reasons == ["invalid_id", "not_an_object"]
+
+
+TEXTS = [
+    json.dumps(EVENT),
+    json.dumps(EVENT | {"api_properties": {"tracking_options": {"ip_address": False}}}),
+    json.dumps(EVENT | {"device_id": "null"}),
+    '{"event_type":"a","device_id":"device-2","uuid":"u","x":1e999}',
+    '{"event_type":"a","device_id":"device-2","uuid":"u","x":%s}' % ("[" * 50 + "]" * 50),
+    '{"event_type":"a","device_id":"device-2","uuid":"u","timestamp":"1"}',
+    "5",
+]
+
+
+@examples(50)
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=30))
+def test_of_an_upload_each_event_becomes_what_it_is_alone(texts: list[str]) -> None:
+    together = call("/", urlencode({"client": "k", "e": f"[{','.join(texts)}]"}).encode())
+    each = [call("/", urlencode({"client": "k", "e": f"[{text}]"}).encode()) for text in texts]
+
+    assert together.batch.records == [record for one in each for record in one.batch.records]
+    assert together.reasons == [reason for one in each for reason in one.reasons]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""Many records of one kind read at once, in half of the time. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from schemas.strictness import Defect, are_surely_strict
+
+AT_ONCE = 100
+_Facts = TypeVar("_Facts")
+
+
+def read_several(
+    values: Sequence[bytes],
+    decoder: msgspec.json.Decoder[_Facts],
+    read: Callable[[bytes], _Facts | Defect],
+    usable: Callable[[Sequence[_Facts]], Sequence[_Facts | Defect]],
+) -> Sequence[_Facts | Defect]:
+    """As `read` of each value, which decodes it, checks that it is strict and then `usable`."""
+    if len(values) == 1:
+        return (read(values[0]),)
+    found: list[_Facts | Defect] = []
+    for first in range(0, len(values), AT_ONCE):
+        some = _read_together(values[first : first + AT_ONCE], decoder, read, usable)
+        found += some
+    return found
+
+
+def _read_together(
+    values: Sequence[bytes],
+    decoder: msgspec.json.Decoder[_Facts],
+    read: Callable[[bytes], _Facts | Defect],
+    usable: Callable[[Sequence[_Facts]], Sequence[_Facts | Defect]],
+) -> Sequence[_Facts | Defect]:
+    """One after the other if one is bad."""
+    facts = _decode_several(decoder, values)
+    decoded = [one for one in facts if one is not None]
+    if len(decoded) == len(values) and are_surely_strict(values):
+        return usable(decoded)
+    good = [value for value, one in zip(values, facts, strict=True) if one is not None]
+    is_strict = len(good) < len(values) and are_surely_strict(good)
+    return [
+        usable([one])[0] if one is not None and is_strict else read(value)
+        for value, one in zip(values, facts, strict=True)
+    ]
+
+
+def _decode_several(
+    decoder: msgspec.json.Decoder[_Facts], values: Sequence[bytes]
+) -> list[_Facts | None]:
+    """None for those that msgspec does not accept.
+
+    Each alone, as bytes that are no JSON may be some together with those of the next value.
+    """
+    facts: list[_Facts | None] = []
+    rest = map(decoder.decode, values)
+    while len(facts) < len(values):
+        try:
+            facts.extend(rest)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            facts.append(None)
+    return facts
