@@ -35,7 +35,7 @@ def dev(
     ] = 9102,
     pulls: Annotated[
         Path | None,
-        typer.Option(help="Run the [[pulls]] of this file, too, each of a simulated system."),
+        typer.Option(help="Run the pulls of this file, too, each of a simulated system."),
     ] = None,
 ) -> None:
     """Run everything on this machine: Kafka, the edge, the delivery, and simulated upstreams."""

@@ -1,6 +1,7 @@
 """docs/cli.md, of what the commands say of themselves; `python -m tests.docs.tables` writes it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from typer import Context
 from typer.core import TyperCommand, TyperGroup
@@ -46,3 +47,11 @@ def of_command(command: TyperCommand, context: Context, name: str) -> str:
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     options = [f"- `{record[0]}`: {record[1]}" for record in records if record][:-1]  # Not --help.
     return "\n".join([f"## `{name}`\n\n{command.help}\n\n```text\n{usage}\n```\n", *options, ""])
+
+
+def helps(command: Any) -> Iterator[str]:  # noqa: ANN401  typer says nothing of what it makes.
+    """Each text that `--help` shows, of a command and of those below it."""
+    yield command.help or ""
+    yield from (getattr(parameter, "help", None) or "" for parameter in command.params)
+    for below in getattr(command, "commands", {}).values():
+        yield from helps(below)

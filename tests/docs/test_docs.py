@@ -9,6 +9,7 @@ from textwrap import dedent
 import jsonschema
 import pytest
 import yaml
+from typer.main import get_command
 
 from ampgate.cli.main import app
 from schemas.configuration.file import parse
@@ -42,6 +43,11 @@ def test_the_tables_are_those_of_the_code(page: Path) -> None:
 
 def test_the_page_of_the_commands_is_what_they_say() -> None:
     assert (DOCS / "cli.md").read_text() == cli_page.page(), "run: python -m tests.docs.tables"
+
+
+def test_a_terminal_shows_the_helps_whole() -> None:
+    """What is in brackets would be a style, and left out."""
+    assert [said for said in cli_page.helps(get_command(app)) if "[" in said] == []
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "logs.md"])
