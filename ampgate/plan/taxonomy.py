@@ -90,7 +90,7 @@ def _listed(values: object) -> list[Any]:
 
 def _is_linear(regex: str) -> bool:
     try:
-        compiled({"pattern": regex}, {})
+        compiled({"pattern": regex})
     except ValueError:
         return False
     return True

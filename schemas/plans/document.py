@@ -24,14 +24,14 @@ MASK = "\0"  # In messages, in place of a value.
 DELETED, HIDDEN, CLASSIFICATIONS = "x-deleted", "x-hidden", "x-classifications"
 CLASSES = frozenset({"PII", "SENSITIVE", "REVENUE"})  # amplitude-read.md#taxonomy.
 
-_SCHEMAS = frozenset(
+SCHEMAS = frozenset(
     {
         *("additionalProperties", "unevaluatedProperties", "propertyNames", "items", "contains"),
         *("unevaluatedItems", "not", "if", "then", "else", "contentSchema"),
     }
 )
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _PLAIN = frozenset(
     {
         *("$schema", "$id", "$anchor", "$dynamicAnchor", "$ref", "$dynamicRef", "$comment"),
@@ -43,7 +43,7 @@ _PLAIN = frozenset(
         "contentMediaType",
     }
 )
-KEYWORDS = _SCHEMAS | _LISTS | _MAPS | _PLAIN
+KEYWORDS = SCHEMAS | LISTS | MAPS | _PLAIN
 
 
 class PlanError(ValueError):
@@ -95,13 +95,11 @@ def schemas_of(document: Document) -> Iterator[tuple[str, Schema]]:
             yield section, schema
 
 
-def compiled(schema: Schema, definitions: Mapping[str, Any]) -> "Draft202012Validator":
+def compiled(schema: Any) -> "Draft202012Validator":  # noqa: ANN401  A schema.
     """Patterns are matched in linear time, nothing is read from another host or file."""
     from jsonschema_rs import Draft202012Validator, RegexOptions
 
-    return Draft202012Validator(
-        whole(schema, definitions), mask=MASK, pattern_options=RegexOptions(), offline=True
-    )
+    return Draft202012Validator(schema, mask=MASK, pattern_options=RegexOptions(), offline=True)
 
 
 def whole(schema: Schema, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401  A schema.
@@ -157,7 +155,7 @@ def _faults(path: str, schema: Schema, definitions: Mapping[str, Any]) -> Iterat
     from jsonschema_rs import ValidationError
 
     try:
-        compiled(schema, definitions)
+        compiled(whole(schema, definitions))
     except ValidationError as error:
         place = ".".join([path, *map(str, error.instance_path)])
         yield f"{place}: is no JSON Schema: {error.message.replace(MASK, 'its value')}"
@@ -176,12 +174,12 @@ def _unknown_keywords(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 
         return
     for name, value in schema.items():
         where = f"{path}.{name}"
-        if name in _SCHEMAS:
+        if name in SCHEMAS:
             yield from _unknown_keywords(where, value)
-        elif name in _LISTS:
+        elif name in LISTS:
             for index, one in enumerate(value):
                 yield from _unknown_keywords(f"{where}.{index}", one)
-        elif name in _MAPS:
+        elif name in MAPS:
             for key, one in value.items():
                 yield from _unknown_keywords(f"{where}.{key}", one)
         elif name in (DELETED, HIDDEN):

@@ -5,10 +5,10 @@ values, and those below `$set`, `$setOnce` and `$add`, together as one object. W
 name is not checked: their values are elements of lists, or nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -19,21 +19,24 @@ from schemas.plans.document import (
     Document,
     PlanError,
     Schema,
-    compiled,
     is_deleted,
     present,
     read,
 )
 from schemas.plans.members import Properties, members_of
+from schemas.plans.rules import WORDS, Rule, alternatives_of
 from schemas.topics import Kind
 
 if TYPE_CHECKING:  # As in `document`.
-    from jsonschema_rs import Draft202012Validator, ValidationError
+    from jsonschema_rs import ValidationError
+
+    Errors: TypeAlias = Callable[[Rule, object], Iterator[ValidationError]]
 
 NOT_IN_PLAN: Final = "not_in_plan"
 VIOLATES_PLAN: Final = "violates_plan"
 SET_OPERATIONS = ("$setOnce", "$add", "$set")
 PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
+LONG_BYTES = 200_000  # It may have 100,000 errors of a kB.
 NAMES_BYTES_MAX = 64  # Of a sender's own names in a path.
 WORDS_MAX = 200
 PLANS_MAX = 16  # Compiled ones that are kept: a reload with the same file costs nothing.
@@ -63,18 +66,18 @@ class Plan:
         self.document = document
         definitions = document.definitions
 
-        def check(schema: Schema | None) -> "Draft202012Validator | None":
-            return None if schema is None else compiled(present(schema), definitions)
+        def rule(schema: Schema | None) -> Rule | None:
+            return None if schema is None else Rule(present(schema), definitions)
 
-        self._events: Mapping[str, Draft202012Validator] | None = None
+        self._events: Mapping[str, Rule] | None = None
         if document.events is not None:
             self._events = {
-                name: compiled(present(schema), definitions)
+                name: Rule(present(schema), definitions)
                 for name, schema in document.events.items()
                 if not is_deleted(schema)
             }
-        self._users = check(document.user_properties)
-        self._groups = check(document.group_properties)
+        self._users = rule(document.user_properties)
+        self._groups = rule(document.group_properties)
         self._events_only = self._users is None and self._groups is None
 
     def violation(self, kind: Kind, value: bytes) -> Violation | None:
@@ -82,23 +85,28 @@ class Plan:
         if kind is Kind.EVENT and self._events_only:  # The usual plan, and record.
             event = _event.decode(value)
             return self._of_event(event.event_type, event.event_properties)
-        return next(self.violations(kind, value), None)
+        return next(self._found(kind, value, Rule.first), None)
 
     def violations(self, kind: Kind, value: bytes) -> Iterator[Violation]:
-        """All that is wrong with it."""
+        """All that is wrong with it; of a long one what is found first."""
+        return self._found(kind, value, Rule.all if len(value) <= LONG_BYTES else Rule.first)
+
+    def _found(self, kind: Kind, value: bytes, errors: "Errors") -> Iterator[Violation]:
         members = members_of(kind, value)
         if kind is Kind.EVENT:
-            yield from self._all_of_event(members.event_type, members.event_properties)
-        yield from _updates(self._users, "user_properties", members.user_properties)
-        yield from _updates(self._groups, "group_properties", members.group_properties)
+            yield from self._in_event(members.event_type, members.event_properties, errors)
+        yield from _updates(self._users, "user_properties", members.user_properties, errors)
+        yield from _updates(self._groups, "group_properties", members.group_properties, errors)
 
     def _of_event(self, event_type: str, properties: Properties | None) -> Violation | None:
         schema = None if self._events is None else self._events.get(event_type)
         if schema is not None and schema.is_valid(properties or {}):
             return None
-        return next(self._all_of_event(event_type, properties), None)
+        return next(self._in_event(event_type, properties, Rule.first), None)
 
-    def _all_of_event(self, event_type: str, properties: Properties | None) -> Iterator[Violation]:
+    def _in_event(
+        self, event_type: str, properties: Properties | None, errors: "Errors"
+    ) -> Iterator[Violation]:
         if self._events is None or event_type in PROPERTY_EVENTS:
             return
         schema = self._events.get(event_type)
@@ -106,7 +114,7 @@ class Plan:
             words = "the plan has no such event_type"
             yield Violation(NOT_IN_PLAN, "event_type", words, is_known=False)
         else:
-            yield from _wrong(schema, "event_properties", properties or {})
+            yield from _wrong(schema, "event_properties", properties or {}, errors)
 
     def classified(self, classes: Iterable[str]) -> list[str]:
         """The properties of these classes, as `drop_properties` names them."""
@@ -136,13 +144,13 @@ def plan_of(text: bytes) -> Plan:
 
 
 def _updates(
-    schema: "Draft202012Validator | None", parent: str, given: Properties | None
+    rule: Rule | None, parent: str, given: Properties | None, errors: "Errors"
 ) -> Iterator[Violation]:
     """What an update sets, as one object: an operation's value stands over those before it."""
-    if schema is None or given is None:
+    if rule is None or given is None:
         return
     values, places = set_by(given, parent)
-    yield from _wrong(schema, parent, values, places)
+    yield from _wrong(rule, parent, values, errors, places)
 
 
 def set_by(given: Properties, parent: str) -> tuple[Properties, dict[str, str]]:
@@ -158,14 +166,15 @@ def set_by(given: Properties, parent: str) -> tuple[Properties, dict[str, str]]:
 
 
 def _wrong(
-    schema: "Draft202012Validator",
+    rule: Rule,
     parent: str,
     properties: Properties,
+    errors: "Errors",
     places: Mapping[str, str] | None = None,
 ) -> Iterator[Violation]:
-    if schema.is_valid(properties):
+    if rule.is_valid(properties):
         return
-    for error in schema.iter_errors(properties):
+    for error in errors(rule, properties):
         for names, words in _told(error):
             above = parent
             if names and places is not None:
@@ -193,6 +202,8 @@ def _told(error: "ValidationError") -> Iterator[tuple[list[str | int], str]]:
             yield names, "is not allowed by the plan"
         case ValidationErrorKind.PropertyNames(error=wrong):  # Its own message has the whole name.
             yield names, f"has the name {_shown(str(wrong.instance))}, which {_words(wrong)}"
+        case ValidationErrorKind.Not(schema=schema) if keyword := alternatives_of(schema):
+            yield names, WORDS[keyword]
         case _:
             yield names, _words(error)
 

@@ -1,6 +1,7 @@
 """Whether a record keeps to a plan: as JSON Schema's reference implementation decides."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ BOUGHT = {
     "required": ["price"],
     "additionalProperties": False,
 }
+TEXTS = {"type": "array", "items": {"type": "string"}}
 USERS = {"properties": {"plan": {"type": "string"}, "visits": {"type": "integer"}}}
 PLAN = {
     "events": {"Bought": BOUGHT, "Viewed": True, "Gone": {"x-deleted": True}},
@@ -150,6 +152,44 @@ def test_a_name_that_breaks_the_plans_rule_for_names_is_named() -> None:
     assert cut.message.count("N") == 64
 
 
+@pytest.mark.parametrize(
+    ("schema", "path", "words"),
+    [
+        (TEXTS, "event_properties.list.0", 'is not of type "string"'),
+        ({"anyOf": [{"type": "null"}, TEXTS]}, "event_properties.list", "any of the schemas"),
+        ({"oneOf": [{"type": "null"}, TEXTS]}, "event_properties.list", "exactly one of the"),
+        ({"$ref": "#/$defs/some"}, "event_properties.list", "any of the schemas"),
+        ({"allOf": [{"anyOf": [{"anyOf": [TEXTS]}]}]}, "event_properties.list", "any of the"),
+    ],
+)
+def test_a_list_of_which_nothing_is_as_planned_takes_no_memory_for_each_element(
+    schema: dict[str, Any], path: str, words: str
+) -> None:
+    event = {"properties": {"list": schema}, "unevaluatedProperties": False}
+    some = {"anyOf": [{"type": "integer"}, TEXTS]}
+    lists = plan({"events": {"e": event}, "$defs": {"some": some}})
+    value = b'{"event_type":"e","event_properties":{"list":[%b1]}}' % (b"1," * 100_000)
+    tracemalloc.start()
+    try:
+        wrong = lists.violation(Kind.EVENT, value)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert wrong is not None
+    assert (wrong.path, words in wrong.message) == (path, True)
+    assert peak < 5_000_000
+
+
+def test_a_reference_into_alternatives_is_followed() -> None:
+    alternatives = {"anyOf": [{"type": "null"}, TEXTS]}
+    event = {"properties": {"a": alternatives, "b": {"$ref": "#/properties/a/anyOf/1"}}}
+    wrong = plan({"events": {"e": event}}).violation(
+        Kind.EVENT, b'{"event_type":"e","event_properties":{"b":[1]}}'
+    )
+    assert wrong is not None
+    assert wrong.path == "event_properties.b.0"
+
+
 def test_the_classified_properties_are_found() -> None:
     pii: dict[str, Any] = {"x-classifications": ["PII"]}
     inner = {"type": "array", "items": {"properties": {"name": pii}}}
@@ -178,12 +218,19 @@ LEAVES = st.fixed_dictionaries(
         "minLength": st.integers(0, 2),
     },
 )
+CHOICES = st.lists(LEAVES, min_size=1, max_size=2)
+PROPERTIES = st.dictionaries(
+    st.sampled_from(["a", "b"]),
+    LEAVES | st.fixed_dictionaries({}, optional={"anyOf": CHOICES, "oneOf": CHOICES}),
+)
 SCHEMAS = st.fixed_dictionaries(
-    {"properties": st.dictionaries(st.sampled_from(["a", "b"]), LEAVES)},
+    {"properties": PROPERTIES},
     optional={
         "required": st.lists(st.sampled_from(["a", "b"]), unique=True),
         "additionalProperties": st.booleans() | LEAVES,
-        "anyOf": st.lists(LEAVES, min_size=1, max_size=2),
+        "unevaluatedProperties": st.booleans(),
+        "anyOf": st.lists(st.fixed_dictionaries({"properties": PROPERTIES}), min_size=1),
+        "not": st.fixed_dictionaries({"anyOf": CHOICES}),
     },
 )
 
