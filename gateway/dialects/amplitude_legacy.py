@@ -21,7 +21,7 @@ from gateway.dialects.amplitude_forms import (
 )
 from gateway.dialects.amplitude_http import plain
 from gateway.dialects.arrays import elements
-from gateway.dialects.records import add_read
+from gateway.dialects.records import Translated
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -31,11 +31,9 @@ from gateway.dialects.shapes import (
     Opened,
     Places,
     RefusedError,
-    Rejection,
     Request,
 )
 from gateway.dialects.trees import room_for_members, tree_of
-from schemas.events import read_events
 from schemas.strictness import Defect, are_surely_strict, strictness_defect
 from schemas.topics import Kind
 
@@ -78,17 +76,16 @@ class LegacyUpload(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, are_strict = Batch(), are_surely_strict(opened.values)
-        read: list[Read | Defect] = []
-        for value in opened.values:
+        events = Translated(batch)
+        for index, value in enumerate(opened.values, opened.first):
             defect = None if are_strict else strictness_defect(value)
-            read.append(defect or event_of(value, context))
-        facts = iter(read_events([one.event for one in read if isinstance(one, Read)]))
-        for index, (value, one) in enumerate(zip(opened.values, read, strict=True), opened.first):
-            if isinstance(one, Defect):
-                batch.rejected.append(Rejection(index, one, value))
+            read = defect or event_of(value, context)
+            if isinstance(read, Defect):
+                events.add(index, value, read, context)
             else:
-                whence = context if one.keeps_ip else context._replace(remote_ip=None)
-                add_read(batch, index, value, one.event, next(facts), whence)
+                whence = context if read.keeps_ip else context._replace(remote_ip=None)
+                events.add(index, value, read.event, whence)
+        events.read()
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

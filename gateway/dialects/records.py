@@ -24,6 +24,7 @@ from schemas.events import (
     read_identifications,
 )
 from schemas.records import NewRecord
+from schemas.several import AT_ONCE
 from schemas.splicing import with_members, without
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -40,30 +41,55 @@ class _Ip(msgspec.Struct, gc=False):
 _ip_reader = msgspec.json.Decoder(_Ip)
 
 
+class Translated:
+    """Events that values were translated to: some are read together, and added in their order."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._unread: list[tuple[int, bytes, bytes | Defect, Context, int]] = []
+
+    def add(
+        self, index: int, value: bytes, event: bytes | Defect, context: Context, filled: int = 0
+    ) -> None:
+        """So many bytes of the event have their room already."""
+        self._unread.append((index, value, event, context, filled))
+        if len(self._unread) >= AT_ONCE:
+            self.read()
+
+    def read(self) -> None:
+        """Add to the batch what was not yet."""
+        unread, self._unread = self._unread, []
+        facts = iter(read_events([one[2] for one in unread if isinstance(one[2], bytes)]))
+        for index, value, event, context, filled in unread:
+            if isinstance(event, bytes):
+                _add_read(self._batch, index, value, event, next(facts), context, filled)
+            else:
+                self._batch.rejected.append(Rejection(index, event, value))
+
+
 def add_event(
     batch: Batch, index: int, value: bytes, event: bytes | Defect, context: Context
 ) -> None:
     """Add the event that a value was translated to, or reject the value."""
-    if isinstance(event, Defect):
-        batch.rejected.append(Rejection(index, event, value))
-        return
-    add_read(batch, index, value, event, read_event(event), context)
+    translated = Translated(batch)
+    translated.add(index, value, event, context)
+    translated.read()
 
 
-def add_read(
+def _add_read(
     batch: Batch,
     index: int,
     value: bytes,
     event: bytes,
     facts: EventFacts | Defect,
     context: Context,
+    filled: int,
 ) -> None:
-    """Add the event that a value was translated to and that was read, or reject the value."""
     if isinstance(facts, Defect):
         batch.rejected.append(Rejection(index, facts, value))
         return
     record, insert_id = record_of(event, facts, context)
-    context.room.fill(len(record.value))
+    context.room.fill(max(0, len(record.value) - filled))
     batch.records.append(record)
     batch.receipts.append((index, insert_id))
 
@@ -106,12 +132,11 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         if located is not None:
             return NewRecord(key_of(facts), located, context.headers), insert_id
     elif _has_nothing_to_replace(value, facts, context):
-        insert_id = new_insert_id()
         shown = context.remote_ip if isinstance(facts, EventFacts) else None
-        filled = b'"insert_id":"%b",%b' % (
-            insert_id.encode(),
-            _time_and_ip(context.now_ms, shown),
-        )
+        filled = _time_and_ip(context.now_ms, shown)
+        if insert_id is None:
+            insert_id = new_insert_id()
+            filled = b'"insert_id":"%b",%b' % (insert_id.encode(), filled)
         return NewRecord(key_of(facts), with_members(value, filled), context.headers), insert_id
     members: list[bytes] = []
     nulls: list[str] = []
@@ -139,7 +164,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
 
 def _has_nothing_to_replace(value: bytes, facts: Facts, context: Context) -> bool:
     """Whether it has none of what the edge fills in or takes out, not even as `null`."""
-    if facts.time is not None or facts.insert_id is not None:
+    if facts.time is not None or facts.insert_id == "":
         return False
     if isinstance(facts, EventFacts):
         has_no_ip = facts.ip is UNSET
@@ -147,7 +172,7 @@ def _has_nothing_to_replace(value: bytes, facts: Facts, context: Context) -> boo
         has_no_ip = context.keeps_ip or _QUOTED["ip"] not in value
     return (
         has_no_ip
-        and b'"insert_id"' not in value
+        and (facts.insert_id is not None or b'"insert_id"' not in value)
         and b'"time"' not in value
         and b"\\u00" not in value  # A name may be escaped.
     )

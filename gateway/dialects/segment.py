@@ -13,11 +13,11 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
-from gateway.dialects.records import record_of
+from gateway.dialects.records import Translated, record_of
 from gateway.dialects.segment_call import Call, decoded, read_call
 from gateway.dialects.segment_fields import CONTEXT, PLACES
 from gateway.dialects.segment_integrations import only_ours, opted_out_of
-from gateway.dialects.segment_mapping import events_of
+from gateway.dialects.segment_mapping import events_of, only_event_of
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -32,7 +32,7 @@ from gateway.dialects.shapes import (
 )
 from schemas.events import ABSENT, read_event
 from schemas.opt_outs import OPTED_OUT
-from schemas.strictness import Defect, strictness_defect
+from schemas.strictness import Defect, are_surely_strict, strictness_defect
 from schemas.topics import Kind
 
 KEY_BYTES_MAX = 16_000
@@ -120,27 +120,34 @@ class Segment(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
-        shared = opened.shared
+        events, shared = Translated(batch), opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
         shared_bytes = opened.shared_bytes
         context.room.multiply(records=0, copied=shared_bytes * len(opened.values))
+        are_strict = len(opened.values) > 1 and are_surely_strict(opened.values)
         for index, value in enumerate(opened.values, opened.first):
             context.room.fill(shared_bytes)  # Each call reads them, also one that is rejected.
-            call = defect or read_call(value, shared, context.now_ms, kind)
+            found = defect if are_strict else defect or strictness_defect(value)
+            call = found or read_call(value, shared, context.now_ms, kind)
             if isinstance(call, Defect):
-                failed: Defect | None = call
-            else:
-                failed = self._add(batch, index, call, context, shared_bytes)
-            if failed is not None:
+                events.add(index, value, call, context)
+                continue
+            whence = _with_opt_out(context, call)
+            if (event := only_event_of(call)) is not None:
+                events.add(index, value, event, whence, shared_bytes)
+                continue
+            events.read()
+            if (failed := self._add(batch, index, call, whence, shared_bytes)) is not None:
                 batch.rejected.append(Rejection(index, failed, value))
+        events.read()
         return batch
 
     def _add(
         self, batch: Batch, index: int, call: Call, context: Context, filled: int
     ) -> Defect | None:
         """All events of a call, or none; so many bytes of the first have their room already."""
-        whence, stored = _with_opt_out(context, call), len(batch.records)
+        stored = len(batch.records)
         for event in events_of(call, context.room):
             if isinstance(event, Defect):
                 return event
@@ -148,7 +155,7 @@ class Segment(Endpoint):
             if isinstance(facts, Defect):
                 del batch.records[stored:], batch.receipts[stored:]
                 return facts
-            record, insert_id = record_of(event, facts, whence)
+            record, insert_id = record_of(event, facts, context)
             context.room.fill(max(0, len(record.value) - filled))
             filled = 0
             batch.records.append(record)

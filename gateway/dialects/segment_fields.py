@@ -106,8 +106,7 @@ def touches_of(context: Mapping[str, object]) -> Members:
 def _texts(sections: list[tuple[str, Pairs]], context: Mapping[str, object]) -> Members:
     found: Members = {}
     for section, pairs in sections:
-        given = context.get(section)
-        if isinstance(given, dict):
+        if section in context and isinstance(given := context[section], dict):
             for name, field in pairs:
                 if name in given and (words := text(given[name])) is not None:
                     found[field] = words
@@ -116,7 +115,7 @@ def _texts(sections: list[tuple[str, Pairs]], context: Mapping[str, object]) -> 
 
 def text(value: object) -> str | None:
     """A non-empty string; a number as it is written, since Segment takes numeric ids."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value or None
     return str(value) if number(value) is not None else None
 

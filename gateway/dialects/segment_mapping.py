@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.arrays import has_too_many
-from gateway.dialects.segment_call import Call, is_object, plain
+from gateway.dialects.segment_call import Call
 from gateway.dialects.segment_fields import Members, amount, text
+from gateway.dialects.segment_wire import is_object, plain
 from gateway.dialects.shapes import RECORDS_MAX, Room
 from schemas.events import ABSENT
 from schemas.splicing import with_members
@@ -22,23 +23,28 @@ _array = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.encode
 
 
-def events_of(call: Call, room: Room) -> Iterator[bytes | Defect]:
-    """An iterator: each event is stored before the next one is built."""
+def only_event_of(call: Call) -> bytes | Defect | None:
+    """The event of a call that becomes one; None of a call of which there may be several."""
     match call.kind:
         case "track":
-            yield from _track(call, room)
+            return _track(call)
         case "page" | "screen":
-            yield _view(call)
+            return _view(call)
         case "identify":
             event = _event(call, "$identify")
-            yield _encode(event | _operations(_with_touches(call), call))
+            return _encode(event | _operations(_with_touches(call), call))
         case "group":
-            yield from _group(call, room)
+            return None
         case "alias":
             words = "Amplitude joins users by its own rules; an alias changes nothing there"
-            yield Defect("alias_not_supported", "type", words)
+            return Defect("alias_not_supported", "type", words)
         case _:
-            yield Defect("unknown_type", "type", "no type of Segment's tracking API")
+            return Defect("unknown_type", "type", "no type of Segment's tracking API")
+
+
+def events_of(call: Call, room: Room) -> Iterator[bytes | Defect]:
+    """Those of another call. An iterator: each event is stored before the next one is built."""
+    return _group(call, room) if call.kind == "group" else _order(call, room)
 
 
 def _event(call: Call, event_type: str, nth: int = 0) -> Members:
@@ -49,17 +55,21 @@ def _event(call: Call, event_type: str, nth: int = 0) -> Members:
     return event
 
 
-def _track(call: Call, room: Room) -> Iterator[bytes | Defect]:
+def _track(call: Call) -> bytes | Defect | None:
     if not isinstance(call.event, str):
-        yield Defect("missing_event_type", "event", "a track call needs an event")
-        return
-    event = _event(call, call.event) | _sets(call)
+        return Defect("missing_event_type", "event", "a track call needs an event")
+    return None if call.event == ORDER else _encode(_tracked(call))
+
+
+def _tracked(call: Call) -> Members:
+    event = _event(call, str(call.event)) | _sets(call)
     if call.properties is not ABSENT:
         event["event_properties"] = call.properties
-    if call.event != ORDER:
-        yield _encode(event)
-        return
-    yield _encode(event | _revenue(call))
+    return event
+
+
+def _order(call: Call, room: Room) -> Iterator[bytes]:
+    yield _encode(_tracked(call) | _revenue(call))
     yield from _purchases(call, room)
 
 

@@ -4,7 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.gateway.calls import basic, call
 from tests.unit.gateway.dialects.segment_calls import TRACK, batch
 
@@ -37,6 +40,63 @@ def test_what_cannot_be_used_is_kept_and_answered_with_success(
     assert found.reasons == [reason]
     assert json.loads(found.batch.rejected[0].value) == bad
     assert found.batch.rejected[0].index == 1
+
+
+@pytest.mark.parametrize("odd", [{}, {"a": 1}, [], ["x"], True])
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ("type", "unknown_type"),
+        ("event", "missing_event_type"),
+        ("userId", "invalid_type"),
+        ("anonymousId", "invalid_type"),
+        ("messageId", "invalid_type"),
+        ("originalTimestamp", "invalid_type"),
+        ("timestamp", "invalid_type"),
+        ("name", None),
+        ("category", None),
+        ("groupId", None),
+        ("channel", None),
+        ("sentAt", None),
+        ("sessionId", None),
+        ("session_id", None),
+    ],
+)
+def test_an_object_or_an_array_is_no_text_and_no_number(
+    member: str, reason: str | None, odd: object
+) -> None:
+    found = batch(TRACK | {member: odd})
+
+    assert found.reasons == ([] if reason is None else [reason])
+    if reason is None:
+        without_it = batch(TRACK)
+        assert found.values == without_it.values
+
+
+CALLS = [
+    TRACK,
+    TRACK | {"messageId": "n", "integrations": {"Amplitude": False}},
+    TRACK | {"type": "page", "name": "Home", "context": {"traits": {"plan": "pro"}}},
+    TRACK | {"type": "group", "groupId": "g"},
+    TRACK | {"event": "Order Completed", "properties": {"products": [{"a": 1}, {"b": 2}]}},
+    TRACK | {"properties": {"a": json.loads("[" * 50 + "]" * 50)}},
+    TRACK | {"userId": "anonymous"},
+    TRACK | {"userId": {}},
+    TRACK | {"type": "alias"},
+    7,
+]
+
+
+@examples(50)
+@given(st.lists(st.sampled_from(CALLS), min_size=1, max_size=30), st.integers(0, 100))
+def test_of_a_batch_each_call_becomes_what_it_is_alone(calls: list[object], usual: int) -> None:
+    calls = [*calls, *[TRACK] * usual]
+    together, each = batch(*calls), [batch(call) for call in calls]
+
+    assert together.batch.records == [record for one in each for record in one.batch.records]
+    assert together.reasons == [reason for one in each for reason in one.reasons]
+    rejected = [index for index, one in enumerate(each) if one.reasons]
+    assert [rejection.index for rejection in together.batch.rejected] == rejected
 
 
 @pytest.mark.parametrize("not_a_call", [None, 7, "x", []])
