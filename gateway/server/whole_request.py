@@ -56,6 +56,8 @@ class Cycle(RequestResponseCycle):
         return True
 
     async def send(self, message: Any) -> None:  # noqa: ANN401  As uvicorn's.
+        while self.flow.write_paused and not self._is_gone():
+            await self.flow.drain()  # The connection may be lost meanwhile.
         self._is_gone()
         await super().send(message)
 

@@ -116,6 +116,19 @@ async def test_nothing_is_written_to_a_connection_that_closes(peer: Peer, sent: 
     assert peer.wire.writes == 0
 
 
+@pytest.mark.parametrize("sent", [SMALL * 2, HEALTH * 2])
+async def test_nothing_is_written_to_who_goes_without_having_read(peer: Peer, sent: bytes) -> None:
+    """With pipelined requests, only the last of them is told."""
+    peer.connection.pause_writing()
+    peer.connection.data_received(sent)
+    waiting = asyncio.gather(*peer.state.tasks)
+    await asyncio.wait([waiting], timeout=0.05)
+    peer.wire.close()
+    peer.connection.connection_lost(None)
+    await waiting
+    assert peer.wire.writes == 0
+
+
 async def test_a_client_that_sends_no_more_gets_all_its_answers(peer: Peer) -> None:
     peer.connection.data_received(SMALL * 3 + SMALL[:40])
     assert peer.connection.eof_received()
