@@ -22,6 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.archive.batches import Answer, Wanted, search
 from ampgate.cli.configuration import client_arguments
+from ampgate.destinations.groups import members_of
 from ampgate.errors import CommandError
 from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, admin_client, patiently
 from schemas.configuration.config import Kafka
@@ -110,6 +111,9 @@ class Archive:
             for place, found in offsets.items()
             if place.topic == topic and found.offset >= 0
         }
+
+    async def members(self, group_id: str) -> int:
+        return await members_of(self._admin, self._client, group_id)
 
     async def search(self, spans: Iterable[Span], wanted: Wanted, each: Each) -> None:
         """Pass on records that may match, in chunks; those of a partition in order."""

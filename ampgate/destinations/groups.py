@@ -63,17 +63,7 @@ class Groups:
         return list(_ours(self._kafka.topics, (str(name) for name, _ in listed)))
 
     async def members(self, group: Group) -> int:
-        """How many consumers are in it; 0 also if there is no such group."""
-
-        async def ask() -> int:
-            node = await self._admin.find_coordinator(group.id)
-            answer = await self._client.send(node, AuthorizedGroupsRequest([group.id]))
-            code, _, _, _, _, members, _ = answer.groups[0]
-            if for_code(code) is not NoError and code != NOT_FOUND:
-                raise for_code(code)(group.id)
-            return len(members)
-
-        return await patiently(ask)
+        return await members_of(self._admin, self._client, group.id)
 
     async def commit(
         self, group: Group, offsets: Mapping[TopicPartition, OffsetAndMetadata]
@@ -115,6 +105,20 @@ def _ours(topics: Topics, names: Iterator[str]) -> Iterator[Group]:
     for name in names:
         if group := group_named(topics, name):
             yield group
+
+
+async def members_of(admin: AIOKafkaAdminClient, client: AIOKafkaClient, group_id: str) -> int:
+    """How many consumers are in a group; 0 also if there is no such group."""
+
+    async def ask() -> int:
+        node = await admin.find_coordinator(group_id)
+        answer = await client.send(node, AuthorizedGroupsRequest([group_id]))
+        code, _, _, _, _, members, _ = answer.groups[0]
+        if for_code(code) is not NoError and code != NOT_FOUND:
+            raise for_code(code)(group_id)
+        return len(members)
+
+    return await patiently(ask)
 
 
 @asynccontextmanager

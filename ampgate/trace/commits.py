@@ -33,9 +33,14 @@ async def commits_of(config: Config, kafka: Archive, parts: Sequence[Destination
     ]
     parked = [progress_in(kafka, group_id, topics.parked, topics.parked) for group_id in groups]
     found = await asyncio.gather(*own, *parked)
+    members = await asyncio.gather(*map(kafka.members, groups))
     places = [(part.name, part.kind) for part in parts]
+    read = [
+        {number: replace(one, is_read=count > 0) for number, one in progress.items()}
+        for count, progress in zip(members, found[: len(parts)], strict=True)
+    ]
     return Commits(
-        dict(zip(places, found[: len(parts)], strict=True)),
+        dict(zip(places, read, strict=True)),
         dict(zip(places, found[len(parts) :], strict=True)),
     )
 

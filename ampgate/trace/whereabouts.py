@@ -64,6 +64,7 @@ class Progress:
 
     committed: int
     note: CommitNote | None
+    is_read: bool = True  # By a delivery, at this moment.
 
     def is_settled(self, offset: int) -> bool:
         if offset < self.committed:
@@ -175,12 +176,13 @@ def _on_its_way(record: Stored, destination: Destination, progress: Progress | N
     if progress is None:
         return State.UNREAD, "no_delivery_yet", None
     paused = progress.note.paused if progress.note is not None else None
+    stopped = paused if progress.is_read else "no_delivery_now"
     if not progress.has_read(record.offset):
-        return State.UNREAD, paused or "behind_others", None
+        return State.UNREAD, stopped or "behind_others", None
     skip = border.encode(destination, record)
     if isinstance(skip, Skip):
         return State.SKIPPED, skip.reason, None  # It was settled when it was read.
-    reason, until = progress.held.get(record.offset, (paused or "in_flight", None))
+    reason, until = progress.held.get(record.offset, (stopped or "in_flight", None))
     return State.WAITING, reason, until
 
 

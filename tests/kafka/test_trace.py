@@ -45,9 +45,9 @@ async def test_what_waits_says_why_and_until_when(here: Operation) -> None:
         for one in found
         if one.destination == AMPLITUDE
     ] == [
-        ("in_flight", State.WAITING, "in_flight", None),
+        ("in_flight", State.WAITING, "no_delivery_now", None),
         ("held", State.WAITING, "throttled", "2026-01-01T00:00:30.000Z"),
-        ("unread", State.UNREAD, "behind_others", None),
+        ("unread", State.UNREAD, "no_delivery_now", None),
     ]
 
 

@@ -105,7 +105,7 @@ async def test_what_a_destination_rejected_is_dead_there_alone(
     assert dead.reason == "silenced"
 
 
-async def test_what_came_after_the_delivery_left_is_unread(
+async def test_what_came_after_the_delivery_left_says_that_none_runs(
     simulated: Operation, tmp_path: Path
 ) -> None:
     topic = simulated.config.kafka.topics.events
@@ -114,9 +114,10 @@ async def test_what_came_after_the_delivery_left_is_unread(
         await seen(partial(simulated.states, ByUser("ann")), are_settled)
     await simulated.produce(topic, [event("ann", insert_id="b")])
 
-    assert await simulated.states(ByUser("ann")) == {
-        (AMPLITUDE, "a"): State.DELIVERED,
-        (AAMPE, "a"): State.DELIVERED,
-        (AMPLITUDE, "b"): State.UNREAD,
-        (AAMPE, "b"): State.UNREAD,
+    found = await trace(simulated.config, Search(ByUser("ann")))
+    assert {(one.destination, one.insert_id): (one.state, one.reason) for one in found} == {
+        (AMPLITUDE, "a"): (State.DELIVERED, None),
+        (AAMPE, "a"): (State.DELIVERED, None),
+        (AMPLITUDE, "b"): (State.UNREAD, "no_delivery_now"),
+        (AAMPE, "b"): (State.UNREAD, "no_delivery_now"),
     }

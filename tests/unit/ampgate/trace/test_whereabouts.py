@@ -36,10 +36,12 @@ def evidence(
     letters: Sequence[Stored] = (),
     parked: Sequence[Stored] = (),
     parked_committed: int | None = None,
+    *,
+    is_read: bool = True,
 ) -> Evidence:
     progress = None
     if committed is not None:
-        progress = Progress(committed, decoded(json.dumps(metadata), committed))
+        progress = Progress(committed, decoded(json.dumps(metadata), committed), is_read)
     parked_progress = {} if parked_committed is None else {0: Progress(parked_committed, None)}
     return Evidence(progress, letters, parked, parked_progress)
 
@@ -109,6 +111,17 @@ def test_what_a_paused_destination_keeps_waits_for_its_reason() -> None:
     told = locate(RECORD, AMPLITUDE, known)
 
     assert (told.state, told.reason) == (State.WAITING, "status_401")
+
+
+@pytest.mark.parametrize("paused", [None, "status_401"])
+@pytest.mark.parametrize("read_to", [100, 101])
+def test_what_no_delivery_reads_waits_for_nothing_else(paused: str | None, read_to: int) -> None:
+    """Nothing is in flight, nothing goes on before it, and a pause is one that has ended."""
+    left = {"committed": 50, "read": read_to, "unsettled": [0, read_to - 50]}
+    told = locate(RECORD, AMPLITUDE, evidence(50, left | {"paused": paused}, is_read=False))
+
+    assert told.state == (State.UNREAD if read_to == 100 else State.WAITING)
+    assert told.reason == "no_delivery_now"
 
 
 class Failing:
