@@ -193,15 +193,25 @@ def _unknown_keywords(path: str, schema: Any) -> Iterator[str]:  # noqa: ANN401 
 
 
 def _contradictions(path: str, schema: Schema, definitions: Mapping[str, Any]) -> Iterator[str]:
-    """Subschemas that no value satisfies; a `false` is meant so."""
+    """What no value satisfies, or else no properties; a `false` is meant so."""
+    if isinstance(schema, bool):
+        return
     from jsonschema_rs import RegexOptions
     from jsonschema_rs.canonical import find_unsatisfiable
 
     full = whole(schema, definitions)
+    # Behind all others: paths into the schema stay as they are.
+    full = {**full, "allOf": [*full.get("allOf", ()), {"type": "object"}]}
+    faults, is_satisfied = [], True
     for found in find_unsatisfiable(full, pattern_options=RegexOptions(), offline=True):
         parts = [part.replace("~1", "/").replace("~0", "~") for part in str(found).split("/")[1:]]
-        if _at(full, parts) is not False and parts[:1] != ["$defs"]:
-            yield f"{'.'.join([path, *parts])}: contradicts itself: no value satisfies it"
+        if not parts:
+            is_satisfied = False
+        elif _at(full, parts) is not False and parts[0] != "$defs":
+            faults.append(f"{'.'.join([path, *parts])}: contradicts itself: no value satisfies it")
+    if not is_satisfied and not faults:
+        faults.append(f"{path}: contradicts itself: no properties satisfy it")
+    yield from faults
 
 
 def _at(schema: Any, parts: list[str]) -> Any:  # noqa: ANN401  A subschema.

@@ -61,6 +61,17 @@ def of_event(schema: object) -> dict[str, Any]:
             of_event({"type": "object", "required": ["b"], "additionalProperties": False}),
             "events.Bought: contradicts itself",
         ),
+        (
+            of_event({"required": ["b"], "properties": {"a": {}}, "additionalProperties": False}),
+            "events.Bought: contradicts itself: no properties satisfy it",
+        ),
+        (of_event({"required": ["b"], "properties": {"b": False}}), "events.Bought: contradicts"),
+        (of_event({"type": "string"}), "events.Bought: contradicts itself: no properties"),
+        ({"user_properties": {"maxProperties": 1, "required": ["a", "b"]}}, "user_properties: con"),
+        (
+            of_event({"required": ["a"], "properties": {"a": {"type": "string", "enum": [1]}}}),
+            "events.Bought.properties.a: contradicts itself: no value satisfies it",
+        ),
         ({"user_properties": {"type": "object", "const": 1}}, "user_properties: contradicts"),
     ],
 )
