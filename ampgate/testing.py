@@ -15,11 +15,11 @@ from typing import Any
 
 import orjson
 
+from ampgate.cli.configuration import WITH_SECRETS
 from ampgate.preview.preview import Preview, Sent
 from schemas.configuration.config import Config
 from schemas.configuration.file import load, parse
 
-SECTIONS_WITH_SECRETS = ("sources", "destinations", "pulls")
 NOW_MS = 1_767_225_600_000  # 2026-01-01: what has no `time` gets this one.
 
 
@@ -51,5 +51,5 @@ def _read(config: Config | Mapping[str, Any] | str | Path) -> Config:
     if isinstance(config, Config):
         return config
     if isinstance(config, Mapping):
-        return parse(dict(config), {}, "the configuration", SECTIONS_WITH_SECRETS)
-    return load(Path(config), os.environ, SECTIONS_WITH_SECRETS)
+        return parse(dict(config), {}, "the configuration", WITH_SECRETS)
+    return load(Path(config), os.environ, WITH_SECRETS)

@@ -32,6 +32,16 @@ def config(**keys: object) -> dict[str, Any]:
     return {"destinations": [{**AMPLITUDE, **keys}, {**AAMPE, **keys}]}
 
 
+def test_no_secret_needs_to_be_there() -> None:
+    absent = "${NOT_SET_ANYWHERE}"
+    sections = {
+        "console": {"token": absent},
+        "sources": [{"name": "web", "write_key": absent}],
+        "destinations": [{**AMPLITUDE, "api_key": absent}],
+    }
+    assert preview(sections, "us", EVENT)["endpoint"] == "/batch"
+
+
 def test_an_event_becomes_the_request_that_is_shown() -> None:
     shown = preview(config(), "us", EVENT)
     options = {"min_id_length": 1}
