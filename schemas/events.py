@@ -23,6 +23,8 @@ from schemas.several import read_several
 from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 
 ABSENT: Final = Raw(b"")
+# Property updates among the events: every routing lets them pass, and they keep their type.
+PROPERTY_EVENTS: Final = frozenset({"$identify", "$groupidentify"})
 
 
 class _Object(Struct, gc=False):

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from schemas.events import PROPERTY_EVENTS
 from schemas.plans.document import DRAFT
 from schemas.plans.members import members_of
-from schemas.plans.plan import PROPERTY_EVENTS, set_by
+from schemas.plans.plan import set_by
 from schemas.topics import Kind
 
 TYPES_MAX = 10_000

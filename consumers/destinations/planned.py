@@ -15,14 +15,14 @@ from consumers.delivery.destination import (
     Request,
     Response,
 )
-from consumers.delivery.outcomes import Reject, Skip, Verdict
+from consumers.delivery.outcomes import Reject, Verdict
+from consumers.destinations.records import Outcome
 from consumers.destinations.shaping.shaped import FAILED
 from schemas.plans.checking import Held
 from schemas.plans.plan import Violation
 from schemas.records import Headers, Record
 
 OnViolation: TypeAlias = Callable[[Record, Violation], None]
-Outcome: TypeAlias = Encoded | Reject | Skip
 
 
 class Planned:

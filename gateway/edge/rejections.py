@@ -1,12 +1,11 @@
 """Rejected records as dead letters: the bytes untouched, the reason in the headers. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import islice
 
 from gateway.dialects.shapes import LISTED_MAX, Context, Rejection
 from gateway.edge.admission import TokenBucket
-from schemas.letters import cut_detail
+from schemas.letters import cut_detail, timestamp
 from schemas.records import Headers, NewRecord
 
 
@@ -24,8 +23,6 @@ def dead_letters(
 
 
 def dead_letter(rejection: Rejection, original: Headers, now_ms: int) -> NewRecord:
-    moment = datetime.fromtimestamp(now_ms / 1000, UTC)
-    first_failed_at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     headers = [
         *original,
         ("destination", b"edge"),
@@ -33,6 +30,6 @@ def dead_letter(rejection: Rejection, original: Headers, now_ms: int) -> NewReco
         ("detail", cut_detail(rejection.defect.message)),
         ("origin", b"edge"),
         ("attempts", b"0"),
-        ("first_failed_at", first_failed_at.encode()),
+        ("first_failed_at", timestamp(now_ms / 1000).encode()),
     ]
     return NewRecord(rejection.key, rejection.value, headers)

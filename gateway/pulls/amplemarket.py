@@ -21,6 +21,7 @@ from gateway.pulls.pull import (
     Item,
     Page,
     Pull,
+    cursor_of,
     failure,
     object_id_of,
     place_of,
@@ -76,10 +77,10 @@ class Tasks:
         if self._reads_contacts:
             items += [_contact(id_, raw) for id_, raw in contacts.items()]
         if after is not None:
-            return Page(items, _cursor(replace(place, after=after)))
+            return Page(items, cursor_of(replace(place, after=after)))
         if not self._reads_contacts:
             return Page(items, None)
-        return Page(items, _cursor(Place(heard=place.heard, is_listening=True)))
+        return Page(items, cursor_of(Place(heard=place.heard, is_listening=True)))
 
     async def _named(self, api: Api, place: Place) -> Page:
         named = await self._webhooks.named(place.heard)
@@ -87,8 +88,8 @@ class Tasks:
         items = [_contact(id_, raw) for id_, raw in contacts.items()]
         following = Place(heard=dict(named.positions), is_listening=not named.is_all)
         if named.is_all:
-            return Page(items, None, start=_cursor(following))
-        return Page(items, _cursor(following))
+            return Page(items, None, start=cursor_of(following))
+        return Page(items, cursor_of(following))
 
     def gone(self, object_id: str) -> None:
         return None
@@ -181,7 +182,3 @@ def _user_id(contact_id: str | None, contacts: Mapping[str, Contact]) -> str | N
     contact = contacts.get(contact_id)
     email = member(fields_of(contact), "email") if isinstance(contact, bytes) else None
     return email or contact_id
-
-
-def _cursor(place: Place) -> str:
-    return msgspec.json.encode(place).decode()

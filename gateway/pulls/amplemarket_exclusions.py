@@ -14,7 +14,17 @@ from msgspec.structs import replace
 
 from gateway.dialects.moments import milliseconds_of
 from gateway.pulls.amplemarket_lists import fields_of, member, page_of, text_of
-from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Page, Pull, Suppress, place_of
+from gateway.pulls.pull import (
+    SUPPRESSION,
+    Api,
+    Item,
+    Lift,
+    Page,
+    Pull,
+    Suppress,
+    cursor_of,
+    place_of,
+)
 from gateway.pulls.webhooks import Webhooks
 from schemas.configuration.config import ConfigError
 from schemas.letters import timestamp
@@ -56,10 +66,10 @@ class Exclusions:
         named = _email if at.list == "emails" else _domain
         items = [_item(raw, named(raw)) for raw in found]
         if after is not None:
-            return Page(items, _cursor(replace(at, after=after)))
+            return Page(items, cursor_of(replace(at, after=after)))
         if at.list == "emails":
-            return Page(items, _cursor(replace(at, list="domains", after=None)))
-        return Page(items, None, again=None if at.is_again else _cursor(Place(is_again=True)))
+            return Page(items, cursor_of(replace(at, list="domains", after=None)))
+        return Page(items, None, again=None if at.is_again else cursor_of(Place(is_again=True)))
 
     def gone(self, object_id: str) -> Item | None:
         is_named = AT in object_id  # Else it was none.
@@ -86,7 +96,3 @@ def _domain(raw: bytes) -> str | None:
     text = member(fields_of(raw), "domain") or text_of(raw) or ""
     found = None if len(text) > CHARACTERS_MAX else DOMAIN.fullmatch(text)
     return None if found is None else compared(AT + found[1])
-
-
-def _cursor(place: Place) -> str:
-    return msgspec.json.encode(place).decode()

@@ -24,6 +24,7 @@ from gateway.pulls.pull import (
     Page,
     Pull,
     UnreadableError,
+    cursor_of,
     decoded,
     failure,
     place_of,
@@ -100,7 +101,7 @@ class Cohort:
         if answer.status not in (200, 202):
             raise failure(answer, "a cohort's request", is_lost=False)
         requested = decoded(_requested, answer.body, "the answer to a cohort's request")
-        return Page([], _cursor(Place(str(requested.request_id))))
+        return Page([], cursor_of(Place(str(requested.request_id))))
 
     async def _poll(self, api: Api, place: Place) -> Page:
         answer = await api.get(f"/api/5/cohorts/request-status/{place.request}")
@@ -110,17 +111,17 @@ class Cohort:
         if answer.status == 202 or IN_PROGRESS.search(status):
             if place.polls >= POLLS_MAX:
                 raise CursorLostError(f"the cohort's file does not come: {status}")
-            return Page([], _cursor(replace(place, polls=place.polls + 1)), POLL_SECONDS)
+            return Page([], cursor_of(replace(place, polls=place.polls + 1)), POLL_SECONDS)
         if status != "JOB COMPLETED":
             raise CursorLostError(f"the cohort's file does not come: {status}")
         self._used, self._has_file = 0, False
-        return Page([], _cursor(Place(place.request, 0, paid=1)), spends=1)
+        return Page([], cursor_of(Place(place.request, 0, paid=1)), spends=1)
 
     async def _read(self, api: Api, place: Place) -> Page:
         if not self._has_file:
             if self._used >= place.paid:
                 paid_again = replace(place, paid=place.paid + 1)
-                return Page([], _cursor(paid_again), _wait_seconds(place.paid), spends=1)
+                return Page([], cursor_of(paid_again), _wait_seconds(place.paid), spends=1)
             self._used = place.paid
             answer = await api.download(f"/api/5/cohorts/request/{place.request}/file", self._file)
             if answer.status != 200:
@@ -137,7 +138,7 @@ class Cohort:
         following = replace(place, row=place.row + len(read))
         self._rows = following, rows
         items = [self._item(row["user_id"], is_member=True) for row in read]
-        return Page(items, _cursor(following) if len(read) == ROWS else None)
+        return Page(items, cursor_of(following) if len(read) == ROWS else None)
 
     def _item(self, user_id: str, *, is_member: bool) -> Item:
         said = {"user_id": user_id, "user_properties": {"$set": {self._property: is_member}}}
@@ -180,7 +181,3 @@ def _lines(text: IO[str], *, may_end_anywhere: bool) -> Iterator[str]:
             if not may_end_anywhere:
                 raise ValueError("it was cut off")
         yield line
-
-
-def _cursor(place: Place) -> str:
-    return msgspec.json.encode(place).decode()

@@ -141,6 +141,11 @@ def decoded(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> D
         raise UnreadableError(f"{what}: {error}") from error
 
 
+def cursor_of(place: msgspec.Struct) -> str:
+    """What `place_of` reads again."""
+    return msgspec.json.encode(place).decode()
+
+
 def place_of(decoder: msgspec.json.Decoder[Decoded], cursor: str) -> Decoded:
     """`CursorLostError` where it is none of this pull's: the name had another type before."""
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from schemas.events import PROPERTY_EVENTS
 from schemas.plans.document import (
     CLASSIFICATIONS,
     MASK,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:  # As in `document`.
 NOT_IN_PLAN: Final = "not_in_plan"
 VIOLATES_PLAN: Final = "violates_plan"
 SET_OPERATIONS = ("$setOnce", "$add", "$set")
-PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
 LONG_BYTES = 200_000  # It may have 100,000 errors of a kB.
 NAMES_BYTES_MAX = 64  # Of a sender's own names in a path.
 WORDS_MAX = 200

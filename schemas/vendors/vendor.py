@@ -20,10 +20,9 @@ from schemas.configuration.values import (
     Seconds,
     Start,
 )
+from schemas.events import PROPERTY_EVENTS
 from schemas.topics import Kind
 
-# Property updates among the events: every routing lets them pass, and they keep their type.
-PROPERTY_EVENTS = frozenset({"$identify", "$groupidentify"})
 EventPattern = Annotated[str, Field(min_length=1, max_length=1_024)]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from glob import escape
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,15 +17,15 @@ from msgspec import Struct
 from consumers.delivery import border
 from consumers.delivery.destination import (
     Destination,
-    Encoded,
     EncodesMany,
 )
 from consumers.delivery.outcomes import Reject, Skip
-from consumers.destinations.records import insert_id_of, read_record
+from consumers.destinations.records import Outcome, insert_id_of, read_record
 from consumers.destinations.shaping.functions import Function
 from consumers.destinations.shaping.properties import REMEMBERED_MAX, Drop, matcher
 from consumers.destinations.shaping.written import NotJsonError, written
 from schemas.events import (
+    PROPERTY_EVENTS,
     event_key,
     group_key,
     identification_key,
@@ -35,7 +35,7 @@ from schemas.events import (
 )
 from schemas.records import Record, Stored
 from schemas.topics import Kind
-from schemas.vendors.vendor import PROPERTY_EVENTS, ConfiguredDestination, Events
+from schemas.vendors.vendor import ConfiguredDestination, Events
 
 FAILED = "transform_failed"
 NOT_ROUTED = Skip("not_routed")
@@ -45,7 +45,6 @@ _OURS: Mapping[Kind, tuple[str, ...]] = {
     Kind.USER_PROPERTIES: ("user_id", "device_id", "insert_id", "time"),
     Kind.GROUP_PROPERTIES: ("group_type", "group_value", "insert_id", "time"),
 }
-Outcome: TypeAlias = Encoded | Reject | Skip
 
 
 class _Type(Struct, gc=False):
