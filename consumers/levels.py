@@ -18,7 +18,7 @@ class Level:
 
 
 class Levels:
-    """A destination has a worker for each kind, and no metric tells them apart."""
+    """Those of every destination: it has a worker for each kind."""
 
     def __init__(self) -> None:
         self._levels: dict[str, dict[Kind, Level]] = {}

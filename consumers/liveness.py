@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from schemas.records import TopicPartition
 
-HEARD_SECONDS = 20.0  # Kafka is asked every 5 s where nothing is fetched (kafka/fetch.py).
+# Kafka is asked every 5 s where nothing is fetched (schemas/kafka/fetching/fetch.py).
+HEARD_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

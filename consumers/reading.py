@@ -95,9 +95,8 @@ class Reading:
         """Read a log that was cut from its beginning once nothing of it is unsettled."""
         self._counts.lost(place.topic, self._delivery.cut(place))
         if self._delivery.restart(place) and (begin := reader.restarted(place)) is not None:
-            self._delivery.reached(
-                place, begin
-            )  # Committed now, it is not read past after a crash.
+            # Committed now, it is not read past after a crash.
+            self._delivery.reached(place, begin)
 
     def _lose(self, lost: Lost) -> None:
         """Count and log offsets that cannot be read any more, with or without records of ours."""

@@ -1,1 +1,1 @@
-"""Every shape that leaves a process. No I/O, no state."""
+"""What the processes agree on: every shape that leaves one, and how each reaches Kafka and HTTP."""

@@ -37,7 +37,6 @@ from schemas.configuration.config import Config, ConfigError
 PAGES = (
     sign_in,
     overview,
-    dead_letters,
     events,
     live,
     dead_letters,

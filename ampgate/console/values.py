@@ -86,7 +86,7 @@ def marked(pretty: str, paths: Sequence[str]) -> Iterator[Piece]:
         if part:
             yield (
                 "\n".join(part) + ("\n" if last + 1 < len(lines) or not is_marked else ""),
-                (is_marked),
+                is_marked,
             )
     if rest := lines[last + 1 :]:
         yield "\n".join(rest), False

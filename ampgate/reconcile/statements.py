@@ -1,5 +1,7 @@
-"""What DuckDB is asked (comparison.py tells the idea). Each thread
-holds two lines of the greatest size: of an export 16 MB, as of what we send."""
+"""What DuckDB is asked (comparison.py tells the idea).
+
+Each thread holds two lines of the greatest size: of an export 16 MB, as of what we send.
+"""
 
 TABLES = """
 create table sent (

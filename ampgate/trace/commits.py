@@ -61,7 +61,7 @@ async def progress_in(
 async def _whole_note(
     kafka: Archive, parked: TopicPartition, committed: Committed
 ) -> CommitNote | None:
-    """The note of a commit, or the longer one that it names (consumers/kafka/notes.py)."""
+    """The note of a commit, or the longer one that it names (consumers/kafka/commit_notes.py)."""
     note = decoded(committed.metadata, committed.offset)
     if note is None or note.kept is None:
         return note

@@ -147,7 +147,7 @@ async def look(config: Config, search: Search) -> Found:
 
 
 async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
-    """The strings to search for."""
+    """The records in their own topics."""
     topics = config.kafka.topics
     wanted = Wanted(search.sought.needles, search.since_ms)
     spans: list[Span] = []

@@ -23,7 +23,7 @@ class Entry(Struct, eq=False, gc=False):
     size: int  # Its bytes in memory.
     attempts: int = 0
     first_failed_at: float | None = None
-    status: int | None = None  # The reason of the last failure.
+    status: int | None = None  # Of the last answer that was a failure.
     # Batches delivered when it last failed alone; below 0: it never failed alone.
     failed_after: int = -1
     lone_failures: int = 0  # How often it failed alone while others succeeded.

@@ -179,10 +179,6 @@ class ParkedPartition:
             if (first := self.keys[key].first) is not None:
                 yield first, self.keys[key]
 
-    def records(self) -> int:
-        """How many wait here, unloaded or about to be parked."""
-        return self.unloaded + sum(len(offsets) for offsets in self._coming.values())
-
     def _of(self, key: str, until: float, reason: str) -> ParkedKey:
         parked = self.keys.get(key)
         if parked is None:

@@ -1,1 +1,1 @@
-"""Reading from Kafka, committing, and writing letters; only this room knows aiokafka."""
+"""Reading from Kafka, committing, and writing letters."""

@@ -1,8 +1,8 @@
 """The configuration's file: TOML, any value overridable from the environment.
 
 `load` raises `ConfigError` with one sentence for each mistake, which names the key's path and line.
-A process that does not use
-the secrets of a section need not have them: an edge has no API keys, a delivery no write keys.
+A process that does not use the secrets of a section need not have them: an edge has no API keys, a
+delivery no write keys.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""How records are written to Kafka: the same way by the edge and by the delivery."""
+"""Clients of Kafka, which write and read the same way in every process."""

@@ -59,7 +59,7 @@ class Lane:
     """
 
     def __init__(self, way: Way, place: TopicPartition, *, is_strict: bool = False) -> None:
-        """If `strict`, records behind one that is too large fail with it."""
+        """If `is_strict`, records behind one that is too large fail with it."""
         self._way = way
         self._place = place
         self._is_strict = is_strict

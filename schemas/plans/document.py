@@ -43,7 +43,6 @@ _PLAIN = frozenset(
         "contentMediaType",
     }
 )
-KEYWORDS = SCHEMAS | LISTS | MAPS | _PLAIN
 
 
 class PlanError(ValueError):

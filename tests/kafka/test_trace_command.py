@@ -14,7 +14,9 @@ async def test_what_others_wrote_cannot_steer_the_terminal(here: Operation, tmp_
     await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a\x07\nforged")])
 
     ran = await here.run(tmp_path, "trace", "--user", "ann")
-    assert all(line.endswith(r"insert_id a\x07\nforged") for line in ran.stdout.splitlines())
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(line.endswith(r"insert_id a\x07\nforged") for line in lines)
 
 
 async def test_the_command_prints_what_was_promised(here: Operation, tmp_path: Path) -> None:

@@ -105,7 +105,6 @@ USED = [
         "schemas/kafka/sender",
     ),
     ("aiokafka.client:AIOKafkaClient", ["_conns", "_maybe_wait_metadata"], "schemas/kafka/sender"),
-    ("asyncio:StreamReader", ["_buffer"], "schemas/kafka/fetching/arrival"),
     (
         "aiokafka.conn:AIOKafkaConnection",
         ["_versions", "_requests", "_next_correlation_id", "_client_id", "_writer"],

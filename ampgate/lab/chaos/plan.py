@@ -12,7 +12,7 @@ from enum import StrEnum
 from random import Random
 
 Rule = Mapping[str, object]
-"""A rule of a simulator's script (`ampgate.lab.simulators.faults`)."""
+"""A rule of a simulator's script (`ampgate.lab.simulators.fault_rules`)."""
 
 THROTTLED_USERS = 3
 SMALL_BODY_BYTES = (1_000, 8_000)  # One event always fits.

@@ -1,1 +1,1 @@
-"""Strict fakes of the destinations: their documented behaviour, limits and error bodies."""
+"""Strict fakes of destinations and polled systems: documented behaviour, limits, error bodies."""

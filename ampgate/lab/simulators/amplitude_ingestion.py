@@ -2,8 +2,7 @@
 amplitude.md#order-of-validation).
 
 All or nothing: whatever is not a 200 stored nothing (amplitude.md#partial-success). What a correct
-client never does is
-noted as a violation, also where Amplitude itself would let it pass.
+client never does is noted as a violation, also where Amplitude itself would let it pass.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ Besides the destination's own paths:
   `without_insert_id`, `property_updates_ignored`; Aampe `millisecond_timestamps`.
 - `GET /_properties?user_id=…` (or `device_id`, `contact_id`, `group_type` and `group_value`): the
   current properties, 404 when there are none.
-- `POST /_faults`: a script (`faults.py`); 422 with a message when it is not one.
+- `POST /_faults`: a script (`fault_rules.py`); 422 with a message when it is not one.
 - `POST /_reset`: as new.
 
 ASGI has no word for breaking a connection. `ResettableProtocol` (given to uvicorn by

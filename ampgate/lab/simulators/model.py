@@ -1,4 +1,4 @@
-"""What the models of both destinations share: a request, an answer, and what a fault imposes."""
+"""What all models share: a request, an answer, and what a fault imposes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,10 +69,10 @@ class Violations:
 
 
 class Model(Protocol):
-    """A destination without clock or I/O: equal requests at equal times get equal answers."""
+    """An upstream without clock or I/O: equal requests at equal times get equal answers."""
 
     kind: str
-    effects: frozenset[str]  # The fault effects that this destination knows.
+    effects: frozenset[str]  # The fault effects that it knows.
 
     @property
     def received(self) -> list[Received]:

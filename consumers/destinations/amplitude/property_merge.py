@@ -65,8 +65,7 @@ def _merged(first: bytes, second: bytes, field: str, known: frozenset[str]) -> b
             return None
         properties = _taken(earlier, field), _taken(later, field)
         # A platform without an os_name makes that one null (amplitude.md#identify): to say a field
-        # is
-        # not the same as not to say it, but to say all of them twice is to say them once.
+        # is not the same as not to say it, but to say all of them twice is to say them once.
         if earlier != later:
             return None
         changes = _changes(*properties, known)
