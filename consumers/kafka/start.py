@@ -46,16 +46,16 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     }
     added = [] if is_new else [place for place in missing if place.topic == topic]
     after = await _ends(consumer, topic, committed) if added else {}
+    own = {
+        place: (offset, _note(offset, after if place in added else {}, len(numbers)))
+        for place, offset in offsets.items()
+        if place.topic == topic
+    }
+    # Kafka may refuse those of one topic and take the others: with the parked topic's alone, the
+    # group would not be new any more, and its topic one that was made anew.
+    await consumer.commit_for_all(own)
     await consumer.commit_for_all(
-        {
-            place: (
-                offset,
-                _note(offset, after if place in added else {}, len(numbers))
-                if place.topic == topic
-                else "",
-            )
-            for place, offset in offsets.items()
-        }
+        {place: (offset, "") for place, offset in offsets.items() if place not in own}
     )
     log.info(
         "no offset was committed, reading begins",

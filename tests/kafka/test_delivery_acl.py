@@ -4,19 +4,21 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from aiokafka.errors import TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from schemas.kafka.partitioner import positive_hash
 from schemas.letters import timestamp
 from tests.conftest import Broker
-from tests.eventually import eventually
-from tests.kafka.acls import DESCRIBE, READ, WITH_ACLS, denied, until_denied
+from tests.eventually import eventually, seen
+from tests.kafka.acls import DESCRIBE, READ, TOPIC, WITH_ACLS, WRITE, allow, denied, until_denied
 from tests.kafka.delivery_world import event, opened_world
 from tests.kafka.everything import letter
 from tests.kafka.kafka_operations import produce_raw, with_amplitude
-from tests.operating import AMPLITUDE
+from tests.operating import AMPLITUDE, Operation
 
+EVERYBODY = "User:*"
 USER, PARTITIONS = b"user-2", 3
 WAITS = "committed offsets cannot be read, retrying"
 HIDDEN = "parked topic may not be seen, nothing is read until it may"
@@ -40,6 +42,35 @@ async def test_a_topic_that_may_not_be_read_for_a_while_is_read_again_afterwards
                 await world.until_accepted("amplitude", 2)
             found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
     assert sorted(found) == [1, 2]
+
+
+async def test_a_new_destination_that_may_not_read_yet_begins_where_its_start_says(
+    guarded_kafka: Broker, topic_prefix: str
+) -> None:
+    """The right to read the parked topic is there already: Kafka takes the offsets of that one."""
+    async with opened_world(guarded_kafka, topic_prefix) as opened:
+        world = with_amplitude(opened, start="latest")
+        topic = world.config.kafka.topics.events
+
+        async def may_commit() -> bool:
+            try:
+                await Operation(world.config).commit("others", f"{topic}/0/0")
+            except TopicAuthorizationFailedError:
+                return False
+            return True
+
+        await world.produce(topic, [event(user, 1) for user in range(6)])
+        await allow(guarded_kafka, (TOPIC, topic, EVERYBODY, WRITE))
+        await seen(may_commit, lambda may: not may)
+        with capture_logs() as logged:
+            async with world.delivering() as workers:
+                await eventually(lambda: any(one["event"] == WAITS for one in logged))
+                await allow(guarded_kafka, (TOPIC, topic, EVERYBODY, READ))
+                await eventually(lambda: all(worker.is_reached for worker in workers))
+                await world.produce(topic, [event(user, 2) for user in range(6)])
+                await world.until_accepted("amplitude", 6)
+        found = [one["event_properties"]["n"] for one in await world.received("amplitude")]
+    assert found == [2] * 6
 
 
 async def test_while_parked_records_may_not_be_seen_nothing_overtakes_them(tmp_path: Path) -> None:
