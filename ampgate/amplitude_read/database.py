@@ -52,7 +52,10 @@ async def in_thread(
 
 
 def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Exported) -> None:
-    """Run it with the window's `$files`; `CommandError` if they are not as documented."""
+    """Run it with the window's `$files`; `CommandError` if they are not as documented.
+
+    Then the window is not kept for the next run: it may have been bad luck.
+    """
     if not (files := window.files):
         return
     asked = {"files": [str(file) for file in files]}
@@ -65,6 +68,7 @@ def read_rows(database: duckdb.DuckDBPyConnection, statement: str, window: Expor
         try:
             database.execute(statement, asked)
         except UNREADABLE as error:
+            window.doubt()
             says = f"the export of {window.hours} is not as documented: {first_line(error)}"
             raise CommandError(says) from error
 

@@ -24,6 +24,7 @@ from ampgate.amplitude_read.hours import Hours, TooLargeError, Windows, hour_nam
 from ampgate.errors import CommandError
 
 PATH = "/api/2/export"
+COMPLETE = "complete"  # The mark of a window to which Amplitude has nothing to add.
 CUT_OFF_MAX = 3  # So often in a row; then it is not the network.
 PIECE_BYTES = 1 << 20
 _GZIP = 31  # zlib's window bits for a gzip header and trailer.
@@ -42,6 +43,10 @@ class Exported:
     @property
     def files(self) -> list[Path]:
         return sorted(self.directory.glob("*.json.gz"))
+
+    def doubt(self) -> None:
+        """The next run asks for it anew; until then the files stay, to be looked at."""
+        (self.directory / COMPLETE).unlink(missing_ok=True)
 
 
 class _Said(msgspec.Struct):
@@ -115,7 +120,7 @@ class Exports:
             archive.unlink()
         (part / "rows").write_text(f"{rows} {size}")
         if all(is_complete(hour, self.now_ms) for hour in (hours.first, hours.last)):
-            (part / "complete").touch()
+            (part / COMPLETE).touch()
         whole = self.directory / hours.name
         shutil.rmtree(whole, ignore_errors=True)
         part.rename(whole)
@@ -126,7 +131,7 @@ class Exports:
         for directory in self.directory.glob(f"{hour_name(first)}-*"):
             for until in range(last, first - 1, -1):
                 hours = Hours(first, until)
-                if directory.name == hours.name and (directory / "complete").exists():
+                if directory.name == hours.name and (directory / COMPLETE).exists():
                     rows, size = (directory / "rows").read_text().split()
                     return Exported(hours, directory, int(rows), int(size))
         return None

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ampgate.amplitude_read.client import read_client
+from ampgate.amplitude_read.database import opened_database, read_rows
 from ampgate.amplitude_read.export import Exported, Exports, _unpacked
 from ampgate.amplitude_read.hours import HOUR_MS, Hours, TooLargeError, Windows, hour_of
 from ampgate.errors import CommandError
@@ -171,6 +172,25 @@ async def test_hours_without_events_are_windows_without_rows(
     await set_faults(url, page)  # Amplitude's own words need no other question.
     async with exports(url, tmp_path) as found:
         assert await rows(found, Hours(now - 9, now - 2)) == 0
+
+
+async def test_what_turns_out_to_be_damaged_is_asked_for_again(
+    url: str, tmp_path: Path, now: int
+) -> None:
+    """A line that was cut off in a whole file: only whoever reads the lines sees it."""
+    async with exports(url, tmp_path, days=1) as found:
+        (window,) = [one async for one in found.windows(Hours(now, now))]
+        (file,) = window.files
+        file.write_bytes(gzip.compress(b'{"event_type": "a'))
+        with (
+            opened_database(tmp_path / "some.db", {}) as database,
+            pytest.raises(CommandError, match="is not as documented"),
+        ):
+            read_rows(database, "select * from read_ndjson_objects($files)", window)
+        assert gzip.decompress(file.read_bytes())  # To be looked at.
+        (again,) = [one async for one in found.windows(Hours(now, now))]
+    assert again.rows == 10
+    assert gzip.decompress(again.files[0].read_bytes()).count(b"\n") == 10
 
 
 async def test_files_of_an_archive_may_be_empty_or_of_several_members(tmp_path: Path) -> None:
