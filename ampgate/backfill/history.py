@@ -21,7 +21,7 @@ ROWS = 2_000  # Read at once.
 _READ = """
 insert into exported
 select json->>'event_time', try_cast(json->>'event_id' as bigint),
-    json->>'$."$insert_id"', json->>'device_id', json::varchar
+    nullif(json->>'$."$insert_id"', ''), json->>'device_id', json::varchar
 from read_ndjson_objects($files, compression = 'gzip', maximum_object_size = 16000000)
 """
 _HOURS = "select time[:13] as hour, count(*) from exported group by hour order by hour nulls first"

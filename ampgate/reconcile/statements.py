@@ -41,8 +41,8 @@ select * from read_json($file, format = 'newline_delimited', columns = {
 """
 READ_ROWS = """
 insert into rows
-select id_of("$insert_id"), hash(device_id), hash('user ' || user_id), event_type,
-    epoch_ms(server_upload_time::timestamp), bucket_of(id_of("$insert_id"))
+select id_of(nullif("$insert_id", '')), hash(device_id), hash('user ' || user_id), event_type,
+    epoch_ms(server_upload_time::timestamp), bucket_of(id_of(nullif("$insert_id", '')))
 from read_json($files, format = 'newline_delimited', compression = 'gzip',
     maximum_object_size = 16000000, columns = {
     "$insert_id": 'varchar', device_id: 'varchar', user_id: 'varchar', event_type: 'varchar',

@@ -67,7 +67,8 @@ def test_half_of_an_emoji_makes_no_export_unreadable(tmp_path: Path) -> None:
 
 def test_what_amplitude_has_twice_is_there_once(tmp_path: Path) -> None:
     at: dict[str, object] = {"event_time": "2026-01-01 00:00:00.000000"}
-    ids = [("a", "phone"), ("a", "phone"), ("a", "tablet"), (None, "phone"), (None, "phone")]
+    nobodys = [(None, "phone"), (None, "phone"), ("", "phone"), ("", "phone")]
+    ids = [("a", "phone"), ("a", "phone"), ("a", "tablet"), *nobodys]
     rows = [at | {"$insert_id": insert_id, "device_id": device} for insert_id, device in ids]
     with history(tmp_path) as found:
         found.read([exported(tmp_path / "window", rows)])

@@ -190,8 +190,9 @@ def test_of_a_suppressed_user_is_delivered_what_amplitude_has_and_nothing_is_mis
     assert (one.delivered, one.found, one.missing, one.foreign) == (1, 1, 0, 0)
 
 
-def test_events_of_others_need_no_insert_id(tmp_path: Path) -> None:
-    shown = [Shown(None, "Bought", "phone", FIRST + 1), Shown(None, "Bought", "phone", FIRST + 1)]
+@pytest.mark.parametrize("nobodys", [None, ""])
+def test_events_of_others_need_no_insert_id(tmp_path: Path, nobodys: str | None) -> None:
+    shown = [Shown(nobodys, "Bought", "phone", FIRST + 1) for _ in range(2)]
     (one,) = run(tmp_path, [], shown)
 
     assert (one.delivered, one.foreign) == (0, 2)
