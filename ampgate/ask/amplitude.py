@@ -19,7 +19,8 @@ from schemas.vendors.amplitude import AmplitudeDestination
 
 EVENTS_SHOWN = 10
 MATCHES_MAX = 3  # One person may have several of Amplitude's ids.
-UNKNOWN_STATUSES = (400, 404)  # Which one a profile has that is none is not documented.
+NOT_SEEN = "not seen before"  # The error of a profile that is none;
+NOT_SEEN_STATUSES = (400, 404)  # whether it comes with one of these is not documented.
 
 
 class Match(msgspec.Struct):
@@ -124,11 +125,9 @@ async def _profile(asking: _Asking, kept_in: Path, say: Callable[[str], None]) -
         async with Exchange(url) as exchange:
             client = ReadClient(asking.destination.name, exchange, login, budget, say)
             for name in ("user_id", "device_id"):
-                answer = await client.ask(query(name), PROFILES, its=UNKNOWN_STATUSES)
-                if answer.status == 200:
-                    return _of_profile(asking, answer)
-                if not answer.body or answer.is_page:  # Of a wrong address.
-                    return asking.answered("profile", State.FAILED, f"status {answer.status}")
+                answer = await client.ask(query(name), PROFILES, its=NOT_SEEN_STATUSES)
+                if (found := _of_profile(asking, answer)) is not None:
+                    return found
     except CommandError as error:
         return asking.failed("profile", error)
     return asking.answered("profile", State.UNKNOWN, "no profile of that id")
@@ -139,13 +138,18 @@ def _profile_query(user: str, name: str) -> Asked:
     return Asked("/v1/userprofile", [(name, user), *more])
 
 
-def _of_profile(asking: _Asking, answer: Answer) -> Answered:
+def _of_profile(asking: _Asking, answer: Answer) -> Answered | None:
+    """None: Amplitude has seen nobody of that id."""
     try:
         found = msgspec.json.decode(answer.body, type=Json)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return asking.failed("profile", error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # Of a wrong address.
+        says = str(error) if answer.status == 200 else f"status {answer.status}"
+        return asking.answered("profile", State.FAILED, says)
     about = found.get("userData")
-    properties = about.get("amp_props") if isinstance(about, dict) else None
+    if not isinstance(about, dict):
+        says = str(found.get("error", "the answer is not as documented: no userData"))
+        return None if NOT_SEEN in says else asking.answered("profile", State.FAILED, says)
+    properties = about.get("amp_props")
     names = sorted(properties) if isinstance(properties, dict) else []
     says = f"{len(names)} properties" + (f": {', '.join(names[:10])}" if names else "")
     return asking.answered("profile", State.KNOWN, says, found)

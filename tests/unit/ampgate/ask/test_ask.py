@@ -75,6 +75,28 @@ async def test_who_is_not_known_is_no_failure(tmp_path: Path) -> None:
     assert {one.state for one in found.values()} == {State.UNKNOWN}
 
 
+@pytest.mark.parametrize("status", [200, 400, 404])
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        ("User id and device id not seen before", State.UNKNOWN),
+        ("Number of requests per minute exceeds 600", State.FAILED),
+    ],
+)
+async def test_an_error_of_the_profile_is_no_profile(
+    error: str, state: State, status: int, tmp_path: Path
+) -> None:
+    """With which status it comes is not documented."""
+    async with simulating("amplitude") as url:
+        await accept(url, *events("annab", 1))
+        effect = {"kind": "answer", "status": status, "body": {"error": error}}
+        await set_faults(url, {"match": {"path": "/v1/userprofile"}, "effect": effect})
+        found = await asked(destination(url), "annab", tmp_path)
+
+    assert found["profile"].state is state
+    assert found["search"].state is State.KNOWN
+
+
 async def test_while_kafka_is_away_destinations_are_asked_all_the_same(tmp_path: Path) -> None:
     async with simulating("amplitude") as url:
         await accept(url, *events("annab", 1))
