@@ -16,23 +16,18 @@ from uvicorn.server import ServerState
 
 from gateway.edge.answers import Send
 from gateway.http.bodies import Receive
+from gateway.server import refusal
 from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
-from gateway.server.refusal import refusal
 from gateway.server.unparsed import PIECE_BYTES, Unparsed, body_left, is_crowded, piece_size
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, cycle_of
 from schemas.deadline import Deadline
 
 HEAD_SECONDS = 10.0
-HEADERS_MAX = 100  # In one request, including trailers.
-HEAD_BYTES_MAX = 16_384  # The address and the headers together.
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # Time in which a client may still send a refused body.
 LEAVE_SECONDS = 1.0  # Time for requests that are on their way at a shutdown.
-NO_REQUEST = 400, "this is no HTTP request"
-TOO_MANY = 431, f"a request has {HEADERS_MAX} headers at most"
-TOO_LARGE = 431, f"the address and the headers have {HEAD_BYTES_MAX} bytes at most"
 
 Serve = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
@@ -60,7 +55,7 @@ class Connection(HttpToolsProtocol):
         self._overhead = 0  # Bytes of this message besides the body and its framing.
         self._body_bytes = 0
         self.headers = []
-        self._refusal = NO_REQUEST
+        self._refusal = refusal.NO_REQUEST
         self._unparsed = Unparsed(crowd.budget)
         self._deadline = Deadline(self.loop, self._too_slow)
         self._idle = False  # Between an answer and the first byte that follows it.
@@ -70,15 +65,17 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: Flow = Flow(transport)
         self._reader = Reader(transport, self.loop)
-        if len(self.connections) > self._most and not self._crowd.close_longest_idle():
-            self._refuse(503, "too many connections, try again later")
+        now = self.loop.time()
+        if len(self.connections) > self._most and not self._crowd.make_room(now):
+            self.refuse(*refusal.CROWDED)
             return
+        self._crowd.unfinished[self] = now
         self._deadline.set(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.forget()
         self._reader.forget()
-        self._crowd.idle.pop(self, None)
+        self._crowd.leaves(self)
         self._unparsed.take()
         super().connection_lost(exc)
 
@@ -89,6 +86,7 @@ class Connection(HttpToolsProtocol):
         if self._idle:  # Empty lines end that, though they begin no request.
             self._idle = False
             self._crowd.idle.pop(self, None)
+            self._crowd.unfinished[self] = self.loop.time()
             self._deadline.set(HEAD_SECONDS)
         if len(data) <= PIECE_BYTES and not self.pipeline and not is_crowded(data):
             self._feed(data)
@@ -117,11 +115,13 @@ class Connection(HttpToolsProtocol):
         try:
             feed(self, data)
         except HttpParserError:
-            self._refuse(*self._refusal)
-        if self._overhead > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._refuse(*TOO_LARGE)
-        elif len(self.headers) > HEADERS_MAX and not self.transport.is_closing():
-            self._refuse(*TOO_MANY)  # Some of them are trailers.
+            self.refuse(*self._refusal)
+        if self._overhead > refusal.HEAD_BYTES_MAX:
+            self.refuse(*refusal.TOO_LARGE)
+        elif len(self.headers) > refusal.HEADERS_MAX:
+            self.refuse(*refusal.TOO_MANY)  # Some of them are trailers.
+        if (self._in_head or self._in_body) and not self.transport.is_closing():
+            self._crowd.unfinished.setdefault(self, self.loop.time())
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -133,11 +133,12 @@ class Connection(HttpToolsProtocol):
             self._deadline.set(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
-        if len(self.headers) > HEADERS_MAX:
-            self._refuse_head(*TOO_MANY)
+        if len(self.headers) > refusal.HEADERS_MAX:
+            self._refuse_head(*refusal.TOO_MANY)
         # Bytes of its beginning that came in an earlier piece are not counted yet.
-        if self._overhead + PIECE_BYTES > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
-            self._refuse_head(*TOO_LARGE)
+        may_be_large = self._overhead + PIECE_BYTES > refusal.HEAD_BYTES_MAX
+        if may_be_large and refusal.is_too_large(self.url, self.headers):
+            self._refuse_head(*refusal.TOO_LARGE)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
@@ -150,9 +151,6 @@ class Connection(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
-
-    def _head_bytes(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse_head(self, status: int, words: str) -> NoReturn:
         self._refusal = status, words
@@ -173,6 +171,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._in_body = False
+        self._crowd.unfinished.pop(self, None)
         self._deadline.clear()
         if self.cycle.response_complete:
             self._be_idle()  # It was refused before its body was read.
@@ -229,7 +228,9 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._reader.resumed()
 
-    def _refuse(self, status: int, words: str) -> None:
+    def refuse(self, status: int, words: str) -> None:
+        if self.transport.is_closing():
+            return
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and not self._in_body:
             # The request before it is answered first; then the connection closes.
@@ -238,12 +239,12 @@ class Connection(HttpToolsProtocol):
             return
         # Answers must stay in order; without an answer, a client sends again.
         if not answering or not (self.pipeline or self.cycle.response_started):
-            self.transport.write(refusal(status, words))
+            self.transport.write(refusal.answer(status, words))
         self.transport.close()
         self._reader.watch()
 
     def _too_slow(self) -> None:
-        if self._in_head and not self._leaving and not self.transport.is_closing():
-            self._refuse(408, f"the headers took more than {HEAD_SECONDS:g} s")
+        if self._in_head and not self._leaving:
+            self.refuse(408, f"the headers took more than {HEAD_SECONDS:g} s")
         else:
             self.transport.close()

@@ -22,6 +22,9 @@ SMALL = (
     b'{"event_type":"a","user_id":"user-1"}'
 )
 HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+LARGE = (
+    b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 999999\r\n\r\n"
+)
 
 
 class Clock:

@@ -4,18 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.server.connections import (
-    HEAD_BYTES_MAX,
-    HEAD_SECONDS,
-    HEADERS_MAX,
-    LEAVE_SECONDS,
-    LINGER_SECONDS,
-)
-from tests.unit.gateway.server.peers import HEALTH, KEEP_ALIVE_SECONDS, SMALL, Peer
-
-LARGE = (
-    b"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 999999\r\n\r\n"
-)
+from gateway.server.connections import HEAD_SECONDS, LEAVE_SECONDS, LINGER_SECONDS
+from gateway.server.refusal import HEAD_BYTES_MAX, HEADERS_MAX
+from tests.unit.gateway.server.peers import HEALTH, KEEP_ALIVE_SECONDS, LARGE, SMALL, Peer
 
 
 async def test_who_says_nothing_is_closed(peer: Peer) -> None:
@@ -210,28 +201,3 @@ async def test_trailers_are_no_headers() -> None:
     head = b"POST /v1/events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     await peer.sends(head + b"0\r\nAuthorization: Bearer secret\r\n\r\n")
     assert peer.statuses() == [401]
-
-
-async def test_one_connection_too_many_is_a_503() -> None:
-    peer = Peer(connections_max=0)
-    assert peer.statuses() == [503]
-    assert b"\r\nretry-after: 1\r\n" in peer.wire.written
-    assert peer.wire.closed
-
-
-async def test_one_connection_too_many_takes_the_place_of_the_one_that_is_idle_longest() -> None:
-    peer = Peer(connections_max=3)
-    busy, first, second = peer.wire, *(peer.connect() for _ in range(2))
-    for connection, _ in (first, second, first):  # So the second is idle for longer.
-        connection.data_received(HEALTH)
-        await peer.sends(b"")
-    peer.connection.data_received(LARGE)
-    _, third = peer.connect()
-
-    assert (busy.closed, first[1].closed, second[1].closed) == (False, False, True)
-    assert third.written == b""
-    assert not third.closed
-
-    first[0].data_received(b"GET /healthz")  # None is idle any more.
-    second[0].connection_lost(None)
-    assert peer.connect()[1].written.startswith(b"HTTP/1.1 503 ")
