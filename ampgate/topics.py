@@ -1,8 +1,17 @@
 """Creates the topics; existing ones are not changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import logging
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -56,10 +65,33 @@ async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     except NoToken as error:
         raise CommandError(f"there is no token to log in to Kafka with: {error.args[0]}") from error
     except KafkaConnectionError as error:
-        says = f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in"
-        raise CommandError(says) from error
+        raise CommandError(_unreachable(kafka)) from error
     except (KafkaError, TimeoutError) as error:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+
+
+def _unreachable(kafka: Kafka, causes: Collection[str] = ()) -> str:
+    why = f" ({'; '.join(sorted(causes))})" if causes else ""
+    return f"Kafka at {kafka.bootstrap_servers} cannot be reached, or does not let us in{why}"
+
+
+@contextmanager
+def _why_not() -> Iterator[Collection[str]]:
+    """Why brokers do not answer: aiokafka's error does not say so, only its log."""
+    causes = set[str]()
+
+    class Causes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            match record.args:
+                case (_, _, Exception() as error):  # Of one broker: its host, its port, and why.
+                    causes.add(str(error) or type(error).__name__)
+
+    handler, logger = Causes(), logging.getLogger("aiokafka")
+    logger.addHandler(handler)
+    try:
+        yield causes
+    finally:
+        logger.removeHandler(handler)
 
 
 async def _started(kafka: Kafka) -> AIOKafkaAdminClient:
@@ -70,7 +102,11 @@ async def _started(kafka: Kafka) -> AIOKafkaAdminClient:
             **client_arguments(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS
         )
         try:
-            await client.start()
+            with _why_not() as causes:
+                await client.start()
+        except KafkaConnectionError as error:
+            await client.close()
+            raise CommandError(_unreachable(kafka, causes)) from error
         except BaseException:
             await client.close()
             raise

@@ -135,6 +135,7 @@ async def test_who_is_not_let_in_says_so_and_goes_on_trying(
     checked = command("check", configuration=file)
     assert checked.returncode == 1
     assert "credentials" in checked.stdout
+    assert reason in checked.stdout
     for said in (edge.said, delivery.said, checked.stdout + checked.stderr):
         assert "Traceback" not in said
         assert not password or password not in said
