@@ -7,7 +7,6 @@ import structlog
 
 from consumers.destinations.shaping.functions import Function
 from consumers.interruption import Interruption, NotReturnedError
-from consumers.metrics import TRANSFORM_SECONDS
 from schemas.topics import Kind
 
 SLOW_SECONDS = 0.05
@@ -22,6 +21,8 @@ class Timed:
     def __init__(self, destination: str, function: Function) -> None:
         self._destination = destination
         self._function = function
+        from consumers.metrics import TRANSFORM_SECONDS  # Every command imports us, few need it.
+
         self._seconds = TRANSFORM_SECONDS.labels(destination)
         self._is_told_slow = self._is_told_stuck = False
         interruption.begin()
