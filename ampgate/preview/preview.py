@@ -88,6 +88,9 @@ class Preview:
         if destination not in named:
             known = ", ".join(sorted(named)) or "none"
             raise ConfigError(f"there is no destination {destination}; configured are: {known}")
+        senders = ["kafka", *config.source_names()]
+        if source is not None and source not in senders:
+            raise ConfigError(f"there is no source {source}; there are: {', '.join(senders)}")
         configured = named[destination]
         masked = configured.model_copy(update={"api_key": SecretStr(MASK)})
         watched = Watched(configured.transform or "", warn)

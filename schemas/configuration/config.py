@@ -229,20 +229,22 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        for kind, names in (
-            ("sources", self._source_names()),
-            ("destinations", [destination.name for destination in self.destinations]),
-            ("source keys", [source.key_digest for source in self.sources]),
-        ):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{kind}: two have the same name or key")
-        known = {*self._source_names(), "kafka"}
+        destinations = [one.name for one in self.destinations]
+        named = {"sources and pulls": self.source_names(), "destinations": destinations}
+        for kind, names in named.items():
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{kind}: two are called {twice[0]}")
+        by_key = {one.key_digest: one.name for one in self.sources}
+        for one in self.sources:
+            if (other := by_key[one.key_digest]) != one.name:
+                raise ValueError(f"sources: {one.name} and {other} have the same write key")
+        known = {*self.source_names(), "kafka"}
         for destination in self.destinations:
             for name in destination.sources or ():
                 if name not in known:
                     raise ValueError(f"destinations: {destination.name} names no source: {name}")
         return self
 
-    def _source_names(self) -> list[str]:
+    def source_names(self) -> list[str]:
         """A pull is the source of its records."""
         return [*(source.name for source in self.sources), *(pull.name for pull in self.pulls)]

@@ -25,9 +25,9 @@ def lines_of(text: str) -> Mapping[str, int]:
 
 
 def line_of(path: str, lines: Mapping[str, int]) -> int | None:
-    """The line of this key, else of the file that it is read from, else of what it is in."""
+    """The line of this key, list or the file that it is read from, else of what it is in."""
     while path:
-        for name in (path, f"{path}_file"):
+        for name in (path, f"{path}_file", f"{path}.0"):
             if name in lines:
                 return lines[name]
         path = path.rpartition(".")[0]

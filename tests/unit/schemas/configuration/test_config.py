@@ -87,9 +87,9 @@ def test_kafkas_addresses_are_taken_with_their_ports(servers: str) -> None:
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({"sources": [SOURCE, {**SOURCE, "write_key": "k2"}]}, "sources"),
-        ({"sources": [SOURCE, {**SOURCE, "name": "app"}]}, "source keys"),
-        ({"destinations": [AMPLITUDE, AMPLITUDE]}, "destinations"),
+        ({"sources": [SOURCE, {**SOURCE, "write_key": "k2"}]}, "two are called web"),
+        ({"sources": [SOURCE, {**SOURCE, "name": "app"}]}, "web and app have the same write key"),
+        ({"destinations": [AMPLITUDE, AMPLITUDE]}, "destinations: two are called"),
         ({"destinations": [{**AMPLITUDE, "sources": ["app"]}]}, "names no source: app"),
     ],
 )
