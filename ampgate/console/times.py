@@ -11,12 +11,12 @@ PLAN_MS = 3_600_000
 RATE_MIN = 0.001  # As the commands have it.
 
 
-def asked_moment(text: str) -> int | None:
-    """Milliseconds; None for an empty field."""
+def asked_moment(text: str, now_ms: int | None = None) -> int | None:
+    """Milliseconds; None for an empty field. A time ago is before `now_ms`, if that is given."""
     if not text:
         return None
     try:
-        return read_moment(text, time.time_ns() // 1_000_000)
+        return read_moment(text, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
     except ValueError as error:
         raise RefusedError(f"{error}.", 400) from error
 

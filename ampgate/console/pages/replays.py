@@ -50,7 +50,9 @@ async def show(visit: Visiting) -> Response:
 def asked_of(visit: Visit, asked: Mapping[str, str]) -> tuple[ConfiguredDestination, Chosen]:
     name = asked.get("destination", "")
     found = next((one for one in visit.config.destinations if one.name == name), None)
-    begin, end = asked_moment(asked.get("from", "")), asked_moment(asked.get("to", ""))
+    # A run that goes on has the records that it had: its 2h ago were before it began.
+    begun = asked_moment(asked.get("resume", ""))
+    begin, end = (asked_moment(asked.get(name, ""), begun) for name in ("from", "to"))
     if found is None:
         raise RefusedError("Choose the destination that gets the records again.", 400)
     if begin is None or end is None or begin >= end:
