@@ -11,6 +11,7 @@ import typer
 from ampgate.archive import tail as tailing
 from ampgate.cli import dead_letters as cli_dead_letters
 from ampgate.cli.configuration import configuration
+from ampgate.cli.moments import write_moment
 from ampgate.cli.options import Since
 from ampgate.cli.preview import preview
 from ampgate.cli.printing import Json, errors, json_line, printable
@@ -55,12 +56,13 @@ def trace(
     if len({(one.topic, one.partition, one.offset) for one in found}) == limit:
         errors.print(f"the newest {limit} records; --limit shows more, --since older ones less")
     if not found:
+        where = "" if since is None else f" since {write_moment(since)}"
         hint = (
             ""
             if everywhere or user is None
             else " (--everywhere also finds those without their key)"
         )
-        errors.print(f"ampgate: no such record is in Kafka{hint}", style="red")
+        errors.print(f"ampgate: no such record is in Kafka{where}{hint}", style="red")
         raise typer.Exit(1)
 
 

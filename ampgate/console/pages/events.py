@@ -69,12 +69,14 @@ class Way:
 
 @router.get("/events")
 async def search(visit: Visiting) -> Response:
-    sought, by, since = visit.query("q"), visit.query("by") or "any", visit.query("since")
+    # As it was typed: an id may begin or end with a space.
+    sought = visit.request.query_params.get("q", "")
+    by, since = visit.query("by") or "any", visit.query("since")
     everywhere = bool(visit.query("everywhere"))
     if len(sought) > SOUGHT_MAX:
         raise RefusedError(f"An id has at most {SOUGHT_MAX:,} characters.", 400)
     context = {"q": sought, "by": by, "since": since, "everywhere": everywhere}
-    if not sought:
+    if not sought.strip():
         return visit.page("events.html", {**context, "mark": None})
     since_ms = asked_moment(since)
 
@@ -95,9 +97,10 @@ def listed(names: Sequence[str]) -> str:
 
 def _ways_to_ask(sought: str, by: str, *, everywhere: bool) -> list[tracing.Sought]:
     """A user's records are in one partition, so these are looked for first."""
-    user: tracing.Sought = tracing.ByUser(sought, everywhere)
-    insert_id: tracing.Sought = tracing.ByInsertId(sought)
-    return {"user": [user], "insert_id": [insert_id]}.get(by, [user, insert_id])
+    names = dict.fromkeys([sought, sought.strip()])
+    users: list[tracing.Sought] = [tracing.ByUser(name, everywhere) for name in names]
+    insert_ids: list[tracing.Sought] = [tracing.ByInsertId(name) for name in names]
+    return {"user": users, "insert_id": insert_ids}.get(by, [*users, *insert_ids])
 
 
 def rows_of(lines: Sequence[Whereabouts]) -> list[Row]:
