@@ -18,7 +18,7 @@ from ampgate.cli.resending import resending, say_written
 from ampgate.resend import dead_letters, letter_replay
 from ampgate.resend.dead_letters import Filter, Group, Letter
 from ampgate.resend.letter_replay import Plan
-from ampgate.resend.parking import Run, replayed_times
+from ampgate.resend.parking import EDGE, Run, replayed_times
 from ampgate.resend.turn import turn
 from schemas.configuration.config import Config
 from schemas.letters import TRUNCATED
@@ -42,18 +42,17 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Count dead letters by destination and reason; with --each or --json, name every one."""
-    chosen = Filter(destination, reason, None, since, until)
+    chosen, config = _filter(destination, reason, None, since, until), configuration()
     if each or as_json:
         say = json_line if as_json else _letter_in_words
-        if not asyncio.run(
-            dead_letters.each(configuration(), chosen, lambda one: typer.echo(say(one)))
-        ):
-            errors.print("no dead letter matches")
-        return
-    groups = asyncio.run(dead_letters.list_groups(configuration(), chosen))
-    for group in groups:
-        typer.echo(_group_in_words(group))
-    if not groups:
+        found = asyncio.run(dead_letters.each(config, chosen, lambda one: typer.echo(say(one))))
+    else:
+        groups = asyncio.run(dead_letters.list_groups(config, chosen))
+        for group in groups:
+            typer.echo(_group_in_words(group))
+        found = len(groups)
+    if not found:
+        _require_known(config, destination)
         errors.print("no dead letter matches")
 
 
@@ -89,7 +88,7 @@ def replay(
 ) -> None:
     """Send them again, each to the destination where it died; run it again to go on."""
     say_where_it_stops()
-    chosen = Filter(destination, reason, origin, since, until)
+    chosen = _filter(destination, reason, origin, since, until)
     replaying = _replay(
         *(configuration(), chosen, rate),
         force=force,
@@ -127,6 +126,8 @@ async def _replay(
     async with archive(config.kafka) as kafka:
         prepared = await letter_replay.prepare(config, kafka, chosen, force=force)
         plan = await prepared.plan(kafka)
+        if not plan.to_send and not plan.left:
+            _require_known(config, chosen.destination)
         typer.echo(json_line(plan, dry_run=dry_run) if as_json else _plan_in_words(plan))
         if dry_run or not plan.total:
             return not plan.failed
@@ -139,6 +140,26 @@ async def _replay(
                 await prepared.send(kafka, run, writing)
     say_written(writing, as_json=as_json)
     return not writing.refused
+
+
+def _filter(
+    destination: str | None,
+    reason: str | None,
+    origin: str | None,
+    since: int | None,
+    until: int | None,
+) -> Filter:
+    if since is not None and until is not None and since >= until:
+        raise typer.BadParameter("--since is not before --until")
+    return Filter(destination, reason, origin, since, until)
+
+
+def _require_known(config: Config, destination: str | None) -> None:
+    """A name that neither the configuration nor a letter has is a mistake, and not good news."""
+    if destination not in (None, EDGE, *(one.name for one in config.destinations)):
+        raise typer.BadParameter(
+            f"no dead letter matches, and no destination is called {destination}"
+        )
 
 
 def _group_in_words(group: Group) -> str:

@@ -46,6 +46,8 @@ def new_file(text: str) -> Path:
     file = Path(text)
     if not file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder for {text}")
+    if file.is_dir():
+        raise typer.BadParameter(f"{text} is a folder")
     return file
 
 

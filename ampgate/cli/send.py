@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.send.file import send_file
 from ampgate.send.lines import STANDARD_INPUT
 from ampgate.send.reports import Reports
+from schemas.configuration.values import BASE_URL
 
 
 def readable(name: str) -> Path:
@@ -39,6 +41,10 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send a file of events, one JSON object a line, plain or gzip."""
+    if not re.match(BASE_URL, url):
+        raise typer.BadParameter(f"--url: {url} is no URL, as in http://127.0.0.1:8080")
+    if not key.isprintable():
+        raise typer.BadParameter("--key: it has a character that no write key has, as a line's end")
     say_where_it_stops()
     reports = Reports(lambda words: errors.print(printable(words), markup=False))
     with Progress(
@@ -71,6 +77,8 @@ def send(
     typer.echo(json_line(summary, rate=round(summary.rate, 1)) if as_json else text)
     if error is not None:
         errors.print(f"ampgate: {error}", style="red", markup=False)
+    elif resume > 1 and not summary.lines and summary.stopped_at is None:
+        errors.print(f"nothing is left to send: there is no record from line {resume} on")
     if (line := summary.stopped_at) is not None:
         errors.print(f"stopped at line {line}; continue with --resume {line}", style="red")
     if error is not None or summary.rejected or summary.stopped_at is not None:

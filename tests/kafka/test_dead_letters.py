@@ -97,6 +97,19 @@ async def test_an_origin_without_letters_is_exit_1(here: Operation, tmp_path: Pa
     assert (await here.run(tmp_path, "dead-letters", "show", "t/0/1")).exit_code == 1
 
 
+async def test_a_name_that_nothing_has_is_no_good_news(here: Operation, tmp_path: Path) -> None:
+    """A destination that was taken away has its letters still; a mistyped one has none."""
+    await die(here, letter("t/0/1", "taken-away"))
+    for what in (["list"], ["list", "--each"], ["replay", "--dry-run"]):
+        command = ("dead-letters", *what, "--destination")
+        mistyped = await here.run(tmp_path, *command, f"{AMPLITUDE}s")
+        assert mistyped.exit_code == 2
+        assert f"{AMPLITUDE}s" in mistyped.stderr
+        assert mistyped.stdout == ""
+        for known in (AMPLITUDE, "edge", "taken-away"):
+            assert (await here.run(tmp_path, *command, known)).exit_code < 2
+
+
 async def test_a_replay_says_what_it_would_send_and_asks(here: Operation, tmp_path: Path) -> None:
     await die(here, letter("t/0/1"), letter("t/0/2"))
     replay, parked = ("dead-letters", "replay"), here.config.kafka.topics.parked

@@ -90,6 +90,12 @@ def test_output_that_cannot_be_written_is_one_message_and_exit_1(tmp_path: Path)
         ["send", "no-such-file", "--key", "k"],
         ["topics", "create", "--partitions", "0"],
         ["dev", "--kafka-port", "65536"],
+        ["send", "-", "--key", "k", "--url", "shop.example:8080"],
+        ["send", "-", "--key", "k", "--url", "http://"],
+        ["send", "-", "--key", "a-key-of-a-file\r"],
+        ["dead-letters", "list", "--since", "1h", "--until", "2h"],
+        ["dead-letters", "replay", "--since", "now", "--until", "7d", "--yes"],
+        ["plan", "infer", "--from", "-", "--out", "."],
     ],
 )
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
@@ -117,12 +123,29 @@ def test_send_says_that_it_waits_for_an_edge_that_is_not_there(tmp_path: Path) -
     assert said.startswith(f"waiting: {url}: Connection refused")
 
 
-def test_what_is_no_url_is_one_message_and_exit_1(tmp_path: Path) -> None:
+def test_a_line_to_go_on_with_that_is_not_there_is_told(tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
-    file.write_text("{}")
-    result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--url", "shop"])
-    assert result.exit_code == 1
-    assert "ampgate: shop: " in result.output
+    file.write_text("{}\n{}\n")
+    result = CliRunner().invoke(cli.app, ["send", str(file), "--key", "k", "--resume", "99"])
+    assert "nothing is left to send: there is no record from line 99 on" in result.output
+
+
+def test_a_kafka_that_cannot_be_reached_is_told_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = f"127.0.0.1:{free_ports(1)[0]}"
+    file = tmp_path / "ampgate.toml"
+    file.write_text(f'[kafka]\nbootstrap_servers = "{server}"\n')
+    monkeypatch.setenv("AMPGATE_CONFIG", str(file))
+    assert run(monkeypatch, "trace", "--user", "ann") == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"ampgate: Kafka at {server} cannot be reached, or does not let us in (")
+    assert "Connect call failed" in said
+
+
+def test_no_command_waits_for_the_metrics_library() -> None:
+    script = "import sys, ampgate.cli.main; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_simulators_port_that_is_taken_is_one_message_and_exit_2(
