@@ -1,5 +1,7 @@
 """The command `ampgate preview`."""
 
+import sys
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -27,11 +29,14 @@ def preview(
 ) -> None:
     """Show the requests that a file's events would become; nothing is sent."""
     say = partial(errors.print, markup=False)
-    shown = Preview(
-        configuration(), destination, lambda words: say(f"warning: {words}"), source, now_ms()
-    )
+    with redirect_stdout(sys.stderr):  # What the user's module prints is no result.
+        shown = Preview(
+            configuration(), destination, lambda words: say(f"warning: {words}"), source, now_ms()
+        )
     for lines in chunks(file):
-        for found in shown.of(lines):
+        with redirect_stdout(sys.stderr):
+            outcomes = list(shown.of(lines))
+        for found in outcomes:
             typer.echo(_as_json(found) if as_json else _in_words(found))
 
 

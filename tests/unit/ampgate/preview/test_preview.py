@@ -174,3 +174,28 @@ def test_standard_input_is_read_as_a_file_is(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(pack(b'{"n":1}\n'))))
     assert list(chunks(STANDARD_INPUT)) == [[(1, b'{"n":1}')]]
+
+
+def test_a_source_that_nobody_configured_is_refused() -> None:
+    """Its plan and the destinations' `sources` would be passed over in silence."""
+    sources = [{"name": "web", "write_key": "a-key-of-the-web"}]
+    with pytest.raises(ConfigError, match="there is no source wbe; there are: kafka, web"):
+        preview({**config(), "sources": sources}, "us", EVENT, source="wbe")
+
+
+def test_what_a_function_prints_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "noisy_mapping.py").write_text('print("one")\ndef f(event):\n    print("two")\n')
+    (tmp_path / "ampgate.toml").write_text(
+        '[[destinations]]\nname = "us"\ntype = "amplitude"\napi_key = "k"\n'
+        'transform = "noisy_mapping:f"\n'
+    )
+    (tmp_path / "events.ndjson").write_text(json.dumps(EVENT))
+    monkeypatch.setenv("AMPGATE_CONFIG", str(tmp_path / "ampgate.toml"))
+    command = ["preview", str(tmp_path / "events.ndjson"), "--destination", "us", "--json"]
+    shown = CliRunner().invoke(app, command)
+    assert [json.loads(line) for line in shown.stdout.splitlines()] == [
+        {"line": 1, "outcome": "skipped", "reason": "transform"}
+    ]
+    assert "two" in shown.stderr
