@@ -31,20 +31,31 @@ def readable(name: str) -> Path:
     return path
 
 
+def write_key(text: str) -> str:
+    if not text.isprintable():
+        raise typer.BadParameter("it has a character that no write key has, such as a line's end")
+    return text
+
+
+def address(text: str) -> str:
+    if not re.match(BASE_URL, text):
+        raise typer.BadParameter(f"{text} is no URL, as in http://127.0.0.1:8080")
+    return text
+
+
 def send(
     file: Annotated[Path, typer.Argument(parser=readable, help="- is standard input.")],
-    key: Annotated[str, typer.Option(help="The source's write key.", envvar="AMPGATE_KEY")],
-    url: Annotated[str, typer.Option(help="The edge.")] = "http://127.0.0.1:8080",
+    key: Annotated[
+        str,
+        typer.Option(help="The source's write key.", envvar="AMPGATE_KEY", callback=write_key),
+    ],
+    url: Annotated[str, typer.Option(help="The edge.", callback=address)] = "http://127.0.0.1:8080",
     resume: Annotated[
         int, typer.Option(min=1, metavar="N", help="Begin with this line of the file.")
     ] = 1,
     as_json: Json = False,
 ) -> None:
     """Send a file of events, one JSON object a line, plain or gzip."""
-    if not re.match(BASE_URL, url):
-        raise typer.BadParameter(f"--url: {url} is no URL, as in http://127.0.0.1:8080")
-    if not key.isprintable():
-        raise typer.BadParameter("--key: it has a character that no write key has, as a line's end")
     say_where_it_stops()
     reports = Reports(lambda words: errors.print(printable(words), markup=False))
     with Progress(
