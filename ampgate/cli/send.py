@@ -37,6 +37,11 @@ def write_key(text: str) -> str:
     return text
 
 
+Key = Annotated[
+    str, typer.Option(help="The source's write key.", envvar="AMPGATE_KEY", callback=write_key)
+]
+
+
 def address(text: str) -> str:
     if not re.match(BASE_URL, text):
         raise typer.BadParameter(f"{text} is no URL, as in http://127.0.0.1:8080")
@@ -45,10 +50,7 @@ def address(text: str) -> str:
 
 def send(
     file: Annotated[Path, typer.Argument(parser=readable, help="- is standard input.")],
-    key: Annotated[
-        str,
-        typer.Option(help="The source's write key.", envvar="AMPGATE_KEY", callback=write_key),
-    ],
+    key: Key,
     url: Annotated[str, typer.Option(help="The edge.", callback=address)] = "http://127.0.0.1:8080",
     resume: Annotated[
         int, typer.Option(min=1, metavar="N", help="Begin with this line of the file.")

@@ -81,7 +81,7 @@ async def search(visit: Visiting) -> Response:
     since_ms = asked_moment(since)
 
     async def find() -> Mapping[str, object]:
-        for one in _ways_to_ask(sought, by, everywhere=everywhere):
+        for one in ways_to_ask(sought, by, everywhere=everywhere):
             wanted = tracing.Search(one, since_ms, SHOWN_MAX)
             if lines := await tracing.trace(visit.config, wanted):
                 return {"rows": rows_of(lines), "limit": SHOWN_MAX}
@@ -95,7 +95,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_MAX]) + more
 
 
-def _ways_to_ask(sought: str, by: str, *, everywhere: bool) -> list[tracing.Sought]:
+def ways_to_ask(sought: str, by: str, *, everywhere: bool) -> list[tracing.Sought]:
     """A user's records are in one partition, so these are looked for first."""
     names = dict.fromkeys([sought, sought.strip()])
     users: list[tracing.Sought] = [tracing.ByUser(name, everywhere) for name in names]

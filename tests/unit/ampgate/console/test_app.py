@@ -151,20 +151,6 @@ async def test_what_is_no_place_is_no_page() -> None:
     assert found == [404] * 4
 
 
-async def test_a_run_that_goes_on_counts_a_time_ago_from_its_own_beginning() -> None:
-    """As `ampgate replay --resume` does: a later hour has other records."""
-    us = {"name": "us", "type": "amplitude", "api_key": "k"}
-    kafka = {"bootstrap_servers": "127.0.0.1:1"}
-    config = Config.model_validate({"kafka": kafka, "destinations": [us]})
-    transport = httpx.ASGITransport(app=create_app(config, ACCESS, nothing))
-    cookies = {COOKIE: ACCESS.new_session(Role.OPERATOR, time.time())}
-    asked = {"destination": "us", "from": "1h", "to": "now", "resume": "2026-01-01T10:00:00Z"}
-    async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=cookies) as browser:
-        planned = await browser.get("/replays/plan", params=asked)
-
-    assert "from 2026-01-01T09:00:00.000Z to 2026-01-01T10:00:00.000Z" in planned.text
-
-
 async def test_a_search_says_why_kafka_could_not_be_read() -> None:
     async with client(Role.VIEWER) as browser:
         answer = await browser.get("/events", params={"q": "<script>alert(1)</script>"})
