@@ -123,11 +123,12 @@ def test_it_takes_one_object(body: object) -> None:
     assert (found.status, found.json["detail"][0]["loc"]) == (422, ["body"])
 
 
-def test_malformed_json_is_refused_with_its_position() -> None:
-    found = event(b'{"a":}')
+@pytest.mark.parametrize(("body", "position"), [(b'{"a":}', 5), (b'{"a":', 5), (b"", 0)])
+def test_malformed_json_is_refused_with_its_position(body: bytes, position: int) -> None:
+    found = event(body)
     assert found.status == 400
     (detail,) = found.json["detail"]
-    assert (detail["type"], detail["loc"]) == ("json_invalid", ["body", 5])
+    assert (detail["type"], detail["loc"]) == ("json_invalid", ["body", position])
 
 
 def test_a_wrong_key_reads_as_aampes() -> None:

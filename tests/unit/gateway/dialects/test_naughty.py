@@ -165,3 +165,22 @@ def test_a_query_that_is_no_ascii_takes_back_no_answer(path: str) -> None:
     body = {"event_type": "a", "user_id": "user-1"}
     query = b"\x80=\xff&receipts=true&writeKey=k"
     assert call(path, body, BEARER, query).status in (200, 202, 400, 401, 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/v1/events", bearer("k"), b'{"events":[{"event_type":"a","user_id":"u"}]}'),
+        ("/2/httpapi", {}, b'{"api_key":"k","events":[{"event_type":"a"}]}'),
+        ("/segment/v1/batch", basic("k"), b'{"batch":[{"type":"track"}]}'),
+        ("/segment/v1/track", {}, b'{"writeKey":"k","event":"a"}'),
+        ("/webhooks/amplemarket/k", {}, b'{"is_reply":true}'),
+    ],
+)
+def test_a_body_that_is_cut_off_is_refused_with_the_place(
+    path: str, headers: dict[bytes, bytes], body: bytes
+) -> None:
+    for end in range(1, len(body)):
+        found = call(path, body[:end], headers)
+        assert found.status == 400
+        assert b"(byte %d)" % end in found.answer.body, body[:end]
