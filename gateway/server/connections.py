@@ -50,10 +50,8 @@ class Connection(HttpToolsProtocol):
         self.app = app or self.app
         self._crowd = crowd
         self._most = connections_max
-        self._in_head = False
-        self._in_body = False
-        self._overhead = 0  # Bytes of this message besides the body and its framing.
-        self._body_bytes = 0
+        self._in_head = self._in_body = False
+        self._overhead = self._body_bytes = 0  # Of this message: besides body and framing; body.
         self.headers = []
         self._refusal = refusal.NO_REQUEST
         self._unparsed = Unparsed(crowd.budget)
@@ -65,11 +63,10 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: Flow = Flow(transport)
         self._reader = Reader(transport, self.loop)
-        now = self.loop.time()
+        self._crowd.unfinished[self] = now = self.loop.time()
         if len(self.connections) > self._most and not self._crowd.make_room(now):
             self.refuse(*refusal.CROWDED)
             return
-        self._crowd.unfinished[self] = now
         self._deadline.set(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -198,6 +195,9 @@ class Connection(HttpToolsProtocol):
             self._be_idle()
 
     def _be_idle(self) -> None:
+        if self.cycle.ends:
+            self.transport.close()
+            return
         self._idle = True
         self._crowd.idle[self] = None
         self._deadline.set(self.timeout_keep_alive)

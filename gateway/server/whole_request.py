@@ -24,6 +24,8 @@ ASGI = {"version": "3.0", "spec_version": "2.3"}
 class Cycle(RequestResponseCycle):
     """uvicorn's, which a `WholeRequest` is, too."""
 
+    ends = False  # The client's last one on this connection.
+
     def is_whole(self) -> None:
         """Its body has come: from now on it may be taken and answered as a whole."""
         self.scope["extensions"] = {WHOLE_BODY: self}  # type: ignore[dict-item]  # ASGI knows only dicts there.
@@ -60,6 +62,10 @@ class Cycle(RequestResponseCycle):
             await self.flow.drain()  # The connection may be lost meanwhile.
         self._is_gone()
         await super().send(message)
+        if self.ends and self.more_body:
+            # Closed before all of the body has come, the client would lose the answer: urllib's
+            # clients, as Amplitude's for Python, send all before they read.
+            self.keep_alive = True
 
     def _is_gone(self) -> bool:
         """uvicorn is told a step later than the transport, and not for a request before others."""
@@ -91,7 +97,8 @@ def cycle_of(connection: HttpToolsProtocol, *, is_last: bool) -> Cycle:
         "headers": connection.headers.copy(),  # Trailers come later, and are no headers.
         "state": connection.app_state.copy(),
     }
-    return Cycle(
+    ends = version == "1.0" or not connection.parser.should_keep_alive()
+    cycle = Cycle(
         scope=connection.scope,
         transport=connection.transport,
         flow=connection.flow,
@@ -101,6 +108,8 @@ def cycle_of(connection: HttpToolsProtocol, *, is_last: bool) -> Cycle:
         default_headers=connection.server_state.default_headers,
         message_event=Event(),
         expect_100_continue=connection.expect_100_continue,
-        keep_alive=version != "1.0" and connection.parser.should_keep_alive() and not is_last,
+        keep_alive=not ends and not is_last,
         on_response=connection.on_response_complete,
     )
+    cycle.ends = ends
+    return cycle

@@ -64,6 +64,25 @@ async def test_after_a_refused_body_the_connection_goes_on(peer: Peer) -> None:
     assert not peer.wire.closed
 
 
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_an_answer_to_a_clients_last_request_waits_for_its_body(
+    peer: Peer, version: bytes
+) -> None:
+    """urllib sends all of it before it reads: a closed connection would be all that it sees."""
+    last = LARGE.replace(b"1.1\r\n", version + b"\r\nConnection: close\r\n", 1)
+    await peer.sends(last + b"x" * 1_000)
+    assert b"HTTP/1.1 413 " in peer.wire.written
+    assert b"\r\nconnection: close\r\n" in peer.wire.written
+    assert not peer.wire.closed
+    await peer.sends(b"x" * 998_999)
+    assert peer.wire.closed
+
+
+async def test_a_clients_last_request_whose_body_does_not_come_is_closed(peer: Peer) -> None:
+    await peer.sends(LARGE.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+    assert peer.is_closed_at(LINGER_SECONDS)
+
+
 async def test_a_shutdown_leaves_a_moment_for_what_is_on_its_way(peer: Peer) -> None:
     await peer.sends(HEALTH)
     peer.connection.shutdown()
