@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from schemas.decoding import NOT_DECODED
 from schemas.strictness import Defect, are_surely_strict
 
 AT_ONCE = 100
@@ -58,6 +59,6 @@ def _decode_several(
     while len(facts) < len(values):
         try:
             facts.extend(rest)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_DECODED:
             facts.append(None)
     return facts

@@ -18,6 +18,8 @@ from typing import Protocol
 
 import msgspec
 
+from schemas.decoding import NOT_DECODED
+
 MASK = (1 << 60) - 1  # An int of 60 bits takes 32 bytes, one of 64 takes 48.
 AT = "@"
 
@@ -72,7 +74,7 @@ def change_of(key: bytes | None, value: bytes | None) -> Change | None:
 def odd(values: Sequence[bytes | None]) -> int:
     """How many are not what the contract says; they suppress nevertheless."""
     present = [value for value in values if value is not None]
-    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    with suppress(*NOT_DECODED):
         if len(_objects.decode(b"[%b]" % b",".join(present))) == len(present):
             return 0  # Together they take half the time.
     return sum(map(_is_odd, present))
@@ -81,7 +83,7 @@ def odd(values: Sequence[bytes | None]) -> int:
 def _is_odd(value: bytes) -> bool:
     try:
         _object.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return True
     return False
 

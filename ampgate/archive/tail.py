@@ -18,6 +18,7 @@ from ampgate.cli.printing import printable
 from ampgate.errors import CommandError
 from ampgate.trace.whereabouts import identity_of
 from schemas.configuration.config import Kafka
+from schemas.decoding import NOT_DECODED
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.records import Stored, source_of
 
@@ -168,7 +169,7 @@ def _readable(value: bytes | None) -> object:
         found: object = msgspec.json.decode(value)
         orjson.dumps(found)  # It fails for an integer that is too large for JSON.
         return found
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+    except (*NOT_DECODED, TypeError):
         return value.decode(errors="replace")
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from schemas.decoding import NOT_DECODED
+
 TEXT_MAX = 40_000  # Characters; a page with more is slow to read, and to draw.
 HEX_BYTES_MAX = 1_024
 HEX_WIDTH = 16
@@ -163,5 +165,5 @@ def _pretty(value: bytes) -> str | None:
     """Indented, with every number and string as it came; None if it is no JSON."""
     try:
         return msgspec.json.format(value, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None

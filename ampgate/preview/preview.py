@@ -21,6 +21,7 @@ from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations import destinations_in
 from schemas.configuration.config import Config, ConfigError
+from schemas.decoding import NOT_DECODED
 from schemas.plans.checking import Held, held
 from schemas.records import Headers, Record, Stored, TopicPartition
 from schemas.topics import Kind
@@ -66,7 +67,7 @@ def kind_of(value: bytes) -> Kind:
     """The topic that such a record is for; what is none counts as an event."""
     try:
         found = _members.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return Kind.EVENT
     if found.event_type is not None:
         return Kind.EVENT

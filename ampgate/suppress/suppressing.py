@@ -12,6 +12,7 @@ from ampgate.check.topics import settings_of
 from ampgate.errors import CommandError
 from ampgate.topics import admin_client
 from schemas.configuration.config import Config, Kafka
+from schemas.decoding import NOT_DECODED
 from schemas.kafka.batches import NotStored
 from schemas.kafka.log import Log
 from schemas.letters import timestamp
@@ -112,7 +113,7 @@ def _said(value: bytes) -> Suppression:
     """An odd value suppresses, and says nothing."""
     try:
         return _value.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return Suppression()
 
 

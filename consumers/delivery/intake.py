@@ -14,6 +14,7 @@ from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
+from schemas.decoding import NOT_DECODED
 from schemas.keys import key_in
 from schemas.letters import LetterHeaders, destination_of, is_reference
 from schemas.records import Record, TopicPartition
@@ -212,5 +213,5 @@ def _user_id_in(value: bytes | None) -> object:
     """The user of a record, as far as its value can be read."""
     try:
         return _of_somebody.decode(value or b"").user_id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None

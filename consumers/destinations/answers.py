@@ -12,6 +12,7 @@ import msgspec
 
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Pause, Retry, Verdict
+from schemas.decoding import NOT_DECODED
 
 DETAIL_MAX = 1000
 LARGE_BYTES = 10_000  # Nobody's limit is lower: of a smaller record a 413 says nothing.
@@ -50,6 +51,6 @@ def text_of(response: Response) -> str:
 def json_of(response: Response) -> Json | NotJson:
     try:
         found: Json = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return NOT_JSON
     return found

@@ -12,6 +12,7 @@ from gateway.dialects.shapes import NOWHERE, Places
 from schemas.configuration.config import Scrub
 from schemas.configuration.patterns import Pattern
 from schemas.configuration.values import UNSCRUBBED
+from schemas.decoding import NOT_DECODED
 
 SCRUBBED = "[scrubbed]"
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -44,7 +45,7 @@ class Scrubber:
         """
         try:
             members = _members_of(value)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except NOT_DECODED:
             return self._without_matches(value)
         for path in self._paths:
             _scrub(members, path)
@@ -127,7 +128,7 @@ def _without(raw: Raw, path: Sequence[str], *, is_updated: bool = False) -> Raw:
             ones = _array.decode(text)
             return _encoded([_without(one, path) if _is_object(one) else one for one in ones])
         members = _members_of(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except NOT_DECODED:
         return raw
     for name in members if is_updated else ():
         if name.startswith("$") and name != _VALUELESS:

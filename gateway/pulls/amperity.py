@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Raw
 
 from gateway.pulls.pull import (
-    NOT_DECODED,
     Answer,
     Api,
     Item,
@@ -21,6 +20,7 @@ from gateway.pulls.pull import (
 )
 from gateway.pulls.webhooks import Webhooks
 from schemas.configuration.config import ConfigError
+from schemas.decoding import NOT_DECODED
 from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind

@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Raw
 
-from gateway.pulls.pull import NOT_DECODED, Answer, Api, UnreadableError, decoded, failure
+from gateway.pulls.pull import Answer, Api, UnreadableError, decoded, failure
+from schemas.decoding import NOT_DECODED
 
 PAGE = 100
 LOST = (400, 404, 410, 422)  # Of a page with a cursor: it is not known any more.

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from gateway.pulls.pace import Lately
 from schemas.configuration.config import Kafka
+from schemas.decoding import NOT_DECODED
 from schemas.kafka.log import Log
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
@@ -164,5 +165,5 @@ def _read_standing(value: bytes | None) -> Standing | None:
     """What cannot be read is nobody's standing: the pull starts over."""
     try:
         return None if value is None else _standing.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None

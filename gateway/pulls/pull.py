@@ -11,13 +11,12 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from schemas.decoding import NOT_DECODED
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
 OBJECT_ID_MAX = 1_000
 SUPPRESSION: Final = "suppression"  # As a kind of record.
-# All that msgspec raises of bytes that somebody else wrote.
-NOT_DECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 Decoded = TypeVar("Decoded")
 
 

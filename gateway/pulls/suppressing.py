@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
+from schemas.decoding import NOT_DECODED
 from schemas.records import RawRecord
 from schemas.suppressions import Change, Suppression, Suppressions, change_of
 
@@ -46,5 +47,5 @@ class Suppressing:
 def _by(value: bytes | None) -> str | None:
     try:
         return None if value is None else _said.decode(value).by
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None

@@ -12,8 +12,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from gateway.dialects.amplemarket import EVENT_TYPES
-from gateway.pulls.pull import NOT_DECODED, OBJECT_ID_MAX, UnavailableError
+from gateway.pulls.pull import OBJECT_ID_MAX, UnavailableError
 from schemas.configuration.config import Kafka
+from schemas.decoding import NOT_DECODED
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError

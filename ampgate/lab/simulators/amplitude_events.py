@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 import orjson
 
+from schemas.decoding import NOT_DECODED
+
 ABSENT = msgspec.Raw(b"")
 INVALID_IDS = frozenset(
     ("anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "", "{}", "lmy47d")
@@ -70,7 +72,7 @@ def decode_upload(body: bytes) -> Upload | None:
     try:
         body.decode()  # A slice that is never decoded could hide what is not UTF-8.
         return _UPLOAD.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None
 
 

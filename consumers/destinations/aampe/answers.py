@@ -19,6 +19,7 @@ from consumers.destinations.answers import (
     not_the_destination,
     text_of,
 )
+from schemas.decoding import NOT_DECODED
 
 THROTTLED_SECONDS = 5.0
 SHORT_BYTES_MAX = 200
@@ -107,7 +108,7 @@ def _problems(response: Response) -> str:
     """Which fields are wrong, and why, without the input that the list repeats: it may be long."""
     try:
         problems = _refusal.decode(response.body).detail
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return text_of(response)
     told = [f"{'.'.join(map(str, problem.loc))}: {problem.msg}" for problem in problems]
     return "; ".join(told)[:DETAIL_MAX] or text_of(response)

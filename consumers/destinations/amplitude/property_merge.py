@@ -16,6 +16,8 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
+from schemas.decoding import NOT_DECODED
+
 # Limit of a group in one request (amplitude.md#group-identify); here used for users, too.
 PROPERTIES_MAX = 1024
 MERGED_MAX_BYTES = 32_768  # A merged record cannot be split when a 413 asks for it.
@@ -69,7 +71,7 @@ def _merged(first: bytes, second: bytes, field: str, known: frozenset[str]) -> b
         if earlier != later:
             return None
         changes = _changes(*properties, known)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return None  # A usable record may still hold an operation that is no object.
     if changes is None:
         return None
