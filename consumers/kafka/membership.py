@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.kafka.assignor import SisterAssignor
 from schemas.configuration.config import Kafka
-from schemas.kafka.client import RECONNECT_SECONDS, started
+from schemas.kafka.client import RECONNECT_SECONDS, Failures, started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
@@ -57,14 +57,12 @@ async def topics_for(kafka: Kafka, topic: str) -> tuple[bool, bool]:
 
     Of what may be parked there, later records of the same keys must not be read before.
     """
-    parked, said, is_told = kafka.topics.parked, "", False
+    parked, failures, is_told = kafka.topics.parked, Failures(), False
     while True:
         try:
             is_there, can_park = await are_there(kafka, [topic, parked])
         except (KafkaError, OSError) as error:  # As of a broker that has just gone.
-            if str(error) != said:
-                log.error("Kafka connection failed, retrying", error=str(error))
-            said = str(error)
+            failures.tell(error)
             await asyncio.sleep(RECONNECT_SECONDS)
             continue
         if can_park is not None:

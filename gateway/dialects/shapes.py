@@ -101,6 +101,10 @@ class Batch:
     rejected: list[Rejection] = field(default_factory=list)
     blocked: list[Rejection] = field(default_factory=list)  # By the plan: this fails no request.
 
+    def receipt_of(self, position: int) -> tuple[int, str]:
+        """Of a record; where there are none, by its position."""
+        return self.receipts[position] if self.receipts else (position, "")
+
     def add(self, more: "Batch") -> None:
         self.records += more.records
         self.receipts += more.receipts

@@ -1,11 +1,10 @@
 """Holds a request's records to the plan of their source; costs nothing without one."""
 
-import asyncio
-
 from gateway.dialects.shapes import Batch, Context, Rejection
 from gateway.dialects.trees import tree_bytes
 from gateway.edge.metrics import Metrics
 from gateway.edge.sources import Sender
+from gateway.edge.turns import Pauses
 from schemas.plans.checking import Held
 from schemas.plans.plan import Violation
 from schemas.strictness import Defect
@@ -21,13 +20,10 @@ async def held_to_plan(
     held = sender.plan
     if held is None:
         return
-    kept, size = Batch(), 0
+    kept, pauses = Batch(), Pauses(TURN_BYTES)
     for position, record in enumerate(batch.records):
-        if size > TURN_BYTES:  # Others are served in between.
-            await asyncio.sleep(0)
-            size = 0
-        size += len(record.value)
-        receipt = batch.receipts[position] if batch.receipts else (position, "")
+        await pauses.before(record.value)
+        receipt = batch.receipt_of(position)
         violation = _violation(held, kind, record.value, context)
         if violation is not None:
             metrics.violates_plan(sender.name, violation.reason, is_known=violation.is_known)

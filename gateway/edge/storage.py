@@ -1,6 +1,5 @@
 """Stores the records of a request in their topics, and counts them."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,6 +12,7 @@ from gateway.edge.rejections import dead_letter, dead_letters
 from gateway.edge.scrubbing import Scrubber
 from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
+from gateway.edge.turns import Pauses
 from schemas.kafka.batches import TooLargeForKafka
 from schemas.records import NewRecord
 from schemas.strictness import Defect
@@ -79,7 +79,7 @@ class Storage:
         """
         topic, kept, large = self._topic[kind], Batch(), []
         for position, record in enumerate(batch.records):
-            receipt = batch.receipts[position] if batch.receipts else (position, "")
+            receipt = batch.receipt_of(position)
             if self._store.fits(topic, record):
                 kept.records.append(record)
                 kept.receipts.append(receipt)
@@ -121,12 +121,9 @@ class Storage:
 async def _scrubbed(
     records: Sequence[NewRecord], context: Context, scrubber: Scrubber, places: Places = NOWHERE
 ) -> list[NewRecord]:
-    kept, size = [], 0
+    kept, pauses = [], Pauses(TURN_BYTES)
     for record in records:
-        if size > TURN_BYTES:  # Others are served in between.
-            await asyncio.sleep(0)
-            size = 0
-        size += len(record.value)
+        await pauses.before(record.value)
         if memory := parts_bytes(record.value):
             with context.room.lend(memory):  # It is taken apart, and put together again.
                 value = scrubber.scrubbed(record.value, places)

@@ -57,10 +57,10 @@ async def without_suppressed(batch: Batch, suppressed: Suppressed, kind: Kind, t
     has no bytes if that is not known, as there is too much to look at.
     """
     kept = Batch()
-    for position, record in enumerate(batch.records, 1):
-        if not position % TURN_RECORDS:
+    for position, record in enumerate(batch.records):
+        if position % TURN_RECORDS == TURN_RECORDS - 1:
             await turn()
-        receipt = batch.receipts[position - 1] if batch.receipts else (position - 1, "")
+        receipt = batch.receipt_of(position)
         if suppressed.has(record, kind):
             kept.rejected.append(Rejection(receipt[0], _DEFECT, b""))
             continue

@@ -37,18 +37,28 @@ async def first_started(
     given_up: Callable[[Any], Awaitable[None]],
 ) -> Any:  # noqa: ANN401  aiokafka has no types.
     """As `started`, of these: a member of a group cannot be started twice."""
-    said = ""
+    failures = Failures()
     while True:
         client = opened()
         try:
             await client.start()
             return client
         except (KafkaError, OSError) as error:
-            if str(error) != said:
-                log.error("Kafka connection failed, retrying", error=str(error))
-            said = str(error)
+            failures.tell(error)
         await given_up(client)
         await asyncio.sleep(RECONNECT_SECONDS)
+
+
+class Failures:
+    """Of tries to reach Kafka: each is told unless the one before was the same."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def tell(self, error: Exception) -> None:
+        if str(error) != self._told:
+            log.error("Kafka connection failed, retrying", error=str(error))
+        self._told = str(error)
 
 
 async def _kept(_client: Any) -> None:  # noqa: ANN401  aiokafka has no types.
