@@ -11,7 +11,7 @@ from ampgate.amplitude_read.budget import directory
 from ampgate.ask.answered import State
 from ampgate.ask.ask import ask as ask_all
 from ampgate.cli.configuration import configuration
-from ampgate.cli.printing import Json, errors, json_line, printable
+from ampgate.cli.printing import Json, json_line, printable, warn
 
 
 def ask(
@@ -29,10 +29,7 @@ def ask(
         raise typer.BadParameter(f"no destination is called {', '.join(unknown)}")
     chosen = [named[name] for name in destination or named]
 
-    def say(words: str) -> None:
-        errors.print(printable(words), style="yellow", markup=False)
-
-    asked = ask_all(config, chosen, user, limit, directory(os.environ), say)
+    asked = ask_all(config, chosen, user, limit, directory(os.environ), warn)
     answers = asyncio.run(asked)
     if as_json:
         for one in answers:

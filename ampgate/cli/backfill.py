@@ -13,7 +13,7 @@ from ampgate.backfill.run_directory import run_directory
 from ampgate.cli.configuration import configuration
 from ampgate.cli.options import From, Rate, To, Yes, now_ms, say_where_it_stops
 from ampgate.cli.printing import Json, errors
-from ampgate.cli.projects import amplitude_project
+from ampgate.cli.projects import amplitude_project, destination_named
 
 
 def backfill(
@@ -39,9 +39,7 @@ def backfill(
     say_where_it_stops()
     config, now = configuration(), now_ms()
     read = amplitude_project(config, project)
-    named = {one.name: one for one in config.destinations}
-    if destination not in named:
-        raise typer.BadParameter(f"no destination is called {destination}")
+    configured = destination_named(config, destination)
     if destination == project:
         raise typer.BadParameter(f"{destination} has its own history already")
     if from_.ms(now) >= to.ms(now):
@@ -54,7 +52,7 @@ def backfill(
     run = run_directory(kept_in, (project, destination, from_.text, to.text), now)
     begun = run.begun_ms
     hours = Hours(hour_of(from_.ms(begun)), hour_of(min(to.ms(begun), begun) - 1))
-    asked = backfilling.Asked(config, read, named[destination], hours, now, run, rate)
+    asked = backfilling.Asked(config, read, configured, hours, now, run, rate)
     try:
         asyncio.run(backfilling.run(asked, dry_run=dry_run, yes=yes, as_json=as_json))
     except KeyboardInterrupt:

@@ -18,8 +18,8 @@ from ampgate.backfill.history import history
 from ampgate.backfill.parking import Backfill
 from ampgate.backfill.run_directory import RunDirectory
 from ampgate.cli.options import require_consent
-from ampgate.cli.printing import errors, json_line, progress_bar
-from ampgate.cli.reconciling import say_trouble, say_window
+from ampgate.cli.printing import errors, json_line, progress_bar, warn
+from ampgate.cli.reconciling import say_window
 from ampgate.cli.resending import say_refused
 from ampgate.errors import CommandError
 from ampgate.reconcile.counts import totals_of
@@ -65,7 +65,7 @@ async def run(asked: Asked, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     config, name = asked.config, asked.destination.name
     async with (
         archive(config.kafka) as kafka,
-        read_client(asked.project, directory(os.environ), say_trouble) as client,
+        read_client(asked.project, directory(os.environ), warn) as client,
     ):
         await kafka.require_co_partitions(config.kafka.topics)
         plan = await _plan(asked, client)
@@ -159,7 +159,7 @@ async def _events(hours: Hours, client: ReadClient) -> int | None:
         # It counts by the events' own time: what was imported is in other days.
         return sum((await totals_of(client, EVERY, days)).values()) or None
     except CommandError as error:
-        say_trouble(f"the events could not be counted: {error}")
+        warn(f"the events could not be counted: {error}")
         return None
 
 

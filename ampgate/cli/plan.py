@@ -20,7 +20,7 @@ from ampgate.cli.planning import (
     write,
     wrong_in_words,
 )
-from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
+from ampgate.cli.printing import Json, errors, json_line, progress_bar, warn
 from ampgate.cli.projects import amplitude_project
 from ampgate.cli.send import readable
 from ampgate.plan import compared
@@ -180,25 +180,21 @@ async def _pull(project: ReadableDestination) -> Tree:
             before, done = done, 100 * count // total
             advance(done - before)
 
-        async with read_client(project, directory(os.environ), _say) as client:
+        async with read_client(project, directory(os.environ), warn) as client:
             return await Taxonomy(client, on_progress).plan()
 
 
 async def _push(project: ReadableDestination, proposed: list[Proposal]) -> list[Proposal]:
     """Those that were added."""
     added: list[Proposal] = []
-    async with read_client(project, directory(os.environ), _say) as client:
+    async with read_client(project, directory(os.environ), warn) as client:
         taxonomy = Taxonomy(client, lambda _done, _total: None)
         for one in proposed:
             if await taxonomy.add(one.resource, one.fields):
                 added.append(one)
             else:
-                _say(f"{proposal_in_words(one)}: it is there already, perhaps deleted or hidden")
+                warn(f"{proposal_in_words(one)}: it is there already, perhaps deleted or hidden")
     return added
-
-
-def _say(words: str) -> None:
-    errors.print(printable(words), style="yellow", markup=False)
 
 
 def _plan(file: Path) -> Plan:

@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def warn(words: str) -> None:
+    """Say that something is wrong or late, while the command goes on."""
+    errors.print(printable(words), style="yellow", markup=False)
+
+
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar, at a terminal; yields the function to call with each advance."""

@@ -13,7 +13,7 @@ from ampgate.amplitude_read.client import read_client
 from ampgate.amplitude_read.export import Exported
 from ampgate.archive.archive import archive
 from ampgate.cli.moments import write_moment
-from ampgate.cli.printing import errors, json_line, printable
+from ampgate.cli.printing import errors, json_line, printable, warn
 from ampgate.reconcile.comparison import Outcome
 from ampgate.reconcile.counts import Counted, count
 from ampgate.reconcile.reconcile import Asked, Reconciliation, Reports, reconcile
@@ -51,7 +51,7 @@ async def by_counts(config: Config, asked: Asked, place: Place, *, as_json: bool
     """As `by_export`."""
     async with (
         archive(config.kafka) as kafka,
-        read_client(place.destination, directory(os.environ), say_trouble) as client,
+        read_client(place.destination, directory(os.environ), warn) as client,
     ):
         found = await count(config, place.destination, kafka, client, asked, Reports())
     return _show_counts(found, place.destination.name, as_json=as_json)
@@ -74,12 +74,12 @@ async def _reconcile(
             status.update(f"downloading from Amplitude: {downloaded / 1e6:.1f} MB")
 
         def on_wait() -> None:
-            say_trouble(f"another reconciliation uses {place.kept_in}: waiting until it has ended")
+            warn(f"another reconciliation uses {place.kept_in}: waiting until it has ended")
 
         reports = Reports(on_records, say_window, on_bytes, on_wait)
         async with (
             archive(config.kafka) as kafka,
-            read_client(place.destination, directory(os.environ), say_trouble) as client,
+            read_client(place.destination, directory(os.environ), warn) as client,
         ):
             return await reconcile(
                 *(config, place.destination, kafka, client, asked),
@@ -90,10 +90,6 @@ async def _reconcile(
 def say_window(window: Exported) -> None:
     size = f"{window.rows} events, {window.packed_bytes / 1e6:.1f} MB" if window.rows else "nothing"
     errors.print(f"{window.hours}: {size}", highlight=False, markup=False)
-
-
-def say_trouble(words: str) -> None:
-    errors.print(printable(words), style="yellow", markup=False)
 
 
 def _show(found: Reconciliation, destination: str, *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from ampgate.cli.options import (
     say_where_it_stops,
 )
 from ampgate.cli.printing import Json, errors, json_line
+from ampgate.cli.projects import destination_named
 from ampgate.cli.resending import resending, say_written
 from ampgate.resend import replay as replaying
 from ampgate.resend.parking import Run
@@ -45,15 +46,13 @@ def replay(
     """Send one destination the records of some time again; says first what would count twice."""
     say_where_it_stops()
     config = configuration()
-    named = {one.name: one for one in config.destinations}
-    if destination not in named:
-        raise typer.BadParameter(f"no destination is called {destination}")
+    configured = destination_named(config, destination)
     # A run that goes on has the records that it had: its 2h ago were before it began.
     begun = moment(resume) if resume is not None else now_ms()
     if from_.ms(begun) >= to.ms(begun):
         raise typer.BadParameter("--from is not before --to")
     chosen = Chosen(from_.ms(begun), to.ms(begun), user, event_type)
-    run = _Run(config, named[destination], chosen, begun, is_resumed=resume is not None)
+    run = _Run(config, configured, chosen, begun, is_resumed=resume is not None)
     try:
         asyncio.run(run(rate=rate, dry_run=dry_run, yes=yes, as_json=as_json))
     except replaying.UnknownRunError as error:

@@ -9,18 +9,19 @@ the parked topic, at the topic's end, and loses those of its own topic.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from ampgate.archive.archive import Archive, Span
+from ampgate.archive.archive import Archive, Committed, Span
 from ampgate.archive.batches import Wanted
 from ampgate.destinations.groups import Group, Groups, group_of
 from ampgate.errors import CommandError
+from ampgate.trace.commits import whole_note
 from ampgate.trace.whereabouts import Progress
-from consumers.kafka.commit_notes import decoded
+from consumers.kafka.commit_notes import CommitNote
 from schemas.configuration.config import Config
 from schemas.letters import Origin
-from schemas.records import Stored
+from schemas.records import Stored, TopicPartition
 from schemas.topics import Kind, Topics
 
 
@@ -137,20 +138,14 @@ class Survey:
             {number: OffsetAndMetadata(one.offset, one.metadata) for number, one in own.items()},
             {number: OffsetAndMetadata(one.offset, one.metadata) for number, one in parked.items()},
             {
-                number: await self._progress(number, one.offset, one.metadata)
+                number: Progress(one.offset, await self._note(number, one))
                 for number, one in parked.items()
             },
         )
 
-    async def _progress(self, partition: int, offset: int, metadata: str) -> Progress:
-        """The commit, with the whole note if that was too long for the commit."""
-        note = decoded(metadata, offset)
-        if note is not None and note.kept is not None:
-            span = Span(self._topics.parked, partition, note.kept, note.kept + 1)
-            for record in await self._kafka.find([span], Wanted()):
-                text = (record.value or b"").decode(errors="replace")
-                note = decoded(text, offset) or note
-        return Progress(offset, note)
+    async def _note(self, partition: int, committed: Committed) -> CommitNote | None:
+        place = TopicPartition(self._topics.parked, partition)
+        return await whole_note(self._kafka, place, committed)
 
     async def _count(self, records: list[Stored]) -> None:
         for record in records:
@@ -184,7 +179,7 @@ async def drop(
             continue
         if parked.waiting:
             offsets = {
-                TopicPartition(topics.parked, partition): OffsetAndMetadata(end, "")
+                KafkaPartition(topics.parked, partition): OffsetAndMetadata(end, "")
                 for partition, end in settled(kind).items()
             }
             await groups.commit(place.group, offsets)

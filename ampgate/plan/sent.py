@@ -8,8 +8,7 @@ from ampgate.archive.archive import archive
 from ampgate.archive.batches import Wanted
 from ampgate.preview.lines import chunks
 from ampgate.preview.preview import kind_of
-from ampgate.resend.letter_replay import admitted_as
-from ampgate.resend.parking import EDGE
+from ampgate.resend.parking import EDGE, admitted_as
 from schemas.configuration.config import Config
 from schemas.plans.plan import NOT_IN_PLAN, VIOLATES_PLAN
 from schemas.records import Stored, source_of

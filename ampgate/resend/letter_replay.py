@@ -6,16 +6,21 @@ from enum import StrEnum
 
 from ampgate.archive.archive import Archive, Span
 from ampgate.resend.dead_letters import Filter, replayed_letters
-from ampgate.resend.parking import EDGE, Outgoing, Run, letter_name, replayed_times
+from ampgate.resend.parking import (
+    EDGE,
+    Outgoing,
+    Run,
+    admitted_as,
+    letter_name,
+    replayed_times,
+)
 from ampgate.resend.renames import renames_of
 from ampgate.resend.writer import Writer
 from schemas.configuration.config import Config
-from schemas.events import read_event, read_group_identification, read_identification
 from schemas.letters import TRUNCATED, LetterHeaders
 from schemas.plans.checking import held
 from schemas.plans.plan import Plan as TrackingPlan
 from schemas.records import Stored
-from schemas.strictness import Defect
 from schemas.topics import Kind
 
 REPLAYS_MAX = 3
@@ -137,16 +142,3 @@ async def prepare(config: Config, kafka: Archive, chosen: Filter, *, force: bool
     found = {source.name: held(source) for source in config.sources}
     plans = {name: one.plan for name, one in found.items() if one is not None and one.blocks}
     return Replay(config, chosen, spans, frozenset(replayed), force, plans)
-
-
-def admitted_as(value: bytes | None) -> Kind | None:
-    """The kind of record that the edge would take it for now."""
-    if value is None:
-        return None
-    if not isinstance(read_event(value), Defect):
-        return Kind.EVENT
-    if not isinstance(read_identification(value), Defect):
-        return Kind.USER_PROPERTIES
-    if not isinstance(read_group_identification(value), Defect):
-        return Kind.GROUP_PROPERTIES
-    return None

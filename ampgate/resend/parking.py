@@ -8,17 +8,12 @@ due.
 from dataclasses import dataclass, replace
 
 from ampgate.cli.moments import write_moment
-from schemas.events import (
-    event_key,
-    group_key,
-    identification_key,
-    read_event,
-    read_group_identification,
-    read_identification,
-)
+from schemas.events import read_event, read_group_identification, read_identification
+from schemas.keys import key_in
 from schemas.letters import LetterHeaders, Origin, without_letter
 from schemas.records import Headers, RawRecord, Stored, TopicPartition
 from schemas.strictness import Defect
+from schemas.topics import Kind
 from schemas.truncation import as_reference
 
 EDGE = "edge"  # Destination and origin in letters of the edge.
@@ -126,17 +121,21 @@ def as_parked_reference(record: Outgoing) -> Outgoing:
 
 
 def _key_of(value: bytes | None) -> bytes | None:
+    kind = admitted_as(value)
+    return None if kind is None else key_in(value, kind).encode() or None
+
+
+def admitted_as(value: bytes | None) -> Kind | None:
+    """The kind of record that the edge would take it for now."""
     if value is None:
         return None
-    if not isinstance(event := read_event(value), Defect):
-        key = event_key(event)
-    elif not isinstance(update := read_identification(value), Defect):
-        key = identification_key(update)
-    elif not isinstance(group := read_group_identification(value), Defect):
-        key = group_key(group)
-    else:
-        key = None
-    return None if key is None else key.encode()
+    if not isinstance(read_event(value), Defect):
+        return Kind.EVENT
+    if not isinstance(read_identification(value), Defect):
+        return Kind.USER_PROPERTIES
+    if not isinstance(read_group_identification(value), Defect):
+        return Kind.GROUP_PROPERTIES
+    return None
 
 
 def replayed_times(record: Stored) -> int:

@@ -52,13 +52,13 @@ async def progress_in(
     found = await kafka.committed(group_id, topic)
     return {
         number: Progress(
-            one.offset, await _whole_note(kafka, TopicPartition(parked_topic, number), one)
+            one.offset, await whole_note(kafka, TopicPartition(parked_topic, number), one)
         )
         for number, one in found.items()
     }
 
 
-async def _whole_note(
+async def whole_note(
     kafka: Archive, parked: TopicPartition, committed: Committed
 ) -> CommitNote | None:
     """The note of a commit, or the longer one that it names (consumers/kafka/commit_notes.py)."""

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from aiokafka.partitioner import murmur2
-
 from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
@@ -23,6 +21,7 @@ from ampgate.trace.whereabouts import (
 from consumers.destinations import destinations_in
 from consumers.transform_times import Timed
 from schemas.configuration.config import Config
+from schemas.kafka.partitioner import positive_hash
 from schemas.records import Stored
 from schemas.topics import Kind
 
@@ -97,7 +96,7 @@ class Search:
 
 def partition_of(key: str, partitions: int) -> int:
     """As Kafka's default partitioner has it (contract.md#records)."""
-    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    return positive_hash(key.encode()) % partitions
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ import msgspec
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
+from consumers.delivery.parking import unparked
 from consumers.destinations.records import insert_id_of
 from consumers.kafka.commit_notes import CommitNote
-from schemas.letters import LetterHeaders, timestamp, without_letter
+from schemas.decoding import NOT_DECODED
+from schemas.letters import timestamp
 from schemas.records import Record, Stored
 from schemas.suppressions import NOBODY, Suppressions
 
@@ -99,7 +101,7 @@ _identity = msgspec.json.Decoder(Identity)
 def identity_of(value: bytes | None) -> Identity:
     try:
         return _identity.decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_DECODED:
         return Identity()
 
 
@@ -111,15 +113,8 @@ def insert_id_as_sent(record: Record) -> str:
 
 def original_of(trace: Stored) -> Stored | None:
     """The record that a dead letter or a parked record stands for, as it was."""
-    said = LetterHeaders.decoded(trace.headers)
-    if said.origin is None:
-        return None
-    accepted_ms = trace.timestamp if said.accepted_at is None else round(said.accepted_at * 1000)
-    place = said.origin.place
-    return Stored(
-        *(place.topic, place.partition, said.origin.offset, accepted_ms),
-        *(trace.key, trace.value, without_letter(trace.headers)),
-    )
+    original, letter = unparked(trace)
+    return None if letter.origin is None else original
 
 
 def locate(record: Stored, destination: Destination, evidence: Evidence) -> Whereabouts:
