@@ -14,7 +14,7 @@ from consumers.delivery.destination import Destination
 from consumers.delivery.pace import Wait
 from consumers.destinations import destinations_in, dropped_of, others_of
 from consumers.destinations.shaping.functions import digest_of, renewed
-from consumers.http.client import Sender, sender_to
+from consumers.http.client import sender_to
 from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
 from consumers.transform_times import Timed
@@ -127,7 +127,8 @@ def supervised(
     suppressed: Suppressions,
 ) -> list[Supervised]:
     """One worker for each topic that the destination reads; each restarts by itself."""
-    wait = _wait_of(configured)
+    # What its topics share: the wait that a 429 asks of an API key.
+    wait = Wait() if vendor_of(configured).one_wait_a_key else None
 
     @asynccontextmanager
     async def opened(part: Destination) -> AsyncIterator[Worker]:
@@ -138,22 +139,3 @@ def supervised(
         Supervised(f"{part.name}/{part.kind}", part.name, partial(opened, part))
         for part in destinations_in(config, configured, Timed, plan_counts.count)
     ]
-
-
-def workers_of(
-    configured: ConfiguredDestination,
-    config: Config,
-    http: Sender,
-    letters: Letters,
-    clock: Callable[[], float],
-    suppressed: Suppressions = NOBODY,
-) -> list[Worker]:
-    """One for each topic that the destination reads, each with its own pace."""
-    wait = _wait_of(configured)
-    parts = destinations_in(config, configured, Timed, plan_counts.count)
-    return [Worker(part, config, http, letters, wait, clock, suppressed) for part in parts]
-
-
-def _wait_of(configured: ConfiguredDestination) -> Wait | None:
-    """What a destination's topics share: the wait that a 429 asks of an API key."""
-    return Wait() if vendor_of(configured).one_wait_a_key else None

@@ -11,11 +11,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from consumers.deliveries import workers_of
+from consumers import plan_counts
+from consumers.delivery.pace import Wait
+from consumers.destinations import destinations_in
 from consumers.http.client import sender_to
 from consumers.kafka.letters import Letters
+from consumers.transform_times import Timed
 from consumers.worker import Worker
 from schemas.configuration.config import Config
+from schemas.suppressions import NOBODY
+from schemas.vendors import vendor_of
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS, seen
 from tests.loopback import loopback_client
@@ -91,7 +96,11 @@ class World:
             workers: list[Worker] = []
             for destination in self.config.destinations:
                 http = await stack.enter_async_context(sender_to(destination))
-                workers += workers_of(destination, self.config, http, letters, clock)
+                wait = Wait() if vendor_of(destination).one_wait_a_key else None
+                workers += [
+                    Worker(part, self.config, http, letters, wait, clock, NOBODY)
+                    for part in destinations_in(self.config, destination, Timed, plan_counts.count)
+                ]
             running = [asyncio.create_task(worker.run()) for worker in workers]
             try:
                 yield workers
