@@ -15,6 +15,7 @@ from ampgate.ask.answered import Answered, State
 from ampgate.check.finding import Finding
 from ampgate.errors import CommandError
 from schemas.configuration.config import ConfigError
+from schemas.configuration.file import is_here
 from schemas.vendors.amplitude import AmplitudeDestination
 
 EVENTS_SHOWN = 10
@@ -65,6 +66,9 @@ async def check(destination: AmplitudeDestination, kept_in: Path) -> Sequence[Fi
     """Whether the keys of its read side are good."""
     if destination.secret_key is None:
         return []
+    if not (is_here(destination.api_key) and is_here(destination.secret_key)):
+        says = "its secret_key, or its api_key, cannot be read here: they were not tried"
+        return [Finding(destination.name, says, advice="run check where the secrets are")]
     try:
         async with read_client(destination, kept_in) as client:
             await client.json(Asked(LISTED))

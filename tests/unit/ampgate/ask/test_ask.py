@@ -11,6 +11,7 @@ from ampgate.ask.ask import ask as ask_all
 from ampgate.ask.ask import check_reading
 from ampgate.check.finding import Finding
 from schemas.configuration.config import Config
+from schemas.configuration.file import NOT_HERE
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.loopback import loopback_client
@@ -150,6 +151,17 @@ async def test_without_a_secret_key_amplitude_is_not_asked(tmp_path: Path) -> No
     found = await asked(destination(HERE, secret_key=None), "ann", tmp_path)
 
     assert found["search"].state is State.NOT_ASKED
+
+
+@pytest.mark.parametrize("absent", ["api_key", "secret_key"])
+async def test_check_does_not_try_a_read_side_whose_keys_are_elsewhere(
+    absent: str, tmp_path: Path
+) -> None:
+    """As those of the delivery are for an edge: nothing is wrong there."""
+    elsewhere = destination(HERE, **{absent: f"{NOT_HERE}THE_KEY"})
+    (checked,) = await check_reading(elsewhere, tmp_path)
+    assert checked.ok
+    assert checked.advice == "run check where the secrets are"
 
 
 @pytest.mark.parametrize("key", ["right", "wrong"])
