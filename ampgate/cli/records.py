@@ -50,20 +50,24 @@ def trace(
         case _:
             raise typer.BadParameter("either --user or --insert-id")
     search = tracing.Search(sought, since, limit)
-    found = asyncio.run(tracing.trace(configuration(), search))
-    for one in found:
+    looked = asyncio.run(tracing.look(configuration(), search))
+    for one in looked.lines:
         typer.echo(json_line(one) if as_json else _in_words(one))
-    if len({(one.topic, one.partition, one.offset) for one in found}) == limit:
+    if len({(one.topic, one.partition, one.offset) for one in looked.lines}) == limit:
         errors.print(f"the newest {limit} records; --limit shows more, --since older ones less")
-    if not found:
-        where = "" if since is None else f" since {write_moment(since)}"
-        hint = (
-            ""
-            if everywhere or user is None
-            else " (--everywhere also finds those without their key)"
-        )
-        errors.print(f"ampgate: no such record is in Kafka{where}{hint}", style="red")
+    if not looked.lines:
+        is_all = everywhere or user is None
+        errors.print(f"ampgate: {_nothing(looked, since, is_all=is_all)}", style="red")
         raise typer.Exit(1)
+
+
+def _nothing(looked: tracing.Found, since: int | None, *, is_all: bool) -> str:
+    """Why there is no line."""
+    if looked.records:
+        return f"{looked.records[0].origin} is it, and no configured destination reads its topic"
+    where = "" if since is None else f" since {write_moment(since)}"
+    hint = "" if is_all else " (--everywhere also finds those without their key)"
+    return f"no such record is in Kafka{where}{hint}"
 
 
 class Topic(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -47,6 +48,19 @@ async def test_the_command_prints_what_was_promised(here: Operation, tmp_path: P
         ["unread", "(no_delivery_yet)", AAMPE],
     ]
     assert all(f"Bought  {place}" in line for line in in_words.stdout.splitlines())
+
+
+async def test_what_no_destination_reads_is_not_called_absent(
+    here: Operation, tmp_path: Path
+) -> None:
+    (place,) = await here.produce(here.config.kafka.topics.events, [event("ann", insert_id="a")])
+    nobody = replace(here, config=here.config.model_copy(update={"destinations": ()}))
+
+    ran = await nobody.run(tmp_path, "trace", "--insert-id", "a")
+    assert ran.exit_code == 1
+    assert f"{place} is it, and no configured destination reads its topic" in ran.stderr
+    ran = await here.run(tmp_path, "trace", "--insert-id", "b", "--since", "2026-01-01")
+    assert "no such record is in Kafka since 2026-01-01T00:00:00.000Z" in ran.stderr
 
 
 async def test_the_newest_records_are_shown_up_to_a_limit(here: Operation, tmp_path: Path) -> None:

@@ -81,11 +81,13 @@ async def search(visit: Visiting) -> Response:
     since_ms = asked_moment(since)
 
     async def find() -> Mapping[str, object]:
+        unread: Sequence[Stored] = ()
         for one in ways_to_ask(sought, by, everywhere=everywhere):
-            wanted = tracing.Search(one, since_ms, SHOWN_MAX)
-            if lines := await tracing.trace(visit.config, wanted):
-                return {"rows": rows_of(lines), "limit": SHOWN_MAX}
-        return {"rows": [], "limit": SHOWN_MAX}
+            found = await tracing.look(visit.config, tracing.Search(one, since_ms, SHOWN_MAX))
+            if found.lines:
+                return {"rows": rows_of(found.lines), "limit": SHOWN_MAX}
+            unread = unread or found.records[:1]
+        return {"rows": [], "unread": unread}
 
     return visit.searched("events.html", "events_part.html", context, find)
 
