@@ -16,7 +16,7 @@ from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.decoding import NOT_DECODED
 from schemas.keys import key_in
-from schemas.letters import LetterHeaders, destination_of, is_reference
+from schemas.letters import LetterHeaders, is_reference, may_be_of
 from schemas.records import Record, TopicPartition
 from schemas.suppressions import Suppressions
 from schemas.topics import Kind
@@ -51,6 +51,7 @@ class Intake:
         self._suppressed = suppressed
         self._destination = destination
         self._topic = topic
+        self._address = destination.name.encode(), topic.encode()
         self._line = line
         self._stock = stock
         self._waits = waits
@@ -115,12 +116,10 @@ class Intake:
         due: list[Due] = []
         room = self._stock.room
         for record in records:
-            if destination_of(record.headers) != self._destination.name:
-                offsets.read((), record.offset + 1)
+            if not may_be_of(record.headers, *self._address):
                 continue
             original, letter = unparked(record)
             if original.topic != self._topic:
-                offsets.read((), record.offset + 1)
                 continue
             offsets.read((record.offset,), record.offset + 1)
             parked = self._waits.parked_of(place.partition)
@@ -140,6 +139,7 @@ class Intake:
             if is_whole and room > 0 and parked.loads(key, record.offset, now):
                 due.append(Due(record, key, original, letter))
                 room -= RECORD_BYTES + len(record.value or b"")
+        offsets.read((), records[-1].offset + 1)
         return self._take_again(due, now)
 
     def load(self, records: Sequence[Record], now: float) -> list[Skip]:

@@ -75,13 +75,13 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "parked keys are forgotten after a crash",
         "delivery.intake",
-        "            if destination_of(record.headers) != self._destination.name:",
+        "            if not may_be_of(record.headers, *self._address):",
         "            if True:",
     ),
     Mutant(
         "others' parked records are taken for ours",
         "delivery.intake",
-        "            if destination_of(record.headers) != self._destination.name:",
+        "            if not may_be_of(record.headers, *self._address):",
         "            if False:",
     ),
     Mutant(

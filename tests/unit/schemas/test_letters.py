@@ -5,7 +5,8 @@ import tracemalloc
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.letters import DETAIL_BYTES_MAX, LetterHeaders
+from schemas.letters import DETAIL_BYTES_MAX, LetterHeaders, Origin, may_be_of
+from schemas.records import TopicPartition
 
 LAST_MILLISECOND = 253_402_300_799_999  # Of the year 9999.
 
@@ -32,6 +33,33 @@ def test_long_words_are_cut_between_two_characters(before: int, character: str) 
     assert DETAIL_BYTES_MAX - 4 < len(detail) <= DETAIL_BYTES_MAX
     assert said.encode(errors="replace").startswith(detail)
     assert detail.decode()
+
+
+ADDRESSES = [None, b"", b"a", b"aa", b"events/0/1", b"events/x/1", b"/events/0/1", b"event/0/1"]
+HEADERS = st.lists(
+    st.tuples(st.sampled_from(["destination", "origin", "source"]), st.sampled_from(ADDRESSES)),
+    max_size=4,
+)
+
+
+@given(HEADERS)
+def test_no_letter_of_a_destination_and_topic_is_passed_over(
+    headers: list[tuple[str, bytes | None]],
+) -> None:
+    letter = LetterHeaders.decoded(headers)
+    topic = None if letter.origin is None else letter.origin.place.topic
+
+    is_ours = letter.destination == "a" and topic == "events"
+    assert may_be_of(headers, b"a", b"events") or not is_ours
+
+
+def test_a_letter_to_another_destination_or_of_another_topic_is_none_of_ours() -> None:
+    place = TopicPartition("events", 0)
+    headers = LetterHeaders("a", "throttled", "", Origin(place, 1), 1, 0.0).encoded(())
+
+    assert may_be_of(headers, b"a", b"events")
+    assert not may_be_of(headers, b"b", b"events")
+    assert not may_be_of(headers, b"a", b"event")
 
 
 def test_nothing_is_kept_of_long_texts_where_a_producer_should_have_written_times() -> None:
