@@ -70,9 +70,6 @@ class LetterHeaders(Struct, frozen=True):
     def encoded(self, original: Headers) -> list[tuple[str, bytes | None]]:
         """The headers of the letter: the original's, with ours in place of older ones."""
         texts = {
-            "destination": self.destination,
-            "reason": self.reason,
-            "detail": self.detail,
             "status": None if self.status is None else str(self.status),
             "origin": None if self.origin is None else str(self.origin),
             "attempts": str(self.attempts),
@@ -81,8 +78,13 @@ class LetterHeaders(Struct, frozen=True):
             "not_before": None if self.not_before is None else timestamp(self.not_before),
             "parked_at": None if self.parked_at is None else timestamp(self.parked_at),
         }
-        added = [(name, cut_detail(text)) for name, text in texts.items() if text is not None]
-        return [*without_letter(original), *added]
+        return [
+            *without_letter(original),
+            ("destination", cut_detail(self.destination)),
+            ("reason", cut_detail(self.reason)),
+            ("detail", cut_detail(self.detail)),
+            *[(name, text.encode()) for name, text in texts.items() if text is not None],
+        ]
 
     @classmethod
     def decoded(cls, headers: Headers) -> "LetterHeaders":

@@ -44,4 +44,4 @@ def letter_headers(letter: Letter, destination: str) -> list[tuple[str, bytes | 
         not_before=letter.not_before,
         parked_at=letter.parked_at,
     )
-    return writable(headers.encoded(record.headers))
+    return headers.encoded(writable(record.headers))

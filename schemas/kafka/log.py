@@ -173,7 +173,7 @@ class Log:
 
     def _require_room(self, topic: str, record: Appendable) -> None:
         key, value, headers = record
-        size = len(value or b"") + len(key or b"") + sum(len(v or b"") for _, v in headers)
+        size = len(value or b"") + len(key or b"") + sum([len(v) for _, v in headers if v])
         most = self.sizes.of(topic).record
         if size > most - AROUND_BYTES:
             self._measure(topic, record, most)
