@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.dialects.amplitude_http import min_id_length, plain, short_ids, too_short
+from gateway.dialects.amplitude_http import plain, short_ids, too_short
+from gateway.dialects.amplitude_upload import min_id_length
 from gateway.dialects.arrays import elements
 from gateway.dialects.nesting import Shallow
 from gateway.dialects.percent import unquoted

@@ -7,13 +7,12 @@ request is stored, or nothing.
 import math
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
+from gateway.dialects.amplitude_upload import opened_upload
 from gateway.dialects.records import Facts, record_of
 from gateway.dialects.shapes import (
     POST,
@@ -34,27 +33,7 @@ from schemas.events import ABSENT, GroupFacts, read_events
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
-MIN_ID_LENGTH = 5
 SHORT: Final = "invalid_id_length"
-OPTIONS_BYTES_MAX = 10_000  # Longer ones hold nothing that is read.
-
-
-class _Upload(msgspec.Struct, gc=False):
-    api_key: str
-    events: list[msgspec.Raw]
-    options: msgspec.Raw = ABSENT
-
-
-class _Large(msgspec.Struct, gc=False):
-    """The same, before its events are counted."""
-
-    api_key: str
-    events: msgspec.Raw
-    options: msgspec.Raw = ABSENT
-
-
-_upload = msgspec.json.Decoder(_Upload)
-_large = msgspec.json.Decoder(_Large)
 
 
 class _Key(msgspec.Struct, gc=False):
@@ -96,16 +75,9 @@ class HttpApi(Endpoint):
 
     def open(self, request: Request) -> Opened:
         try:
-            upload: _Upload | _Large
-            if len(request.body) > SURELY_FEW_BYTES:
-                upload = split_json(_large, request.body)
-                values = elements(bytes(upload.events), self)
-            else:
-                upload = split_json(_upload, request.body)
-                values = [bytes(raw) for raw in upload.events]
+            return opened_upload(request.body, self)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreadable(request.body) from error
-        return Opened(values, min_id_length(bytes(upload.options)))
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch = Batch()
@@ -193,21 +165,6 @@ def _invalid(rejected: Sequence[Rejection]) -> Answer:
         "events_with_invalid_id_lengths": short,
     }
     return Answer(400, orjson.dumps(body))
-
-
-def min_id_length(text: bytes) -> int:
-    """The `min_id_length` of a request's options, else Amplitude's.
-
-    Senders put anything there; Segment's connector the word `undefined` if there are none.
-    """
-    options: object = None
-    if 0 < len(text) <= OPTIONS_BYTES_MAX:
-        with suppress(orjson.JSONDecodeError):
-            options = orjson.loads(text)
-    length = options.get("min_id_length") if isinstance(options, dict) else None
-    if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
-        return length
-    return MIN_ID_LENGTH
 
 
 def short_ids(facts: Facts, shortest: int) -> list[str]:

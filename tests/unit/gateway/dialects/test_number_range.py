@@ -44,6 +44,44 @@ def test_every_dialect_refuses_a_number_out_of_range(number: bytes) -> None:
     assert call("/webhooks/amplemarket/k", webhook).reasons == ["number_out_of_range"]
 
 
+@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"event_type":"e","user_id":"user-1","event_properties":{"x":%b}}',
+        b'{"event_type":"e","user_id":"user-1","user_properties":{"$set":{"NaN":[1,{"a":[%b]}]}}}',
+        b'{"event_type":"e","user_id":"user-1","revenue":%b}',
+        b'{"event_type":"e","user_id":"user-1","time":%b}',
+        b'{"event_type":"e","user_id":"user-1","unknown":%b}',
+        b'{"event_type":"e","user_id":%b}',
+        b"%b",
+    ],
+)
+def test_an_event_with_pythons_words_for_no_number_is_named(word: bytes, event: bytes) -> None:
+    """Told only that its request is malformed, an SDK would send all of it again."""
+    good = b'{"event_type":"say \\"NaN\\", or -Infinity","user_id":"user-1"}'
+    body = b'{"api_key":"k","events":[%b]}'
+    reply = call("/2/httpapi", body % b",".join([good, event % word, good]))
+    assert (reply.status, reply.values) == (400, [])
+    assert list(reply.json["events_with_invalid_fields"].values()) == [[1]]
+    assert len(call("/2/httpapi", body % b",".join([good, good])).values) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"api_key":"k","events":[{"event_type":"e","user_id":"user-1"}],"options":NaN}',
+        b'{"api_key":"k","events":[{"event_type":"e","user_id":"user-1","NaN":1},{]}',
+        b'{"api_key":"k","events":[{"event_type":"e","user_id":"user-1",NaN:1}]}',
+        b'{"api_key":"k","events":["NaN]}',
+    ],
+)
+def test_a_request_that_is_malformed_otherwise_is_told_so(body: bytes) -> None:
+    reply = call("/2/httpapi", body)
+    assert (reply.status, reply.values) == (400, [])
+    assert reply.json["error"].startswith("Invalid JSON request body: ")
+
+
 @pytest.mark.parametrize("odd", [b"1e999", b"1" * 400, b"[" * 45 + b"]" * 45, b'"\xff"'])
 @pytest.mark.parametrize("path", ["/identify", "/groupidentify"])
 def test_a_form_with_a_value_that_no_destination_takes_is_refused(path: str, odd: bytes) -> None:
