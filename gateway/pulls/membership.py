@@ -1,12 +1,14 @@
 """Which pulls are ours: the partitions of `ampgate.cursors` that the group gives this process."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Kafka
@@ -15,6 +17,9 @@ from schemas.kafka.login import client_arguments
 
 POLL_MS = 1_000
 RECONNECT_SECONDS = 1.0
+ASK_SECONDS = 5.0
+HEARD_SECONDS = 20.0
+NEVER = float("-inf")
 log = structlog.get_logger()
 Partitions = frozenset[int]
 Given = Callable[[Partitions, int], Awaitable[None]]  # The partitions, and how many there are.
@@ -23,12 +28,24 @@ Given = Callable[[Partitions, int], Awaitable[None]]  # The partitions, and how 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
     """Calls `given` after each assignment, and `taken` before what it gave is another's."""
 
-    def __init__(self, kafka: Kafka, given: Given, taken: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        given: Given,
+        taken: Callable[[], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kafka = kafka
         self._given = given
         self._taken = taken
+        self._clock = clock
         self._consumer: Any = None
-        self.is_reached = False
+        self._heard_at = NEVER  # Of Kafka, since we are in the group.
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether we are in the group, and Kafka answers."""
+        return self._clock() - self._heard_at <= HEARD_SECONDS
 
     async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
         await self._taken()
@@ -36,7 +53,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         topic = self._kafka.topics.cursors
         count = len(self._consumer.partitions_for_topic(topic) or ())
-        self.is_reached = True
+        self._heard_at = self._clock()
         await self._given(frozenset(place.partition for place in assigned), count)
 
     async def run(self) -> None:
@@ -46,13 +63,22 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 await lasting(self._member)
             except Exception as error:  # noqa: BLE001  Whatever it was, Kafka may come back.
                 log.warning("Kafka cannot be used, trying again", error=repr(error))
-            self.is_reached = False
+            self._heard_at = NEVER
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _member(self) -> None:
         async with self._joined() as consumer:
             while True:  # A member that asks for nothing is taken for dead.
                 await consumer.getmany(timeout_ms=POLL_MS)
+                if self._heard_at > NEVER:
+                    await self._ask(consumer)
+
+    async def _ask(self, consumer: Consumer) -> None:
+        """Whether Kafka answers: a consumer goes on without a word where it does not."""
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                await consumer.partitions_of(self._kafka.topics.cursors)
+                self._heard_at = self._clock()
 
     @asynccontextmanager
     async def _joined(self) -> AsyncIterator[Any]:
