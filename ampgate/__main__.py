@@ -4,6 +4,7 @@ import codecs
 import faulthandler
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -22,6 +23,8 @@ def run() -> NoReturn:
     in 2 of 30 runs behind a proxy that answers 502. Whatever has to be closed is closed by then.
     """
     status = 1
+    # The imports take a second or more; a command that does not reload lets it through then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     codecs.register_error(ESCAPED, _escaped)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors=ESCAPED)

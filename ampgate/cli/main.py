@@ -33,6 +33,9 @@ from consumers.transform_times import interruption
 from schemas.configuration.config import ConfigError
 from schemas.plans.checking import check_plans
 
+# A SIGHUP that comes before they have a handler for it waits for that.
+RELOADING = frozenset({"edge", "deliver", "pull", "console"})
+
 app = typer.Typer(
     name="ampgate",
     no_args_is_help=True,
@@ -55,7 +58,6 @@ if find_spec("ampgate.lab") is not None:  # Servers do not have it.
 @app.command()
 def edge() -> None:
     """Run the HTTP edge: requests in, records into Kafka."""
-    _keep_reloads()
     read = partial(configuration, ["sources"])
     config = read()
     check_plans(config.sources)
@@ -72,7 +74,6 @@ def deliver(
     ] = None,
 ) -> None:
     """Run the delivery: records from Kafka to the destinations."""
-    _keep_reloads()
     read = partial(configuration, ["destinations"])
     config = read()
     logs.configure("delivery", logs.level_of(os.environ))
@@ -94,10 +95,11 @@ def pull(
     ] = False,
 ) -> None:
     """Run the pulls: what other systems show becomes records, on a schedule."""
-    if not (once or dry_run):
+    if once or dry_run:
+        _take_hangups()
+    else:
         # What comes before there are handlers waits for them.
-        stops = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-        signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     read = partial(configuration, ["pulls"])
     config = read()
     from ampgate.cli import pulling  # As above.
@@ -114,7 +116,6 @@ def pull(
 @app.command()
 def console() -> None:
     """Run the console: a web page that shows what waits and why, and replays dead letters."""
-    _keep_reloads()
     read = partial(configuration, ["console"])
     config = read()
     logs.configure("console", logs.level_of(os.environ))
@@ -166,9 +167,9 @@ def check(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _keep_reloads() -> None:
-    """A SIGHUP before its handler is set waits for it: it must not end the process."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+def _take_hangups() -> None:
+    """Let a SIGHUP end the command, as of a terminal that is closed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
 
 def _show_version(wanted: bool) -> None:
@@ -179,11 +180,14 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    show_version: Annotated[
+    context: typer.Context,
+    _is_version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="And exit.")
     ] = False,
 ) -> None:
     """The event gateway between your apps and Amplitude and Aampe."""
+    if context.invoked_subcommand not in RELOADING:
+        _take_hangups()
 
 
 def main() -> None:

@@ -27,6 +27,20 @@ from ampgate.__main__ import run
 run()
 """
 
+# Its imports take a second or more: long enough for a signal.
+HUNG_UP = """
+import os, signal, sys
+
+class Importing:
+    def find_spec(self, name, *_):
+        if name == "ampgate.cli.main":
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, Importing())
+from ampgate.__main__ import run
+run()
+"""
+
 
 @pytest.mark.parametrize(
     ("ends", "status", "error"),
@@ -51,6 +65,20 @@ def test_a_command_ends_with_its_status_and_output_and_without_finalization(
 
     assert (ended.returncode, ended.stdout) == (status, "said\n")
     assert ended.stderr.strip().endswith(error)
+
+
+@pytest.mark.parametrize(("command", "status"), [("deliver", 2), ("pull --once", -signal.SIGHUP)])
+def test_a_sighup_as_a_process_starts_ends_only_commands_that_do_not_reload(
+    command: str, status: int, tmp_path: Path
+) -> None:
+    """There is no configuration: so the others end with that error, and not by the signal."""
+    ended = subprocess.run(
+        [sys.executable, "-c", HUNG_UP, *command.split()],
+        env=os.environ | {"AMPGATE_CONFIG": str(tmp_path / "none.toml")},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stderr
 
 
 def test_a_crash_in_native_code_says_where() -> None:
