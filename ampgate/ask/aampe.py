@@ -68,7 +68,8 @@ def _judged(name: str, answer: Answer) -> Answered:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Answered(name, "content", State.FAILED, f"the answer is not as documented: {error}")
     assigned = [f"{one.get('surface_id')}: {one.get('assignment_id')}" for one in found]
-    return Answered(name, "content", State.KNOWN, "; ".join(assigned) or "nothing assigned", found)
+    state = State.KNOWN if assigned else State.UNKNOWN  # It may never have seen them.
+    return Answered(name, "content", state, "; ".join(assigned) or "nothing assigned", found)
 
 
 def _words(answer: Answer) -> str:

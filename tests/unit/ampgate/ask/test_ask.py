@@ -136,6 +136,15 @@ async def test_aampe_says_what_each_surface_would_show() -> None:
             assert (SURFACE in found.says) == (state is State.KNOWN)
 
 
+async def test_to_whom_aampe_assigns_nothing_it_may_not_know() -> None:
+    async with simulating("aampe") as url:
+        nothing = {"kind": "answer", "status": 200, "body": "[]"}
+        await set_faults(url, {"match": {"path": "/v1/surface/content"}, "effect": nothing})
+        (found,) = await aampe.ask(aampe_at(url), "nobody", Path(), lambda _: None)
+
+    assert (found.state, found.says) == (State.UNKNOWN, "nothing assigned")
+
+
 @pytest.mark.parametrize(
     ("lacking", "says"), [("content_api_key", "no content_api_key"), ("surfaces", "no surfaces")]
 )
