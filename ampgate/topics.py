@@ -84,7 +84,7 @@ def _why_not() -> Iterator[Collection[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             match record.args:
                 case (_, _, Exception() as error):  # Of one broker: its host, its port, and why.
-                    causes.add(str(error) or type(error).__name__)
+                    causes.add(str(error) or "no answer in time")
 
     handler, logger = Causes(), logging.getLogger("aiokafka")
     logger.addHandler(handler)
