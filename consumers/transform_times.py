@@ -1,5 +1,6 @@
 """How long users' functions take: they run in the loop that delivers to all destinations."""
 
+import signal
 import time
 from typing import Any
 
@@ -35,8 +36,10 @@ class Timed:
         except NotReturnedError as error:
             self._stuck(str(error))
             raise
-        except KeyboardInterrupt as error:  # Its own: the loop has a handler for Ctrl-C.
-            raise RuntimeError("KeyboardInterrupt") from error
+        except KeyboardInterrupt as error:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                raise  # Somebody's Ctrl-C, in a command without a loop.
+            raise RuntimeError("KeyboardInterrupt") from error  # Its own: a loop has a handler.
         finally:
             interruption.calls += 1  # It is over.
             self._took(time.perf_counter() - started)

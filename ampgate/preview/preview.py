@@ -20,6 +20,7 @@ from consumers.delivery.destination import Destination, Encoded, Request, Respon
 from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations import destinations_in
+from consumers.transform_times import Timed
 from schemas.configuration.config import Config, ConfigError
 from schemas.decoding import NOT_DECODED
 from schemas.plans.checking import Held, held
@@ -95,7 +96,10 @@ class Preview:
         configured = named[destination]
         masked = configured.model_copy(update={"api_key": SecretStr(MASK)})
         watched = Watched(configured.transform or "", warn)
-        parts = destinations_in(config, masked, watched.of)
+        # Each call may take as long as in the delivery.
+        parts = destinations_in(
+            config, masked, lambda name, function: watched.of(name, Timed(name, function))
+        )
         self._parts = {part.kind: part for part in parts}
         self._topics = config.kafka.topics
         self._now_ms = now_ms

@@ -1,5 +1,6 @@
 """A slow function is told once; each call counts."""
 
+import signal
 import time
 from typing import Any
 
@@ -28,6 +29,18 @@ def test_a_slow_function_is_told_once() -> None:
     (told,) = logs
     assert told["event"] == "transform is slow, fewer records are read at once"
     assert (told["log_level"], told["destination"]) == ("warning", "us")
+
+
+def interrupted(_event: dict[str, Any], _kind: Kind) -> object:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_a_command_also_inside_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop has a handler of its own: what a function raises there is the function's."""
+    for handler, raised in ((signal.default_int_handler, KeyboardInterrupt), (None, RuntimeError)):
+        monkeypatch.setattr(signal, "getsignal", lambda _number, now=handler: now)
+        with pytest.raises(raised):
+            Timed("us", interrupted)({}, Kind.EVENT)
 
 
 def test_an_exception_is_passed_on() -> None:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -199,3 +200,24 @@ def test_what_a_function_prints_is_no_result(
         {"line": 1, "outcome": "skipped", "reason": "transform"}
     ]
     assert "two" in shown.stderr
+
+
+def test_a_function_that_does_not_return_is_told_with_its_line(tmp_path: Path) -> None:
+    """As in the delivery; its five seconds pass faster here."""
+    (tmp_path / "endless_mapping.py").write_text("def f(event):\n    while True:\n        pass\n")
+    (tmp_path / "ampgate.toml").write_text(
+        '[[destinations]]\nname = "us"\ntype = "amplitude"\napi_key = "k"\n'
+        'transform = "endless_mapping:f"\n'
+    )
+    (tmp_path / "events.ndjson").write_text(json.dumps(EVENT))
+    script = (
+        "from ampgate.__main__ import run; from consumers import interruption;"
+        " interruption.TICK_SECONDS = 0.02; run()"
+    )
+    command = [sys.executable, "-c", script, "preview", "events.ndjson", "--destination", "us"]
+    environment = os.environ | {"AMPGATE_CONFIG": "ampgate.toml", "PYTHONPATH": str(Path.cwd())}
+    shown = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith("line 1: dead (transform_failed: ")
+    assert "endless_mapping.py (f)" in shown.stdout
