@@ -10,6 +10,9 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python $(1) || $(PIP) $(1)
 LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
+# A test's processes import much, and would compile all of it anew where nothing may be written.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup run quick test test-failed check docs bench worlds unit lock dist sbom image release-notes
 
 # What `make run` needs.
