@@ -50,7 +50,7 @@ class LetterWriting:
         return self._write(letter)
 
     async def _write(self, letter: Letter) -> None:
-        is_stored = await self._letters.bury(letter, self._destination)
+        is_stored = await self._letters.dead_letter(letter, self._destination)
         self._delivery.dead_lettered(letter)
         if is_stored:
             self._counts.dead(letter.reason)

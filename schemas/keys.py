@@ -1,4 +1,6 @@
-"""The key of a record whose producer left it out (contract.md#records). Pure."""
+"""What a value says of its record: of which kind it can be, and the key that its producer left out
+(contract.md#records). Pure.
+"""
 
 from schemas.events import (
     event_key,
@@ -10,6 +12,12 @@ from schemas.events import (
 )
 from schemas.strictness import Defect
 from schemas.topics import Kind
+
+READERS = {
+    Kind.EVENT: read_event,
+    Kind.USER_PROPERTIES: read_identification,
+    Kind.GROUP_PROPERTIES: read_group_identification,
+}
 
 
 def key_in(value: bytes | None, kind: Kind) -> str:

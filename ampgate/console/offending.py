@@ -4,17 +4,12 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from schemas.events import read_event, read_group_identification, read_identification
+from schemas.keys import READERS
 from schemas.letters import LetterHeaders
 from schemas.records import Stored
 from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 
-READERS = {
-    Kind.EVENT: read_event,
-    Kind.USER_PROPERTIES: read_identification,
-    Kind.GROUP_PROPERTIES: read_group_identification,
-}
 _PATH = r"[A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*"
 # What a detail names: a word before a colon, in quotes, or with a dot or an underscore in it.
 _NAMED = re.compile(rf"({_PATH})(?=\s*:)|[\"'`]({_PATH})[\"'`]|({_PATH})")

@@ -6,16 +6,9 @@ from pathlib import Path
 
 from ampgate.preview.lines import chunks
 from ampgate.preview.preview import kind_of
-from schemas.events import read_event, read_group_identification, read_identification
+from schemas.keys import READERS
 from schemas.plans.plan import Plan
 from schemas.strictness import Defect
-from schemas.topics import Kind
-
-READ = {
-    Kind.EVENT: read_event,
-    Kind.USER_PROPERTIES: read_identification,
-    Kind.GROUP_PROPERTIES: read_group_identification,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +24,7 @@ def check_file(plan: Plan, file: Path) -> Iterator[Wrong]:
     for lines in chunks(file):
         for number, value in lines:
             kind = kind_of(value)
-            facts = READ[kind](value)
+            facts = READERS[kind](value)
             if isinstance(facts, Defect):
                 yield Wrong(number, facts.reason, facts.field, facts.message)
                 continue

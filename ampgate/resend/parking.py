@@ -8,8 +8,7 @@ due.
 from dataclasses import dataclass, replace
 
 from ampgate.cli.moments import write_moment
-from schemas.events import read_event, read_group_identification, read_identification
-from schemas.keys import key_in
+from schemas.keys import READERS, key_in
 from schemas.letters import LetterHeaders, Origin, without_letter
 from schemas.records import Headers, RawRecord, Stored, TopicPartition
 from schemas.strictness import Defect
@@ -129,13 +128,8 @@ def admitted_as(value: bytes | None) -> Kind | None:
     """The kind of record that the edge would take it for now."""
     if value is None:
         return None
-    if not isinstance(read_event(value), Defect):
-        return Kind.EVENT
-    if not isinstance(read_identification(value), Defect):
-        return Kind.USER_PROPERTIES
-    if not isinstance(read_group_identification(value), Defect):
-        return Kind.GROUP_PROPERTIES
-    return None
+    fitting = (kind for kind, read in READERS.items() if not isinstance(read(value), Defect))
+    return next(fitting, None)
 
 
 def replayed_times(record: Stored) -> int:

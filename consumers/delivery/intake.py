@@ -103,7 +103,7 @@ class Intake:
             self._waits.inherit(place, taken)
         self._line.add(taken, place, now)
         for entry, reject in dead:
-            self._stock.bury(entry, reject.reason, reject.detail, now)
+            self._stock.dead_letter(entry, reject.reason, reject.detail, now)
         return skipped
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
@@ -182,7 +182,7 @@ class Intake:
                     self._stock.done(offsets, (entry,))
                     skipped.append(SUPPRESSED)
                 case Reject(reason, detail):
-                    self._stock.bury(entry, reason, detail, now)
+                    self._stock.dead_letter(entry, reason, detail, now)
                 case Skip() as skip:
                     self._stock.done(offsets, (entry,))
                     skipped.append(skip)

@@ -141,7 +141,7 @@ class Settling:
         return (entry,)
 
     def _dies(self, entry: Entry, reason: str, detail: str, answered: Answered) -> Sequence[Entry]:
-        self._stock.bury(entry, reason, detail, answered.now, answered.status)
+        self._stock.dead_letter(entry, reason, detail, answered.now, answered.status)
         return ()
 
     def _taken_apart(self, entry: Entry, outcome: Outcome, answered: Answered) -> Sequence[Entry]:

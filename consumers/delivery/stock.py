@@ -106,7 +106,7 @@ class Stock:
         """These are not in memory any more, settled or not."""
         self.bytes -= bytes_of(entries)
 
-    def bury(
+    def dead_letter(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
     ) -> None:
         entry.status = status

@@ -84,7 +84,7 @@ class Epochs:
             return committed
         offset = min(committed.offset, cut.at)
         self._consumer.believe(place, cut.at, cut.epoch)
-        say(place, read_to, offset)
+        log_cut(place, read_to, offset)
         return Committed(offset, None)
 
     async def beyond(self, place: KafkaPartition, position: int, begin: int) -> int:
@@ -139,7 +139,7 @@ class Epochs:
         return Cut(begins[place], None)
 
 
-def say(place: KafkaPartition, position: int, first: int) -> None:
+def log_cut(place: KafkaPartition, position: int, first: int) -> None:
     log.error(
         "log was cut below our position, reading it again from there",
         topic=place.topic,

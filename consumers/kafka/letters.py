@@ -54,7 +54,7 @@ class Letters:
         """Whether the last attempts to write letters failed."""
         return self._log.outage.is_on
 
-    async def bury(self, letter: Letter, destination: str) -> bool:
+    async def dead_letter(self, letter: Letter, destination: str) -> bool:
         """Returns only once Kafka has it: until then it is not settled. False: it is left to
         the next owner of its partition.
         """

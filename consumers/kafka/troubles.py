@@ -9,7 +9,7 @@ import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from consumers.kafka.epochs import Epochs, say
+from consumers.kafka.epochs import Epochs, log_cut
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
 from schemas.kafka.fetching.taken import NewLeaderError, Taken
@@ -132,7 +132,7 @@ class Troubles:
 
     def _cut_off(self, place: KafkaPartition, position: int, at: int) -> None:
         if self._is_ours(place):
-            say(place, position, at)
+            log_cut(place, position, at)
             self.cut[place] = at
 
     def _unreadable(self, place: KafkaPartition, error: UnreadableError) -> Lost | None:

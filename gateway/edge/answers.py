@@ -10,7 +10,7 @@ from gateway.http.bodies import Message, WholeRequest
 from gateway.http.cors import allowed_methods, answer_headers, preflight_headers
 
 RETRY_AFTER_SECONDS = 1
-PIECE_BYTES = 65_536
+PIECE_BYTES = 65_536  # The most that a connection buffers of an answer.
 Send = Callable[[Message], Awaitable[None]]
 
 

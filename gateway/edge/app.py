@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse
 
 from gateway.dialects import endpoint_of
 from gateway.edge import console
-from gateway.edge.answers import error_body, in_pieces
+from gateway.edge.answers import Send, error_body, in_pieces
 from gateway.edge.documents import Documents
-from gateway.edge.ingest import Ingest, Send
+from gateway.edge.ingest import Ingest
 from gateway.edge.log import EdgeLog
 from gateway.edge.metrics import SuppressionMetrics
 from gateway.edge.sources import NewRate, own_rate

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from gateway.dialects.shapes import (
     Request,
 )
 from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Share
-from gateway.edge.answers import send_answer, send_preflight
+from gateway.edge.answers import PIECE_BYTES, Send, send_answer, send_preflight
 from gateway.edge.limits import limit_growth, over_limit
 from gateway.edge.metrics import Metrics
 from gateway.edge.reading import Reading
@@ -30,7 +30,6 @@ from gateway.http.addresses import remote_ip
 from gateway.http.bodies import (
     BodyError,
     ClientGone,
-    Message,
     Receive,
     read_body,
     taken_at_once,
@@ -42,10 +41,8 @@ from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.records import Headers
 from schemas.suppressions import NOBODY, Suppressions
 
-Send = Callable[[Message], Awaitable[None]]
 Scope = Mapping[str, Any]
 
-SMALL_ANSWER_BYTES = 65_536  # The most that a connection buffers of an answer.
 FEW_RECORDS = 20  # They take less memory than a connection itself.
 TRACEPARENT_BYTES_MAX = 128  # W3C's has 55 bytes; every record of a request carries it.
 
@@ -116,7 +113,7 @@ class Ingest:
             origin = headers.get(b"origin")
             whole = whole_request(scope)
             methods = endpoint.methods
-            if len(answer.body) > SMALL_ANSWER_BYTES:
+            if len(answer.body) > PIECE_BYTES:
                 share.charge(len(answer.body))  # Until the client has read most of it.
             await send_answer(send, answer, origin, origins, outcome.retry_after, methods, whole)
         except ClientGone:

@@ -48,11 +48,11 @@ class FailingOnce(Letters):
 
     has_failed = False
 
-    async def bury(self, letter: Letter, destination: str) -> bool:
+    async def dead_letter(self, letter: Letter, destination: str) -> bool:
         if destination == AAMPE and not self.has_failed:
             self.has_failed = True
             raise RuntimeError("nobody foresaw this")
-        return await super().bury(letter, destination)
+        return await super().dead_letter(letter, destination)
 
 
 @asynccontextmanager
@@ -121,7 +121,7 @@ async def test_odd_records_are_dead_letters_with_their_origin_and_the_rest_arriv
     assert (restarts(AMPLITUDE), restarts(AAMPE)) == before
 
 
-async def test_answers_that_are_not_the_destinations_deliver_nothing_and_bury_nothing(
+async def test_answers_that_are_not_the_destinations_deliver_nothing_and_make_no_dead_letter(
     world: World,
 ) -> None:
     topics = world.config.kafka.topics

@@ -56,7 +56,7 @@ async def test_writes_go_on_after_a_partition_was_without_leader_for_long(
         await asyncio.to_thread(cluster.kill, 2)
         await seen(log.probe, lambda is_ready: not is_ready)  # Nobody wrote meanwhile.
         burying = [
-            asyncio.create_task(letters.bury(a_letter(at, b"{", None), DESTINATION))
+            asyncio.create_task(letters.dead_letter(a_letter(at, b"{", None), DESTINATION))
             for at in range(9)
         ]
         outcomes = [await outcome_of(log, events, b"lost %d" % at) for at in range(BROKERS)]

@@ -19,7 +19,7 @@ from tests.kafka.writing import Topic, records
 async def test_a_letter_with_neither_key_nor_value_is_stored(configured: Kafka) -> None:
     dead, _ = await topics(configured)
     async with opened(configured) as letters:
-        await letters.bury(a_letter(7, None, key=None), DESTINATION)
+        await letters.dead_letter(a_letter(7, None, key=None), DESTINATION)
 
     [stored] = await records(dead)
     assert (stored.key, stored.value) == (None, None)
@@ -31,7 +31,7 @@ async def test_a_header_that_cannot_be_written_keeps_no_letter_out(configured: K
     dead, _ = await topics(configured)
     odd: Headers = [("\udcff", b"x"), ("none", None), ("", b""), ("source", b"shop")]
     async with opened(configured) as letters:
-        await letters.bury(a_letter(7, b"{", headers=odd), DESTINATION)
+        await letters.dead_letter(a_letter(7, b"{", headers=odd), DESTINATION)
 
     [stored] = await records(dead)
     names = dict(stored.headers)
@@ -50,7 +50,7 @@ async def test_letters_too_large_for_their_topic_are_cut_and_hold_up_nobody(
             letters._log.sizes.untold(dead.name)
         await asyncio.gather(
             *(
-                letters.bury(a_letter(at, os.urandom(size), b"%d" % at), DESTINATION)
+                letters.dead_letter(a_letter(at, os.urandom(size), b"%d" % at), DESTINATION)
                 for at, size in enumerate(sizes)
             )
         )
@@ -70,9 +70,11 @@ async def test_letters_too_large_for_their_topic_are_cut_and_hold_up_nobody(
 async def test_a_letter_larger_than_our_own_producer_takes_is_cut(configured: Kafka) -> None:
     dead, _ = await topics(configured, max_message_bytes="22020096")
     async with opened(configured) as letters:
-        await letters.bury(a_letter(1, os.urandom(24_000_000)), DESTINATION)
-        await letters.bury(a_letter(2, b"x" * 24_000_000), DESTINATION)
-        await letters.bury(a_letter(3, b"{", headers=[("h", os.urandom(23_000_000))]), DESTINATION)
+        await letters.dead_letter(a_letter(1, os.urandom(24_000_000)), DESTINATION)
+        await letters.dead_letter(a_letter(2, b"x" * 24_000_000), DESTINATION)
+        await letters.dead_letter(
+            a_letter(3, b"{", headers=[("h", os.urandom(23_000_000))]), DESTINATION
+        )
 
     incompressible, compressible, headed = await records(dead)
     assert len(incompressible.value) > 20_900_000
@@ -88,7 +90,7 @@ async def test_many_large_letters_at_once_fit_the_brokers_requests(configured: K
     value = os.urandom(19_000_000)  # Eight of them are more than a broker takes in one request.
     async with opened(configured) as letters:
         await asyncio.gather(
-            *(letters.bury(a_letter(at, value, b"%d" % at), DESTINATION) for at in range(12))
+            *(letters.dead_letter(a_letter(at, value, b"%d" % at), DESTINATION) for at in range(12))
         )
     assert len(await records(dead)) == 12
 
@@ -103,10 +105,12 @@ async def test_letters_that_kafka_refuses_for_a_while_are_written_once_when_it_t
         async with opened(configured) as letters:
             async with asyncio.TaskGroup() as tasks:
                 for at in range(20):
-                    tasks.create_task(letters.bury(a_letter(at, b"%d" % at, key=None), DESTINATION))
+                    tasks.create_task(
+                        letters.dead_letter(a_letter(at, b"%d" % at, key=None), DESTINATION)
+                    )
                 await eventually(lambda: letters.is_failing)
                 await letters.park([a_letter(30, b"parked", not_before=1.0)], DESTINATION)
-                await letters.bury(a_letter(31, b"keyed"), "another")
+                await letters.dead_letter(a_letter(31, b"keyed"), "another")
                 await dead.set(cleanup_policy="delete")
             assert not letters.is_failing
 

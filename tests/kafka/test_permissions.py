@@ -70,12 +70,12 @@ async def test_letters_wait_while_they_may_not_be_written_and_are_written_once(
     letters = Letters(kafka)
     await letters.start()
     try:
-        await letters.bury(a_letter(0, b"0"), DESTINATION)
+        await letters.dead_letter(a_letter(0, b"0"), DESTINATION)
         await allow(guarded_kafka, (TOPIC, dead.name, EVERYBODY, READ))
         async with asyncio.TaskGroup() as tasks:
             for at in range(1, 30):
                 letter = a_letter(at, b"%d" % at, b"user-%d" % at)
-                tasks.create_task(letters.bury(letter, DESTINATION))
+                tasks.create_task(letters.dead_letter(letter, DESTINATION))
             await eventually(lambda: letters.is_failing)
             await letters.park([a_letter(99, b"parked", not_before=1.0)], DESTINATION)
             await allow(guarded_kafka, (TOPIC, dead.name, EVERYBODY, WRITE))
@@ -96,7 +96,7 @@ async def test_what_a_topic_takes_is_learned_where_its_settings_may_not_be_read(
     letters = Letters(kafka)
     await letters.start()
     try:
-        await letters.bury(a_letter(0, bytes(range(256)) * 400), DESTINATION)
+        await letters.dead_letter(a_letter(0, bytes(range(256)) * 400), DESTINATION)
         is_told = letters._log.sizes.of(dead.name).is_told
     finally:
         await letters.stop()

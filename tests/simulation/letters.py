@@ -35,13 +35,13 @@ class Letters:
                 assert not letter.entry.offsets.is_ours, "a dead letter was not written"
             else:
                 check_form(form, letter)
-                self.buried(letter)
+                self.dead_lettered(letter)
             on_ended()
 
         assert self._world.shell is not None
         self._world.shell.dead_letters.write(letter, ended)
 
-    def buried(self, letter: Letter) -> None:
+    def dead_lettered(self, letter: Letter) -> None:
         world, name = self._world, self.name_of(letter.entry)
         world.dead[name] = letter.reason
         if name not in world.lost:

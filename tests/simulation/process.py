@@ -212,7 +212,7 @@ class Process:
 
         def appended() -> None:
             if self.is_alive or self.world.random.random() < 0.5:
-                self.world.letters.buried(letter)
+                self.world.letters.dead_lettered(letter)
                 self.world.later(5.0 if late else 0.0, acknowledged)
 
         if self.world.shell is not None:

@@ -198,7 +198,7 @@ class DeadLetters:
             task.result()
 
     async def _written(self, letter: Letter, on_ended: Callable[[RawRecord | None], None]) -> None:
-        is_stored = await self._letters.bury(letter, NAME)
+        is_stored = await self._letters.dead_letter(letter, NAME)
         on_ended(self._topic.stored.pop(asyncio.current_task()) if is_stored else None)
 
 

@@ -25,7 +25,7 @@ from ampgate.lab.chaos.configuration import PULL_TOPIC_PREFIX
 from ampgate.lab.chaos.fleet import KEY, Fleet, Member, ask
 from ampgate.lab.chaos.odd_records import OddProducer
 from ampgate.lab.chaos.plan import Act, Lane, Rule, Step, plan
-from ampgate.lab.chaos.polled import PROFILES, Polled
+from ampgate.lab.chaos.pulled import PROFILES, Pulled
 from ampgate.lab.chaos.report import Done, Progress, Report
 from ampgate.lab.chaos.verdict import Counted, judge
 from ampgate.lab.chaos.witness import Witness
@@ -121,27 +121,27 @@ class Run:
         sent = [one for client in self.clients for one in client.acknowledged]
         return sent + self.odd.acknowledged
 
-    async def settle(self, witness: Witness, polled: Polled) -> bool:
-        """Wait until all that is acknowledged has arrived and is committed, and all that is polled
+    async def settle(self, witness: Witness, pulled: Pulled) -> bool:
+        """Wait until all that is acknowledged has arrived and is committed, and all that is pulled
         was read; whether it came so.
         """
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             missing = len(self.acknowledged) - await witness.arrived()
             waiting = sum((await witness.unsettled()).values())
-            if missing <= 0 and waiting <= 0 and await polled.is_read():
+            if missing <= 0 and waiting <= 0 and await pulled.is_read():
                 return True
             self.progress.enter(f"draining: {max(missing, waiting)} to go")
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         return False
 
-    async def count_in_calm(self, witness: Witness, polled: Polled) -> Counted | None:
+    async def count_in_calm(self, witness: Witness, pulled: Pulled) -> Counted | None:
         """New processes take some more events: what their counters say of them."""
         await self.fleet.stop_gateway()
         before = await witness.records()
         edge, delivery = await self.fleet.start_edge(), await self.fleet.start_delivery()
         await asyncio.gather(*(client.send(CALM_EVENTS) for client in self.clients))
-        if not await self.settle(witness, polled):
+        if not await self.settle(witness, pulled):
             return None
         return await witness.counted(edge, delivery, await witness.records() - before)
 
@@ -163,13 +163,13 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
             await opened.break_all(plan(seed, seconds, users()), seconds)
             async with archive(opened.kafka) as stored:
                 witness = Witness(opened.kafka, stored, opened.fleet)
-                polled = Polled(stored, opened.fleet)
-                has_settled = await opened.settle(witness, polled)
-                counted = await opened.count_in_calm(witness, polled) if has_settled else None
+                pulled = Pulled(stored, opened.fleet)
+                has_settled = await opened.settle(witness, pulled)
+                counted = await opened.count_in_calm(witness, pulled) if has_settled else None
                 acknowledged = opened.acknowledged
                 refused = [one for client in opened.clients for one in client.refused]
                 evidence = await witness.evidence(acknowledged, refused, counted)
-                findings = [*judge(evidence), *await polled.findings()]
+                findings = [*judge(evidence), *await pulled.findings()]
     except* CommandError as errors:
         raise CommandError(f"{first_of(errors)} (logs: {directory})") from None
     is_good = all(finding.ok for finding in findings)

@@ -65,7 +65,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _conserved(evidence.counted)
 
 
-def judge_polled(
+def judge_pulled(
     profiles: Collection[str], arrived: Sequence[str], violations: Sequence[str]
 ) -> Iterator[Finding]:
     """Of a pull: the profiles that there are, and those of the records that it made."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ampgate.lab.chaos.verdict import Counted, DeadLetter, Evidence, judge, judge_polled
+from ampgate.lab.chaos.verdict import Counted, DeadLetter, Evidence, judge, judge_pulled
 
 SENT = ["ann-0", "bob-0", "ann-1", "bob-1"]
 BALANCED = Counted(4, 4, {"amplitude-chaos": {"delivered": 3, "skipped": 1, "waiting": 0}})
@@ -77,5 +77,5 @@ def test_what_is_broken_is_found(broken: Evidence, subject: str) -> None:
 def test_of_a_pull_every_profile_has_to_come_within_the_rules(
     arrived: list[str], violations: list[str], failed_: list[str]
 ) -> None:
-    found = judge_polled({"a", "b"}, arrived, violations)
+    found = judge_pulled({"a", "b"}, arrived, violations)
     assert [one.subject for one in found if not one.ok] == failed_

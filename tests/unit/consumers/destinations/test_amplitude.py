@@ -207,7 +207,7 @@ def test_a_413_for_a_small_record_alone_is_a_proxys(
 
 @given(st.integers(100, 999), st.binary(max_size=200) | PAGES)
 def test_nothing_is_delivered_that_amplitude_did_not_say_it_took(status: int, body: bytes) -> None:
-    """No bytes but its own success are a success, and no page is a reason to bury anything."""
+    """No bytes but its own success are a success, and no page makes a dead letter."""
     for destination in (EVENTS, AmplitudeIdentify(CONFIG), AmplitudeGroupIdentify(CONFIG)):
         verdict = destination.verdict(Response(status, body), BATCH)
         assert not isinstance(verdict.rest, Done)

@@ -10,7 +10,7 @@ from ampgate.archive.batches import Wanted
 from ampgate.check.finding import Finding
 from ampgate.lab.chaos.configuration import PULL, PULL_TOPIC_PREFIX
 from ampgate.lab.chaos.fleet import Fleet, ask
-from ampgate.lab.chaos.verdict import judge_polled
+from ampgate.lab.chaos.verdict import judge_pulled
 from schemas.records import Stored
 from schemas.topics import Topics
 
@@ -19,7 +19,7 @@ TOPICS = Topics(PULL_TOPIC_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class Pulled:
     stored: Archive
     fleet: Fleet
 
@@ -37,7 +37,7 @@ class Polled:
         _, stats = await ask(f"{self.fleet.simulators['amperity'].url}/_stats")
         violations = [str(one) for one in orjson.loads(stats)["violations"]]
         profiles = {f"user{number}@shop.example" for number in range(PROFILES)}
-        return list(judge_polled(profiles, arrived, violations))
+        return list(judge_pulled(profiles, arrived, violations))
 
     async def _records(self, topic: str) -> Sequence[Stored]:
         return await self.stored.find(await self.stored.spans(topic), Wanted())
