@@ -7,7 +7,7 @@ from functools import partial
 from ampgate.archive.archive import Archive, Span, archive
 from ampgate.archive.batches import Wanted
 from ampgate.archive.spellings import spellings
-from ampgate.resend.parking import EDGE
+from ampgate.resend.parking import EDGE, letter_name
 from ampgate.resend.renames import renames_of
 from ampgate.trace.commits import commits_of, held_ahead
 from ampgate.trace.locating import by_origin, locate_all, newest, only_of, refused_by_edge
@@ -131,16 +131,19 @@ async def look(config: Config, search: Search) -> Found:
         renames = await renames_of(kafka, topics)
         parked = await _find_in(kafka, topics.parked, wanted, concerns)
         records += await _expired(config, kafka, search.sought, [*letters, *parked], records)
-    refused = [one for one in letters if one.header("destination") == EDGE]
+    # A letter that was replayed is told as the record that it became.
+    gone = {record.header("letter") for record in records}
+    refused = (one for one in letters if one.header("destination") == EDGE)
     located = locate_all(
         *(config, parts, [*ahead, *records], commits),
         by_origin(letters, renames),
         by_origin(parked, renames),
         suppressed,
     )
+    sought = search.sought.matches
     found = [
         *only_of(records, located),
-        *(refused_by_edge(letter) for letter in refused if search.sought.matches(letter)),
+        *(refused_by_edge(one) for one in refused if letter_name(one) not in gone and sought(one)),
     ]
     return Found(newest(found, search.limit), records, letters, parked)
 

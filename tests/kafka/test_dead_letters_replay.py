@@ -12,7 +12,7 @@ import pytest
 from ampgate.resend import dead_letters
 from ampgate.resend.dead_letters import Filter
 from ampgate.resend.letter_replay import Decision
-from ampgate.trace.trace import ByInsertId, Search, trace
+from ampgate.trace.trace import ByInsertId, ByUser, Search, trace
 from ampgate.trace.whereabouts import State
 from tests.eventually import seen
 from tests.kafka.letters import ACCEPTED, FAILED, NOW, NOW_MS, die, letter
@@ -118,6 +118,8 @@ async def test_what_the_edge_would_take_now_goes_where_it_was_meant_for_once(
         Message(event("ann").value, headers=about),
         Message(update, headers=about),
     )
+    dead = await trace(here.config, Search(ByUser("ann", everywhere=True)))
+    assert [(one.destination, one.state) for one in dead] == [("edge", State.DEAD)] * 2
     assert (await replay(here)).to_send == {"edge": 2}
     assert (await replay(here)).left == {Decision.REPLAYED: 2}
 
@@ -129,6 +131,8 @@ async def test_what_the_edge_would_take_now_goes_where_it_was_meant_for_once(
         "letter": place,
     }
     assert [one.value for one in await here.stored(topics.user_properties)] == [update]
+    again = await trace(here.config, Search(ByUser("ann", everywhere=True)))
+    assert {one.destination for one in again} == {AMPLITUDE, AAMPE}
 
 
 async def test_an_interrupted_replay_goes_on_with_the_rest(here: Operation, tmp_path: Path) -> None:
