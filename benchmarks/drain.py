@@ -149,7 +149,7 @@ def drained(pid: int, sink_pid: int, sink_url: str, url: str, total: int) -> Fig
     """Its CPU from when it was ready, and had read nothing yet, to the last event.
 
     To begin with the first delivered event would leave out what was read ahead of it: of 100,000
-    events most, of a million some, and of the reference, which reads far ahead, a fifth.
+    events most, of a million some, and of the reference, which reads far ahead, about a sixth.
     """
     deadline, cpu = time.monotonic() + SECONDS_MAX, cpu_seconds(pid)
     while not requests(sink_url):  # To tell its metrics would cost the measured process.
