@@ -14,7 +14,7 @@ MANY_PARTITIONS = (1, PARTITIONS, 64)
 BACKLOG = Topic("backlog", PARTITIONS, events=1_000_000)
 SHORT_BACKLOG = Topic("short-backlog", PARTITIONS, events=100_000)
 EVENTS = {n: Topic(f"many-{n}", n, events=300_000) for n in MANY_PARTITIONS}
-FEW_EVENTS = {n: Topic(f"few-{n}", n, events=40_000) for n in MANY_PARTITIONS}
+FEW_EVENTS = {n: Topic(f"few-{n}", n, events=120_000) for n in MANY_PARTITIONS}
 PLAIN = Topic("plain", PARTITIONS, events=300_000, compression="none")
 # With fewer, Amplitude's rate for each user is the limit, and no longer what an event costs.
 FEW_USERS = Topic("few-users", PARTITIONS, events=300_000, users=100)
