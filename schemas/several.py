@@ -26,8 +26,11 @@ def read_several(
     """
     if len(values) == 1:
         return (read(values[0]),)
-    some = (values[first : first + AT_ONCE] for first in range(0, len(values), AT_ONCE))
-    return chain.from_iterable(_read_together(one, decoder, read, usable) for one in some)
+
+    def some(first: int) -> Sequence[_Facts | Defect]:
+        return _read_together(values[first : first + AT_ONCE], decoder, read, usable)
+
+    return chain.from_iterable(map(some, range(0, len(values), AT_ONCE)))
 
 
 def _read_together(
