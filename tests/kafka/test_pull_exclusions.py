@@ -30,7 +30,7 @@ EXCLUSIONS = {"name": "ex", "type": "amplemarket-exclusions", "api_key": "k"}
 
 
 async def suppressed(polled: Polled[Amplemarket]) -> Mapping[str, str]:
-    """By whom, by key."""
+    """Each user or domain that is suppressed, and who suppressed it."""
     result = await polled.here.run(polled.directory, "suppress", "list", "--json")
     assert result.exit_code == 0, result.output
     return {one["name"]: one["by"] for one in map(json.loads, result.output.splitlines())}

@@ -5,10 +5,9 @@ import json
 import math
 import operator
 import os
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -16,15 +15,17 @@ import pytest
 
 from ampgate.destinations.groups import Group, groups_of
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
-from ampgate.lab.simulators.model import FAIR, Answer, Conditions, Request, json_answer
+from ampgate.lab.simulators.model import Answer, Conditions, json_answer
 from schemas.records import Stored
 from schemas.topics import Kind
 from tests.conftest import Broker
-from tests.eventually import DEADLINE_SECONDS, seen
+from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import opened_world
 from tests.kafka.polling import AMPERITY, Polled, polling, values
+from tests.kafka.processes import Process, running
 
-PROFILES = 1_500
+PROFILES, PAGE = 1_500, 20
+ASSIGNED = "pulls assigned"
 
 
 @pytest.fixture
@@ -100,28 +101,26 @@ def nested(levels: int) -> object:
 
 
 class Shutting(Amperity):
-    """One that answers 503 after so many requests, so that nobody comes to the end."""
+    """One that shows no profile from this number on, so that nobody comes to the end."""
 
-    shut_after: float = 4
-    asked = 0
+    shown_below: float = 100
 
-    def answer(self, request: Request, now: float, conditions: Conditions = FAIR) -> Answer:
-        self.asked += 1
-        if self.asked > self.shut_after:
+    def _page(self, query: Mapping[str, str], conditions: Conditions) -> Answer:
+        if (self._start_of(query.get("next_token", "")) or 0) >= self.shown_below:
             return json_answer(503, {})
-        return super().answer(request, now, conditions)
+        return super()._page(query, conditions)
 
 
 async def test_a_cursor_that_is_not_known_any_more_starts_over_and_repeats_nothing(
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    system = Shutting(AmperityOptions(profiles=120, page_max=20))
+    system = Shutting(AmperityOptions(profiles=120, page_max=PAGE))
     async with polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled:
         process = await polled.start()
         await seen(polled.cursors, len)
         process.kill()
         await process.communicate()
-        system.shut_after = math.inf
+        system.shown_below = math.inf
         system.expire_cursors()
 
         status, _, said = await polled.run("--once")
@@ -136,40 +135,60 @@ async def test_after_kill_9_another_process_goes_on_and_both_destinations_have_e
     kafka: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Each record that is not of the pages that were open when a process was killed comes once."""
-    system = Shutting(AmperityOptions(profiles=PROFILES, page_max=20))
+    system = Shutting(AmperityOptions(profiles=PROFILES, page_max=PAGE))
     async with (
         polling(kafka, topic_prefix, tmp_path, system, AMPERITY) as polled,
         opened_world(kafka, topic_prefix) as world,
         world.delivering(),
+        AsyncExitStack() as stack,
     ):
-        first, second = await polled.start(), await polled.start()
+        file = polled.write()
+        pulling = [stack.enter_context(running("pull", configuration=file)) for _ in range(2)]
         for share in (4, 2):
-            # So that it is not done before it is killed.
-            system.shut_after = system.asked + PROFILES // 4 // 20 + 5
+            # As it shows a bit more, it is killed in the midst of a page.
+            system.shown_below = PROFILES // share + 5 * PAGE
+            await eventually(lambda: all(ASSIGNED in one.said for one in pulling))
             await seen(polled.produced, partial(has, PROFILES // share))
-            third = await polled.start()
-            first.kill()
-            await first.communicate()
-            first, second = second, third
-        system.shut_after = math.inf
+            await eventually(lambda: sum(map(owns, pulling)) == 1)
+            pulling.sort(key=owns)
+            pulling.pop().kill()
+            pulling.append(stack.enter_context(running("pull", configuration=file)))
+        system.shown_below = math.inf
         records = await seen(polled.produced, lambda found: ids(found) == PROFILES)
-        for process in (first, second):
-            process.send_signal(signal.SIGTERM)
-            _, said = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
-            assert process.returncode == 0, said.decode()
-        assert len(records) <= PROFILES + 2 * 20
+        for process in pulling:
+            # Before that, no signal has a handler yet.
+            await eventually(partial(said, process, ASSIGNED))
+            assert await asyncio.to_thread(process.stop) == 0, process.said
+        assert len(records) <= PROFILES + 2 * PAGE
         assert polled.system.violations.first == []
 
-        for kind in ("amplitude", "aampe"):
-            await world.until_accepted(kind, len(records))
         wanted = {
             str(profile["email"]): {name: profile[name] for name in ("ltv", "segment")}
             for profile in map(polled.system.profile, range(PROFILES))
         }
-        amplitude = await world.received("amplitude")
+        # Updates of one user that wait together may become one: so users are counted.
+        amplitude = await seen(
+            partial(world.received, "amplitude"), partial(has_users, PROFILES, "user_id")
+        )
         assert {one["user_id"]: one["user_properties"]["$set"] for one in amplitude} == wanted
-        aampe = await world.received("aampe")
+        aampe = await seen(
+            partial(world.received, "aampe"), partial(has_users, PROFILES, "contact_id")
+        )
         assert {one["contact_id"]: one["user_properties"] for one in aampe} == wanted
+
+
+def said(process: Process, words: str) -> bool:
+    return words in process.said
+
+
+def owns(process: Process) -> bool:
+    """Whether it was given the pull when partitions were assigned last."""
+    assigned = [line for line in process.said.splitlines() if ASSIGNED in line]
+    return bool(assigned) and json.loads(assigned[-1])["pulls"] == [AMPERITY["name"]]
+
+
+def has_users(count: int, name: str, found: Sequence[Mapping[str, object]]) -> bool:
+    return len({one[name] for one in found}) >= count
 
 
 async def test_of_two_that_run_once_at_the_same_time_one_pulls_and_limits_are_kept(
@@ -185,7 +204,7 @@ async def test_of_two_that_run_once_at_the_same_time_one_pulls_and_limits_are_ke
         group = Group(topics.pull_group, "", Kind.EVENT)
         async with groups_of(polled.here.config.kafka) as groups:
             await seen(partial(groups.members, group), partial(operator.eq, 2))
-        system.shut_after = math.inf
+        system.shown_below = math.inf
         ended = await asyncio.gather(*(one.communicate() for one in started))
         assert sorted(one.returncode or 0 for one in started) == [0, 1]
         assert b"another process runs it" in b"".join(said for _, said in ended)
