@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from testcontainers.core.docker_client import DockerClient
 from xdist.workermanage import WorkerController
 
+from ampgate.lab.kafka import ports
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
 from tests.kafka_in_docker import KAFKA_IMAGE, kafka_container, needed_images, why_not
@@ -26,6 +27,7 @@ settings.register_profile("quick", LENIENT, max_examples=30)
 settings.register_profile("ampgate", LENIENT, derandomize=True)
 settings.load_profile("ampgate")
 
+WORKERS = 16  # Of pytest-xdist, at the most, with ports of their own.
 WHICH_KAFKA = pytest.StashKey[str]()
 
 
@@ -35,6 +37,10 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(java_options())
+    # Processes of pytest-xdist choose from ports of their own: a port that one was given is free
+    # to the others until what is told of it listens.
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports.CHOSEN_FROM = ports.CHOSEN_FROM[number % WORKERS :: WORKERS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections import deque
 from contextlib import ExitStack, suppress
 from random import SystemRandom
 
@@ -10,8 +11,11 @@ from ampgate.lab.kafka.settings import HOST
 # Below those that systems give to outgoing connections and to port 0 (Linux from 32768, macOS and
 # Windows from 49152): a port stays free from when it is found until its process listens.
 CHOSEN_FROM = range(15_000, 32_000)
+LATELY_MAX = 200  # Ports that are not chosen again: their processes may not listen yet.
 ANSWER_TIMEOUT_SECONDS = 2.0
 METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"ampgate", 0)  # Version 1; of no topic.
+
+_lately: deque[int] = deque(maxlen=LATELY_MAX)
 
 
 def is_free(port: int) -> bool:
@@ -30,10 +34,14 @@ def free_ports(count: int) -> list[int]:
     random, found = SystemRandom(), list[int]()
     with ExitStack() as held:
         while len(found) < count:
+            port = random.choice(CHOSEN_FROM)
+            if port in _lately:
+                continue
             probe = held.enter_context(socket.socket())
             with suppress(OSError):
-                probe.bind((HOST, port := random.choice(CHOSEN_FROM)))
+                probe.bind((HOST, port))
                 found.append(port)
+    _lately.extend(found)
     return found
 
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 from fastapi import FastAPI
 
+from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import ConfigError
 from schemas.http.listening import AdminServer, bound
 from tests.eventually import eventually
@@ -46,10 +47,11 @@ async def test_health_is_answered_over_ipv4_and_ipv6_when_the_host_is_every_addr
 
 @needs_ipv6
 def test_an_ipv6_address_alone_takes_no_ipv4() -> None:
-    [listener] = bound("edge", "::1", 0, shared=True)
+    # None that the system gives to others: somebody else may have an IPv4 port of its number.
+    [port] = free_ports(1)
+    [listener] = bound("edge", "::1", port, shared=True)
     with closing(listener):
         listener.listen()
-        port = listener.getsockname()[1]
         socket.create_connection(("::1", port), 5).close()
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port), 5)
