@@ -105,12 +105,12 @@ async def test_sighup_applies_sources_on_connections_that_stay_open(edge: EdgePr
 
 
 def open_connections(edge: EdgeProcess) -> set[tuple[str, int]]:
-    """The clients' ends."""
+    """The clients' ends; not of those that clients have closed and workers have yet to close."""
     return {
         (connection.raddr.ip, connection.raddr.port)
         for worker in edge.workers()
         for connection in worker.net_connections("tcp")
-        if connection.raddr and connection.laddr.port == edge.port
+        if connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == edge.port
     }
 
 

@@ -244,4 +244,6 @@ async def test_the_delivery_sends_it_again_to_that_destination_alone(
 
 async def until_settled(world: Operation, user: str) -> None:
     settled = {State.DELIVERED, State.DEAD, State.SKIPPED}
-    await seen(partial(world.states, ByUser(user)), lambda found: set(found.values()) <= settled)
+    await seen(
+        partial(world.states, ByUser(user)), lambda found: set() < set(found.values()) <= settled
+    )
