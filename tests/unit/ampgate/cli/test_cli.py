@@ -1,3 +1,5 @@
+"""What commands say, and their exit codes."""
+
 import gzip
 import shlex
 import shutil

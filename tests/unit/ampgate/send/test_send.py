@@ -1,3 +1,5 @@
+"""`ampgate send` to an edge that accepts, rejects, and is away: all in order, none lost."""
+
 import gzip
 from collections.abc import Iterator, Mapping
 from pathlib import Path

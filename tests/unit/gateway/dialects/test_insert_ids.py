@@ -1,3 +1,5 @@
+"""The ids that we give to events without one."""
+
 import uuid
 
 from gateway.dialects.insert_ids import new_insert_id

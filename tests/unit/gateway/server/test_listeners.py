@@ -1,3 +1,5 @@
+"""The sockets on which the edge listens."""
+
 import socket
 from contextlib import closing
 

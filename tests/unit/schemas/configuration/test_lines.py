@@ -1,3 +1,5 @@
+"""The line of the file in which a mistake stands."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""How a partition numbers its batches."""
+
 from schemas.kafka.numbering import EPOCH_MAX, Numbering
 
 

@@ -1,3 +1,5 @@
+"""Which partition a key has."""
+
 from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Tokens for a login to Kafka: shared, renewed in time, and used while they live."""
+
 import asyncio
 import base64
 from urllib.parse import parse_qs, urlsplit
