@@ -7,22 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.pulls.amplemarket_exclusions import pull
 from gateway.pulls.pull import Answer, Item, Lift, Suppress
-from gateway.pulls.webhooks import Named, Positions
 from schemas.strictness import Defect
-from schemas.vendors.amplemarket import AmplemarketExclusionsPull
-
-CONFIGURED = AmplemarketExclusionsPull.model_validate(
-    {"name": "ex", "type": "amplemarket-exclusions", "api_key": "k", "every": "1h"}
-)
-
-
-class Silent:
-    """No webhook ever came."""
-
-    async def named(self, since: Positions) -> Named:
-        return Named([], since, is_all=True)
+from tests.unit.gateway.pulls.systems import exclusions
 
 
 class Lists:
@@ -40,9 +27,9 @@ class Lists:
 
 def items(emails: Sequence[object] = (), domains: Sequence[object] = ()) -> list[Item]:
     async def run() -> list[Item]:
-        lists, exclusions = Lists(emails, domains), pull(CONFIGURED, Path(), Silent())
-        first = await exclusions.page(lists, None)
-        last = await exclusions.page(lists, first.cursor)
+        lists, pull = Lists(emails, domains), exclusions()
+        first = await pull.page(lists, None)
+        last = await pull.page(lists, first.cursor)
         assert last.cursor is None
         return [*first.items, *last.items]
 
@@ -93,6 +80,6 @@ def test_what_is_gone_is_lifted_and_the_same_twice_is_one() -> None:
     twice = items([{"email": "A@b.c", "created_at": "2026-01-01T00:00:00Z"}, {"email": "a@B.c "}])
     assert {item.object_id for item in twice} == {"a@b.c"}
     assert {item.version for item in twice} == {b"excluded"}
-    gone = pull(CONFIGURED, Path(), Silent()).gone("a@b.c")
+    gone = exclusions().gone("a@b.c")
     assert gone is not None
     assert gone.record == Lift("a@b.c")
