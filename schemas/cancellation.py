@@ -15,6 +15,19 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+async def heeding(work: Awaitable[Result]) -> Result:
+    """Await it; a `CancelledError` for this task that it kept to itself is raised after it.
+
+    aiokafka's `stop` does: it cancels tasks of its own, and suppresses what awaiting them raises.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    result = await work
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
+
+
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:
     """Await it; a `CancelledError` that nobody asked for becomes a `RuntimeError`."""
     try:

@@ -19,6 +19,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from gateway.pulls.pace import Lately
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.decoding import NOT_DECODED
 from schemas.kafka.log import Log
@@ -136,7 +137,7 @@ class Journal:
                 yield [RawRecord(record.key, record.value, ()) for record in records]
                 await asyncio.sleep(0)  # What was fetched already comes without a pause.
         finally:
-            await consumer.stop()
+            await heeding(consumer.stop())
 
 
 class _Unwritten(Journal):

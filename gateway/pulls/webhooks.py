@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.dialects.amplemarket import EVENT_TYPES
 from gateway.pulls.pull import OBJECT_ID_MAX, UnavailableError
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.decoding import NOT_DECODED
 from schemas.kafka.client import started
@@ -94,7 +95,7 @@ class EventsTopic:
         except (KafkaError, OSError) as error:
             raise UnavailableError(f"the topic of events: {error}") from error
         finally:
-            await consumer.stop()
+            await heeding(consumer.stop())
 
     async def _read(self, consumer: Consumer, since: Positions) -> Named:
         topic = self._kafka.topics.events

@@ -1,8 +1,11 @@
-"""Whatever a library raises concerns one run: the pull is started again."""
+"""Whatever a library raises, or keeps to itself, a pull is started again, and ends when told to."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
+from aiokafka import TopicPartition
 
 from gateway.pulls.journal import Journal, Standing
 from gateway.pulls.pulls import Pulls
@@ -54,6 +57,49 @@ async def test_a_pull_is_started_again_after_any_error_of_a_library(error: BaseE
     finally:
         await pulls.stop()
     assert journal.asked > 1
+
+
+class Closing:
+    """A consumer of empty partitions that is being closed, as aiokafka does it."""
+
+    begun: asyncio.Event
+
+    def __init__(self, **_arguments: object) -> None:
+        pass
+
+    async def start(self) -> None:
+        pass
+
+    def assign(self, places: Sequence[TopicPartition]) -> None:
+        pass
+
+    async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 0)
+
+    async def seek_to_beginning(self, place: TopicPartition) -> None:
+        pass
+
+    async def position(self, place: TopicPartition) -> int:
+        return 0
+
+    async def stop(self) -> None:
+        self.begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+
+
+async def test_a_pull_ends_where_a_library_keeps_its_cancellation_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.pulls.journal.AIOKafkaConsumer", Closing)
+    monkeypatch.setattr(Closing, "begun", asyncio.Event(), raising=False)
+    log = Log(CONFIG.kafka, (), ack_timeout_seconds=1.0, on_outage="")
+    pulls = Pulls(CONFIG, (), Journal(CONFIG.kafka, log), log, lambda _name: CONFIG.pulls[0])
+    await pulls.start(frozenset(range(12)), 12)
+    await Closing.begun.wait()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await pulls.stop()
+    assert pulls.schedules == {}
 
 
 def test_of_a_topic_that_was_deleted_nothing_is_ours() -> None:
