@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.kafka.letter_forms import is_original
 from consumers.kafka.reader import POLL_MILLISECONDS, READ_BYTES_MAX
 from consumers.kafka.troubles import Troubles
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, started
 from schemas.kafka.fetching.fetch import Consumer
@@ -43,7 +44,7 @@ class Loader:
         await started(self._consumer)
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await heeding(self._consumer.stop())
         await self._originals.stop()
 
     @property
@@ -133,7 +134,7 @@ class Originals:
 
     async def stop(self) -> None:
         if self._consumer is not None:
-            await self._consumer.stop()
+            await heeding(self._consumer.stop())
 
     async def whole(self, parked: Record, origin: Origin) -> Record:
         """The record with its bytes; without them, if they were deleted: then it is unusable.

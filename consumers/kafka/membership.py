@@ -8,6 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.kafka.assignor import SisterAssignor
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, Failures, started
 from schemas.kafka.fetching.fetch import Consumer
@@ -42,7 +43,7 @@ async def are_there(kafka: Kafka, topics: Sequence[str]) -> list[bool | None]:
         await started(consumer)  # It may be cancelled: a worker that is told to stop does not wait.
         return [await _is_there(consumer, topic) for topic in topics]
     finally:
-        await consumer.stop()
+        await heeding(consumer.stop())
 
 
 async def _is_there(consumer: Consumer, topic: str) -> bool | None:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from consumers.delivery.moved import Moved, ParkedKeys, Settled
 from consumers.delivery.parking import unparked
 from consumers.kafka.notes import Committed, Notes
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
@@ -152,7 +153,7 @@ async def _reading(kafka: Kafka) -> AsyncIterator[Consumer]:
         await started(consumer)
         yield consumer
     finally:
-        await consumer.stop()
+        await heeding(consumer.stop())
 
 
 async def _unread(
