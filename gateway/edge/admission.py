@@ -19,10 +19,6 @@ class Budget:
     limit: int
     used: int = 0
 
-    def has_room(self, size: int) -> bool:
-        """A request larger than the whole budget is admitted when it is alone."""
-        return not self.used or self.used + size <= self.limit
-
     def share(self) -> "Share":
         return Share(self)
 
@@ -50,6 +46,7 @@ class Share:
         self.size = 0
 
     def has_room(self, size: int) -> bool:
+        """A request larger than the whole budget is admitted when it is alone."""
         budget = self._budget
         return budget.used == self.size or budget.used + size <= budget.limit
 

@@ -50,6 +50,11 @@ def test_a_bucket_lets_its_rate_through() -> None:
     assert bucket.take(1, 0.1) == 0.0
 
 
+def test_however_long_nothing_came_not_more_than_a_second_s_worth_comes_at_once() -> None:
+    bucket = TokenBucket(10, now=0.0)
+    assert [bucket.take(1, 1000.0) for _ in range(11)] == [0.0] * 10 + [pytest.approx(0.1)]
+
+
 def test_an_overdrawn_bucket_is_paid_off() -> None:
     bucket = TokenBucket(10, now=0.0)
     assert bucket.take(30, 0.0) == 0.0
@@ -72,6 +77,7 @@ def test_a_clock_that_goes_back_gives_nothing() -> None:
     bucket = TokenBucket(1, now=10.0)
     assert bucket.take(1, 10.0) == 0.0
     assert bucket.take(1, 5.0) == pytest.approx(1.0)
+    assert bucket.take(1, 10.0) == pytest.approx(1.0)
 
 
 @given(
