@@ -39,6 +39,13 @@ class Http:
         return ACCEPTED
 
 
+class Broken(Http):
+    """A client with a defect."""
+
+    async def send(self, _request: Request) -> Reply:
+        raise ValueError("a defect of the client")
+
+
 class World:
     """One record on its way."""
 
@@ -93,6 +100,15 @@ async def test_without_an_idle_connection_a_task_sends_it() -> None:
     await world.work
 
     assert (world.delivery.in_flight, world.committable) == (0, 1)
+
+
+async def test_a_request_whose_client_fails_is_sent_again() -> None:
+    world = World(Broken(is_idle=False))
+    assert world.work is not None
+    await world.work
+
+    assert (world.delivery.in_flight, world.committable, world.failures) == (0, 0, [])
+    assert world.delivery.next_batch(1_000.0) is not None
 
 
 def test_what_settling_fails_with_is_told_and_not_lost_in_the_event_loop() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import LeaderNotAvailableError
 
 from consumers.delivery.offsets import Unfinished
 from consumers.kafka.commit_notes import CommitNote
@@ -57,6 +58,21 @@ def test_a_commit_tells_the_epoch_of_the_log_that_was_read_until_the_other_is(
     if is_read_anew:
         epochs.restarted(PLACE, 100)
     assert epochs.before(HERE, NOTED) == (None if is_read_anew else 2)
+
+
+class Moving(SimulatedConsumer):
+    """Of a partition whose leader has just gone."""
+
+    async def end_of_epoch(self, place: KafkaPartition, epoch: int) -> int | None:
+        raise LeaderNotAvailableError(place)
+
+
+def test_a_log_is_not_read_on_while_it_is_unknown_whether_it_was_cut() -> None:
+    note = CommitNote(Unfinished(NOTED, ()), None, {}, epoch=2)
+    epochs = Epochs(Moving(cut_log([(0, 0), (3, 100)], end=600)))
+
+    with pytest.raises(LeaderNotAvailableError):
+        at_once(epochs.noted(PLACE, Committed(400, note)))
 
 
 def test_a_note_of_a_log_that_was_cut_is_not_believed() -> None:

@@ -65,15 +65,24 @@ def test_no_line_is_completed_by_the_next_one() -> None:
         ({"ip": "$remote"}, DROP, None),
     ],
 )
+@pytest.mark.parametrize("complete", [{}, {"time": 1000, "insert_id": "0" * 36}])
 def test_the_source_decides_which_address_is_kept(
-    event: dict[str, Any], context: Context, ip: str | None
+    event: dict[str, Any], context: Context, ip: str | None, complete: dict[str, Any]
 ) -> None:
-    body = json.dumps({"event_type": "a", "device_id": "d"} | event).encode()
+    body = json.dumps({"event_type": "a", "device_id": "d"} | event | complete).encode()
     (record,) = read(body, context).records
     value = json.loads(record.value)
     assert value.get("ip") == ip
     assert value["time"] == 1000
     assert len(value["insert_id"]) == 36
+
+
+def test_a_property_is_not_taken_for_the_address() -> None:
+    properties = b'"event_properties":{"ip":"$remote"}'
+    body = FULL.replace(b'"ip":"1.2.3.4"', properties + b',"ip" : "$remote"')
+    (record,) = read(body).records
+    value = json.loads(record.value)
+    assert (value["ip"], value["event_properties"]) == ("9.9.9.9", {"ip": "$remote"})
 
 
 @pytest.mark.parametrize("insert_id", [b"null", b'""'])

@@ -41,6 +41,7 @@ def test_only_trusted_proxies_say_who_sent_it(peer: str, forwarded: list[bytes],
     trusted = Edge.model_validate({"trusted_proxies": ["10.0.0.0/8"]}).trusted_proxies
     headers = [(b"x-forwarded-for", value) for value in forwarded]
     assert remote_ip((peer, 1), headers, trusted) == seen
+    assert remote_ip(None, headers, trusted) is None
 
 
 def _is_proxy(address: Address) -> bool:

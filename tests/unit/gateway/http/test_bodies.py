@@ -63,6 +63,11 @@ async def test_a_body_is_all_its_pieces_and_in_the_share() -> None:
     assert share.size == 4
 
 
+async def test_a_mark_of_the_byte_order_is_passed_over() -> None:
+    body = await read_body(Pieces(b"\xef\xbb", b"\xbf{}"), {}, edge(9), Budget(100).share())
+    assert body == b"{}"
+
+
 async def test_a_slow_body_is_a_408() -> None:
     assert await refusal(Pieces(b"ab", complete=False)) == 408
     assert await refusal(Pieces(complete=False)) == 408
