@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -17,9 +18,9 @@ LAST_SECOND = 253_402_300_799  # Of the year 9999.
 DETAIL_BYTES_MAX = 1000
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1
 DIGITS_MAX = 19  # Of Kafka's numbers; `int` refuses 4,301 of them.
-TIME_CHARACTERS_MAX = 50  # A longer text counts as none.
+TIME_BYTES_MAX = 50  # A longer text counts as none.
 REMEMBERED_MAX = 1000  # Times: letters that are written together have most of theirs in common.
-_REASON = re.compile("[a-z0-9_]{1,100}")
+_REASON = re.compile(b"[a-z0-9_]{1,100}")
 # Bytes of the original value, if it was cut.
 TRUNCATED = "truncated"
 _NAMES = frozenset(
@@ -42,12 +43,14 @@ class Origin(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> "Origin | None":
         parts = text.rsplit("/", 2)
-        if len(parts) != 3:
+        return cls.of(*parts) if len(parts) == 3 else None
+
+    @classmethod
+    def of(cls, topic: str, partition: str | bytes, offset: str | bytes) -> "Origin | None":
+        number, at = _number(partition), _number(offset)
+        if number is None or number > PARTITION_MAX or at is None or at > OFFSET_MAX:
             return None
-        partition, offset = _number(parts[1]), _number(parts[2])
-        if partition is None or partition > PARTITION_MAX or offset is None or offset > OFFSET_MAX:
-            return None
-        return cls(TopicPartition(parts[0], partition), offset)
+        return cls(TopicPartition(topic, number), at)
 
 
 class LetterHeaders(Struct, frozen=True):
@@ -69,47 +72,66 @@ class LetterHeaders(Struct, frozen=True):
 
     def encoded(self, original: Headers) -> list[tuple[str, bytes | None]]:
         """The headers of the letter: the original's, with ours in place of older ones."""
-        texts = {
-            "status": None if self.status is None else str(self.status),
-            "origin": None if self.origin is None else str(self.origin),
-            "attempts": str(self.attempts),
-            "first_failed_at": timestamp(self.first_failed_at),
-            "accepted_at": None if self.accepted_at is None else timestamp(self.accepted_at),
-            "not_before": None if self.not_before is None else timestamp(self.not_before),
-            "parked_at": None if self.parked_at is None else timestamp(self.parked_at),
-        }
-        return [
-            *without_letter(original),
-            ("destination", cut_detail(self.destination)),
-            ("reason", cut_detail(self.reason)),
-            ("detail", cut_detail(self.detail)),
-            *[(name, text.encode()) for name, text in texts.items() if text is not None],
-        ]
+        headers = [*without_letter(original), ("detail", cut_detail(self.detail))]
+        headers += _shared(
+            self.destination,
+            self.reason,
+            self.status,
+            self.attempts,
+            self.first_failed_at,
+            self.not_before,
+            self.parked_at,
+        )
+        if self.origin is not None:
+            headers.append(("origin", str(self.origin).encode()))
+        if self.accepted_at is not None:
+            headers.append(("accepted_at", timestamp(self.accepted_at).encode()))
+        return headers
 
     @classmethod
     def decoded(cls, headers: Headers) -> "LetterHeaders":
         """Headers that cannot be read count as absent: a producer's headers must not raise."""
-        texts = {name: (value or b"").decode(errors="replace") for name, value in headers}
-        reason = texts.get("reason", "")
+        given = dict(headers)
         return cls(
-            destination=texts.get("destination", ""),
-            reason=reason if _REASON.fullmatch(reason) else "",
-            detail=texts.get("detail", ""),
-            origin=Origin.parse(texts.get("origin", "")),
-            attempts=_number(texts.get("attempts", "")) or 0,
-            first_failed_at=_seconds(texts.get("first_failed_at", "")) or 0.0,
-            accepted_at=_seconds(texts.get("accepted_at", "")),
-            status=_number(texts.get("status", "")),
-            not_before=_seconds(texts.get("not_before", "")),
-            parked_at=_seconds(texts.get("parked_at", "")),
+            destination=_text(given.get("destination")),
+            reason=_reason(given.get("reason")),
+            detail=_text(given.get("detail")),
+            origin=Origin.parse(_text(given.get("origin"))),
+            attempts=_number(_text(given.get("attempts"))) or 0,
+            first_failed_at=_seconds(given.get("first_failed_at")) or 0.0,
+            accepted_at=_seconds(given.get("accepted_at")),
+            status=_number(_text(given.get("status"))),
+            not_before=_seconds(given.get("not_before")),
+            parked_at=_seconds(given.get("parked_at")),
         )
 
 
-def may_be_of(headers: Headers, destination: bytes, topic: bytes) -> bool:
-    """Whether a letter may be of this destination and topic; to read it takes six times as long."""
+class Waiting(Struct, frozen=True, gc=False):
+    """What `LetterHeaders` of a parked record say of how it waits."""
+
+    origin: Origin
+    reason: str
+    accepted_at: float | None
+    not_before: float | None
+    parked_at: float | None
+
+
+def waiting(headers: Headers, destination: bytes, topic: str) -> Waiting | None:
+    """None of a letter that is not of this destination and topic."""
     given = dict(headers)
-    origin = given.get("origin") or b""
-    return given.get("destination") == destination and origin.startswith(topic + b"/")
+    origin, name = given.get("origin"), topic.encode() + b"/"
+    if given.get("destination") != destination or not origin or not origin.startswith(name):
+        return None
+    partition, _, offset = origin[len(name) :].partition(b"/")
+    if (place := Origin.of(topic, partition, offset)) is None:
+        return None
+    return Waiting(
+        place,
+        _reason(given.get("reason")),
+        _seconds(given.get("accepted_at")),
+        _seconds(given.get("not_before")),
+        _seconds(given.get("parked_at")),
+    )
 
 
 def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
@@ -136,6 +158,31 @@ def is_reference(record: Record) -> bool:
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
+def _shared(
+    destination: str,
+    reason: str,
+    status: int | None,
+    attempts: int,
+    first_failed_at: float,
+    not_before: float | None,
+    parked_at: float | None,
+) -> Sequence[tuple[str, bytes | None]]:
+    """Headers that letters have in common which are written together: encoded once."""
+    texts = {
+        "status": None if status is None else str(status),
+        "attempts": str(attempts),
+        "first_failed_at": timestamp(first_failed_at),
+        "not_before": None if not_before is None else timestamp(not_before),
+        "parked_at": None if parked_at is None else timestamp(parked_at),
+    }
+    return (
+        ("destination", cut_detail(destination)),
+        ("reason", cut_detail(reason)),
+        *[(name, text.encode()) for name, text in texts.items() if text is not None],
+    )
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
 def timestamp(seconds: float) -> str:
     """RFC 3339, in UTC, to the millisecond; a time out of range becomes the last possible.
 
@@ -153,20 +200,28 @@ def _to_the_second(second: int) -> str:
     return (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
 
 
-def _number(text: str) -> int | None:
+def _number(text: str | bytes) -> int | None:
     """ASCII digits, not more than Kafka's numbers have."""
     is_number = len(text) <= DIGITS_MAX and text.isascii() and text.isdigit()
     return int(text) if is_number else None
 
 
-def _seconds(text: str) -> float | None:
-    return _moment(text) if 0 < len(text) <= TIME_CHARACTERS_MAX else None
+def _text(value: bytes | None) -> str:
+    return value.decode(errors="replace") if value else ""
+
+
+def _reason(value: bytes | None) -> str:
+    return value.decode() if value is not None and _REASON.fullmatch(value) else ""
+
+
+def _seconds(value: bytes | None) -> float | None:
+    return _moment(value) if value and len(value) <= TIME_BYTES_MAX else None
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
-def _moment(text: str) -> float | None:
+def _moment(value: bytes) -> float | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(value.decode())
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -11,12 +11,12 @@ from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.entry import RECORD_BYTES, Entry, size_of
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
-from consumers.delivery.parking import Original, unparked, wakes_at
+from consumers.delivery.parking import Original, accepted_ms, unparked, wakes_at
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
 from schemas.decoding import NOT_DECODED
 from schemas.keys import key_in
-from schemas.letters import LetterHeaders, is_reference, may_be_of
+from schemas.letters import LetterHeaders, is_reference, waiting
 from schemas.records import Record, TopicPartition
 from schemas.suppressions import Suppressions
 from schemas.topics import Kind
@@ -51,7 +51,7 @@ class Intake:
         self._suppressed = suppressed
         self._destination = destination
         self._topic = topic
-        self._address = destination.name.encode(), topic.encode()
+        self._name = destination.name.encode()
         self._line = line
         self._stock = stock
         self._waits = waits
@@ -116,28 +116,25 @@ class Intake:
         due: list[Due] = []
         room = self._stock.room
         for record in records:
-            if not may_be_of(record.headers, *self._address):
-                continue
-            original, letter = unparked(record)
-            if original.topic != self._topic:
+            letter = waiting(record.headers, self._name, self._topic)
+            if letter is None:
                 continue
             offsets.read((record.offset,), record.offset + 1)
             parked = self._waits.parked_of(place.partition)
-            is_here = original.partition == place.partition
-            came_from = Original(original.offset, original.timestamp) if is_here else None
-            if came_from and self._stock.may_be_read_again(own, came_from.offset):
-                parked.know(came_from)
+            came_from = letter.origin.offset if letter.origin.place == own else None
+            if came_from is not None and self._stock.may_be_read_again(own, came_from):
+                parked.know(Original(came_from, accepted_ms(letter, record)))
             if offsets.was_settled(record.offset):
                 offsets.settle((record.offset,))
                 continue
-            key = self._key_of(original)
+            key = self._key_of(record)
             reason, until = letter.reason or "parked", wakes_at(letter, record, now)
             if held := self._waits.inherited.get(place, {}).pop(record.offset, None):
                 _, reason, until = held
             parked.arrived(key, record.offset, came_from, until, reason)
             is_whole = not is_reference(record)  # Else loading reads its bytes.
             if is_whole and room > 0 and parked.loads(key, record.offset, now):
-                due.append(Due(record, key, original, letter))
+                due.append(Due(record, key, *unparked(record)))
                 room -= RECORD_BYTES + len(record.value or b"")
         offsets.read((), records[-1].offset + 1)
         return self._take_again(due, now)
@@ -150,8 +147,7 @@ class Intake:
             parked = self._waits.parked.get(record.partition)
             if parked is None or room <= 0:
                 break
-            # The key is the original's. Without one, what it was before tells it.
-            key = self._key_of(record if record.key is not None else unparked(record)[0])
+            key = self._key_of(record)
             if parked.loads(key, record.offset, now):
                 due.append(Due(record, key, *unparked(record)))
                 room -= RECORD_BYTES + len(record.value or b"")
@@ -199,14 +195,14 @@ class Intake:
         key = (record.key or b"").decode(errors="replace")
         return key in self._suppressed or _user_id_in(record.value) in self._suppressed
 
-    def _key_of(self, original: Record) -> str:
+    def _key_of(self, record: Record) -> str:
         """A parked record's key; filled in here if the producer left it out.
 
         The same each time it is read, whatever the destination makes of it by then.
         """
-        if original.key is not None:
-            return original.key.decode(errors="replace")
-        return key_in(original.value, self._destination.kind)
+        if record.key is not None:
+            return record.key.decode(errors="replace")
+        return key_in(record.value, self._destination.kind)
 
 
 def _user_id_in(value: bytes | None) -> object:

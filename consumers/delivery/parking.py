@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from consumers.delivery.clocks import until_here
 from consumers.delivery.parked_key import ParkedKey
-from schemas.letters import LetterHeaders, without_letter
+from schemas.letters import LetterHeaders, Waiting, without_letter
 from schemas.records import Record, Stored
 
 
@@ -75,13 +75,11 @@ class ParkedPartition:
         self._coming.setdefault(key, set()).add(offset)
         return parked
 
-    def arrived(
-        self, key: str, offset: int, original: Original | None, until: float, why: str
-    ) -> None:
-        """A record was seen here for the first time."""
-        coming = self._coming.get(key, set())
-        if original is not None and original.offset in coming:
-            coming.remove(original.offset)
+    def arrived(self, key: str, offset: int, original: int | None, until: float, why: str) -> None:
+        """A record was seen here for the first time; `original`: its offset in our partition."""
+        coming = self._coming.get(key)
+        if coming is not None and original in coming:
+            coming.remove(original)
             if not coming:
                 del self._coming[key]
         parked = self._of(key, until, why)
@@ -203,7 +201,7 @@ class ParkedPartition:
             self._again.pop(key, None)
 
 
-def wakes_at(letter: LetterHeaders, record: Record, now: float) -> float:
+def wakes_at(letter: LetterHeaders | Waiting, record: Record, now: float) -> float:
     """When a parked record is due, on our clock."""
     if letter.not_before is None:
         return now
@@ -215,16 +213,21 @@ def unparked(record: Record) -> tuple[Stored, LetterHeaders]:
     """What was parked, and what its headers say."""
     letter = LetterHeaders.decoded(record.headers)
     origin = letter.origin
-    accepted_at = letter.accepted_at
     return (
         Stored(
             topic=origin.place.topic if origin else record.topic,
             partition=origin.place.partition if origin else record.partition,
             offset=origin.offset if origin else record.offset,
-            timestamp=record.timestamp if accepted_at is None else round(accepted_at * 1000),
+            timestamp=accepted_ms(letter, record),
             key=record.key,
             value=record.value,
             headers=without_letter(record.headers),
         ),
         letter,
     )
+
+
+def accepted_ms(letter: LetterHeaders | Waiting, record: Record) -> int:
+    """The timestamp of what was parked."""
+    accepted_at = letter.accepted_at
+    return record.timestamp if accepted_at is None else round(accepted_at * 1000)

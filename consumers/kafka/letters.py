@@ -17,7 +17,6 @@ from consumers.kafka.letter_forms import reference, whole
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.log import Log
-from schemas.records import RawRecord
 from schemas.truncation import bare, cut
 
 FIRST_BACKOFF_SECONDS = 0.5
@@ -84,7 +83,7 @@ class Letters:
         Returns how many Kafka has.
         """
         partition = letters[0].entry.record.partition
-        left = [(letter, self._form(letter, destination)) for letter in letters]
+        left = [(letter, whole(letter, destination)) for letter in letters]
         waits = _backoff(self._random)
         while left[0][0].entry.offsets.is_ours:
             forms = [form for _, form in left]
@@ -100,11 +99,6 @@ class Letters:
             if form == tried:
                 await asyncio.sleep(await anext(waits))
         return len(letters) - len(left)
-
-    def _form(self, letter: Letter, destination: str) -> RawRecord:
-        form = whole(letter, destination)
-        fits = self._log.fits(self._parked, form)
-        return form if fits else reference(letter, destination)
 
 
 async def _backoff(random: Random) -> AsyncIterator[float]:

@@ -146,9 +146,12 @@ class Log:
         """
         writes: list[asyncio.Future[None]] = []
         error: BaseException | None = None
+        lane, now_ms = self._lane(topic, partition), time.time_ns() // 1_000_000
         for record in records:  # Without an await between: none is queued behind one that failed.
             try:
-                writes.append(self.submit(topic, record, partition))
+                self._require_room(topic, record)
+                (flush,) = lane.add((record,), now_ms)
+                writes.append(flush.stored)
             except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this record.
                 error = caught
                 break

@@ -75,14 +75,14 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "parked keys are forgotten after a crash",
         "delivery.intake",
-        "            if not may_be_of(record.headers, *self._address):",
+        "            if letter is None:",
         "            if True:",
     ),
     Mutant(
         "others' parked records are taken for ours",
-        "delivery.intake",
-        "            if not may_be_of(record.headers, *self._address):",
-        "            if False:",
+        "schemas.letters",
+        '    if given.get("destination") != destination or not origin',
+        "    if not origin",
     ),
     Mutant(
         "what was too large to be parked is taken without its bytes",

@@ -5,7 +5,7 @@ import tracemalloc
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.letters import DETAIL_BYTES_MAX, LetterHeaders, Origin, may_be_of
+from schemas.letters import DETAIL_BYTES_MAX, LetterHeaders, Origin, waiting
 from schemas.records import TopicPartition
 
 LAST_MILLISECOND = 253_402_300_799_999  # Of the year 9999.
@@ -36,30 +36,39 @@ def test_long_words_are_cut_between_two_characters(before: int, character: str) 
 
 
 ADDRESSES = [None, b"", b"a", b"aa", b"events/0/1", b"events/x/1", b"/events/0/1", b"event/0/1"]
+WORDS = st.sampled_from([None, b"", b"throttled", b"2026-01-02T03:04:05.678Z", b"\xff", b"9" * 60])
 HEADERS = st.lists(
-    st.tuples(st.sampled_from(["destination", "origin", "source"]), st.sampled_from(ADDRESSES)),
-    max_size=4,
+    st.tuples(st.sampled_from(["destination", "origin", "source"]), st.sampled_from(ADDRESSES))
+    | st.tuples(st.sampled_from(["reason", "not_before", "parked_at", "accepted_at"]), WORDS),
+    max_size=8,
 )
 
 
 @given(HEADERS)
-def test_no_letter_of_a_destination_and_topic_is_passed_over(
+def test_how_a_letter_of_a_destination_and_topic_waits_is_what_its_headers_say(
     headers: list[tuple[str, bytes | None]],
 ) -> None:
     letter = LetterHeaders.decoded(headers)
     topic = None if letter.origin is None else letter.origin.place.topic
 
     is_ours = letter.destination == "a" and topic == "events"
-    assert may_be_of(headers, b"a", b"events") or not is_ours
+    found = waiting(headers, b"a", "events")
+    if not is_ours:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.origin, found.reason) == (letter.origin, letter.reason)
+        assert (found.not_before, found.parked_at) == (letter.not_before, letter.parked_at)
+        assert found.accepted_at == letter.accepted_at
 
 
 def test_a_letter_to_another_destination_or_of_another_topic_is_none_of_ours() -> None:
     place = TopicPartition("events", 0)
     headers = LetterHeaders("a", "throttled", "", Origin(place, 1), 1, 0.0).encoded(())
 
-    assert may_be_of(headers, b"a", b"events")
-    assert not may_be_of(headers, b"b", b"events")
-    assert not may_be_of(headers, b"a", b"event")
+    assert waiting(headers, b"a", "events") is not None
+    assert waiting(headers, b"b", "events") is None
+    assert waiting(headers, b"a", "event") is None
 
 
 def test_nothing_is_kept_of_long_texts_where_a_producer_should_have_written_times() -> None:

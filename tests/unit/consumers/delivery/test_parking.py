@@ -14,7 +14,7 @@ def test_a_key_is_parked_until_all_of_it_is_settled() -> None:
     parked = ParkedPartition()
     parked.park("a", 7, NOW, "daily_quota")
     assert "a" in parked
-    parked.arrived("a", 0, Original(7, 1000), NOW, "daily_quota")
+    parked.arrived("a", 0, 7, NOW, "daily_quota")
     assert parked.loads("a", 0, NOW)
     assert "a" in parked
     parked.settled("a")
@@ -25,7 +25,7 @@ def test_one_that_is_still_on_its_way_keeps_its_key_parked() -> None:
     parked = ParkedPartition()
     parked.park("a", 7, NOW, "throttled")
     parked.park("a", 8, NOW, "throttled")
-    parked.arrived("a", 0, Original(7, 1000), NOW, "throttled")
+    parked.arrived("a", 0, 7, NOW, "throttled")
     assert parked.loads("a", 0, NOW)
     parked.settled("a")
     assert "a" in parked
@@ -33,7 +33,7 @@ def test_one_that_is_still_on_its_way_keeps_its_key_parked() -> None:
 
 def test_nothing_is_read_again_before_its_time() -> None:
     parked = ParkedPartition()
-    parked.arrived("a", 0, Original(7, 1000), LATER, "daily_quota")
+    parked.arrived("a", 0, 7, LATER, "daily_quota")
     parked.wake(NOW)
     assert (parked.wanted(), parked.loads("a", 0, NOW), parked.next_at) == (None, False, LATER)
     parked.wake(LATER)
@@ -42,8 +42,8 @@ def test_nothing_is_read_again_before_its_time() -> None:
 
 def test_a_key_that_waits_does_not_keep_another_one_waiting() -> None:
     parked = ParkedPartition()
-    parked.arrived("slow", 0, Original(1, 1000), LATER, "daily_quota")
-    parked.arrived("quick", 1, Original(2, 1000), NOW, "throttled")
+    parked.arrived("slow", 0, 1, LATER, "daily_quota")
+    parked.arrived("quick", 1, 2, NOW, "throttled")
     parked.wake(NOW)
     assert parked.wanted() == 1
 
@@ -51,7 +51,7 @@ def test_a_key_that_waits_does_not_keep_another_one_waiting() -> None:
 def test_what_has_to_wait_again_is_not_overtaken_by_what_was_loaded_with_it() -> None:
     parked = ParkedPartition()
     for offset in range(3):
-        parked.arrived("a", offset, Original(offset + 10, 1000), NOW, "throttled")
+        parked.arrived("a", offset, offset + 10, NOW, "throttled")
         assert parked.loads("a", offset, NOW)
     parked.unload("a", [0], LATER, "daily_quota")
     assert parked.is_overtaking("a", 1)
@@ -76,8 +76,8 @@ def test_what_will_not_be_read_again_is_forgotten() -> None:
 
 def test_what_kafka_deleted_is_told_and_no_longer_waited_for() -> None:
     parked = ParkedPartition()
-    parked.arrived("a", 3, Original(7, 1000), LATER, "daily_quota")
-    parked.arrived("a", 9, Original(8, 1000), LATER, "daily_quota")
+    parked.arrived("a", 3, 7, LATER, "daily_quota")
+    parked.arrived("a", 9, 8, LATER, "daily_quota")
     assert parked.lose(before=5) == [3]
     assert "a" in parked
     assert parked.lose(before=10) == [9]
