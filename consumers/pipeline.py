@@ -34,6 +34,7 @@ from consumers.reading import Reading
 from consumers.sending import Sending
 from schemas.cancellation import lasting
 from schemas.configuration.config import Config
+from schemas.letters_among import may_have_letters
 from schemas.records import TopicPartition
 from schemas.suppressions import Suppressions
 
@@ -89,12 +90,12 @@ class Pipeline:
             self._assigned,
             self._revoked,
             next(one.start for one in config.destinations if one.name == part),
+            may_have_letters(part, topic),
         )
         self.loader = None if parked_topic is None else Loader(kafka, part, topic)
-        self.presence = Presence(topic, self.reader.numbers)
-        self._elsewhere = Elsewhere(
-            kafka, part, topic, self.reader.notes, self.reader.numbers, self.delivery.moved
-        )
+        notes, numbers = self.reader.notes, self.reader.numbers
+        self.presence = Presence(topic, numbers)
+        self._elsewhere = Elsewhere(kafka, part, topic, notes, numbers, delivery.moved)
         self._reading = Reading(name, topic, delivery, self._drain, counts, clock, self._news.set)
         self._sending = Sending(
             name, destination, http, delivery, counts, clock, self._request_ended, self._fail

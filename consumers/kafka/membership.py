@@ -1,7 +1,7 @@
 """A member of a consumer group: how it is made, and which topics there are for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -11,6 +11,7 @@ from consumers.kafka.assignor import SisterAssignor
 from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, Failures, started
+from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.login import client_arguments
 
@@ -21,8 +22,11 @@ REBALANCE_SECONDS = 45.0  # A heartbeat, the longest request, and a commit.
 log = structlog.get_logger()
 
 
-def new_consumer(kafka: Kafka, group_id: str) -> Consumer:
+def new_consumer(
+    kafka: Kafka, group_id: str, may_have: Mapping[str, MayHave] | None = None
+) -> Consumer:
     return Consumer(
+        may_have,
         **client_arguments(kafka),
         group_id=group_id,
         enable_auto_commit=False,

@@ -17,6 +17,7 @@ from consumers.kafka.start import Start
 from consumers.kafka.troubles import Troubles
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, answered, first_started
+from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
@@ -43,7 +44,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         on_assigned: Callable[[Mapping[TopicPartition, Committed]], None],
         on_revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
         begins: Start = "earliest",
+        may_be_ours: MayHave | None = None,
     ) -> None:
+        """`may_be_ours`: which records of the parked topic are not passed over unread."""
         self._topic = topic
         self._parked_topic = parked_topic
         self._on_assigned = on_assigned
@@ -52,6 +55,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._group_id = group_id
         self.notes = Notes(client_arguments(kafka), group_id, parked_topic)
         self._begins = begins
+        self._may_be_ours = may_be_ours
         self._group_trouble: str | None = "not_started"
 
     async def start(self) -> None:
@@ -59,8 +63,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._group_trouble = None
 
     def _opened(self) -> Consumer:
-        self._consumer = new_consumer(self._kafka, self._group_id)
-        topics = [self._topic] if self._parked_topic is None else [self._topic, self._parked_topic]
+        topics, may_have = [self._topic], dict[str, MayHave]()
+        if self._parked_topic is not None:
+            topics.append(self._parked_topic)
+            if self._may_be_ours is not None:
+                may_have[self._parked_topic] = self._may_be_ours
+        self._consumer = new_consumer(self._kafka, self._group_id, may_have)
         self._troubles = Troubles(self._consumer)
         self._commits = Commits(self._consumer)
         self.settling_in = SettlingIn(

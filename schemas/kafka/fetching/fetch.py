@@ -23,6 +23,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetcher import ErrorsAsValues
 from schemas.kafka.fetching.leader_epochs import OffsetForLeaderEpoch
 from schemas.kafka.fetching.taken import Taken
@@ -38,10 +39,20 @@ class ConsumerEndedError(Exception):
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types.
-    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401  aiokafka's own.
+    def __init__(
+        self,
+        may_have: Mapping[str, MayHave] | None = None,
+        **arguments: Any,  # noqa: ANN401  aiokafka's own.
+    ) -> None:
+        """`may_have`, by topic: batches that have nothing that is looked for are passed over."""
         super().__init__(**arguments)
+        self._may_have = may_have or {}
         self._asked_at: dict[TopicPartition, float] = {}  # For their ends, monotonic.
         self._failed: list[asyncio.Task[None]] = []  # Tasks for which the group was joined again.
+
+    async def start(self) -> None:
+        await super().start()
+        self._fetcher.may_have = self._may_have
 
     async def take(
         self,

@@ -157,7 +157,7 @@ class FetchedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
             is_aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
         if is_aborted or batch.is_control_batch:
             return iter(())
-        return batch.parts() if self._is_in_pieces else iter((batch,))
+        return self._records.parts(batch)
 
     def _parsed(self, part: Iterable[Any]) -> Sequence[Fetched]:
         parsed: list[Any] = []

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -10,7 +10,7 @@ from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, OffsetRe
 from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
 
 from schemas.kafka.fetching import arrival  # noqa: F401  It reads our connections from now on.
-from schemas.kafka.fetching.batches import Batches
+from schemas.kafka.fetching.batches import Batches, MayHave
 from schemas.kafka.fetching.budget import BUDGET
 from schemas.kafka.fetching.fetched import FetchedRecords, UnreadableError
 from schemas.kafka.fetching.taken import (
@@ -37,6 +37,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         self._wanted: Collection[TopicPartition] | None = None  # By the last `taken`, which was
         self._asked_at = time.monotonic()  # at this time.
         self._gave_way: set[TopicPartition] = set()  # Not fetched until they are wanted.
+        self.may_have: Mapping[str, MayHave] = {}  # By topic of which not all is looked for.
         BUDGET.join(self)
 
     @property
@@ -121,7 +122,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         state.timestamp = int(1000 * time.time())
         self.told_at[place] = time.monotonic()
         aborted = content[ABORTED_AT] if version >= ABORTED_AT_FROM else content[-2]
-        batches = Batches(content[-1])
+        batches = Batches(content[-1], self.may_have.get(place.topic))
         if not batches.has_next():
             return False
         read_to, last_epoch = self.read_to.get(place, (-1, -1))

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from hypothesis import strategies as st
 
-from schemas.kafka.fetching.batches import Batches
+from schemas.kafka.fetching.batches import Batches, MayHave
 from schemas.kafka.fetching.fetched import FetchedRecords
 from tests.raw_batches import Raw
 
@@ -17,10 +17,12 @@ raws = st.builds(
 )
 
 
-def fetched(data: bytes, *, offset: int = 0, check_crcs: bool = True) -> FetchedRecords:
+def fetched(
+    data: bytes, *, offset: int = 0, check_crcs: bool = True, may_have: MayHave | None = None
+) -> FetchedRecords:
     return FetchedRecords(
         TopicPartition("t", 0),
-        Batches(data),
+        Batches(data, may_have),
         [],
         offset,
         None,
