@@ -90,13 +90,13 @@ def measured(
     with Servers(directory, bootstrap_servers, program, generator) as servers:
         edges = Edge(servers, generator, selection)
         of_edge = {**edges.headlines(program, trees), **edges.paced(program, trees)}
-        of_edge |= edges.matrix(trees)
+        of_edge |= edges.matrix(program, trees)
         if selection.pattern.search(WORST):
             print("measuring the worst requests")
             found.worst = worst.measure(servers)
     print("measuring the delivery")
     deliveries = delivery.Delivery(Drain(directory, bootstrap_servers), selection)
-    of_delivery = {**deliveries.headlines(program, trees), **deliveries.matrix(trees)}
+    of_delivery = {**deliveries.headlines(program, trees), **deliveries.matrix(program, trees)}
     found.rows = [*edge.rows(of_edge), *delivery.rows(of_delivery), *alone]
     found.scaling = [
         *edge.scaling(of_edge),

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.drain import Drain, Kind, Topic
-from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP, GO
+from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP
 from benchmarks.processes import OURS, Tree
-from benchmarks.row import Round, Rounds, Row, Selection, compared, in_turns, rows_of
+from benchmarks.row import GO, Round, Rounds, Row, Selection, compared, in_turns, rows_of
 
 PARTITIONS = 8  # Where they are not what is compared.
 MANY_PARTITIONS = (1, PARTITIONS, 64)
@@ -33,10 +33,11 @@ def throttled(percent: int) -> Kind:
 
 
 USUAL = "Amplitude, gzip, usual"
+UNCOMPRESSED = "Amplitude, gzip, an uncompressed topic"
 # All but the partitions and the backlog: those are compared without gzip.
 MATRIX: Mapping[str, tuple[str, Kind, Topic]] = {
     USUAL: (USUAL, TO_AMPLITUDE_GZIP, EVENTS[PARTITIONS]),
-    "Amplitude, gzip, an uncompressed topic": (USUAL, TO_AMPLITUDE_GZIP, PLAIN),
+    UNCOMPRESSED: (USUAL, TO_AMPLITUDE_GZIP, PLAIN),
     "Amplitude, gzip, a filter of sources": (USUAL, FILTERED, EVENTS[PARTITIONS]),
     "Amplitude, gzip, a where": (USUAL, WHERE, EVENTS[PARTITIONS]),
     "Amplitude, gzip, 100 users": (USUAL, TO_AMPLITUDE_GZIP, FEW_USERS),
@@ -65,16 +66,31 @@ class Delivery:
                 subjects[name + GO] = partial(self._drain.compiled, reference, kind, topic)
         return in_turns(self._selection.of(subjects))
 
-    def matrix(self, trees: Mapping[str, Tree]) -> Rounds:
+    def matrix(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
         subjects: dict[str, Round] = {}
         for topic in (*EVENTS.values(), SHORT_BACKLOG, BACKLOG):
-            subjects[to_amplitude(topic)] = partial(self._drain.ours, OURS, TO_AMPLITUDE, topic)
+            self._beside(reference, subjects, to_amplitude(topic), TO_AMPLITUDE, topic)
         for topic in FEW_EVENTS.values():
-            subjects[to_aampe(topic)] = partial(self._drain.ours, OURS, TO_AAMPE, topic)
+            self._beside(reference, subjects, to_aampe(topic), TO_AAMPE, topic)
         for name, (_, kind, topic) in MATRIX.items():
             for tree in trees.values():
                 subjects[name + tree.suffix] = partial(self._drain.ours, tree, kind, topic)
+            if reference is not None and name in (USUAL, UNCOMPRESSED):  # Without gzip.
+                subjects[name + GO] = partial(self._drain.compiled, reference, kind, topic)
         return in_turns(self._selection.of(subjects))
+
+    def _beside(
+        self,
+        reference: Path | None,
+        subjects: dict[str, Round],
+        name: str,
+        kind: Kind,
+        topic: Topic,
+    ) -> None:
+        """Ours and the reference, next to each other in time."""
+        subjects[name] = partial(self._drain.ours, OURS, kind, topic)
+        if reference is not None:
+            subjects[name + GO] = partial(self._drain.compiled, reference, kind, topic)
 
 
 def rows(found: Rounds) -> list[Row]:

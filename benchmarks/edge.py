@@ -6,10 +6,20 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.generator import Generator
-from benchmarks.goals import BATCH, GO, PACED, SINGLE, WORKERS
+from benchmarks.goals import BATCH, PACED, SINGLE, WORKERS
 from benchmarks.processes import OURS, Tree, cpu_seconds, rss_megabytes
 from benchmarks.requests import REQUESTS, USUAL
-from benchmarks.row import Figures, Round, Rounds, Row, Selection, compared, in_turns, rows_of
+from benchmarks.row import (
+    GO,
+    Figures,
+    Round,
+    Rounds,
+    Row,
+    Selection,
+    compared,
+    in_turns,
+    rows_of,
+)
 from benchmarks.servers import USUAL_EDGE, Server, Servers, Variant
 
 SINGLES = 12_000
@@ -105,18 +115,20 @@ class Edge:
             subjects[PACED + GO] = partial(measured, None)
         return in_turns(self._selection.of(subjects))
 
-    def matrix(self, trees: Mapping[str, Tree]) -> Rounds:
+    def matrix(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
         subjects: dict[str, Round] = {}
         for name, (_, cell) in MATRIX.items():
             for tree in trees.values():
                 subjects[name + tree.suffix] = self.round(tree, cell)
+            if reference is not None and cell.variant.workers == 1:  # It uses all cores anyway.
+                subjects[name + GO] = partial(self._compiled, cell)
         return in_turns(self._selection.of(subjects))
 
     def round(self, tree: Tree, cell: Cell) -> Round:
         return lambda: self._cost(self._servers.of(tree, cell.variant), cell)
 
     def _compiled(self, cell: Cell) -> Figures:
-        return self._cost(self._servers.compiled(), cell)
+        return self._cost(self._servers.compiled(cell.variant), cell)
 
     def _cost(self, server: Server, cell: Cell, rate: float = 0.0) -> Figures:
         before = cpu_seconds(server.pid)

@@ -9,6 +9,7 @@ from statistics import median
 
 ROUNDS = 3
 BEFORE = ", before"
+GO = ", Go"  # The compiled reference's row of the same name.
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The median of each figure. `ratio` is that of the CPU to `ratio_to`'s, in the same rounds."""
+    """The median of each figure. `ratio` is that of the CPU to `ratio_to`'s, in the same rounds,
+    and `ratio_go` that to the compiled reference's for the same load.
+    """
 
     name: str
     microseconds_per_event: float
     rounds: tuple[float, ...]
     ratio: float | None
     ratio_to: str | None
+    ratio_go: float | None
     events: int
     seconds: float
     events_per_second: int
@@ -88,6 +92,7 @@ def row(name: str, found: Rounds, ratio_to: str | None = None) -> Row:
         rounds=tuple(round(one.microseconds_per_event, 2) for one in rounds),
         ratio=None if ratio_to is None else round(ratio(rounds, found[ratio_to]), 2),
         ratio_to=ratio_to,
+        ratio_go=round(ratio(rounds, found[name + GO]), 2) if name + GO in found else None,
         events=events,
         seconds=round(seconds, 2),
         events_per_second=round(median(one.events / one.seconds for one in rounds)),

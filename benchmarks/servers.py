@@ -63,7 +63,7 @@ class Servers:
         self._reference = reference
         self._generator = generator
         self._all = ExitStack()
-        self._started: dict[tuple[Tree, Variant] | None, Server] = {}
+        self._started: dict[tuple[Tree | None, Variant], Server] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -79,51 +79,55 @@ class Servers:
             found = self._started[tree, variant] = self._start(tree, variant)
         return found
 
-    def compiled(self) -> Server:
-        found = self._started.get(None)
+    def compiled(self, variant: Variant = USUAL_EDGE) -> Server:
+        found = self._started.get((None, variant))
         if found is None:
-            found = self._started[None] = self._start_compiled()
+            found = self._started[None, variant] = self._start_compiled(variant)
         return found
 
     def _start(self, tree: Tree, variant: Variant) -> Server:
         [port] = free_ports(1)
         path = self._directory / f"edge-{port}.toml"
+        tls = 'tls_certfile = "{}"\ntls_keyfile = "{}"'.format(*self._certificate())
         settings = {
             "bootstrap_servers": self._bootstrap_servers,
             "partitions": variant.partitions,
             "port": port,
             "workers": variant.workers,
-            "tls": self._tls() if variant.tls else "",
+            "tls": tls if variant.tls else "",
             "key": KEY,
         }
         path.write_text(CONFIGURATION.format(**settings))
         asyncio.run(topics.create(load(path, {}).kafka, partitions=variant.partitions))
-        scheme = "https" if variant.tls else "http"
-        ready = f"{scheme}://127.0.0.1:{port}/readyz"
+        ready = ready_url(port, variant)
         started = process("ampgate", "edge", ready=ready, config=path, tree=tree)
-        server = Server(self._all.enter_context(started), port)
-        way = "tls" if variant.tls else "kept"
-        for per_request, requests in WARM_UP:
-            self._generator.load(port, per_request, requests, way=way)
-        return server
+        return self._warm(Server(self._all.enter_context(started), port), variant)
 
-    def _tls(self) -> str:
-        """The settings; a certificate is made."""
+    def _start_compiled(self, variant: Variant) -> Server:
+        assert self._reference is not None, "there is no reference"
+        self.of(OURS, variant)  # It makes the topics.
+        [port] = free_ports(1)
+        source = (self._bootstrap_servers, f"edge-{variant.partitions}.")
+        tls = map(str, self._certificate()) if variant.tls else ()
+        command = [str(self._reference), "edge", *source, str(port), KEY, *tls]
+        started = running(command, ready=ready_url(port, variant))
+        return self._warm(Server(self._all.enter_context(started), port), variant)
+
+    def _certificate(self) -> tuple[Path, Path]:
+        """Its file and that of its key."""
         certificate, key = self._directory / "edge.pem", self._directory / "edge.key"
         if not certificate.exists():
             issued = trustme.CA().issue_cert("127.0.0.1")
             issued.cert_chain_pems[0].write_to_path(str(certificate))
             issued.private_key_pem.write_to_path(str(key))
-        return f'tls_certfile = "{certificate}"\ntls_keyfile = "{key}"'
+        return certificate, key
 
-    def _start_compiled(self) -> Server:
-        assert self._reference is not None, "there is no reference"
-        self.of(OURS)  # It makes the topic.
-        [port] = free_ports(1)
-        source = (self._bootstrap_servers, f"edge-{PARTITIONS}.events")
-        command = [str(self._reference), "edge", *source, str(port), KEY]
-        started = running(command, ready=f"http://127.0.0.1:{port}/readyz")
-        server = Server(self._all.enter_context(started), port)
+    def _warm(self, server: Server, variant: Variant) -> Server:
+        way = "tls" if variant.tls else "kept"
         for per_request, requests in WARM_UP:
-            self._generator.load(port, per_request, requests)
+            self._generator.load(server.port, per_request, requests, way=way)
         return server
+
+
+def ready_url(port: int, variant: Variant) -> str:
+    return f"{'https' if variant.tls else 'http'}://127.0.0.1:{port}/readyz"

@@ -1,6 +1,6 @@
 """The figures for people to read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -27,27 +27,30 @@ def show(
     dearest: Sequence[Worst],
 ) -> None:
     console = Console(highlight=False, width=WIDTH)
-    console.print(costs("CPU of the server process", "to Go", rows))
-    console.print(costs("Scaling, and other loads", "to its base", scaling))
+    console.print(costs("CPU of the server process", {"to Go": "ratio"}, rows))
+    both = {"to Go": "ratio_go", "to its base": "ratio"}
+    console.print(costs("Scaling, and other loads", both, scaling))
     if against:
-        console.print(costs("Against the other checkout", "to it", against))
+        console.print(costs("Against the other checkout", {"to it": "ratio"}, against))
     console.print(FOOT)
     if dearest:
         console.print(worst(dearest))
     console.print(goals(verdicts))
 
 
-def costs(title: str, ratio: str, rows: Iterable[Row]) -> Table:
+def costs(title: str, ratios: Mapping[str, str], rows: Iterable[Row]) -> Table:
+    """`ratios` are their headings, and which of a row they are."""
     table = Table(Column(no_wrap=True), title=title)
-    headings = ("µs/event", ratio, "events", "s", "events/s", "a core", "p99 ms", "RSS MB")
+    headings = ("µs/event", *ratios, "events", "s", "events/s", "a core", "p99 ms", "RSS MB")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
+        found: list[float | None] = [getattr(row, name) for name in ratios.values()]
         limited = "*" if row.other_end_busy >= BUSY else " "
         table.add_row(
             row.name,
             f"{row.microseconds_per_event:g}",
-            "" if row.ratio is None else f"{row.ratio:.2f}",
+            *("" if ratio is None else f"{ratio:.2f}" for ratio in found),
             f"{row.events:,}",
             f"{row.seconds:g}",
             f"{row.events_per_second:,}{limited}",

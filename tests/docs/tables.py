@@ -74,12 +74,18 @@ def results() -> Any:  # noqa: ANN401  JSON of our own.
 
 
 def loads() -> list[list[str]]:
-    """Other loads, and what grows with them."""
-    rows = [["load", "µs of CPU an event", "times", "of this row"]]
-    for row in results()["scaling"]:
+    """Other loads, and what grows with them; both ratios, of which the goals judge one."""
+    heading = ["load", "µs of CPU an event", "times Go's", "of the base's", "times the base"]
+    rows = [[*heading, "base"]]
+    found = results()["scaling"]
+    to_go = {row["name"]: row.get("ratio_go") for row in found}
+    for row in found:
         if row["ratio"]:
+            ours, base = to_go[row["name"]], to_go.get(row["ratio_to"])
+            of_base = f"{round(ours / base, 2):g}" if ours and base else ""
             costs, ratio = f"{row['microseconds_per_event']:g}", f"{row['ratio']:g}"
-            rows.append([row["name"], costs, ratio, row["ratio_to"]])
+            go = f"{ours:g}" if ours else ""
+            rows.append([row["name"], costs, go, of_base, ratio, row["ratio_to"]])
     return rows
 
 
@@ -157,7 +163,7 @@ def _written_table(found: re.Match[str]) -> str:
     else:
         rows = metrics(name) if name.islower() else configuration(name, meanings)
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([opening.rstrip("\n"), head, "|---" * 4 + "|", *body, ending])
+    return "\n".join([opening.rstrip("\n"), head, "|---" * len(rows[0]) + "|", *body, ending])
 
 
 def main() -> None:

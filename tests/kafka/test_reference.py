@@ -17,7 +17,8 @@ from schemas.configuration.config import Kafka
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS
 
-EVENTS = [event(number) for number in range(250)]
+KEYED = [event(number) for number in range(250)]
+EVENTS = [(key, b'{"ip":"::1",%b' % value[1:]) for key, value in KEYED]  # They lack nothing.
 PATH = "/2/httpapi"
 
 
@@ -60,7 +61,7 @@ def test_its_edge_stores_each_event_as_it_came_under_its_key(
     asyncio.run(topics.create(settings, partitions=3))
     [port] = free_ports(1)
     address = f"http://127.0.0.1:{port}"
-    arguments = (kafka.bootstrap_servers, settings.topics.events, str(port), KEY)
+    arguments = (kafka.bootstrap_servers, topic_prefix, str(port), KEY)
     body = b'{"api_key":"%b", "events": [%b]}' % (
         KEY.encode(),
         b" ,\n".join(value for _, value in EVENTS),
@@ -91,6 +92,6 @@ def test_its_edge_refuses_what_is_no_batch_of_events(
 ) -> None:
     [port] = free_ports(1)
     address = f"http://127.0.0.1:{port}"
-    arguments = (kafka.bootstrap_servers, f"{topic_prefix}events", str(port), KEY)
+    arguments = (kafka.bootstrap_servers, topic_prefix, str(port), KEY)
     with running([str(reference), "edge", *arguments], ready=f"{address}/readyz"):
         assert status(address + PATH, body) == code

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.goals import AAMPE, AMPLITUDE, BATCH, GO, PACED, SINGLE, verdicts
-from benchmarks.row import Figures, Row, row
+from benchmarks.goals import AAMPE, AMPLITUDE, BATCH, PACED, SINGLE, verdicts
+from benchmarks.row import GO, Figures, Row, row, rows_of
 
 
 def measured(
@@ -76,3 +76,46 @@ def test_another_load_is_named_only_where_it_costs_too_much() -> None:
     others = [measured(name, cost, reference=10) for name, cost in (("TLS", 14.9), ("8 kB", 15.1))]
 
     assert [(one.row, one.reached) for one in verdicts([], others)] == [("8 kB", False)]
+
+
+def loads(**costs: tuple[float, float | None]) -> list[Row]:
+    """A row of each, beside the first one's; the reference's cost is behind ours, if it has one."""
+    found = {}
+    for name, (ours, go) in costs.items():
+        found[name] = [Figures(ours, 1000, 1.0, 90.0, 0.0)]
+        if go is not None:
+            found[name + GO] = [Figures(go, 1000, 1.0, 90.0, 0.0)]
+    return rows_of([(name, "base") for name in costs], found)
+
+
+@pytest.mark.parametrize(
+    ("cost", "go", "reached"),
+    [
+        (90, 30, True),  # Nine times the base, but three times the reference, as the base is two.
+        (91, 30, False),
+        (14, 4, False),  # 1.4 times the base, and 3.5 times the reference.
+    ],
+)
+def test_where_the_reference_serves_both_a_load_is_judged_by_its_ratio_to_it(
+    cost: float, go: float, reached: bool
+) -> None:
+    found = verdicts([], loads(base=(10, 5), other=(cost, go)))
+
+    assert [verdict.row for verdict in found] == ([] if reached else ["other"])
+
+
+@pytest.mark.parametrize("base", [(10, 5), (10, None)])
+def test_a_load_that_the_reference_does_not_serve_is_judged_by_its_base(
+    base: tuple[float, float | None],
+) -> None:
+    [verdict] = verdicts([], loads(base=base, fair=(15, None), dear=(16, None)))
+
+    assert (verdict.row, verdict.goal) == ("dear", "≤ 1.5 times its base")
+    assert verdict.measured == "1.6 times"
+
+
+def test_a_verdict_on_a_load_says_its_ratio_to_the_reference_and_that_of_its_base() -> None:
+    [verdict] = verdicts([], loads(base=(10, 5), dear=(40, 8)))
+
+    assert verdict.goal == "≤ 1.5 times its base's ratio to Go"
+    assert verdict.measured == "5 times Go, 2.5 times its base's"

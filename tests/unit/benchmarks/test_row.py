@@ -44,6 +44,15 @@ def test_a_ratio_compares_what_was_measured_in_the_same_round() -> None:
     assert found.ratio_to == "Go"
 
 
+def test_a_row_has_its_ratio_to_the_reference_beside_that_to_its_base() -> None:
+    found = {"gzip": [figures(30)], "gzip, Go": [figures(10)], "base": [figures(20)]}
+
+    [gzip] = rows_of([("gzip", "base")], found)
+
+    assert (gzip.ratio, gzip.ratio_go) == (1.5, 3.0)
+    assert row("base", found).ratio_go is None
+
+
 def test_a_busy_round_does_not_spoil_the_ratio() -> None:
     ours, others = [100.0, 400.0, 90.0], [50.0, 50.0, 45.0]
 

@@ -5,82 +5,13 @@ import (
 	"errors"
 )
 
-// An event of a batch: its bytes as they came, and the key of its record.
-type event struct{ raw, key []byte }
+var errSyntax = errors.New("not JSON")
 
-var (
-	errSyntax    = errors.New("not JSON")
-	errEvent     = errors.New("an event needs event_type, and user_id or device_id")
-	errKey       = errors.New("wrong api_key")
-	apiKeyName   = []byte("api_key")
-	eventsName   = []byte("events")
-	typeName     = []byte("event_type")
-	userIDName   = []byte("user_id")
-	deviceIDName = []byte("device_id")
-)
-
-// split reads {"api_key":…,"events":[…]} once, from left to right. It knows strings and nesting;
-// numbers and words it takes as they are.
-func split(body []byte, writeKey string) ([]event, error) {
-	r := &reader{body: body}
-	var events []event
-	authorized := false
-	err := r.object(func(name []byte) error {
-		if bytes.Equal(name, eventsName) {
-			return r.array(func() error {
-				one, err := r.event()
-				events = append(events, one)
-				return err
-			})
-		}
-		value, err := r.value()
-		if bytes.Equal(name, apiKeyName) {
-			authorized = string(text(value)) == writeKey
-		}
-		return err
-	})
-	if err == nil && !authorized {
-		err = errKey
-	}
-	return events, err
-}
-
-// text is what a string holds, escapes as they are; nil for any other value.
-func text(value []byte) []byte {
-	if len(value) < 2 || value[0] != '"' {
-		return nil
-	}
-	return value[1 : len(value)-1]
-}
-
+// A reader goes through JSON once, from left to right. It knows strings and nesting; numbers and
+// words it takes as they are.
 type reader struct {
 	body []byte
 	at   int
-}
-
-func (r *reader) event() (event, error) {
-	r.peek()
-	from := r.at
-	var kind, user, device []byte
-	err := r.object(func(name []byte) error {
-		value, err := r.value()
-		switch {
-		case bytes.Equal(name, typeName):
-			kind = text(value)
-		case bytes.Equal(name, userIDName):
-			user = text(value)
-		case bytes.Equal(name, deviceIDName):
-			device = text(value)
-		}
-		return err
-	})
-	if len(user) == 0 {
-		user = device
-	}
-	if err == nil && (len(kind) == 0 || len(user) == 0) {
-		err = errEvent
-	}
-	return event{raw: r.body[from:r.at], key: user}, err
 }
 
 // object calls visit after each name and its colon; visit reads the value.
@@ -96,6 +27,15 @@ func (r *reader) object(visit func(name []byte) error) error {
 		r.at++
 		return visit(text(name))
 	})
+}
+
+// ifObject is as object, and skips any other value.
+func (r *reader) ifObject(visit func(name []byte) error) error {
+	if r.peek() == '{' {
+		return r.object(visit)
+	}
+	_, err := r.value()
+	return err
 }
 
 // array calls visit before each value; visit reads it.
