@@ -17,10 +17,8 @@ from consumers.delivery.destination import (
     Encoded,
     EncodesMany,
     Limits,
-    Request,
-    Response,
 )
-from consumers.delivery.outcomes import Reject, Skip, Verdict
+from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.shaping.shaped import Shaped
 from schemas.opt_outs import OPTED_OUT, opted_out
 from schemas.records import Headers, Record, source_of
@@ -54,6 +52,7 @@ class Filtered:
         self.kind = destination.kind
         self.limits: Limits = destination.limits
         self.merge = destination.merge
+        self.request, self.verdict = destination.request, destination.verdict
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
         headers = record.headers
@@ -114,12 +113,6 @@ class Filtered:
     def _unwanted(self, source: str, value: bytes) -> Skip:
         wanted = any(one.takes_from(source) and one.matches(value) for one in self._others)
         return Skip("other_region" if wanted else "no_region")
-
-    def request(self, batch: Sequence[Encoded]) -> Request:
-        return self._destination.request(batch)
-
-    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        return self._destination.verdict(response, batch)
 
 
 class Filter:

@@ -12,10 +12,8 @@ from consumers.delivery.destination import (
     Encoded,
     EncodesMany,
     Limits,
-    Request,
-    Response,
 )
-from consumers.delivery.outcomes import Reject, Verdict
+from consumers.delivery.outcomes import Reject
 from consumers.destinations.records import Outcome
 from consumers.destinations.shaping.shaped import FAILED
 from schemas.plans.checking import Held
@@ -34,6 +32,7 @@ class Planned:
         self.kind = destination.kind
         self.limits: Limits = destination.limits
         self.merge = destination.merge
+        self.request, self.verdict = destination.request, destination.verdict
 
     def encode(self, record: Record) -> Outcome:
         return self._held(record, self._destination.encode(record))
@@ -45,12 +44,6 @@ class Planned:
         else:
             outcomes = [destination.encode(record) for record in records]
         return [self._held(record, one) for record, one in zip(records, outcomes, strict=True)]
-
-    def request(self, batch: Sequence[Encoded]) -> Request:
-        return self._destination.request(batch)
-
-    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        return self._destination.verdict(response, batch)
 
     def _held(self, record: Record, outcome: Outcome) -> Outcome:
         is_usable = isinstance(outcome, Encoded)

@@ -11,12 +11,8 @@ import msgspec
 import orjson
 from msgspec import Raw, Struct
 
-from consumers.delivery.destination import Destination, Encoded, Limits, Merge, Request, Response
-from consumers.delivery.outcomes import (
-    Reject,
-    Skip,
-    Verdict,
-)
+from consumers.delivery.destination import Destination, Encoded, Limits, Merge, Request
+from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.aampe.answers import verdict_on
 from consumers.destinations.records import encoded_all, insert_id_of, read_record
 from schemas.events import (
@@ -81,6 +77,7 @@ class _Aampe:
     )
 
     merge: Merge | None = None
+    verdict = staticmethod(verdict_on)
 
     def __init__(self, config: AampeDestination) -> None:
         self.name = config.name
@@ -92,9 +89,6 @@ class _Aampe:
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         return Request(batch[0].path, self._headers, batch[0].body)
-
-    def verdict(self, response: Response, batch: Sequence[Encoded]) -> Verdict:
-        return verdict_on(response, batch)
 
     def _context(self, value: bytes) -> dict[str, Raw]:
         """The record's fields that `metadata_fields` names, those that are present."""
