@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.lanes import Batch
-from consumers.delivery.outcomes import Skip, Verdict
+from consumers.delivery.outcomes import Skip
 from consumers.levels import Levels
 from schemas.plans import checking as violations
 from schemas.records import Standing, TopicPartition
@@ -163,15 +163,14 @@ class Counts:
     def ambiguous(self, reason: str, records: int) -> None:
         AMBIGUOUS_REPEATS.labels(self._destination, reason).inc(records)
 
-    def delivered(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        """Count a delivered request; records with another outcome are counted elsewhere."""
-        if verdict.is_all_delivered:
-            self._delivered_records.inc(batch.records)
-            if left_out := sum([one.left_out for one in batch.encoded]):
-                SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
-            oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
-            waited = max(0.0, now - oldest / 1000)
-            self._end_to_end_seconds.observe(waited)
+    def delivered(self, batch: Batch, now: float) -> None:
+        """Count a request all of which was delivered; other outcomes are counted elsewhere."""
+        self._delivered_records.inc(batch.records)
+        if left_out := sum([one.left_out for one in batch.encoded]):
+            SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
+        oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
+        waited = max(0.0, now - oldest / 1000)
+        self._end_to_end_seconds.observe(waited)
 
     # With one event a request, to look these up each time would be felt.
 

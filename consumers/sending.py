@@ -101,17 +101,17 @@ class Sending:
 
     def _settle(self, batch: Batch, reply: Reply | Unsendable, now: float) -> None:
         verdict = self._delivery.settle(batch, reply, now)
-        if reason := ambiguity(reply):
+        if verdict.is_all_delivered:
+            self._counts.delivered(batch, time.time())
+        elif reason := ambiguity(reply):
             self._counts.ambiguous(reason, batch.records)
-        self._counts.delivered(batch, verdict, time.time())
-        self._say_paused()
+        if self._delivery.paused != self._paused:
+            self._say_paused()
         self._on_settled()
 
     def _say_paused(self) -> None:
         """Log one line when the destination is paused, and one when it is resumed."""
         paused = self._delivery.paused
-        if paused == self._paused:
-            return
         self._counts.paused(paused, time.time())
         name = self._destination.name
         if paused is not None:

@@ -148,17 +148,17 @@ class Delivery:
         self._waits.wake(now)
         if now < self._pace.paused_until or len(self._in_flight) >= self._pace.in_flight_max:
             return None
-        while self._line.is_due(now):
-            room = 1 if self._pace.is_probing else self._pace.records_max
-            parts, empty, dropped = self._line.draw(
-                now, room, self._pace.bytes_max, self._waits.blocks, is_calm=self._waits.is_calm
-            )
-            self._stock.drop(dropped)
-            for lane in empty:
-                self._waits.set_aside(lane, now)
-            if parts:
-                return self._launch(batch_of(parts, now, may_be_merged=self._merges))
-            if not (empty or dropped):
+        pace, waits = self._pace, self._waits
+        while drawn := self._line.draw(
+            now, pace.room, pace.bytes_max, waits.blocks, is_calm=waits.is_calm
+        ):
+            if drawn.dropped:
+                self._stock.drop(drawn.dropped)
+            for lane in drawn.empty:
+                waits.set_aside(lane, now)
+            if drawn.parts:
+                return self._launch(batch_of(drawn.parts, now, may_be_merged=self._merges))
+            if not (drawn.empty or drawn.dropped):
                 break
         return None
 

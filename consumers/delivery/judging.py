@@ -25,6 +25,12 @@ class Judging:
         if isinstance(reply, Unsendable):
             return verdict  # Nothing was sent, so the pace does not change.
         rest, batch_size = verdict.rest, len(batch.encoded)
+        if verdict.is_all_delivered:
+            self._pace.judged(batch_size, rejected=0)
+            self._answered(batch, now)
+            self.deliveries += 1
+            self.lead += 1
+            return verdict
         if isinstance(rest, Pause) and self._may_be_these(batch, rest):
             # Other batches succeed: search for the bad record instead of pausing the destination.
             return Verdict(Split(rest.reason)) if batch_size > 1 else verdict
@@ -41,14 +47,17 @@ class Judging:
                 self._pace.failed(rest, now)
                 self.lead -= isinstance(rest, Retry)
             case _:
-                self._refusals = 0
-                self._pace.answered(now - batch.sent_at, now)
+                self._answered(batch, now)
                 is_delivered = isinstance(rest, Delivered)
                 self.deliveries += is_delivered
                 self.lead += is_delivered
         if isinstance(rest, Split) and rest.is_size:
             self._pace.too_large(batch.size, now)
         return verdict
+
+    def _answered(self, batch: Batch, now: float) -> None:
+        self._refusals = 0
+        self._pace.answered(now - batch.sent_at, now)
 
     def _may_be_these(self, batch: Batch, pause: Pause) -> bool:
         """Whether these records are the likelier cause of a refusal: others succeeded just before.
@@ -66,8 +75,6 @@ class Judging:
 
 
 def _rejected(verdict: Verdict, batch_size: int) -> int:
-    if verdict.is_all_delivered:
-        return 0
     rejected = sum(isinstance(outcome, Reject) for outcome in verdict.but.values())
     if isinstance(verdict.rest, Reject) or (isinstance(verdict.rest, Split) and batch_size == 1):
         rejected += batch_size - len(verdict.but)

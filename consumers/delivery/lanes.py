@@ -21,7 +21,6 @@ What a lane does with the entries of a batch that must be sent again:
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -72,10 +71,11 @@ class Lane:
     def sent(self) -> None:
         self.idle = False
 
-    def is_plain(self, now: float) -> bool:
+    @property
+    def is_plain(self) -> bool:
         """Whether its first entry may be drawn alone, as if there were no others."""
-        is_due = self.due_at <= now and self.queue[0].failed_after < 0
-        return is_due and not (self.waiting or self.groups or self.sought)
+        is_usual = not (self.waiting or self.groups or self.sought)
+        return is_usual and self.queue[0].failed_after < 0
 
     # A reply came.
 
@@ -174,7 +174,7 @@ class Lane:
 Parts = list[tuple[Lane, tuple[Entry, ...]]]
 
 
-class Drawn(NamedTuple):
+class Drawn(Struct, frozen=True):
     """What came out of the line: parts of a batch, and entries of suppressed users."""
 
     parts: Parts

@@ -1,18 +1,18 @@
 """The lanes that have something to send, and how a batch is drawn from them."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from zlib import crc32
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination
+from consumers.delivery.draft import Draft, MustWait
 from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Drawn, Lane, Parts
 from schemas.records import TopicPartition
 from schemas.suppressions import NOBODY, Suppressions
 
 MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
-MustWait = Callable[[Entry], bool]
 Blocks = Callable[[Lane], MustWait]
 
 
@@ -36,10 +36,9 @@ class Line:
         if lanes == 1:
             self._append(entries, place, 0, now)
             return
-        by_number: dict[int, list[Entry]] = {}
+        by_number: defaultdict[int, list[Entry]] = defaultdict(list)
         for entry in entries:
-            number = crc32(entry.encoded.key.encode()) % lanes
-            by_number.setdefault(number, []).append(entry)
+            by_number[crc32(entry.encoded.key.encode()) % lanes].append(entry)
         for number, some in by_number.items():
             self._append(some, place, number, now)
 
@@ -77,33 +76,42 @@ class Line:
     def due_at(self) -> float:
         return min(lane.due_at for lane in self._ready)
 
-    def is_due(self, now: float) -> bool:
-        """Whether a batch can be sent now; if so, a lane that is due is first."""
-        for lane in self._ready:
+    def _due(self, now: float) -> Lane | None:
+        """A lane that is due; it is the first from here on."""
+        for index, lane in enumerate(self._ready):
             if lane.due_at <= now:
-                if lane is not next(iter(self._ready)):
+                if index > 0:
                     del self._ready[lane]
                     self._ready = {lane: None, **self._ready}
-                return True
+                return lane
+        return None
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether a whole request is queued: then no lane lingers for more."""
         queued = sum(len(lane.queue) for lane in self._ready if lane.failures == 0)
         return self._limits.linger_seconds > 0.0 and queued >= self._limits.records
 
     def draw(
         self, now: float, room: int, bytes_left: int, blocks: Blocks, *, is_calm: bool
-    ) -> Drawn:
-        """While nothing is held or parked, only the entries of lanes that hold some are checked.
+    ) -> Drawn | None:
+        """None while no batch can be sent.
+
+        While nothing is held or parked, only the entries of lanes that hold some are checked.
 
         The entries of suppressed users are dropped here, as all that is sent is drawn: what was
         queued, held or parked before its user was suppressed, too.
         """
+        first = self._due(now)
+        if first is None and not self._is_full:
+            return None
+        suppressed = self._suppressed or None
+        if room == 1 and is_calm and suppressed is None and first and first.is_plain:
+            del self._ready[first]
+            first.sent()
+            return Drawn([(first, (first.queue.popleft(),))], [], [])
         parts: Parts = []
         dropped: list[Entry] = []
-        suppressed = self._suppressed or None
-        lane = next(iter(self._ready))
-        if room == 1 and is_calm and suppressed is None and lane.is_plain(now):
-            del self._ready[lane]
-            lane.sent()
-            return Drawn([(lane, (lane.queue.popleft(),))], [], [])
         drawn: list[Lane] = []
         keys: dict[str, Entry] = {}
         for lane in self._ready:
@@ -111,7 +119,7 @@ class Line:
             if in_backoff or (parts and (lane.groups or lane.sought)):
                 continue
             alone = bool(lane.groups or lane.sought)
-            draft = _Draft(room, bytes_left, keys, bool(parts), suppressed)
+            draft = Draft(room, bytes_left, keys, bool(parts), suppressed)
             self._take(lane, draft, None if is_calm and not lane.waiting else blocks(lane))
             if draft.taken:
                 parts.append((lane, tuple(draft.taken)))
@@ -127,7 +135,7 @@ class Line:
             del self._ready[lane]
         return Drawn(parts, [lane for lane in drawn if lane.idle], dropped)
 
-    def _take(self, lane: Lane, draft: "_Draft", must_wait: MustWait | None) -> None:
+    def _take(self, lane: Lane, draft: Draft, must_wait: MustWait | None) -> None:
         left, suppressed = lane.begin_group(), draft.suppressed
         room = min(draft.room, lane.sought or draft.room)
         gone = most = 0
@@ -160,7 +168,7 @@ class Line:
             left -= 1
         lane.end_group(left)
 
-    def _join(self, draft: "_Draft", later: Entry) -> bool:
+    def _join(self, draft: Draft, later: Entry) -> bool:
         """Merge it with the entry of its key in the draft, if the effect is exactly the same."""
         first = draft.keys[later.encoded.key]
         if self._merge is None or later.encoded.key not in draft.own:
@@ -179,68 +187,3 @@ class Line:
         )
         draft.replace(first, together, growth)
         return True
-
-
-class _Draft:
-    """What one lane gives to a batch."""
-
-    def __init__(
-        self,
-        room: int,
-        bytes_left: int,
-        keys: dict[str, Entry],
-        has_others: bool,
-        suppressed: Suppressions | None,  # None: nobody is.
-    ) -> None:
-        self.room = room
-        self.bytes_left = bytes_left
-        self.keys = keys  # Limits of the whole batch.
-        self.own: dict[str, int] = {}  # Index in `taken`, by key of this lane.
-        self.has_others = has_others
-        self.taken: list[Entry] = []
-        self.is_full = False
-        self.dropped: list[Entry] = []
-        self.suppressed = suppressed
-
-    def fits(self, entry: Entry) -> bool:
-        """Whether it fits; the first of a batch always does, or it could never be sent."""
-        if not (self.taken or self.has_others):
-            return True
-        return len(entry.encoded.body) + 1 <= self.bytes_left
-
-    def take(self, entry: Entry, *, one_per_key: bool) -> None:
-        if one_per_key:
-            self.keys[entry.encoded.key] = entry
-            self.own[entry.encoded.key] = len(self.taken)
-        self.taken.append(entry)
-        self.bytes_left -= len(entry.encoded.body) + 1
-
-    def take_plain(self, lane: Lane, at_most: int, must_wait: MustWait | None) -> int:
-        """Take entries, and hold held ones, up to the first that failed, is over a limit, or is to
-        be dropped; returns how many left the queue.
-
-        Most records are drawn here: a loop with more conditions costs twice as much.
-        """
-        queue, taken, before = lane.queue, self.taken, len(lane.queue)
-        if self.suppressed is not None:
-            user_ids = [entry.encoded.user_id for entry in islice(queue, at_most)]
-            at_most = next(iter(self.suppressed.among(user_ids)), at_most)
-        bytes_left = self.bytes_left
-        for _ in range(at_most):
-            entry = queue[0]
-            if must_wait is not None and must_wait(entry):
-                lane.wait(queue.popleft())
-                continue
-            size = len(entry.encoded.body) + 1
-            if size > bytes_left or entry.failed_after >= 0:
-                break
-            taken.append(queue.popleft())
-            bytes_left -= size
-        self.bytes_left = bytes_left
-        return before - len(queue)
-
-    def replace(self, first: Entry, together: Entry, growth: int) -> None:
-        key = first.encoded.key
-        self.taken[self.own[key]] = together
-        self.keys[key] = together
-        self.bytes_left -= growth

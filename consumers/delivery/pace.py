@@ -80,11 +80,12 @@ class Pace:
 
     @property
     def in_flight_max(self) -> int:
-        return 1 if self.paused else max(1, int(self._limit))
+        return 1 if self.paused else int(self._limit)  # 1 at least, as all that it is set to.
 
     @property
-    def is_probing(self) -> bool:
-        return self.paused is not None
+    def room(self) -> int:
+        """How many records the next request may have: a probe has one."""
+        return self.records_max if self.paused is None else 1
 
     def answered(self, seconds: float, now: float) -> None:
         """The destination answered, whatever its answer says of single records."""

@@ -1,7 +1,9 @@
 """After a reply: what happens to each record of the batch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+from msgspec import Struct
 
 from consumers.delivery.destination import Destination, Reply, Response, Unsendable
 from consumers.delivery.entry import Entry, tried
@@ -29,7 +31,7 @@ from consumers.delivery.waits import Waits
 FAILS_ALONE = "it fails alone, others do not"
 
 
-class Answered(NamedTuple):
+class Answered(Struct, frozen=True, gc=False):
     """Facts that are the same for every record of a batch."""
 
     batch_size: int

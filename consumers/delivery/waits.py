@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 
 from consumers.delivery.clocks import Clocks, Held
 from consumers.delivery.destination import Limits
+from consumers.delivery.draft import MustWait
 from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Lane
-from consumers.delivery.line import Line, MustWait
+from consumers.delivery.line import Line
 from consumers.delivery.pace import Pace
 from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.rates import PACE, Meter

@@ -77,19 +77,19 @@ class Answer:
 
     def reply(self) -> Reply:
         assert self.is_complete
-        body = self._unpacked()
+        body = bytes(self._body) if self._encoding is None else self._unpacked(self._encoding)
         if body is None:
             return INVALID
         if self._retry_after is None:
             return reply_of(self._status, body)
         return reply_of(self._status, body, _text(self._retry_after), _text(self._date))
 
-    def _unpacked(self) -> bytes | None:
+    def _unpacked(self, name: bytes) -> bytes | None:
         """The body; None where it is not what its encoding says.
 
         We ask for none, and a proxy may compress all the same; not more is unpacked than is read.
         """
-        encoding = None if self._encoding is None else ENCODINGS.get(self._encoding.lower())
+        encoding = ENCODINGS.get(name.lower())
         if encoding is None or not self._body:
             return bytes(self._body)
         unpacking = zlib.decompressobj(encoding)

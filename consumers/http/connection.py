@@ -40,9 +40,6 @@ class Connection(asyncio.Protocol):
         assert self._replied is None, "a connection carries one request at a time"
         self._answer.expect()
         self._deadline = deadline
-        if self._transport.is_closing():  # It was lost after it was opened.
-            replied(Unreachable("connect_failed"))
-            return
         self._replied = replied
         self._transport.write(message)
 

@@ -96,14 +96,13 @@ class Http1:
             raise
 
     def _message(self, request: Request) -> bytes:
-        size = len(request.body)
-        return b"%b%d\r\n\r\n%b" % (self._head(request), size, request.body)
+        headers, head = self._heads.get(request.path, (None, b""))
+        if headers is not request.headers:
+            head = self._head(request)
+        return b"%b%d\r\n\r\n%b" % (head, len(request.body), request.body)
 
     def _head(self, request: Request) -> bytes:
         """The request up to the value of `content-length`: the same for each request of a path."""
-        known = self._heads.get(request.path)
-        if known is not None and known[0] is request.headers:
-            return known[1]
         headers = {
             "host": self._authority,
             "user-agent": "ampgate",
@@ -139,9 +138,11 @@ class Http1:
 
     async def _speak_http(self, connected: socket.socket) -> Connection:
         name = self._name if self._tls is not None else None
-        _, connection = await self._loop.create_connection(
+        transport, connection = await self._loop.create_connection(
             lambda: Connection(self), sock=connected, ssl=self._tls, server_hostname=name
         )
+        if transport.is_closing():
+            raise ConnectionError("it was lost after it was opened")
         return connection
 
     def _sweep(self) -> None:

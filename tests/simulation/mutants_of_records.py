@@ -13,7 +13,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "what is sent without a check is not dropped",
-        "delivery.line",
+        "delivery.draft",
         "            at_most = next(iter(self.suppressed.among(user_ids)), at_most)",
         "            pass",
     ),
@@ -41,7 +41,7 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.line",
         "                lane.sent()\n",
         "                pass\n",
-        also=(("            lane.sent()\n            return", "            return"),),
+        also=(("            first.sent()\n", ""),),
     ),
     Mutant(
         "what goes again goes to the back",
@@ -79,7 +79,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "the limit of bytes is ignored",
-        "delivery.line",
+        "delivery.draft",
         "        return len(entry.encoded.body) + 1 <= self.bytes_left",
         "        return True",
     ),
