@@ -7,7 +7,8 @@ record over 40 levels is. So what is too deep is taken out, the rest is read, an
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.dialects.shapes import Endpoint, Opened, Request
 from schemas.strictness import LEVELS_MAX

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from schemas.records import Headers, NewRecord
 from schemas.strictness import Defect
@@ -25,8 +26,7 @@ Places: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
 NOWHERE: Final[Places] = {}
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     path: str
     query: bytes
     headers: Mapping[bytes, bytes]
@@ -94,12 +94,11 @@ class Rejection:
     key: bytes | None = None  # Of a whole record.
 
 
-@dataclass(slots=True)
-class Batch:
-    records: list[NewRecord] = field(default_factory=list)
-    receipts: list[tuple[int, str]] = field(default_factory=list)
-    rejected: list[Rejection] = field(default_factory=list)
-    blocked: list[Rejection] = field(default_factory=list)  # By the plan: this fails no request.
+class Batch(Struct):
+    records: list[NewRecord] = []
+    receipts: list[tuple[int, str]] = []
+    rejected: list[Rejection] = []
+    blocked: list[Rejection] = []  # By the plan: this fails no request.
 
     def receipt_of(self, position: int) -> tuple[int, str]:
         """Of a record; where there are none, by its position."""

@@ -21,7 +21,7 @@ from gateway.edge.admission import NO_ROOM, Budget, OutOfRoomError, Share
 from gateway.edge.answers import PIECE_BYTES, Send, send_answer, send_preflight
 from gateway.edge.limits import limit_growth, over_limit
 from gateway.edge.metrics import Metrics
-from gateway.edge.reading import Reading
+from gateway.edge.reading import SMALL_BYTES, Reading
 from gateway.edge.sources import NewRate, Sender, Sources, own_rate
 from gateway.edge.storage import Storage, Store
 from gateway.edge.suppression import Suppressed, without_suppressed
@@ -148,8 +148,7 @@ class Ingest:
             return await self._take(endpoint, request, scope, share, outcome)
         except RefusedError as refused:
             if refused.records and (sender := outcome.sender) is not None:
-                kind = endpoint.kind.value
-                self.metrics.records(sender.name, kind, "rejected", refused.records)
+                self.metrics.records(sender.name, endpoint.kind, "rejected", refused.records)
             return refused.answer
         except (BodyError, OutOfRoomError) as error:
             return endpoint.failure(error.status, error.message)
@@ -184,11 +183,11 @@ class Ingest:
             if sender is None:
                 return self._unknown_key(endpoint, key, scope, outcome)
         size = len(request.body)
-        await self._reading.begin(size)
+        if size > SMALL_BYTES:
+            await self._reading.turn(size)
         opened = nesting.opened(endpoint, request)
         count = len(opened.values)
-        refusal = over_limit(endpoint, sender, share, count, size)
-        if refusal is not None:
+        if (refusal := over_limit(endpoint, sender, share, count, size)) is not None:
             return refusal
         if sender.bucket is not None:
             outcome.retry_after = sender.bucket.take(count, time.monotonic())

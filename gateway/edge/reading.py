@@ -16,14 +16,9 @@ class Reading:
         self._turns = Turns()
         self._one = asyncio.Lock()
 
-    async def begin(self, size: int) -> None:
-        """Returns when a body of so many bytes may be read."""
-        if size > SMALL_BYTES:
-            await self._turns.take(size)
-
-    async def turn(self) -> None:
-        """Returns when a part of a large request may be worked on, for 2 to 5 ms."""
-        await self._turns.take(TURN_BYTES)
+    async def turn(self, size: int = TURN_BYTES) -> None:
+        """Returns when so many bytes may be worked on; by default as many as take 2 to 5 ms."""
+        await self._turns.take(size)
 
     @staticmethod
     def takes_turns(opened: Opened, size: int) -> bool:

@@ -66,9 +66,9 @@ class Storage:
                 if endpoint.is_atomic:
                     raise
                 await self._store_smaller(kind, batch, context, sender)
-            self._metrics.records(sender.name, kind.value, "accepted", len(batch.records))
+            self._metrics.records(sender.name, kind, "accepted", len(batch.records))
         if rejected := len(batch.rejected) + len(batch.blocked):
-            self._metrics.records(sender.name, kind.value, "rejected", rejected)
+            self._metrics.records(sender.name, kind, "rejected", rejected)
 
     async def _store_smaller(
         self, kind: Kind, batch: Batch, context: Context, sender: Sender
