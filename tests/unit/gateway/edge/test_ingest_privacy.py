@@ -36,6 +36,16 @@ async def test_the_suppressed_are_rejected_and_nothing_of_theirs_is_kept() -> No
     assert list(edge.store.topics) == ["events"]
 
 
+async def test_who_is_suppressed_by_a_reload_is_rejected_from_then_on() -> None:
+    edge, listed = Edge(), Edge(suppressed_user_ids=[EVENT["user_id"]])
+    async with edge.client as client:
+        before = await client.post("/v1/events", json=EVENT, headers=KEY)
+        edge.ingest.apply(listed.config)
+        after = await client.post("/v1/events", json=EVENT, headers=KEY)
+    assert (before.status_code, after.status_code) == (202, 422)
+    assert edge.store.values("events") == [EVENT]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
