@@ -15,6 +15,8 @@ CODECS: Mapping[str, tuple[int, Callable[[bytes], bytes]]] = {
     "raw snappy": (2, lambda data: bytes(cramjam.snappy.compress_raw(data))),
     "lz4": (3, lz4_encode),
     "zstd": (4, zstd_encode),
+    # The first frame states its own size only.
+    "zstd in two frames": (4, lambda data: zstd_encode(data[:9]) + zstd_encode(data[9:])),
 }
 
 

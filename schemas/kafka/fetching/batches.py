@@ -92,8 +92,11 @@ class Batches:
         if self._may_have is None or isinstance(batch, Messages):
             return iter((batch,))
         # This takes a tenth of the time of parsing the records.
-        codec, size = self._batch[ATTRIBUTES_AT] & CODEC_MASK, len(self._batch)
-        data = decompressed(codec, self._batch[HEADER_BYTES:]).read(max(AT_ONCE_BYTES_MAX, size))
+        codec = self._batch[ATTRIBUTES_AT] & CODEC_MASK
+        most = max(AT_ONCE_BYTES_MAX, len(self._batch))
+        data = decompressed(codec, self._batch[HEADER_BYTES:]).read(most + 1)
+        if len(data) > most:  # More than its producer stated: the rest may have it.
+            return iter((batch,))
         if not self._may_have(data):
             return iter(())
         return iter((DefaultRecordBatch(as_batch(self._batch, data, count_of(self._batch))),))

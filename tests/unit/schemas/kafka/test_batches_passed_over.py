@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.kafka.fetching.batches import HEADER_BYTES
+from schemas.kafka.fetching.batches import AT_ONCE_BYTES_MAX, HEADER_BYTES
 from schemas.letters import LetterHeaders, Origin, waiting
 from schemas.letters_among import may_have_letters
 from schemas.records import TopicPartition
@@ -71,3 +71,14 @@ def test_what_is_looked_for_is_read_in_every_codec(codec: str) -> None:
     found = fetched(batch([letter("amplitude", "events")], codec), may_have=MAY_HAVE)
 
     assert len(found.some(10, 1000)[0]) == 1
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_looked_for_is_read_behind_as_much_as_is_decompressed_at_once(codec: str) -> None:
+    other = Raw(b"ann", bytes(AT_ONCE_BYTES_MAX))
+    found = fetched(batch([other, letter("amplitude", "events")], codec), may_have=MAY_HAVE)
+
+    offsets = []
+    while records := found.some(10, AT_ONCE_BYTES_MAX)[0]:
+        offsets += [one.offset for one in records]
+    assert offsets == [0, 1]
