@@ -36,12 +36,9 @@ func native(b *batch, request *http.Request, body []byte, writeKey string) error
 
 // identify reads a form with an identification, or an array of them.
 func identify(b *batch, _ *http.Request, body []byte, writeKey string) error {
-	fields, err := form(body)
+	fields, err := form(body, "api_key", writeKey)
 	if err != nil {
 		return err
-	}
-	if string(fields["api_key"]) != writeKey {
-		return errKey
 	}
 	r := &reader{body: fields["identification"]}
 	if r.peek() == '{' {

@@ -53,8 +53,8 @@ func unzipped(body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// form decodes the fields of a body where they are. It knows a few.
-func form(body []byte) (map[string][]byte, error) {
+// form decodes the fields of a body where they are; one of them is the write key.
+func form(body []byte, keyField, writeKey string) (map[string][]byte, error) {
 	fields := make(map[string][]byte, 4)
 	for len(body) > 0 {
 		pair, rest, _ := bytes.Cut(body, []byte("&"))
@@ -65,6 +65,9 @@ func form(body []byte) (map[string][]byte, error) {
 		}
 		fields[string(name)] = decoded
 		body = rest
+	}
+	if string(fields[keyField]) != writeKey {
+		return nil, errKey
 	}
 	return fields, nil
 }

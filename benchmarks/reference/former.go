@@ -17,12 +17,9 @@ var (
 
 // former reads a form with events of Amplitude's older SDKs.
 func former(b *batch, _ *http.Request, body []byte, writeKey string) error {
-	fields, err := form(body)
+	fields, err := form(body, "client", writeKey)
 	if err != nil {
 		return err
-	}
-	if string(fields["client"]) != writeKey {
-		return errKey
 	}
 	r := &reader{body: fields["e"]}
 	return r.array(func() error { return r.formerEvent(b) })
