@@ -36,6 +36,7 @@ class Importing:
         if name == "ampgate.cli.main":
             os.kill(os.getpid(), signal.SIGHUP)
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Who began us with `nohup` had it ignored.
 sys.meta_path.insert(0, Importing())
 from ampgate.__main__ import run
 run()
