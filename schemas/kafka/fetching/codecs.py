@@ -10,8 +10,11 @@ import cramjam
 import zstandard
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
-# The most that a byte can become, by format; a run-length block of zstd is 128 kB.
-EXPANSION = {GZIP: 1032, SNAPPY: 22, LZ4: 255, ZSTD: 131_072}
+ZSTD_BLOCK_MAX = 131_072  # Bytes that a block becomes.
+# The most that a byte can become, by format; a run-length block of zstd has one.
+EXPANSION = {GZIP: 1032, SNAPPY: 22, LZ4: 255, ZSTD: ZSTD_BLOCK_MAX}
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_RUN = 1  # The type of a block that is one byte, repeated.
 ZSTD_WINDOW_MAX = 1 << 27  # zstd's own default; a frame may need so much memory.
 XERIAL = b"\x82SNAPPY\x00"  # Java's framing of snappy: blocks with their length before them.
 XERIAL_HEADER_BYTES = 16
@@ -29,10 +32,7 @@ class Stream(Protocol):
 def expanded_max(codec: int, data: memoryview) -> int:
     """The most bytes that the data can have once decompressed."""
     if codec == ZSTD:
-        # The size that the frame states, if its producer knew it; 0 and -1: unknown.
-        stated = zstandard.frame_content_size(data)
-        if stated > 0:
-            return int(stated)
+        return _zstd_expanded_max(data)
     if codec == LZ4:
         return _lz4_expanded_max(data)
     return len(data) * EXPANSION.get(codec, 1)
@@ -85,6 +85,29 @@ def _xerial_blocks(data: memoryview) -> Iterator[bytes]:
         at += 4
         yield bytes(cramjam.snappy.decompress_raw(data[at : at + length]))
         at += length
+
+
+def _zstd_expanded_max(data: memoryview) -> int:
+    """By the number of its blocks: the size that a frame states may be a lie, and says nothing of
+    frames behind it.
+    """
+    at = expanded = 0
+    while at < len(data):
+        if data[at : at + len(ZSTD_MAGIC)] != ZSTD_MAGIC:
+            return len(data) * EXPANSION[ZSTD]
+        try:
+            header = zstandard.get_frame_parameters(data[at:])
+            at += zstandard.frame_header_size(data[at:])
+        except zstandard.ZstdError:
+            return len(data) * EXPANSION[ZSTD]
+        is_last = False
+        while not is_last and at < len(data):
+            block = int.from_bytes(data[at : at + 3], "little")
+            is_last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
+            at += 3 + (1 if kind == ZSTD_RUN else size)
+            expanded += ZSTD_BLOCK_MAX
+        at += 4 if header.has_checksum else 0
+    return expanded
 
 
 class _Lz4Frame(NamedTuple):

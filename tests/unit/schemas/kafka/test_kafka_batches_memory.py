@@ -5,11 +5,13 @@ import tracemalloc
 
 import cramjam
 import pytest
+import zstandard
+from aiokafka.codec import zstd_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.kafka.fetching import pieces as kafka_pieces
-from schemas.kafka.fetching.codecs import LZ4, expanded_max
+from schemas.kafka.fetching.codecs import LZ4, ZSTD, expanded_max
 from tests.examples import examples
 from tests.raw_batches import CODECS, Raw, batch
 from tests.unit.schemas.kafka.batch_reading import (
@@ -69,6 +71,34 @@ def test_no_lz4_text_becomes_more_than_is_worked_out_from_its_blocks(
     frame = bytes(cramjam.lz4.compress(plain))
     assert len(plain) <= expanded_max(LZ4, memoryview(frame)) <= len(plain) + 5_000_000
     assert expanded_max(LZ4, memoryview(frame + frame)) >= 2 * len(plain)
+
+
+@given(st.binary(max_size=300_000), st.integers(0, 3), st.booleans(), st.booleans())
+@examples(50)
+def test_no_zstd_text_becomes_more_than_is_worked_out_from_its_blocks(
+    data: bytes, repeats: int, states_size: bool, has_checksum: bool
+) -> None:
+    plain = data * 10**repeats
+    compressor = zstandard.ZstdCompressor(
+        level=1, write_content_size=states_size, write_checksum=has_checksum
+    )
+    frame = compressor.compress(plain)
+    assert len(plain) <= expanded_max(ZSTD, memoryview(frame)) <= len(plain) + 5_000_000
+    assert expanded_max(ZSTD, memoryview(frame + frame)) >= 2 * len(plain)
+
+
+SKIPPABLE = b"\x50\x2a\x4d\x18" + (6).to_bytes(4, "little") + b"\xff" * 6
+
+
+@pytest.mark.parametrize("before", [zstd_encode(b"short"), SKIPPABLE], ids=["small", "skippable"])
+def test_a_large_frame_behind_another_is_not_decompressed_at_once(before: bytes) -> None:
+    data = before + zstd_encode(bytes(10_000_000))
+    assert expanded_max(ZSTD, memoryview(data)) >= 10_000_000
+
+
+@pytest.mark.parametrize("data", [b"", b"\x28\xb5\x2f\xfd", zstd_encode(bytes(10**6))[:-1], b"x"])
+def test_a_zstd_text_that_is_cut_has_a_limit_too(data: bytes) -> None:
+    assert 0 <= expanded_max(ZSTD, memoryview(data)) <= max(1, len(data)) * 131_072
 
 
 def test_what_was_given_out_keeps_no_bytes_of_its_fetch() -> None:
