@@ -30,6 +30,8 @@ from consumers.delivery.offsets import Offsets
 from consumers.delivery.policy import Policy
 from schemas.records import TopicPartition
 
+SEEKS_MAX = 20  # To find one of a thousand takes ten.
+
 
 @dataclass(slots=True, eq=False)
 class Lane:
@@ -114,8 +116,12 @@ class Lane:
         self._isolate(len(entries))
 
     def seek(self, entries: int) -> None:
-        """Search for the bad one of so many, even if some of them are held meanwhile."""
-        self.sought = (entries + 1) // 2
+        """Search for the bad one of so many, even if some of them are held meanwhile.
+
+        If nothing is delivered for long, it is not one of them.
+        """
+        self.rounds = (self.rounds + 1) % SEEKS_MAX
+        self.sought = (entries + 1) // 2 if self.rounds else 0
 
     def _put_back(self, entries: list[Entry], *, halved: bool = False) -> None:
         """Put entries that must be sent again at the head."""

@@ -90,8 +90,12 @@ class Settling:
             stopped.update(lane.waiting)
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
             again = [entry for entry in left if entry.encoded.key not in stopped]
-            if isinstance(verdict.rest, Split) and len(again) < len(left):
-                lane.seek(len(left))  # Halves are lost when entries are held.
+            # Halves are lost when entries are held. A hold that names nobody may be meant for one.
+            may_be_one = len(left) > 1 or lane.sought > 0
+            if isinstance(verdict.rest, Split | Hold) and len(again) < len(left) and may_be_one:
+                lane.seek(len(left))
+            if isinstance(verdict.rest, Hold) and answered.batch_size == 1:
+                left[0].failed_after = self._judging.deliveries  # From now on it is sent alone.
             self._put_back(lane, again, verdict, now)
         if lane.waiting:
             lane.release(self._waits.is_held)
