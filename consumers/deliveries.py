@@ -46,7 +46,7 @@ class Deliveries:
         self._clock = Clock()  # One clock for all: deadlines are shared.
         self.letters = letters
         self._only = only
-        self._suppressed = suppressed  # One for all.
+        self.suppressed = suppressed  # One for all.
         self._running: dict[str, Running] = {}
 
     @property
@@ -69,9 +69,7 @@ class Deliveries:
         await self._stop(gone, config)
         for name, configured in named.items():
             if name not in self._running:
-                workers = supervised(
-                    configured, config, self.letters, self._clock, self._suppressed
-                )
+                workers = supervised(configured, config, self.letters, self._clock, self.suppressed)
                 running = [tasks.create_task(worker.run()) for worker in workers]
                 materials = materials_of(configured, config)
                 self._running[name] = Running(configured, materials, workers, running)

@@ -163,6 +163,8 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
         is_reached = workers and all(worker.is_reached for worker in workers)
         missing = sorted({worker.missing for worker in workers if worker.missing})
         status = "ready" if is_reached else "waiting for Kafka"
+        if not deliveries.suppressed.is_known and deliveries.suppressed.is_forbidden:
+            status = "suppressions may not be read"
         if missing:
             status = "topic does not exist"
         if paused:

@@ -93,6 +93,7 @@ class Suppressions:
 
     def __init__(self, *, is_known: bool = True) -> None:
         self.is_known = is_known  # False until the topic was read to its end.
+        self.is_forbidden = False  # Kafka does not let us read the topic now.
         self._keys: set[int] = set()
         self._spelled: set[int] = set()  # Keys that are not written as they are compared.
         self._of_spelled: dict[int, int] = {}  # How many spellings, by what is compared.

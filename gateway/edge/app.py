@@ -183,7 +183,8 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest, suppressions: Su
             return {"status": "Kafka takes no writes"}
         if not suppressions.is_known:
             response.status_code = 503
-            return {"status": "suppressions are not read yet"}
+            why = "may not be read" if suppressions.is_forbidden else "are not read yet"
+            return {"status": f"suppressions {why}"}
         return {"status": "ready"}
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)

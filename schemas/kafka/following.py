@@ -1,9 +1,9 @@
 """Follows the topic of suppressions: each edge worker and each delivery has one follower.
 
 It reads the topic to its end before anything is stored or delivered, and goes on reading. What it
-knows stays valid while Kafka is away. After more than an hour without an answer it reads the topic
-from the beginning, as the tombstones of that time may be gone; so it does when partitions were
-added, or when the topic was made anew.
+knows stays valid while Kafka is away, or does not let us read the topic. After more than an hour
+without an answer it reads the topic from the beginning, as the tombstones of that time may be gone;
+so it does when partitions were added, or when the topic was made anew.
 """
 
 import asyncio
@@ -87,10 +87,11 @@ class Follower:
                     continue
                 if self._is_news("absent"):
                     log.warning("suppressions have no topic", topic=self._topic)
+                self._nobody()
             except TopicAuthorizationFailedError:
+                self.suppressions.is_forbidden = True
                 if self._is_news("forbidden"):
                     log.error("suppressions may not be read", topic=self._topic)
-            self._nobody()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _partitions(self, consumer: Consumer) -> int:
@@ -141,6 +142,7 @@ class Follower:
 
     def _knows(self, read: Suppressions) -> Suppressions:
         """All up to the end is read: from now on it counts."""
+        self.suppressions.is_forbidden = False
         if read is not self.suppressions:
             self.suppressions.become(read)
             log.info("suppressions read", users_and_domains=len(read))
@@ -153,7 +155,7 @@ class Follower:
     def _nobody(self) -> None:
         """Nobody more: those that were known stay suppressed until the process ends."""
         self._positions = {}
-        self.suppressions.is_known = True
+        self.suppressions.is_known, self.suppressions.is_forbidden = True, False
         self._known.set()
 
     def _is_news(self, what: str) -> bool:

@@ -14,6 +14,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.following import Follower
 from tests.conftest import Broker
 from tests.eventually import DEADLINE_SECONDS, eventually, seen
+from tests.kafka.acls import READ, WITH_ACLS, denied, until_denied
 from tests.operating import Message, Operation, alter, operation
 
 VALUE = b'{"reason":"asked","since":"2026-01-01T00:00:00Z","by":"ops"}'
@@ -116,3 +117,29 @@ async def test_while_kafka_is_away_what_is_known_stays(tmp_path: Path) -> None:
             await eventually(lambda: "bob" in follower.suppressions)
             assert "ada" in follower.suppressions
             await eventually(lambda: follower.read_at > last)
+
+
+async def test_while_the_topic_may_not_be_read_nobody_is_taken_for_not_suppressed(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedKafka(tmp_path / "kafka", heap_megabytes=256, settings=WITH_ACLS) as kafka:
+        broker = Broker(kafka.bootstrap_servers)
+        here = await operation(broker, "acl.")
+        topic = here.config.kafka.topics.suppressions
+        await suppress(here, "ada")
+        follower = Follower(here.config.kafka, lambda _: None)
+        users = follower.suppressions
+        async with denied(broker, topic, READ):
+            await until_denied(broker, topic)
+            running = asyncio.create_task(follower.run())
+            await eventually(lambda: users.is_forbidden and not users.is_known)
+        await asyncio.wait_for(follower.known(), DEADLINE_SECONDS)
+        assert "ada" in users
+        async with denied(broker, topic, READ):
+            await eventually(lambda: users.is_forbidden and users.is_known)
+            assert "ada" in users
+        await suppress(here, "bob")
+        await eventually(lambda: "bob" in users and "ada" in users)
+        assert not users.is_forbidden
+        running.cancel()
+        await asyncio.wait([running])

@@ -104,8 +104,11 @@ async def test_before_the_suppressions_are_read_nothing_is_stored() -> None:
     async with edge.client as client:
         answer = await client.post("/v1/events", json=EVENT, headers=KEY)
         ready = await client.get("/readyz")
-    assert (answer.status_code, ready.status_code) == (503, 503)
+        edge.suppressions.is_forbidden = True
+        forbidden = await client.get("/readyz")
+    assert (answer.status_code, ready.status_code, forbidden.status_code) == (503, 503, 503)
     assert "retry-after" in answer.headers
+    assert forbidden.json() == {"status": "suppressions may not be read"}
     assert edge.store.topics == {}
 
 
