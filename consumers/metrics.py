@@ -127,47 +127,47 @@ class Counts:
     """What one worker counts, under its own labels."""
 
     def __init__(self, destination: str, kind: Kind) -> None:
-        self._destination = destination
+        self.destination = destination
         self._kind = kind
         self._places: set[TopicPartition] = set()  # Partitions whose lag is shown.
         self._requests: dict[tuple[str, str | int], tuple[Tally, Spread]] = {}  # By path, status.
 
     def skipped(self, skips: Collection[Skip]) -> None:
         if skips:
-            RECORDS.labels(self._destination, self._kind, "skipped").inc(len(skips))
+            RECORDS.labels(self.destination, self._kind, "skipped").inc(len(skips))
             for reason, count in Counting(skip.reason for skip in skips).items():
-                SKIPPED.labels(self._destination, reason).inc(count)
+                SKIPPED.labels(self.destination, reason).inc(count)
 
     def dead(self, reason: str) -> None:
-        DEAD_LETTERS.labels(self._destination, reason).inc()
-        RECORDS.labels(self._destination, self._kind, "dead").inc()
+        DEAD_LETTERS.labels(self.destination, reason).inc()
+        RECORDS.labels(self.destination, self._kind, "dead").inc()
 
     def lost(self, topic: str, records: int) -> None:
-        LOST.labels(self._destination, topic).inc(records)
+        LOST.labels(self.destination, topic).inc(records)
 
     def parked(self, records: int) -> None:
-        RECORDS.labels(self._destination, self._kind, "parked").inc(records)
+        RECORDS.labels(self.destination, self._kind, "parked").inc(records)
 
     def answered(self, path: str, status: int | str, seconds: float, records: int) -> None:
         """`status` is that of the answer, or why there was none."""
         told = self._requests.get((path, status))
         if told is None:
             told = self._requests[path, status] = (
-                REQUESTS.labels(self._destination, path, str(status)),
-                REQUEST_SECONDS.labels(self._destination, path),
+                REQUESTS.labels(self.destination, path, str(status)),
+                REQUEST_SECONDS.labels(self.destination, path),
             )
         told[0].inc()
         told[1].observe(seconds)
         self._batch_records.observe(records)
 
     def ambiguous(self, reason: str, records: int) -> None:
-        AMBIGUOUS_REPEATS.labels(self._destination, reason).inc(records)
+        AMBIGUOUS_REPEATS.labels(self.destination, reason).inc(records)
 
     def delivered(self, batch: Batch, now: float) -> None:
         """Count a request all of which was delivered; other outcomes are counted elsewhere."""
         self._delivered_records.inc(batch.records)
         if left_out := sum([one.left_out for one in batch.encoded]):
-            SKIPPED.labels(self._destination, "unsupported_operation").inc(left_out)
+            SKIPPED.labels(self.destination, "unsupported_operation").inc(left_out)
         oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
         waited = max(0.0, now - oldest / 1000)
         self._end_to_end_seconds.observe(waited)
@@ -176,33 +176,33 @@ class Counts:
 
     @cached_property
     def _delivered_records(self) -> Tally:
-        return RECORDS.labels(self._destination, self._kind, "delivered")
+        return RECORDS.labels(self.destination, self._kind, "delivered")
 
     @cached_property
     def _batch_records(self) -> Spread:
-        return BATCH_RECORDS.labels(self._destination)
+        return BATCH_RECORDS.labels(self.destination)
 
     @cached_property
     def _end_to_end_seconds(self) -> Spread:
-        return END_TO_END_SECONDS.labels(self._destination)
+        return END_TO_END_SECONDS.labels(self.destination)
 
     def paused(self, reason: str | None, now: float) -> None:
         """Why this worker is paused now; a destination is paused while any of its workers is."""
-        level = _LEVELS.of(self._destination, self._kind)
+        level = _LEVELS.of(self.destination, self._kind)
         if level.paused == reason:
             return
         level.paused, level.paused_since = reason, 0.0 if reason is None else now
-        since = [one.paused_since for one in _LEVELS.all_of(self._destination) if one.paused]
-        PAUSED_SINCE.labels(self._destination).set(min(since, default=0.0))
-        for each in _LEVELS.reasons(self._destination):
-            PAUSED.labels(self._destination, each).set(each in _LEVELS.paused(self._destination))
+        since = [one.paused_since for one in _LEVELS.all_of(self.destination) if one.paused]
+        PAUSED_SINCE.labels(self.destination).set(min(since, default=0.0))
+        for each in _LEVELS.reasons(self.destination):
+            PAUSED.labels(self.destination, each).set(each in _LEVELS.paused(self.destination))
 
     def given_away(self, places: Collection[TopicPartition]) -> None:
         """Another worker has these partitions now, and shows their lag."""
         self._places.difference_update(places)
         for place in places:
             with suppress(KeyError):
-                LAG.remove(self._destination, place.topic, str(place.partition))
+                LAG.remove(self.destination, place.topic, str(place.partition))
 
     def measured(
         self,
@@ -212,7 +212,7 @@ class Counts:
         now: float,
     ) -> None:
         self.given_away(self._places.difference(ours))  # Measured in the middle of a rebalance.
-        name, committable = self._destination, delivery.committable()
+        name, committable = self.destination, delivery.committable()
         level = _LEVELS.of(name, self._kind)
         for place, standing in standings.items():
             lag = standing.end - committable.get(place, standing.position)
@@ -233,13 +233,13 @@ class Counts:
         """Remove the gauges of a worker that has ended: they would keep their last values."""
         self.given_away(list(self._places))
         self.paused(None, 0.0)
-        level = _LEVELS.of(self._destination, self._kind)
+        level = _LEVELS.of(self.destination, self._kind)
         level.waiting = dict.fromkeys(level.waiting, 0)
         level.oldest_seconds, level.concurrency = 0.0, 0
         self._tell_levels()
 
     def _tell_levels(self) -> None:
-        name, levels = self._destination, _LEVELS.all_of(self._destination)
+        name, levels = self.destination, _LEVELS.all_of(self.destination)
         for reason in _LEVELS.of(name, self._kind).waiting:
             WAITING.labels(name, reason).set(sum(one.waiting.get(reason, 0) for one in levels))
         OLDEST_WAITING_SECONDS.labels(name).set(max(one.oldest_seconds for one in levels))

@@ -13,6 +13,7 @@ from consumers.kafka.commit_notes import RANGES_MAX, CommitNote, decoded, encode
 from consumers.kafka.reader import Reader
 from consumers.liveness import Facts, Liveness
 from consumers.metrics import Counts
+from consumers.withheld import Withheld
 from schemas.records import Standing, TopicPartition
 
 COMMIT_SECONDS = 1.0
@@ -32,6 +33,7 @@ class Progress:
         self._delivery = delivery
         self._reader = reader
         self._counts = counts
+        self._withheld = Withheld(counts.destination)
         self._clock = clock
         self._liveness = Liveness()
         self._committing = asyncio.Lock()
@@ -48,9 +50,12 @@ class Progress:
 
     async def tell_often(self) -> None:
         """Commit and measure, each every second; a slow commit does not delay the metrics."""
-        async with asyncio.TaskGroup() as tasks:
-            for tell in (self.commit, self._measure):
-                tasks.create_task(_often(tell))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for tell in (self.commit, self._measure):
+                    tasks.create_task(_often(tell))
+        finally:
+            self._withheld.ended()
 
     async def commit(self) -> None:
         """Commit; one at a time, so that a retried older commit never follows a newer one."""
@@ -107,6 +112,7 @@ class Progress:
     async def _measure(self) -> None:
         standings = await self._reader.standings()
         # From here on nothing is awaited: a rebalance may have come meanwhile.
+        self._withheld.look(self._reader.withheld(), time.monotonic())
         answers, delivery = self._reader.answers(), self._delivery
         standings = {place: one for place, one in standings.items() if place in answers}
         self._counts.measured(delivery, standings, answers.keys(), time.time())

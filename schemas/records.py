@@ -22,6 +22,13 @@ class Standing(NamedTuple):
     end: int
 
 
+class Offsets(NamedTuple):
+    """From `first` to before `before`."""
+
+    first: int
+    before: int
+
+
 class Record(Protocol):
     """A record as it was read, by our own reading or by aiokafka's."""
 

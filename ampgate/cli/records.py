@@ -55,6 +55,11 @@ def trace(
         typer.echo(json_line(one) if as_json else _in_words(one))
     if len({(one.topic, one.partition, one.offset) for one in looked.lines}) == limit:
         errors.print(f"the newest {limit} records; --limit shows more, --since older ones less")
+    for span in looked.withheld:
+        errors.print(
+            f"{span.topic}/{span.partition}: nobody can read the {span.end - span.start} records"
+            " behind an unfinished transaction yet"
+        )
     if not looked.lines:
         is_all = everywhere or user is None
         errors.print(f"ampgate: {_nothing(looked, since, is_all=is_all)}", style="red")

@@ -107,6 +107,7 @@ class Found:
     records: Sequence[Stored]
     letters: Sequence[Stored]
     parked: Sequence[Stored]
+    withheld: Sequence[Span] = ()  # What nobody can read yet, where these records would be.
 
 
 async def trace(config: Config, search: Search) -> Sequence[Whereabouts]:
@@ -121,7 +122,7 @@ async def look(config: Config, search: Search) -> Found:
     async with archive(config.kafka) as kafka:
         # Read commits first: then the letters of settled records are there when letters are read.
         commits = await commits_of(config, kafka, parts)
-        records = await _records(config, kafka, search)
+        records, withheld = await _records(config, kafka, search)
         ahead = await held_ahead(config, kafka, commits, records)
         wanted = Wanted((*_origins([*ahead, *records]), *search.sought.needles), search.since_ms)
         known = frozenset(record.origin for record in [*ahead, *records])
@@ -145,33 +146,31 @@ async def look(config: Config, search: Search) -> Found:
         *only_of(records, located),
         *(refused_by_edge(one) for one in refused if letter_name(one) not in gone and sought(one)),
     ]
-    return Found(newest(found, search.limit), records, letters, parked)
+    return Found(newest(found, search.limit), records, letters, parked, withheld)
 
 
-async def _records(config: Config, kafka: Archive, search: Search) -> list[Stored]:
-    """The records in their own topics."""
-    topics = config.kafka.topics
-    wanted = Wanted(search.sought.needles, search.since_ms)
+async def _records(
+    config: Config, kafka: Archive, search: Search
+) -> tuple[list[Stored], Sequence[Span]]:
+    """The records in their own topics, and what is behind unfinished transactions there."""
     spans: list[Span] = []
-    for topic in (topics.of(kind) for kind in Kind):
+    for topic in map(config.kafka.topics.of, Kind):
         partitions: list[int] | None = None
         match search.sought:
             case ByUser(user, everywhere=False):
                 partitions = [partition_of(user, await kafka.partitions(topic))]
             case ByPlace(name, partition, offset):
                 if name == topic:
-                    return await _only(kafka, search.sought, topic, partition, offset)
+                    return await _only(kafka, search.sought, topic, partition, offset), ()
                 continue
             case ByInsertId(insert_id) if place := _made_up(insert_id, topic):
                 # The id is the record's place, and need not be in its bytes.
-                return await _only(kafka, search.sought, topic, *place)
+                return await _only(kafka, search.sought, topic, *place), ()
         spans += await kafka.spans(topic, since_ms=search.since_ms, partitions=partitions)
-    return await _newest_of(kafka, spans, wanted, search)
+    return await _newest_of(kafka, spans, search), await kafka.withheld(spans)
 
 
-async def _newest_of(
-    kafka: Archive, spans: Sequence[Span], wanted: Wanted, search: Search
-) -> list[Stored]:
+async def _newest_of(kafka: Archive, spans: Sequence[Span], search: Search) -> list[Stored]:
     """Those that match, or the newest of them: a user may have millions."""
     found: list[Stored] = []
 
@@ -181,6 +180,7 @@ async def _newest_of(
             found.sort(key=_age)
             del found[: -search.limit]
 
+    wanted = Wanted(search.sought.needles, search.since_ms)
     await kafka.search(spans, wanted, keep)
     return sorted(found, key=lambda one: (one.topic, one.partition, one.offset))
 

@@ -21,7 +21,7 @@ from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetch import Consumer, left
 from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
-from schemas.records import Standing, TopicPartition
+from schemas.records import Offsets, Standing, TopicPartition
 
 POLL_MILLISECONDS = 200
 ROOM_MILLISECONDS = 10  # Some are full, and may soon be no more.
@@ -166,6 +166,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         own = [place for place in self._consumer.assignment() if place.topic == self._topic]
         found = await self._consumer.standings(own)
         return {TopicPartition(*place): standing for place, standing in found.items()}
+
+    def withheld(self) -> dict[TopicPartition, Offsets]:
+        """What Kafka keeps back until a transaction ends, of all partitions that are ours."""
+        found = self._consumer.withheld(self._consumer.assignment())
+        return {TopicPartition(*place): offsets for place, offsets in found.items()}
 
     def answers(self) -> dict[TopicPartition, object]:
         """Of the topic's partitions that are ours: what changes with each answer of Kafka."""

@@ -124,7 +124,8 @@ class SettlingIn:
         count = len(self._consumer.partitions_for_topic(self._topic) or ())
         divided = await divided_anew(self._consumer, self._topic, committed, count)
         async with asyncio.timeout(ENDS_SECONDS):
-            ends: Mapping[KafkaPartition, int] = await self._consumer.end_offsets(ready)
+            # What is parked behind an unfinished transaction is to be read, too.
+            ends: Mapping[KafkaPartition, int] = await self._consumer.log_ends(ready)
         noted = await self._troubles.epochs.all_noted({**committed, **divided})
         if self._places is not places:
             return  # There was another rebalance meanwhile.

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 import consumers.metrics
+import consumers.withheld
 import gateway.pulls.metrics
 from ampgate.reconcile.metrics import Metrics as Reconciliation
 from gateway.edge.metrics import Metrics as Edge
 
 assert consumers.metrics, "it declares its metrics when it is imported"
+assert consumers.withheld, "as above"
 assert gateway.pulls.metrics, "as above"
 
 

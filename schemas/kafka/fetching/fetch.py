@@ -26,8 +26,9 @@ from aiokafka.protocol.metadata import MetadataRequest
 from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetcher import ErrorsAsValues
 from schemas.kafka.fetching.leader_epochs import OffsetForLeaderEpoch
+from schemas.kafka.fetching.log_ends import log_end
 from schemas.kafka.fetching.taken import Taken
-from schemas.records import Standing
+from schemas.records import Offsets, Standing
 
 FRESH_SECONDS = 5.0
 NEVER = float("-inf")
@@ -176,12 +177,27 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(FRESH_SECONDS):
                 for place, end in (await self.end_offsets(stale)).items():
-                    states[place].highwater = states[place].lso = end
+                    state = states[place]
+                    state.lso, state.highwater = end, max(end, state.highwater or 0)
                     self._asked_at[place] = now
         return {
             place: Standing(one.position, max(one.position, _end_of(one)))
             for place, one in states.items()
             if one.has_valid_position and one.highwater is not None
+        }
+
+    async def log_ends(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where these end, with what is behind unfinished transactions; raises `KafkaError`."""
+        return {place: await log_end(self._client, place) for place in places}
+
+    def withheld(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Offsets]:
+        """Of those of which Kafka gives out no more until a transaction ends: what is behind it."""
+        assignment = self._subscription.subscription.assignment
+        states = {place: assignment.state_value(place) for place in places}
+        return {
+            place: Offsets(_end_of(one), one.highwater)
+            for place, one in states.items()
+            if one.highwater is not None and _end_of(one) < one.highwater
         }
 
     def answers(self, places: Collection[TopicPartition]) -> dict[TopicPartition, object]:
