@@ -76,7 +76,7 @@ _Facts = TypeVar("_Facts", EventFacts, IdentificationFacts, GroupFacts)
 
 def read_event(value: bytes) -> EventFacts | Defect:
     facts = _decode(_event, value)
-    return facts if type(facts) is Defect else _usable_event(facts)
+    return facts if type(facts) is Defect else usable_event(facts)
 
 
 def read_events(values: Sequence[bytes]) -> Iterable[EventFacts | Defect]:
@@ -85,11 +85,11 @@ def read_events(values: Sequence[bytes]) -> Iterable[EventFacts | Defect]:
 
 
 def _usable_events(several: Sequence[EventFacts]) -> Sequence[EventFacts | Defect]:
-    return several if _are_surely_usable(several) else list(map(_usable_event, several))
+    return several if _are_surely_usable(several) else list(map(usable_event, several))
 
 
 def _are_surely_usable(several: Sequence[EventFacts]) -> bool:
-    """Whether `_usable_event` finds no defect; where an event is unusual, it may be False, too.
+    """Whether `usable_event` finds no defect; where an event is unusual, it may be False, too.
 
     It takes half of the time: most events have a plain type, and ids without spaces around.
     """
@@ -116,7 +116,8 @@ def _are_surely_usable(several: Sequence[EventFacts]) -> bool:
     return True
 
 
-def _usable_event(facts: EventFacts) -> EventFacts | Defect:
+def usable_event(facts: EventFacts) -> EventFacts | Defect:
+    """The facts, or why no destination takes the event."""
     event_type = facts.event_type
     if event_type is None:
         return Defect("missing_event_type", "event_type", "an event needs an event_type")

@@ -56,6 +56,20 @@ class Translated:
         if len(self._unread) >= AT_ONCE:
             self.read()
 
+    def add_read(
+        self,
+        index: int,
+        value: bytes,
+        event: bytes,
+        facts: EventFacts | Defect,
+        context: Context,
+        filled: int,
+    ) -> None:
+        """An event whose facts are known."""
+        if self._unread:
+            self.read()
+        _add_read(self._batch, index, value, event, facts, context, filled)
+
     def read(self) -> None:
         """Add to the batch what was not yet."""
         unread, self._unread = self._unread, []

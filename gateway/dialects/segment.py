@@ -14,10 +14,17 @@ from msgspec import Raw, Struct
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
 from gateway.dialects.records import Translated, record_of
-from gateway.dialects.segment_call import Call, decoded, read_call
+from gateway.dialects.segment_call import Call, read_call
+from gateway.dialects.segment_context import CallContexts, decoded
 from gateway.dialects.segment_fields import CONTEXT, PLACES
-from gateway.dialects.segment_integrations import only_ours, opted_out_of
-from gateway.dialects.segment_mapping import events_of, only_event_of
+from gateway.dialects.segment_integrations import only_ours
+from gateway.dialects.segment_mapping import (
+    encoded,
+    events_of,
+    facts_of,
+    is_no_deeper,
+    only_event_of,
+)
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -30,9 +37,14 @@ from gateway.dialects.shapes import (
     Request,
     split_json,
 )
-from schemas.events import ABSENT, read_event
+from schemas.events import ABSENT, read_event, usable_event
 from schemas.opt_outs import OPTED_OUT
-from schemas.strictness import Defect, are_surely_strict, strictness_defect
+from schemas.strictness import (
+    Defect,
+    are_surely_strict,
+    is_surely_shallow,
+    strictness_defect,
+)
 from schemas.topics import Kind
 
 KEY_BYTES_MAX = 16_000
@@ -123,23 +135,33 @@ class Segment(Endpoint):
         events, shared = Translated(batch), opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
-        shared_bytes = opened.shared_bytes
+        shared_bytes, sent_at = opened.shared_bytes, shared.get("sentAt")
         context.room.multiply(records=0, copied=shared_bytes * len(opened.values))
         are_strict = len(opened.values) > 1 and are_surely_strict(opened.values)
+        contexts = CallContexts(shared)
         for index, value in enumerate(opened.values, opened.first):
-            context.room.fill(shared_bytes)  # Each call reads them, also one that is rejected.
+            if shared_bytes:  # Each call reads them, also one that is rejected.
+                context.room.fill(shared_bytes)
             found = defect if are_strict else defect or strictness_defect(value)
-            call = found or read_call(value, shared, context.now_ms, kind)
-            if isinstance(call, Defect):
+            call = found or read_call(value, contexts, sent_at, context.now_ms, kind)
+            if type(call) is Defect:
                 events.add(index, value, call, context)
                 continue
-            whence = _with_opt_out(context, call)
-            if (event := only_event_of(call)) is not None:
-                events.add(index, value, event, whence, shared_bytes)
-                continue
-            events.read()
-            if (failed := self._add(batch, index, call, whence, shared_bytes)) is not None:
-                batch.rejected.append(Rejection(index, failed, value))
+            whence = context if call.context.opted_out is None else _with_opt_out(context, call)
+            event = only_event_of(call)
+            if event is None:
+                events.read()
+                if (failed := self._add(batch, index, call, whence, shared_bytes)) is not None:
+                    batch.rejected.append(Rejection(index, failed, value))
+            elif type(event) is Defect:
+                events.add(index, value, event, whence)
+            else:
+                text = encoded(event, call)
+                if is_no_deeper(event) or is_surely_shallow(text):
+                    facts = usable_event(facts_of(event, call))
+                    events.add_read(index, value, text, facts, whence, shared_bytes)
+                else:
+                    events.add(index, value, text, whence, shared_bytes)
         events.read()
         return batch
 
@@ -189,10 +211,7 @@ def _text_of(raw: Raw) -> str | None:
 
 
 def _with_opt_out(context: Context, call: Call) -> Context:
-    found = opted_out_of(call.integrations)
-    if found is None:
-        return context
-    return context._replace(headers=[*context.headers, (OPTED_OUT, found)])
+    return context._replace(headers=[*context.headers, (OPTED_OUT, call.context.opted_out)])
 
 
 # analytics.js shortens the calls (segment.md#api).

@@ -90,13 +90,13 @@ def fields_of(context: Mapping[str, object]) -> Members:
     return fields
 
 
-def platform_of(context: Mapping[str, object], channel: object) -> str | None:
+def platform_of(context: Mapping[str, object]) -> str | None:
     device, library = context.get("device"), context.get("library")
     platform = text(device.get("type")) if isinstance(device, dict) else None
     if platform is not None:
         return _PLATFORMS.get(platform.lower(), platform)
     in_browser = isinstance(library, dict) and library.get("name") == "analytics.js"
-    return "Web" if in_browser or channel == "web" else None
+    return "Web" if in_browser else None
 
 
 def touches_of(context: Mapping[str, object]) -> Members:

@@ -6,14 +6,14 @@ Properties and traits stay as they came. Fields that all events of a call share 
 from collections.abc import Iterator, Mapping
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from gateway.dialects.arrays import has_too_many
 from gateway.dialects.segment_call import Call
 from gateway.dialects.segment_fields import Members, amount, text
 from gateway.dialects.segment_wire import is_object, plain
 from gateway.dialects.shapes import RECORDS_MAX, Room
-from schemas.events import ABSENT
+from schemas.events import ABSENT, EventFacts
 from schemas.splicing import with_members
 from schemas.strictness import Defect
 
@@ -23,7 +23,28 @@ _array = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.encode
 
 
-def only_event_of(call: Call) -> bytes | Defect | None:
+class Event(Struct, gc=False, omit_defaults=True):
+    """An event without the fields of its call's context."""
+
+    event_type: str
+    user_id: str | None = None
+    device_id: str | None = None
+    session_id: int | None = None
+    platform: str | None = None
+    time: int | None = None
+    insert_id: str | None = None
+    user_properties: Raw | Members | None = None  # As members they are operations.
+    event_properties: Raw = ABSENT
+    groups: Members | None = None
+    group_properties: Members | None = None
+    revenue: float | None = None
+    revenue_type: str | None = msgspec.field(default=None, name="revenueType")
+    quantity: int | None = None
+    price: float | None = None
+    product_id: str | None = msgspec.field(default=None, name="productId")
+
+
+def only_event_of(call: Call) -> Event | Defect | None:
     """The event of a call that becomes one; None of a call of which there may be several."""
     match call.kind:
         case "track":
@@ -32,7 +53,8 @@ def only_event_of(call: Call) -> bytes | Defect | None:
             return _view(call)
         case "identify":
             event = _event(call, "$identify")
-            return _encode(event | _operations(_with_touches(call), call))
+            event.user_properties = _operations(_with_touches(call), call)
+            return event
         case "group":
             return None
         case "alias":
@@ -47,29 +69,59 @@ def events_of(call: Call, room: Room) -> Iterator[bytes | Defect]:
     return _group(call, room) if call.kind == "group" else _order(call, room)
 
 
-def _event(call: Call, event_type: str, nth: int = 0) -> Members:
+def encoded(event: Event, call: Call) -> bytes:
+    return with_members(_encode(event), call.context.fields)
+
+
+def is_no_deeper(event: Event) -> bool:
+    """Whether nothing of the call is nested deeper in it: only operations are."""
+    return type(event.user_properties) is not dict
+
+
+def facts_of(event: Event, call: Call) -> EventFacts:
+    """As they would be read from the encoded event."""
+    return EventFacts(
+        event.event_type,
+        event.user_id,
+        event.device_id,
+        event.time,
+        event.insert_id,
+        call.context.ip,
+        event.session_id,
+    )
+
+
+def _event(call: Call, event_type: str, nth: int = 0) -> Event:
     """`nth` tells apart the events of one call."""
-    event: Members = {"event_type": event_type, **call.common}
-    if call.message_id is not None:
-        event["insert_id"] = f"{call.message_id}-{nth}" if nth else call.message_id
-    return event
+    message_id = call.message_id
+    return Event(
+        event_type,
+        call.user_id,
+        call.device_id,
+        call.session_id,
+        call.platform,
+        call.time,
+        f"{message_id}-{nth}" if nth and message_id is not None else message_id,
+    )
 
 
-def _track(call: Call) -> bytes | Defect | None:
-    if not isinstance(call.event, str):
+def _track(call: Call) -> Event | Defect | None:
+    if not isinstance(call.wire.event, str):
         return Defect("missing_event_type", "event", "a track call needs an event")
-    return None if call.event == ORDER else _encode(_tracked(call))
+    return None if call.wire.event == ORDER else _tracked(call, call.wire.event)
 
 
-def _tracked(call: Call) -> Members:
-    event = _event(call, str(call.event)) | _sets(call)
-    if call.properties is not ABSENT:
-        event["event_properties"] = call.properties
+def _tracked(call: Call, event_type: str) -> Event:
+    event = _event(call, event_type)
+    event.user_properties = _sets(call)
+    event.event_properties = call.properties
     return event
 
 
 def _order(call: Call, room: Room) -> Iterator[bytes]:
-    yield _encode(_tracked(call) | _revenue(call))
+    event = _tracked(call, ORDER)
+    _add_revenue(event, call)
+    yield encoded(event, call)
     yield from _purchases(call, room)
 
 
@@ -80,7 +132,9 @@ def _purchases(call: Call, room: Room) -> Iterator[bytes]:
     if has_too_many(bytes(raw)):
         room.multiply(records=RECORDS_MAX, copied=0)
     products = list(filter(is_object, _array.decode(raw)))
-    common = _encode({"event_type": "Product Purchased", **call.common})
+    purchase = _event(call, "Product Purchased")
+    purchase.insert_id = None
+    common = encoded(purchase, call)
     room.multiply(records=len(products), copied=len(products) * len(common))
     message_id = None if call.message_id is None else _encode(call.message_id)[:-1]
     for nth, product in enumerate(products, start=1):
@@ -90,58 +144,61 @@ def _purchases(call: Call, room: Room) -> Iterator[bytes]:
         yield with_members(common, members)
 
 
-def _view(call: Call) -> bytes:
+def _view(call: Call) -> Event:
     properties = call.read_properties()
     given = {"name": properties.name, "category": properties.category}
-    named = {"name": call.name, "category": call.category}
-    title = call.name or text(plain(properties.name)) or call.category
+    named = {"name": text(call.wire.name), "category": text(call.wire.category)}
+    title = named["name"] or text(plain(properties.name)) or named["category"]
     kind = call.kind.capitalize()
-    event = _event(call, f"Viewed {title} {kind}" if title else f"Viewed {kind}") | _sets(call)
+    event = _event(call, f"Viewed {title} {kind}" if title else f"Viewed {kind}")
+    event.user_properties = _sets(call)
     # Where both have a member, that of the properties counts.
     added = {name: words for name, words in named.items() if words and given[name] is ABSENT}
-    if added or call.properties is not ABSENT:
-        event["event_properties"] = _with(call.properties, added)
-    return _encode(event)
+    event.event_properties = _with(call.properties, added)
+    return event
 
 
 def _group(call: Call, room: Room) -> Iterator[bytes | Defect]:
-    group = call.group_id
+    group = text(call.wire.group_id)
     if group is None:
         yield Defect("missing_group", "groupId", "a group call needs a groupId")
         return
-    groups: Members = {"groups": {GROUP_TYPE: group}}
-    given = call.traits
-    properties: Members = {} if given is ABSENT else {"group_properties": {"$set": given}}
-    identified = _event(call, "$identify") | groups
-    if "user_id" not in identified and "device_id" not in identified:
-        yield _encode(_event(call, "$groupidentify") | groups | properties)
-        return
-    room.multiply(records=1, copied=0)
-    yield _encode(identified | {"user_properties": {"$set": {GROUP_TYPE: group}}})
-    yield _encode(_event(call, "$groupidentify", 1) | groups | properties)
+    identified = _event(call, "$identify")
+    is_of_nobody = identified.user_id is None and identified.device_id is None
+    if not is_of_nobody:
+        room.multiply(records=1, copied=0)
+        identified.groups = {GROUP_TYPE: group}
+        identified.user_properties = {"$set": {GROUP_TYPE: group}}
+        yield encoded(identified, call)
+    event = _event(call, "$groupidentify", 0 if is_of_nobody else 1)
+    event.groups = {GROUP_TYPE: group}
+    if call.traits is not ABSENT:
+        event.group_properties = {"$set": call.traits}
+    yield encoded(event, call)
 
 
-def _sets(call: Call) -> Members:
+def _sets(call: Call) -> Raw | Members | None:
     """The user properties of an event that is not an identification; plain ones where possible.
 
     Operations and plain keys do not mix (amplitude.md#property-operations).
     """
-    if call.touches:
+    if call.context.touches:
         return _operations(_with_touches(call), call)
-    return {} if call.user_traits is ABSENT else {"user_properties": call.user_traits}
+    traits = call.user_traits
+    return None if traits is ABSENT else traits
 
 
-def _operations(sets: Raw, call: Call) -> Members:
+def _operations(sets: Raw, call: Call) -> Members | None:
     """First touch and last touch, as Segment's destination sets them."""
-    first = {f"initial_{name}": words for name, words in call.touches.items()}
+    first = {f"initial_{name}": words for name, words in call.context.touches.items()}
     operations: Members = {} if sets is ABSENT else {"$set": sets}
     if first:
         operations["$setOnce"] = first
-    return {"user_properties": operations} if operations else {}
+    return operations or None
 
 
 def _with_touches(call: Call) -> Raw:
-    return _with(call.user_traits, call.touches)
+    return _with(call.user_traits, call.context.touches)
 
 
 def _with(raw: Raw, members: Mapping[str, object]) -> Raw:
@@ -152,7 +209,7 @@ def _with(raw: Raw, members: Mapping[str, object]) -> Raw:
     return Raw(encoded if raw is ABSENT else with_members(bytes(raw), encoded[1:-1]))
 
 
-def _revenue(call: Call) -> Members:
+def _add_revenue(event: Event, call: Call) -> None:
     """Price times quantity, else revenue, as Amplitude does."""
     given = call.read_properties()
     price, quantity, revenue = (
@@ -161,12 +218,8 @@ def _revenue(call: Call) -> Members:
     if price is not None and quantity is not None:
         revenue = price * quantity
     if not revenue:
-        return {}
-    fields: Members = {
-        "revenue": revenue,
-        "revenueType": text(plain(given.revenue_type)) or "Purchase",
-        "quantity": None if quantity is None else round(quantity),
-        "price": price,
-        "productId": text(plain(given.product_id)) or text(plain(given.own_product_id)),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+        return
+    event.revenue, event.price = revenue, price
+    event.revenue_type = text(plain(given.revenue_type)) or "Purchase"
+    event.quantity = None if quantity is None else round(quantity)
+    event.product_id = text(plain(given.product_id)) or text(plain(given.own_product_id))

@@ -89,8 +89,10 @@ def is_object(raw: Raw) -> bool:
 
 def filled(raw: Raw) -> Raw | None:
     """An object; absent if it has no members; None if it is something else."""
-    if not is_object(raw):
-        return ABSENT if raw is ABSENT or bytes(raw) in _EMPTY else None
+    if raw is ABSENT:
+        return ABSENT
     view = memoryview(raw)
+    if view[0] != _OPENING:
+        return ABSENT if bytes(raw) in _EMPTY else None
     is_filled = view[1] == _QUOTE or bytes(view[1:]).lstrip()[:1] != b"}"
     return raw if is_filled else ABSENT

@@ -1,14 +1,26 @@
 """Segment's dialect over HTTP: its paths, its keys, its answers; what it cannot use it keeps."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects.segment_call import Call, read_call
+from gateway.dialects.segment_context import CallContexts
+from gateway.dialects.segment_mapping import (
+    Event,
+    encoded,
+    facts_of,
+    is_no_deeper,
+    only_event_of,
+)
+from schemas.events import EventFacts, read_event, usable_event
+from schemas.strictness import Defect, is_surely_shallow, strictness_defect
 from tests.examples import examples
-from tests.unit.gateway.calls import basic, call
+from tests.unit.gateway.calls import NOW_MS, basic, call
 from tests.unit.gateway.dialects.segment_calls import TRACK, batch
 
 
@@ -73,8 +85,21 @@ def test_an_object_or_an_array_is_no_text_and_no_number(
         assert found.values == without_it.values
 
 
+FACTS = ("event_type", "user_id", "device_id", "time", "insert_id", "ip", "session_id")
+PHONE = {"context": {"device": {"id": "phone", "type": "ios"}, "traits": {"a": 1}}}
+BROWSER = {"context": {"campaign": {"source": "s"}, "ip": "$remote", "sessionId": 7}}
 CALLS = [
     TRACK,
+    TRACK | PHONE,
+    TRACK | PHONE | {"event": "$groupidentify", "channel": "web", "session_id": 5},
+    TRACK | PHONE | {"type": "identify", "integrations": {"Amplitude": {"session_id": 6}}},
+    TRACK | BROWSER,
+    TRACK | BROWSER | {"integrations": {"All": False}},
+    TRACK | {"context": 7},
+    TRACK | {"type": "identify", "traits": {"a": json.loads("[" * 38 + "]" * 38)}},
+    TRACK | {"type": "identify", "traits": {"a": json.loads("[" * 39 + "]" * 39)}},
+    TRACK | {"event": " "},
+    TRACK | {"userId": None, "anonymousId": ""},
     TRACK | {"messageId": "n", "integrations": {"Amplitude": False}},
     TRACK | {"type": "page", "name": "Home", "context": {"traits": {"plan": "pro"}}},
     TRACK | {"type": "group", "groupId": "g"},
@@ -85,6 +110,32 @@ CALLS = [
     TRACK | {"type": "alias"},
     7,
 ]
+
+
+def made() -> Iterator[tuple[Event, Call]]:
+    """The only events of calls."""
+    for sent in CALLS:
+        value = json.dumps(sent).encode()
+        call = strictness_defect(value) or read_call(value, CallContexts({}), None, NOW_MS, None)
+        event = None if isinstance(call, Defect) else only_event_of(call)
+        if isinstance(call, Call) and isinstance(event, Event):
+            yield event, call
+
+
+@pytest.mark.parametrize(("event", "call"), list(made()))
+def test_what_is_known_of_an_event_is_what_reading_it_says(event: Event, call: Call) -> None:
+    text, facts = encoded(event, call), facts_of(event, call)
+    read = read_event(text)
+
+    if isinstance(read, EventFacts):
+        assert usable_event(facts) is facts
+        for field in FACTS:
+            assert getattr(facts, field) == getattr(read, field), field
+    elif read.reason == "too_deep":
+        assert not is_no_deeper(event)
+        assert not is_surely_shallow(text)
+    else:
+        assert usable_event(facts) == read
 
 
 @examples(50)

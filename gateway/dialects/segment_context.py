@@ -1,0 +1,136 @@
+"""What a Segment call's `context` and `integrations` say of its events. Pure.
+
+Most SDKs write the same ones into all calls of a batch, so those alike in a row are read once.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from gateway.dialects.moments import milliseconds_of
+from gateway.dialects.segment_fields import Members, fields_of, platform_of, text, touches_of
+from gateway.dialects.segment_integrations import opted_out_of
+from gateway.dialects.segment_wire import filled
+from schemas.events import ABSENT
+from schemas.ids import INVALID_IDS
+from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect
+
+# In a context or in `integrations`: as objects they take up to 100 times their text.
+VALUES_MAX = 10_000
+_SESSIONS: Final = ("Actions Amplitude", "Amplitude")
+_anything = msgspec.json.Decoder()
+
+
+class CallContext(Struct, frozen=True, gc=False):
+    fields: bytes  # Of an Amplitude event: members of a JSON object.
+    ip: str | UnsetType
+    has_platform: bool
+    device_id: str | None
+    first_session_id: int | None  # It counts before one of the call itself.
+    last_session_id: int | None  # It counts where there is no other.
+    touches: Members
+    traits: Raw
+    opted_out: bytes | None
+
+
+class CallContexts:
+    """Those of calls, over what their batch says for all of them."""
+
+    def __init__(self, shared: Mapping[str, object]) -> None:
+        self._shared = shared
+        self._last: tuple[Raw, Raw, CallContext] | None = None
+
+    def of(self, context: Raw, integrations: Raw) -> CallContext | Defect:
+        last = self._last
+        if last is not None and last[0] == context and last[1] == integrations:
+            return last[2]
+        found = self._read(context, integrations)
+        if isinstance(found, CallContext):
+            self._last = (context, integrations, found)
+        return found
+
+    def _read(self, own_context: Raw, own_integrations: Raw) -> CallContext | Defect:
+        context = _with_shared(own_context, self._shared.get("context"))
+        integrations = _with_shared(own_integrations, self._shared.get("integrations"))
+        for part in (context, integrations):
+            if isinstance(part, Defect):
+                return part
+        members = context if isinstance(context, dict) else {}
+        fields: Members = {"library": "segment", **fields_of(members)}
+        if (platform := platform_of(members)) is not None:
+            fields["platform"] = platform
+        ip = fields.get("ip")
+        return CallContext(
+            fields=msgspec.json.encode(fields)[1:-1],
+            ip=ip if isinstance(ip, str) else UNSET,
+            has_platform=platform is not None,
+            device_id=_device_id(members),
+            first_session_id=_session_id_of(integrations),
+            last_session_id=session_id_in(members.get("sessionId")),
+            touches=touches_of(members),
+            traits=_traits_in(members),
+            opted_out=opted_out_of(integrations),
+        )
+
+
+def session_id_in(given: object) -> int | None:
+    """A number, digits or ISO 8601."""
+    if isinstance(given, str):
+        number_in_it = given.rpartition(":")[2]  # RudderStack's may have a text before it.
+        is_number = number_in_it.isascii() and number_in_it.isdecimal()
+        is_number = is_number and len(number_in_it) < 17
+        given = int(number_in_it) if is_number else milliseconds_of(given)
+    if isinstance(given, int) and not isinstance(given, bool) and abs(given) < 2**53:
+        return given
+    return None
+
+
+def decoded(value: Raw) -> object:
+    """The JSON text as objects, or the defect that makes it unusable."""
+    text_ = bytes(value)
+    if len(text_) > TREE_BYTES_MAX and sum(map(text_.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        return Defect("too_many_values", "", f"over {VALUES_MAX} values where few are read")
+    try:
+        return _anything.decode(text_)  # Unlike orjson, it keeps large numbers as they are.
+    except RecursionError:
+        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
+    except (msgspec.DecodeError, ValueError) as error:
+        return Defect("invalid_type", "", str(error))
+
+
+def _with_shared(own: Raw, shared: object) -> object:
+    """The call's own members over the batch's."""
+    if own is ABSENT:
+        return shared
+    ours = decoded(own)
+    if not isinstance(shared, dict):
+        return ours
+    return {**shared, **ours} if isinstance(ours, dict) else shared
+
+
+def _device_id(context: Mapping[str, object]) -> str | None:
+    """The device's id, unless it is one that many devices share."""
+    device = context.get("device")
+    device_id = text(device.get("id")) if isinstance(device, dict) else None
+    return None if (device_id or "").strip().lower() in INVALID_IDS else device_id
+
+
+def _session_id_of(integrations: object) -> int | None:
+    """Segment's, in the settings of a destination."""
+    if not isinstance(integrations, dict):
+        return None
+    for name in _SESSIONS:
+        settings = integrations.get(name)
+        found = session_id_in(settings.get("session_id")) if isinstance(settings, dict) else None
+        if found is not None:
+            return found
+    return None
+
+
+def _traits_in(context: Mapping[str, object]) -> Raw:
+    traits = context.get("traits")
+    if isinstance(traits, Raw):  # A batch's, encoded once for all its calls.
+        return filled(traits) or ABSENT
+    return Raw(msgspec.json.encode(traits)) if isinstance(traits, dict) and traits else ABSENT
