@@ -19,7 +19,7 @@ from schemas.ids import (
     ids_defect,
     length_defect,
 )
-from schemas.several import read_several
+from schemas.several import read_several, read_strict
 from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 
 ABSENT: Final = Raw(b"")
@@ -49,6 +49,7 @@ class EventFacts(Struct, gc=False):
     group_properties: _Object | None = None
 
 
+@final
 class IdentificationFacts(Struct, gc=False):
     user_id: str | None = None
     device_id: str | None = None
@@ -58,6 +59,7 @@ class IdentificationFacts(Struct, gc=False):
     groups: Raw = ABSENT
 
 
+@final
 class GroupFacts(Struct, gc=False):
     group_type: str | None = None
     group_value: str | int | float | None = None
@@ -82,6 +84,11 @@ def read_event(value: bytes) -> EventFacts | Defect:
 def read_events(values: Sequence[bytes]) -> Iterable[EventFacts | Defect]:
     """As `read_event` of each value, in half of the time."""
     return read_several(values, _event, read_event, _usable_events)
+
+
+def read_strict_events(values: Sequence[bytes]) -> Sequence[EventFacts | Defect]:
+    """The same of values that are strict by themselves, at most a hundred."""
+    return read_strict(values, _event, read_event, _usable_events)
 
 
 def _usable_events(several: Sequence[EventFacts]) -> Sequence[EventFacts | Defect]:

@@ -42,12 +42,36 @@ def _read_together(
     """One after the other if one is bad."""
     facts = _decode_several(decoder, values)
     decoded = [one for one in facts if one is not None]
-    if len(decoded) == len(values) and are_surely_strict(values):
-        return usable(decoded)
+    if len(decoded) == len(values):
+        return usable(decoded) if are_surely_strict(values) else list(map(read, values))
     good = [value for value, one in zip(values, facts, strict=True) if one is not None]
-    is_strict = len(good) < len(values) and are_surely_strict(good)
+    if are_surely_strict(good):
+        return _usable_among(values, facts, read, usable)
+    return list(map(read, values))
+
+
+def read_strict(
+    values: Sequence[bytes],
+    decoder: msgspec.json.Decoder[_Facts],
+    read: Callable[[bytes], _Facts | Defect],
+    usable: Callable[[Sequence[_Facts]], Sequence[_Facts | Defect]],
+) -> Sequence[_Facts | Defect]:
+    """As `read` of each value: of those that are decoded it is known that they are strict."""
+    facts = _decode_several(decoder, values)
+    decoded = [one for one in facts if one is not None]
+    if len(decoded) == len(values):
+        return usable(decoded)
+    return _usable_among(values, facts, read, usable)
+
+
+def _usable_among(
+    values: Sequence[bytes],
+    facts: Sequence[_Facts | None],
+    read: Callable[[bytes], _Facts | Defect],
+    usable: Callable[[Sequence[_Facts]], Sequence[_Facts | Defect]],
+) -> Sequence[_Facts | Defect]:
     return [
-        usable([one])[0] if one is not None and is_strict else read(value)
+        read(value) if one is None else usable([one])[0]
         for value, one in zip(values, facts, strict=True)
     ]
 

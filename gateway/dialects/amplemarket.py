@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 import orjson
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway.dialects.keys import path_key
 from gateway.dialects.moments import milliseconds_of
-from gateway.dialects.records import add_event
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -23,11 +23,14 @@ from gateway.dialects.shapes import (
     Opened,
     Places,
     RefusedError,
+    Rejection,
     Request,
     failure,
     split_json,
 )
+from gateway.dialects.translated import add_event
 from gateway.dialects.trees import room_for_members, tree_of
+from schemas.events import read_event
 from schemas.strictness import Defect, strictness_defect
 from schemas.topics import Kind
 
@@ -82,10 +85,14 @@ class Amplemarket(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         # The connection's address is Amplemarket's, not the prospect's.
-        context = context._replace(remote_ip=None)
+        context = replace(context, remote_ip=None)
         batch = Batch()
         for index, value in enumerate(opened.values):
-            add_event(batch, index, value, event_of(value, context), context)
+            event = event_of(value, context)
+            if isinstance(event, Defect):
+                batch.rejected.append(Rejection(index, event, value))
+            else:
+                add_event(batch, index, value, event, read_event(event), context)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

@@ -10,10 +10,11 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from gateway.dialects.arrays import elements
 from gateway.dialects.keys import basic_key
-from gateway.dialects.records import Translated, record_of
+from gateway.dialects.records import record_of
 from gateway.dialects.segment_call import Call, read_call
 from gateway.dialects.segment_context import CallContexts, decoded
 from gateway.dialects.segment_fields import CONTEXT, PLACES
@@ -37,6 +38,7 @@ from gateway.dialects.shapes import (
     Request,
     split_json,
 )
+from gateway.dialects.translated import add_built_event
 from schemas.events import ABSENT, read_event, usable_event
 from schemas.opt_outs import OPTED_OUT
 from schemas.strictness import (
@@ -131,8 +133,7 @@ class Segment(Endpoint):
             raise RefusedError(self.failure(400, f"malformed JSON: {error}")) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
-        batch = Batch()
-        events, shared = Translated(batch), opened.shared
+        batch, shared = Batch(), opened.shared
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
         shared_bytes, sent_at = opened.shared_bytes, shared.get("sentAt")
@@ -145,24 +146,21 @@ class Segment(Endpoint):
             found = defect if are_strict else defect or strictness_defect(value)
             call = found or read_call(value, contexts, sent_at, context.now_ms, kind)
             if type(call) is Defect:
-                events.add(index, value, call, context)
+                batch.rejected.append(Rejection(index, call, value))
                 continue
             whence = context if call.context.opted_out is None else _with_opt_out(context, call)
             event = only_event_of(call)
             if event is None:
-                events.read()
-                if (failed := self._add(batch, index, call, whence, shared_bytes)) is not None:
-                    batch.rejected.append(Rejection(index, failed, value))
+                failed = self._add(batch, index, call, whence, shared_bytes)
             elif type(event) is Defect:
-                events.add(index, value, event, whence)
+                failed = event
             else:
-                text = encoded(event, call)
-                if is_no_deeper(event) or is_surely_shallow(text):
-                    facts = usable_event(facts_of(event, call))
-                    events.add_read(index, value, text, facts, whence, shared_bytes)
-                else:
-                    events.add(index, value, text, whence, shared_bytes)
-        events.read()
+                text, failed = encoded(event, call), None
+                is_shallow = is_no_deeper(event) or is_surely_shallow(text)
+                facts = usable_event(facts_of(event, call)) if is_shallow else read_event(text)
+                add_built_event(batch, index, value, text, facts, whence, shared_bytes)
+            if failed is not None:
+                batch.rejected.append(Rejection(index, failed, value))
         return batch
 
     def _add(
@@ -211,7 +209,7 @@ def _text_of(raw: Raw) -> str | None:
 
 
 def _with_opt_out(context: Context, call: Call) -> Context:
-    return context._replace(headers=[*context.headers, (OPTED_OUT, call.context.opted_out)])
+    return replace(context, headers=[*context.headers, (OPTED_OUT, call.context.opted_out)])
 
 
 # analytics.js shortens the calls (segment.md#api).

@@ -75,7 +75,7 @@ class Room(Protocol):
         """So many bytes for a while, or the same exception."""
 
 
-class Context(NamedTuple):
+class Context(Struct, frozen=True):
     """What the records of one request have in common."""
 
     headers: Headers

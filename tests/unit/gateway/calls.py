@@ -5,6 +5,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.dialects import endpoint_of, nesting
 from gateway.dialects.shapes import RECORDS_MAX, Answer, Batch, Context, RefusedError, Request
 from gateway.edge.admission import Budget, OutOfRoomError, Share
@@ -68,7 +70,7 @@ def call(
         if given != key:
             return Reply(endpoint.unknown_key(given), Batch())
         opened = nesting.opened(endpoint, request)
-        batch = endpoint.read(opened, CONTEXT._replace(room=room()))
+        batch = endpoint.read(opened, replace(CONTEXT, room=room()))
         if (refusal := endpoint.refusal(batch)) is not None:
             return Reply(refusal, Batch())
     except RefusedError as refused:
