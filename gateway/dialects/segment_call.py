@@ -1,11 +1,12 @@
 """A Segment call: its members, each read once, over those of its batch."""
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from gateway.dialects.moments import milliseconds_of
+from gateway.dialects.moments import MOMENT_CHARACTERS_MAX, milliseconds_of
 from gateway.dialects.segment_context import CallContext, CallContexts, session_id_in
 from gateway.dialects.segment_fields import text
 from gateway.dialects.segment_wire import Properties, Wire, filled, wire_of
@@ -116,8 +117,16 @@ def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect:
     time = milliseconds_of(given)
     if time is None:
         return Defect("invalid_type", "timestamp", "timestamp is not ISO 8601")
-    sent = milliseconds_of(sent_at)
+    if isinstance(sent_at, str) and len(sent_at) <= MOMENT_CHARACTERS_MAX:
+        sent = _sent(sent_at)
+    else:
+        sent = milliseconds_of(sent_at)
     if sent is None or time > sent + SKEW_MILLISECONDS_MIN:
         return time
     skew = now_ms - sent
     return time + skew if abs(skew) > SKEW_MILLISECONDS_MIN else time
+
+
+@lru_cache(maxsize=16)  # The calls of a batch are sent at once.
+def _sent(sent_at: str) -> int | None:
+    return milliseconds_of(sent_at)

@@ -24,7 +24,7 @@ _anything = msgspec.json.Decoder()
 
 
 class CallContext(Struct, frozen=True, gc=False):
-    fields: bytes  # Of an Amplitude event: members of a JSON object.
+    end: bytes  # Of an Amplitude event: its members, and a brace.
     ip: str | UnsetType
     has_platform: bool
     device_id: str | None
@@ -63,7 +63,7 @@ class CallContexts:
             fields["platform"] = platform
         ip = fields.get("ip")
         return CallContext(
-            fields=msgspec.json.encode(fields)[1:-1],
+            end=b"," + msgspec.json.encode(fields)[1:],
             ip=ip if isinstance(ip, str) else UNSET,
             has_platform=platform is not None,
             device_id=_device_id(members),

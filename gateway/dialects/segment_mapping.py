@@ -14,7 +14,7 @@ from gateway.dialects.segment_fields import Members, amount, text
 from gateway.dialects.segment_wire import is_object, plain
 from gateway.dialects.shapes import RECORDS_MAX, Room
 from schemas.events import ABSENT, EventFacts
-from schemas.splicing import with_members
+from schemas.splicing import with_end, with_members
 from schemas.strictness import Defect
 
 GROUP_TYPE = "group"  # Segment's group calls have no type, and Amplitude requires one.
@@ -70,7 +70,7 @@ def events_of(call: Call, room: Room) -> Iterator[bytes | Defect]:
 
 
 def encoded(event: Event, call: Call) -> bytes:
-    return with_members(_encode(event), call.context.fields)
+    return with_end(_encode(event), call.context.end)
 
 
 def is_no_deeper(event: Event) -> bool:
