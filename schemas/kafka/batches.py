@@ -75,13 +75,15 @@ class Lane:
         """Append the records to the queue; returns the batches they are in."""
         flush = self._waiting[-1] if self._waiting else self._begin()
         filled: list[Flush] = []
+        last = None
         for record in records:
             if not flush.batch.add(record, now_ms):
                 flush = self._begin()
                 if not flush.batch.add(record, now_ms):  # The first of a batch always fits.
                     raise AssertionError("an empty batch refused a record")
-            if not filled or filled[-1] is not flush:
+            if flush is not last:
                 filled.append(flush)
+                last = flush
         if not self._is_sending:
             self._send_first()
         return filled

@@ -205,7 +205,8 @@ class Log:
             return {self._partition(records[0].key, count): records}
         shares: dict[int, list[NewRecord]] = {}
         for record in records:
-            partition = self._partition(record.key, count)
+            key = record.key
+            partition = self._partition(None, count) if key is None else positive_hash(key) % count
             share = shares.get(partition)
             if share is None:
                 shares[partition] = [record]
