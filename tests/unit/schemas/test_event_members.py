@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.splicing import with_members, without
+from schemas.splicing import with_end, with_members, without
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,8 @@ def test_added_members_keep_all_others(
     added = with_members(value, b'"time":1')
     assert json.loads(added) == {**json.loads(value), "time": 1}
     assert added.startswith(value[: value.rindex(b"}")])
+    if members:
+        assert with_end(value, b',"time":1}') == added
 
 
 def test_members_taken_away_leave_the_others_byte_for_byte() -> None:

@@ -13,10 +13,11 @@ from schemas.events import (
     read_group_identification,
     read_identification,
     read_identifications,
+    read_strict_events,
 )
 from schemas.ids import ID_CHARACTERS_MAX, INVALID_IDS, INVALID_LONG
 from schemas.several import AT_ONCE
-from schemas.strictness import LEVELS_MAX, Defect
+from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 from tests.examples import examples
 from tests.shared_data import DATA
 from tests.unit.schemas.event_values import event, nested
@@ -73,6 +74,8 @@ def _becomes_json(value: bytes) -> bool:
 def test_events_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
     values = [*odd, *[event(insert_id=f"i{n}") for n in range(good)], *odd]
     assert list(read_events(values)) == [read_event(value) for value in values]
+    strict = [value for value in values if strictness_defect(value) is None]
+    assert list(read_strict_events(strict)) == [read_event(value) for value in strict]
 
 
 UPDATES = (

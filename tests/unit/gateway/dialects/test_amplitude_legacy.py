@@ -112,6 +112,11 @@ def test_what_cannot_be_used_holds_up_nothing() -> None:
 TEXTS = [
     json.dumps(EVENT),
     json.dumps(EVENT | {"api_properties": {"tracking_options": {"ip_address": False}}}),
+    json.dumps(EVENT | {"library": {"name": "amplitude-ios"}}),
+    json.dumps(EVENT | {"library": {"name": "amplitude-ios"}, "api_properties": {"ios_idfv": "v"}}),
+    json.dumps(EVENT | {"api_properties": {"ios_idfv": "v", "location": {"lat": 1.5}}}),
+    json.dumps(EVENT | {"library": 7, "api_properties": []}),
+    json.dumps({name: EVENT[name] for name in ("event_type", "device_id", "uuid")}),
     json.dumps(EVENT | {"device_id": "null"}),
     '{"event_type":"a","device_id":"device-2","uuid":"u","x":1e999}',
     '{"event_type":"a","device_id":"device-2","uuid":"u","x":%s}' % ("[" * 50 + "]" * 50),

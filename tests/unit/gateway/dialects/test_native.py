@@ -96,6 +96,28 @@ def test_what_says_nothing_is_filled_in_once(insert_id: bytes, time: bytes) -> N
     assert sorted(names) == ["event_type", "insert_id", "ip", "time", "user_id"]
 
 
+@pytest.mark.parametrize("properties", [{}, {"event_properties": {"time": None, "ip": None}}])
+@pytest.mark.parametrize("insert_id", [{}, {"insert_id": None}, {"insert_id": "i"}])
+@pytest.mark.parametrize("time", [{}, {"time": None}, {"time": 5}])
+@pytest.mark.parametrize("ip", [{}, {"ip": None}, {"ip": "1.2.3.4"}])
+@pytest.mark.parametrize("spelling", [("{", "}"), ("{ ", "\n}")])
+def test_only_what_an_event_lacks_is_filled_in(
+    properties: dict[str, Any],
+    insert_id: dict[str, Any],
+    time: dict[str, Any],
+    ip: dict[str, Any],
+    spelling: tuple[str, str],
+) -> None:
+    sent = {"event_type": "a", "user_id": "u", **properties, **insert_id, **time, **ip}
+    start, end = spelling
+    (record,) = read(f"{start}{json.dumps(sent)[1:-1]}{end}".encode()).records
+    stored = json.loads(record.value)
+
+    given = {name: value for name, value in sent.items() if value is not None}
+    filled_in = {"insert_id": stored["insert_id"], "time": 1000, "ip": "9.9.9.9"}
+    assert stored == filled_in | given
+
+
 def test_equal_events_are_two_events() -> None:
     one = b'{"event_type":"a","user_id":"u"}'
     receipts = read(b"[" + one + b"," + one + b"]").receipts

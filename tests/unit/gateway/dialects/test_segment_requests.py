@@ -138,6 +138,14 @@ def test_what_is_known_of_an_event_is_what_reading_it_says(event: Event, call: C
         assert usable_event(facts) == read
 
 
+@pytest.mark.parametrize(("levels", "reasons"), [(38, []), (39, ["too_deep"])])
+def test_traits_that_become_too_deep_as_operations_are_kept_aside(
+    levels: int, reasons: list[str]
+) -> None:
+    traits = {"a": json.loads("[" * levels + "]" * levels)}
+    assert batch(TRACK, TRACK | {"type": "identify", "traits": traits}).reasons == reasons
+
+
 @examples(50)
 @given(st.lists(st.sampled_from(CALLS), min_size=1, max_size=30), st.integers(0, 100))
 def test_of_a_batch_each_call_becomes_what_it_is_alone(calls: list[object], usual: int) -> None:
