@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from random import Random
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 
 from ampgate.archive.archive import archive
@@ -82,10 +82,7 @@ async def test_a_kept_note_that_is_not_there_any_more_keeps_nobody_from_reading(
     place = KafkaPartition(kafka.topics.events, 0)
     note = CommitNote(Unfinished(9, [(7, 8)]), None, {}, kept=stored.offset + 1)
     group_id = kafka.topics.group_id(AAMPE, Kind.EVENT)
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=group_id)
-    async with consumer:
-        consumer.assign([place])
-        await consumer.commit({place: (7, encoded(note, 7))})
+    await here.commit(group_id, f"{place.topic}/0/7", encoded(note, 7))
 
     notes = Notes(client_arguments(kafka), group_id, parked.topic)
     assert await notes.read([place]) == {TopicPartition(*place): Committed(7, note)}
