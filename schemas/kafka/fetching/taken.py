@@ -19,7 +19,8 @@ class Taken:
     errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.errors)
+        """Positions, too: of a batch that is passed over there is nothing else to tell."""
+        return bool(self.records or self.errors or self.positions)
 
 
 class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.

@@ -1,0 +1,60 @@
+"""How far a partition was read is told, also where what came has nothing to give out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from schemas.kafka.fetching.batches import MayHave
+from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.login import client_arguments
+from tests.eventually import DEADLINE_SECONDS, seen
+from tests.kafka.delivery_world import World
+from tests.kafka.kafka_operations import produce_raw
+from tests.raw_batches import Raw
+
+
+async def aborted(world: World, topic: str) -> int:
+    """Of a transaction; returns where the partition ends."""
+    servers = world.config.kafka.bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=topic) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"{}", partition=0)
+        await producer.abort_transaction()
+    return 2
+
+
+async def passed_over(world: World, topic: str) -> int:
+    """Of others; returns where the partition ends."""
+    await produce_raw(world, topic, [Raw(b"x", b"others'")] * 3)
+    return 3
+
+
+@pytest.mark.parametrize("write", [aborted, passed_over])
+async def test_what_comes_of_another_partition_hides_no_position(
+    world: World, write: Callable[[World, str], Awaitable[int]]
+) -> None:
+    topic = world.config.kafka.topics.parked
+    end = await write(world, topic)
+    places = [TopicPartition(topic, number) for number in range(2)]
+    may_have: dict[str, MayHave] = {topic: lambda records: b"ours" in records}
+    arguments = client_arguments(world.config.kafka) | {"isolation_level": "read_committed"}
+    async with Consumer(may_have, **arguments, auto_offset_reset="earliest") as consumer:
+        consumer.assign(places)
+        taking = asyncio.create_task(positions(consumer, places, {places[0]: end, places[1]: 1}))
+        await seen(partial(consumer.position, places[0]), lambda at: at == end)
+        await produce_raw(world, topic, [Raw(b"x", b"ours")], partition=1)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await taking
+
+
+async def positions(
+    consumer: Consumer, places: Sequence[TopicPartition], wanted: Mapping[TopicPartition, int]
+) -> None:
+    """Take until these are told."""
+    told: dict[TopicPartition, int] = {}
+    while told != wanted:
+        taken = await consumer.take(places, timeout_ms=5_000, records_max=100, bytes_max=1_000_000)
+        told |= taken.positions
