@@ -7,7 +7,17 @@ from pathlib import Path
 from benchmarks.drain import Drain, Kind, Topic
 from benchmarks.goals import AAMPE, AMPLITUDE, AMPLITUDE_GZIP
 from benchmarks.processes import OURS, Tree
-from benchmarks.row import GO, Round, Rounds, Row, Selection, compared, in_turns, rows_of
+from benchmarks.row import (
+    GO,
+    HEADLINE_ROUNDS,
+    Round,
+    Rounds,
+    Row,
+    Selection,
+    compared,
+    in_turns,
+    rows_of,
+)
 
 PARTITIONS = 8  # Where they are not what is compared.
 MANY_PARTITIONS = (1, PARTITIONS, 64)
@@ -64,7 +74,7 @@ class Delivery:
                 subjects[name + tree.suffix] = partial(self._drain.ours, tree, kind, topic)
             if reference is not None and name != AMPLITUDE_GZIP:  # It has no gzip.
                 subjects[name + GO] = partial(self._drain.compiled, reference, kind, topic)
-        return in_turns(self._selection.of(subjects))
+        return in_turns(self._selection.of(subjects), HEADLINE_ROUNDS)
 
     def matrix(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
         subjects: dict[str, Round] = {}

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.generator import Generator
+from benchmarks.generator import CONNECTIONS, Generator
 from benchmarks.goals import BATCH, PACED, SINGLE, WORKERS
 from benchmarks.processes import OURS, Tree, cpu_seconds, rss_megabytes
 from benchmarks.requests import REQUESTS, USUAL
 from benchmarks.row import (
     GO,
+    HEADLINE_ROUNDS,
     Figures,
     Round,
     Rounds,
@@ -91,7 +92,7 @@ class Edge:
                 subjects[name + GO] = partial(self._compiled, cell)
             workers = Cell(cell.per_request, cell.requests, variant=Variant(workers=2))
             subjects[name + WORKERS] = self.round(OURS, workers)
-        return in_turns(self._selection.of(subjects))
+        return in_turns(self._selection.of(subjects), HEADLINE_ROUNDS)
 
     def paced(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
         """At the same rate for all: 80 % of what ours does at most, as measured in each round.
@@ -113,7 +114,7 @@ class Edge:
         subjects = {PACED + tree.suffix: partial(measured, tree) for tree in trees.values()}
         if reference is not None:
             subjects[PACED + GO] = partial(measured, None)
-        return in_turns(self._selection.of(subjects))
+        return in_turns(self._selection.of(subjects), HEADLINE_ROUNDS)
 
     def matrix(self, reference: Path | None, trees: Mapping[str, Tree]) -> Rounds:
         subjects: dict[str, Round] = {}
@@ -133,7 +134,13 @@ class Edge:
     def _cost(self, server: Server, cell: Cell, rate: float = 0.0) -> Figures:
         before = cpu_seconds(server.pid)
         load = self._generator.load(
-            server.port, cell.per_request, cell.requests, rate=rate, kind=cell.kind, way=cell.way
+            server.port,
+            cell.per_request,
+            cell.requests,
+            rate=rate,
+            kind=cell.kind,
+            way=cell.way,
+            connections=cell.variant.workers * CONNECTIONS,  # Workers are added for more of them.
         )
         events = load.requests * cell.per_request
         return Figures(

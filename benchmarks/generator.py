@@ -44,9 +44,10 @@ class Generator:
         rate: float = 0.0,
         kind: str = USUAL,
         way: str = "kept",
+        connections: int = CONNECTIONS,
     ) -> Load:
         """Send so many requests, of so many events each; the rate is in requests a second."""
-        words = (port, CONNECTIONS, requests, rate, way)
+        words = (port, connections, requests, rate, way)
         with self._made(kind, per_request).open("rb") as made:
             done = subprocess.run(
                 [*self._command, *map(str, words)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 ROUNDS = 3
+HEADLINE_ROUNDS = 5
 BEFORE = ", before"
 GO = ", Go"  # The compiled reference's row of the same name.
 
