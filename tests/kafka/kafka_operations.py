@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.produce import ProduceRequest
 from prometheus_client import REGISTRY
 
@@ -40,6 +41,8 @@ async def produce_raw(
         """A topic that was just created may have no leader yet."""
         await client.force_metadata_update()
         leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        if leader in (None, -1):
+            return int(LeaderNotAvailableError.errno)
         answer = await client.send(leader, request)
         [(_, [(_, error, *_)])] = answer.topics
         return int(error)

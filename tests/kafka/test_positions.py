@@ -1,18 +1,23 @@
 """How far a partition was read is told, also where what came has nothing to give out."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from schemas.kafka.fetching import fetch
 from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
+from schemas.records import Standing
 from tests.eventually import DEADLINE_SECONDS, seen
 from tests.kafka.delivery_world import World
 from tests.kafka.kafka_operations import produce_raw
+from tests.kafka.writing import Topic
 from tests.raw_batches import Raw
 
 
@@ -56,5 +61,43 @@ async def positions(
     """Take until these are told."""
     told: dict[TopicPartition, int] = {}
     while told != wanted:
-        taken = await consumer.take(places, timeout_ms=5_000, records_max=100, bytes_max=1_000_000)
+        taken = await take(consumer, places)
         told |= taken.positions
+
+
+async def take(
+    consumer: Consumer, places: Sequence[TopicPartition], records_max: int = 100
+) -> Taken:
+    return await consumer.take(
+        places, timeout_ms=5_000, records_max=records_max, bytes_max=1_000_000
+    )
+
+
+class Later:
+    """A clock that is ahead: what was told is not fresh any more."""
+
+    def monotonic(self) -> float:
+        return time.monotonic() + 60.0
+
+
+async def test_a_log_that_is_shorter_than_before_is_behind_no_transaction(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = Topic(world.config.kafka, world.config.kafka.topics.parked)
+    place = TopicPartition(topic.name, 0)
+    await produce_raw(world, topic.name, [Raw(b"x", b"1"), Raw(b"x", b"2"), Raw(b"x", b"3")])
+    arguments = client_arguments(world.config.kafka) | {"isolation_level": "read_committed"}
+    async with Consumer(**arguments, auto_offset_reset="earliest") as consumer:
+        consumer.assign([place])
+        while not (await take(consumer, [place], records_max=1)).records:
+            pass  # The other two then keep it from being fetched anew.
+        await topic.delete()
+        await topic.create(partitions=1)
+        await produce_raw(world, topic.name, [Raw(b"x", b"1")])
+        monkeypatch.setattr(fetch, "time", Later())
+        await seen(partial(standing, consumer, place), lambda one: one.end == 1)
+        assert consumer.withheld([place]) == {}
+
+
+async def standing(consumer: Consumer, place: TopicPartition) -> Standing:
+    return (await consumer.standings([place]))[place]

@@ -178,7 +178,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             async with asyncio.timeout(FRESH_SECONDS):
                 for place, end in (await self.end_offsets(stale)).items():
                     state = states[place]
-                    state.lso, state.highwater = end, max(end, state.highwater or 0)
+                    # It was less only behind a transaction that is open, or in a log that was cut.
+                    is_less = end < (state.highwater or 0)
+                    state.highwater = await log_end(self._client, place) if is_less else end
+                    state.lso = end
                     self._asked_at[place] = now
         return {
             place: Standing(one.position, max(one.position, _end_of(one)))
