@@ -19,6 +19,8 @@ CODECS: Mapping[str, tuple[int, Callable[[bytes], bytes]]] = {
     "zstd in two frames": (4, lambda data: zstd_encode(data[:9]) + zstd_encode(data[9:])),
 }
 
+TRANSACTIONAL, CONTROL = 0x10, 0x20  # Flags of a batch.
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -36,15 +38,20 @@ def batch(
     base_offset: int = 0,
     timestamp: int = 0,
     count: int | None = None,
+    span: int | None = None,
+    flags: int = 0,
+    producer: int = -1,
+    epoch: int = -1,
 ) -> bytes:
-    """A batch of magic 2, with a right CRC; it may state another number of records."""
+    """A batch of magic 2, with a right CRC; it may state another number of records or offsets."""
     number, encode = CODECS[codec]
     payload = b"".join(_record(delta, one) for delta, one in enumerate(records))
     stated = len(records) if count is None else count
+    last = (len(records) if span is None else span) - 1
     checked = struct.pack(
-        ">hiqqqhii", number, len(records) - 1, timestamp, timestamp, -1, -1, -1, stated
+        ">hiqqqhii", number | flags, last, timestamp, timestamp, producer, -1, -1, stated
     ) + encode(payload)
-    body = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
+    body = struct.pack(">ibI", epoch, 2, calc_crc32c(checked)) + checked
     return struct.pack(">qi", base_offset, len(body)) + body
 
 

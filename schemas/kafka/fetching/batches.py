@@ -178,11 +178,7 @@ class Pieces:
     def validate_crc(self) -> bool:
         return bool(self._parsed.validate_crc())
 
-    def __next__(self) -> Any:  # noqa: ANN401  aiokafka's records have no type in common.
-        """The first record: aiokafka reads the only record of a control batch with it."""
-        return next(iter(self))
-
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # aiokafka's records have no type in common.
         return chain.from_iterable(self.parts())
 
     def parts(self) -> Iterator[Iterable[Any]]:

@@ -57,7 +57,9 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         return False
 
     def _is_idle(self, place: TopicPartition, found: FetchResult) -> bool:
-        if self._wanted is not None and place not in self._wanted:
+        if self._wanted is None:
+            return False  # aiokafka's `getmany` would not fetch it again.
+        if place not in self._wanted:
             return True
         since: float = max(self._asked_at, found._created)  # noqa: SLF001
         return time.monotonic() - since > IDLE_SECONDS
@@ -97,8 +99,9 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         told = told_by(answer)
         for place, offset in asked_by(request).items():
             state = assignment.state_value(place)
-            if state is None or not state.has_valid_position or state.position != offset:
-                continue  # It was sought elsewhere meanwhile.
+            is_at = state is not None and state.has_valid_position and state.position == offset
+            if not is_at or place in self._records:
+                continue  # It was sought elsewhere meanwhile, or came of its new leader.
             error, *content = told.get(place, (of_all,))
             if error is NoError and content:
                 has_news |= self._keep(assignment, place, answer.API_VERSION, content)
@@ -148,12 +151,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         )
         return True
 
-    def _refused(
-        self,
-        state: Any,  # noqa: ANN401  aiokafka's.
-        place: TopicPartition,
-        error: type[KafkaError],
-    ) -> None:
+    def _refused(self, state: Any, place: TopicPartition, error: type[KafkaError]) -> None:  # noqa: ANN401  aiokafka's.
         if error is not OffsetOutOfRangeError:
             self._set_error(place, error(place.topic))
         elif self._default_reset_strategy == OffsetResetStrategy.NONE:
@@ -173,6 +171,7 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         while True:
             if self._subscriptions.reassignment_in_progress:
                 await self._subscriptions.wait_for_assignment()
+                self._records.clear()  # There may be errors of what was ours before.
             if not self._gave_way.isdisjoint(partitions):
                 self._gave_way.difference_update(partitions)
                 self._notify(self._wait_consume_future)

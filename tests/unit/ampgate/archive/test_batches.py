@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ampgate.archive import batches as searched
 from ampgate.archive.batches import Answer, Wanted, search
-from tests.raw_batches import CODECS, Raw
+from tests.raw_batches import CODECS, CONTROL, TRANSACTIONAL, Raw
 from tests.raw_batches import batch as raw_batch
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
@@ -111,6 +111,15 @@ def test_an_answer_of_nothing_but_an_aborted_transaction_leads_on_behind_it() ->
     later = Answer(aborted + batch([b"d"], first=3), [(7, 0)])
     found, reached = search(later, "events", 3, 0, Wanted())
     assert ([record.value for record in found], reached) == ([b"d"], 4)
+
+
+def test_a_control_batch_that_compaction_emptied_is_passed_over() -> None:
+    aborted = transactional([b"a"])
+    emptied = raw_batch([], base_offset=1, span=1, flags=TRANSACTIONAL | CONTROL, producer=7)
+    answer = Answer(aborted + emptied + batch([b"b"], first=2), [(7, 0)])
+
+    found, reached = search(answer, "events", 3, 0, Wanted())
+    assert ([record.value for record in found], reached) == ([b"b"], 3)
 
 
 def test_reading_begins_inside_a_batch() -> None:
