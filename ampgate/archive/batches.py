@@ -118,7 +118,9 @@ def judged_batches(answer: Answer) -> Iterator[tuple[Batch, bool]]:
         while aborted and aborted[-1][1] <= batch.offset:
             aborting.add(aborted.pop()[0])
         is_aborted = batch.producer_id in aborting and batch.is_transactional
-        if is_aborted and batch.is_control and next(_records(batch, "", 0)).key == ABORT:
+        # Compaction may leave a control batch empty.
+        markers = _records(batch, "", 0) if is_aborted and batch.is_control else ()
+        if any(one.key == ABORT for one in markers):
             aborting.discard(batch.producer_id)
         yield batch, not is_aborted or batch.is_control
 
