@@ -101,3 +101,23 @@ async def test_a_log_that_is_shorter_than_before_is_behind_no_transaction(
 
 async def standing(consumer: Consumer, place: TopicPartition) -> Standing:
     return (await consumer.standings([place]))[place]
+
+
+async def test_a_paused_partition_has_no_error_before_it_is_resumed(world: World) -> None:
+    """As that nothing was committed: what is sought meanwhile may end it."""
+    topic = world.config.kafka.topics.events
+    place = TopicPartition(topic, 0)
+    await produce_raw(world, topic, [Raw(b"x", b"{}")])
+    arguments = client_arguments(world.config.kafka) | {"group_id": topic}
+    async with Consumer(**arguments, auto_offset_reset="none") as consumer:
+        taken_in = partial(consumer.take, [place], records_max=100, bytes_max=1_000_000)
+        consumer.assign([place])
+        consumer.pause(place)
+        assert not await taken_in(timeout_ms=1_000)
+        consumer.resume(place)
+        assert list((await taken_in(timeout_ms=60_000)).errors) == [place]
+        consumer.seek(place, 0)
+        taken = await taken_in(timeout_ms=60_000)
+
+    assert not taken.errors
+    assert [len(records) for records in taken.records] == [1]

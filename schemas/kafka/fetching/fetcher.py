@@ -199,6 +199,8 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
                 break
             result = self._records[place]
             if isinstance(result, FetchError):
+                if place in self._subscriptions.paused_partitions():
+                    continue  # Sought elsewhere before it is resumed, it has none.
                 taken.errors[place] = result._error  # noqa: SLF001
                 self._forget(place)
             elif result.has_more() and result.check_assignment(place):
