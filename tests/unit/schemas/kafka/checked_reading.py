@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError, Off
 
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.taken import NewLeaderError, Taken
+from schemas.kafka.fetching.taken import NewLeaderError, Taken, is_by_another
 from tests.unit.schemas.kafka.made_up_client import NODES, Client
 from tests.unit.schemas.kafka.reading_steps import (
     PLACES,
@@ -40,6 +40,7 @@ class Reading:
         self.consumer = consumer
         self.client = client
         self.positions = dict.fromkeys(PLACES, 0)
+        self.read_to: dict[TopicPartition, tuple[int, int]] = {}  # Before what is taken next.
         self.assigned = frozenset(PLACES)
         self.taking: asyncio.Task[Taken] | None = None
         self.limits = (0, 0)
@@ -141,6 +142,7 @@ class Reading:
             self.positions[place] = position
         for place, error in taken.errors.items():
             self.check_error(place, error)
+        self.read_to = dict(self.consumer._fetcher.read_to)
 
     def check_records(
         self, place: TopicPartition, given: Mapping[int, bytes | None], position: int
@@ -158,10 +160,14 @@ class Reading:
         assert all(not possible[at].startswith(OURS) for at in possible.keys() - given.keys())
 
     def check_epoch(self, place: TopicPartition, position: int) -> None:
-        """It is known whose records were read last."""
-        if position > self.positions[place]:
-            read = [one for one in self.client.logs[place].batches if one.base < position]
-            assert self.consumer.read_to(place) == (position, read[-1].epoch)
+        """All that was read is of one leader, and it is known which; another's is asked about."""
+        before = self.positions[place]
+        if position == before:
+            return
+        batches = self.client.logs[place].from_(before)
+        [epoch] = {one.epoch for one in batches if one.base < position}
+        assert not is_by_another(before, epoch, *self.read_to.get(place, (-1, -1)))
+        assert self.consumer.read_to(place) == (position, epoch)
 
     def check_error(self, place: TopicPartition, error: Exception) -> None:
         """Go on as our readers do."""

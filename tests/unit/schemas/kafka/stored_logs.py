@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from aiokafka.protocol.fetch import FetchResponse_v11
 from hypothesis import strategies as st
@@ -32,10 +32,10 @@ class Write(NamedTuple):
 
 writes = st.builds(
     Write,
-    st.sampled_from(Kind.__args__),  # type: ignore[attr-defined]  # Of a `Literal`.
-    st.sampled_from([PLAIN, PLAIN, 1, 2]),
+    st.sampled_from(["ours", "ours", "committed", "aborted", *get_args(Kind)]),
+    st.sampled_from([PLAIN, 1, 1, 2]),
     st.integers(1, 4),
-    st.sampled_from(list(CODECS)),
+    st.sampled_from([*["none"] * 4, *CODECS]),
     st.sampled_from([0, 0, 0, GAP_MAX]),
     st.sampled_from([0, 0, 1, GAP_MAX]),
     st.sampled_from([False, False, False, True]),
