@@ -13,7 +13,7 @@ from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
 from consumers.delivery.lanes import Batch, Letter, batch_of
 from consumers.delivery.line import Line
-from consumers.delivery.moved import Ends, Moved
+from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
 from consumers.delivery.outcomes import Skip, Verdict
 from consumers.delivery.pace import Pace, Wait
@@ -51,7 +51,7 @@ class Delivery:
         self._intake = Intake(destination, topic, line, stock, waits, suppressed)
         self._settling = Settling(destination, pace, line, stock, waits)
         self._in_flight: set[Batch] = set()
-        self.moved = Moved(waits.wait_behind)
+        self.moved = waits.moved
 
     # Input from the shell.
 

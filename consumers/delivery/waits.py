@@ -8,6 +8,7 @@ from consumers.delivery.draft import MustWait
 from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Lane
 from consumers.delivery.line import Line
+from consumers.delivery.moved import Moved
 from consumers.delivery.pace import Pace
 from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.rates import PACE, Meter
@@ -35,6 +36,7 @@ class Waits:
         self._meter = meter
         self._relieved_at = 0.0
         self.clocks = Clocks()
+        self.moved = Moved(self.wait_behind)
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
         self.parked: dict[int, ParkedPartition] = {}
         self.parkable: set[int] = set()  # Our partitions that the parked topic has, too.
@@ -131,8 +133,12 @@ class Waits:
                     self._stock.park(entry, reason, until, now)
 
     def _is_pressed(self, lane: Lane) -> bool:
-        """Whether held records of this lane leave no room for others."""
-        if not lane.is_parked and lane.offsets.is_full(self._limits.span_max):
+        """Whether held records of this lane leave no room for others, or an added partition waits
+        for them: then one user could keep it unread for as long as it is throttled.
+        """
+        if not lane.is_parked and (
+            lane.offsets.is_full(self._limits.span_max) or lane.place.partition in self.moved.others
+        ):
             return True
         if self._stock.has_room:
             return False

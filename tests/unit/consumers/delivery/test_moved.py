@@ -1,11 +1,20 @@
 """An added partition waits for what is older of its keys, and for nothing else."""
 
 from collections.abc import Callable, Collection
+from random import Random
 
+from pydantic import SecretStr
+
+from consumers.delivery.delivery import Delivery
+from consumers.delivery.destination import Response
 from consumers.delivery.moved import Moved, Settled
 from consumers.delivery.offsets import Unfinished
+from consumers.destinations.amplitude.events import AmplitudeEvents
+from schemas.records import Stored, TopicPartition
+from schemas.vendors.amplitude import AmplitudeDestination
 
 ADDED = 3
+CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("k"))
 
 
 class Behind:
@@ -77,3 +86,26 @@ def test_a_partition_that_keys_moved_to_is_read_and_only_these_keys_wait() -> No
     assert (behind.keys, moved.after(ADDED)) == ({"ann"}, {0: 10, 1: 20})
     moved.settled({0: Settled(5)})
     assert (behind.keys, moved.after(ADDED)) == (set(), {})
+
+
+def test_a_user_who_is_throttled_is_parked_where_an_added_partition_waits_for_it() -> None:
+    delivery = Delivery(
+        AmplitudeEvents(CONFIG),
+        topic="events",
+        parked_topic="parked",
+        memory_max_bytes=10_000_000,
+        random=Random(1),
+    )
+    for topic in ("events", "parked"):
+        delivery.assign(TopicPartition(topic, 0), 0)
+        delivery.assign(TopicPartition(topic, 1), 0, after={0: 2} if topic == "events" else None)
+    own = TopicPartition("events", 0)
+    value = b'{"event_type":"Bought","user_id":"%b"}'
+    delivery.accept([Stored(*own, n, 0, b"ann", value % b"ann", ()) for n in range(2)], 0.0)
+    batch = delivery.next_batch(10.0)
+    assert batch is not None
+    delivery.settle(batch, Response(429, b'{"code":429,"throttled_users":{"ann":1001}}'), 10.0)
+    letters = [delivery.next_parking(), delivery.next_parking()]
+    assert [letter and letter.entry.offset for letter in letters] == [0, 1]
+    delivery.parked(letter for letter in letters if letter is not None)
+    assert delivery.committable()[own] == 2
