@@ -63,6 +63,8 @@ def _opened(body: bytes, endpoint: Endpoint) -> Opened:
     else:
         upload = split_json(_upload, body)
         values = [bytes(raw) for raw in upload.events]
+    if upload.options is ABSENT:
+        return Opened(values, MIN_ID_LENGTH)
     return Opened(values, min_id_length(bytes(upload.options)))
 
 

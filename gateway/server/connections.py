@@ -80,15 +80,16 @@ class Connection(HttpToolsProtocol):
         if self._unparsed.is_behind:  # It was read before reading was paused.
             self._hold(data)
             return
-        if self._idle:  # Empty lines end that, though they begin no request.
-            self._idle = False
+        was_idle, self._idle = self._idle, False
+        if was_idle:
             self._crowd.idle.pop(self, None)
-            self._crowd.unfinished[self] = self.loop.time()
-            self._deadline.set(HEAD_SECONDS)
         if len(data) <= PIECE_BYTES and not self.pipeline and not is_crowded(data):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
+        if was_idle and self._deadline.is_set:  # No head came whole. Empty lines begin one, too.
+            self._crowd.unfinished.setdefault(self, self.loop.time())
+            self._deadline.set(HEAD_SECONDS)
 
     def _feed_in_pieces(self, data: memoryview) -> None:
         """Parse it, except requests behind those that wait for an answer."""
@@ -169,7 +170,6 @@ class Connection(HttpToolsProtocol):
             return
         self._in_body = False
         self._crowd.unfinished.pop(self, None)
-        self._deadline.clear()
         if self.cycle.response_complete:
             self._be_idle()  # It was refused before its body was read.
         else:
