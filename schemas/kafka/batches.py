@@ -71,22 +71,35 @@ class Lane:
         self._asking: asyncio.Task[None] | None = None
         self._has_turn = False  # Of sending a large batch.
 
-    def add(self, records: Sequence[Appendable], now_ms: int) -> list[Flush]:
-        """Append the records to the queue; returns the batches they are in."""
+    def add(self, record: Appendable, now_ms: int) -> Flush:
+        """Append the record to the queue; returns the batch it is in."""
+        flush = self._waiting[-1] if self._waiting else self._begin()
+        if not flush.batch.add(record, now_ms):
+            flush = self._begin_with(record, now_ms)
+        if not self._is_sending:
+            self._send_first()
+        return flush
+
+    def add_all(self, records: Sequence[Appendable], now_ms: int) -> list[Flush]:
+        """The same of several; returns the batches they are in."""
         flush = self._waiting[-1] if self._waiting else self._begin()
         filled: list[Flush] = []
         last = None
         for record in records:
             if not flush.batch.add(record, now_ms):
-                flush = self._begin()
-                if not flush.batch.add(record, now_ms):  # The first of a batch always fits.
-                    raise AssertionError("an empty batch refused a record")
+                flush = self._begin_with(record, now_ms)
             if flush is not last:
                 filled.append(flush)
                 last = flush
         if not self._is_sending:
             self._send_first()
         return filled
+
+    def _begin_with(self, record: Appendable, now_ms: int) -> Flush:
+        flush = self._begin()
+        if not flush.batch.add(record, now_ms):  # The first of a batch always fits.
+            raise AssertionError("an empty batch refused a record")
+        return flush
 
     def _begin(self) -> Flush:
         self._way.producer()  # Raises `NotStored` while there is none.

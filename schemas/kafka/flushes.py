@@ -99,23 +99,16 @@ class Write:
     callbacks for each batch, as `asyncio.wait` has them, take 2 µs more.
     """
 
-    __slots__ = ("_done", "_error", "left")
+    __slots__ = ("all_ended", "error", "left")
 
     def __init__(self) -> None:
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._error: BaseException | None = None
+        self.all_ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.error: BaseException | None = None  # Of one of them, if one failed.
         self.left = 0
 
     def one_ended(self, error: BaseException | None) -> None:
         if error is not None:
-            self._error = error
+            self.error = error
         self.left -= 1
-        if not self.left and not self._done.done():
-            self._done.set_result(None)
-
-    async def all_ended(self) -> None:
-        """Wait for all, then raise what one of them failed with, if one did."""
-        if self.left:
-            await self._done
-        if self._error is not None:
-            raise self._error
+        if not self.left and not self.all_ended.done():
+            self.all_ended.set_result(None)

@@ -102,17 +102,26 @@ class Log:
             count = await self.partitions(topic)
         now_ms = time.time_ns() // 1_000_000
         write = Write()
+        if len(records) == 1:
+            partition = self._partition(records[0].key, count)
+            self._lane(topic, partition).add(records[0], now_ms).await_by(write)
+        else:
+            await self._append_several(topic, records, count, now_ms, write)
+        if write.left:
+            await write.all_ended
+        if write.error is not None:
+            raise write.error
+
+    async def _append_several(
+        self, topic: str, records: Sequence[NewRecord], count: int, now_ms: int, write: Write
+    ) -> None:
         for start in range(0, len(records), TURN_RECORDS):
             if start:
                 await asyncio.sleep(0)
-            turn = (
-                records if len(records) <= TURN_RECORDS else records[start : start + TURN_RECORDS]
-            )
+            turn = records[start : start + TURN_RECORDS]
             for partition, share in self._by_partition(turn, count).items():
-                lane = self._lanes.get((topic, partition)) or self._lane(topic, partition)
-                for flush in lane.add(share, now_ms):
+                for flush in self._lane(topic, partition).add_all(share, now_ms):
                     flush.await_by(write)
-        await write.all_ended()
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, with any bytes, in its key's partition."""
@@ -134,8 +143,7 @@ class Log:
         The future is shared: others' records are in the same batch, so it must not be cancelled.
         """
         self._require_room(topic, record)
-        (flush,) = self._lane(topic, partition).add([record], time.time_ns() // 1_000_000)
-        return flush.stored
+        return self._lane(topic, partition).add(record, time.time_ns() // 1_000_000).stored
 
     async def store_in_order(
         self, topic: str, records: Sequence[Appendable], partition: int
@@ -150,8 +158,7 @@ class Log:
         for record in records:  # Without an await between: none is queued behind one that failed.
             try:
                 self._require_room(topic, record)
-                (flush,) = lane.add((record,), now_ms)
-                writes.append(flush.stored)
+                writes.append(lane.add(record, now_ms).stored)
             except Exception as caught:  # noqa: BLE001  Whatever it is, it concerns this record.
                 error = caught
                 break
@@ -201,8 +208,6 @@ class Log:
     def _by_partition(
         self, records: Sequence[NewRecord], count: int
     ) -> Mapping[int, Sequence[NewRecord]]:
-        if len(records) == 1:
-            return {self._partition(records[0].key, count): records}
         shares: dict[int, list[NewRecord]] = {}
         for record in records:
             key = record.key

@@ -69,7 +69,7 @@ class Producer:
 
 
 def added(lane: Lane, records: Sequence[NewRecord]) -> "set[asyncio.Future[None]]":
-    return {flush.stored for flush in lane.add(records, NOW_MS)}
+    return {flush.stored for flush in lane.add_all(records, NOW_MS)}
 
 
 def way_of(
