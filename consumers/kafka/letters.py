@@ -17,6 +17,7 @@ from consumers.kafka.letter_forms import reference, whole
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.log import Log
+from schemas.records import TopicPartition
 from schemas.truncation import bare, cut
 
 FIRST_BACKOFF_SECONDS = 0.5
@@ -66,6 +67,8 @@ class Letters:
                 return True
             except TooLargeForKafka as refused:
                 form = cut(original, self._log.sizes.room(self._dead_letters, refused.size))
+                if form == tried:
+                    self._takes_no_letter(self._dead_letters, refused)
             except NotStored:
                 pass  # `schemas/kafka/outage.py` logs it.
             except Exception as error:  # noqa: BLE001  Whatever it is, it concerns this letter.
@@ -97,8 +100,14 @@ class Letters:
                 form = reference(letter, destination)
                 left[0] = letter, form
             if form == tried:
+                if isinstance(error, TooLargeForKafka):
+                    self._takes_no_letter(self._parked, error)
                 await asyncio.sleep(await anext(waits))
         return len(letters) - len(left)
+
+    def _takes_no_letter(self, topic: str, why: TooLargeForKafka) -> None:
+        """Not even in its shortest form: until its limit is raised, that is an outage."""
+        self._log.outage.failed(TopicPartition(topic, -1), why)
 
 
 async def _backoff(random: Random) -> AsyncIterator[float]:

@@ -152,3 +152,22 @@ async def test_records_that_make_odd_letters_stop_no_delivery(world: World) -> N
     cut = [one for one in said if one.get("truncated") == b"2000001"]
     assert len(cut) == 2
     assert all(one["origin"].startswith(topics.events.encode()) for one in said)
+
+
+async def test_a_topic_that_takes_not_even_the_shortest_letter_is_told(configured: Kafka) -> None:
+    for topic in await topics(configured, max_message_bytes="100"):
+        letter = a_letter(7, b"{", not_before=1.0)
+        async with opened(configured) as letters:
+            is_dead = topic.name == configured.topics.dead_letters
+            writing = asyncio.create_task(
+                letters.dead_letter(letter, DESTINATION)
+                if is_dead
+                else letters.park([letter], DESTINATION)
+            )
+            with capture_logs() as logged:
+                await eventually(lambda: letters.is_failing)
+            letter.entry.offsets.is_ours = False  # So that it is another's to write.
+            await writing
+        [said] = [one for one in logged if one["event"] == "Kafka takes no writes"]
+        assert said["topic"] == topic.name
+        assert "does not take a record of" in said["error"]
