@@ -67,10 +67,18 @@ async def delete_below(world: World, offsets: Mapping[tuple[str, int], int]) -> 
 
 
 async def add_partitions(world: World, *topics: str) -> None:
+    """Returns once each has a leader: before, a producer does not know of it."""
+    count = 4
     admin = AIOKafkaAdminClient(bootstrap_servers=world.config.kafka.bootstrap_servers)
     await admin.start()
     try:
-        await admin.create_partitions({topic: NewPartitions(total_count=4) for topic in topics})
+        await admin.create_partitions({topic: NewPartitions(total_count=count) for topic in topics})
+        await seen(
+            lambda: admin.describe_topics(list(topics)),
+            lambda found: all(
+                sum(one["leader"] >= 0 for one in topic["partitions"]) == count for topic in found
+            ),
+        )
     finally:
         await admin.close()
 
