@@ -161,7 +161,7 @@ class Process:
         world = self.world
         read = world.log[place].between(committable, self.positions[place])
         names = {one.name or "" for one in read} - world.lost
-        span = sum(world.origins[name].kind != "skipped" for name in names)
+        span = sum(not world.suppressing.may_skip(name) for name in names)
         assert span <= world.limits.span_max + FETCH_MAX, "a crash would repeat too many records"
 
     def _plan(self) -> None:

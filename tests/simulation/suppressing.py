@@ -41,3 +41,8 @@ class Suppressing:
         origin = self._origins[name]
         is_user = origin.key.startswith("user-")
         return origin.key in self._ever and (is_user or origin.kind != "good")
+
+    def may_skip(self, name: str) -> bool:
+        """Whether the engine need not remember it from when it was read."""
+        kind = self._origins[name].kind
+        return kind == "skipped" or (kind != "good" and self.may_drop(name))
