@@ -91,7 +91,7 @@ class Settling:
             lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
             again = [entry for entry in left if entry.encoded.key not in stopped]
             # Halves are lost when entries are held. A hold that names nobody may be meant for one.
-            may_be_one = len(left) > 1 or lane.sought > 0
+            may_be_one = answered.batch_size > 1 or lane.sought > 0
             if isinstance(verdict.rest, Split | Hold) and len(again) < len(left) and may_be_one:
                 lane.seek(len(left))
             if isinstance(verdict.rest, Hold) and answered.batch_size == 1:

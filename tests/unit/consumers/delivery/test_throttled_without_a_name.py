@@ -14,29 +14,34 @@ from schemas.records import Stored, TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
 
 CONFIG = AmplitudeDestination(type="amplitude", name="a", api_key=SecretStr("k"))
-PLACE = TopicPartition("user-properties", 0)
+TOPIC = "user-properties"
 USERS = 200
 THROTTLED, TAKEN = Response(429, b"too_many_requests"), Response(200, b"success")
 
 
-def update(offset: int, user: str) -> Stored:
+def update(partition: int, offset: int, user: str) -> Stored:
     value = orjson.dumps({"user_id": user, "user_properties": {"$set": {"n": offset}}})
-    return Stored(*PLACE, offset, 0, user.encode(), value, ())
+    return Stored(TOPIC, partition, offset, 0, user.encode(), value, ())
 
 
 def delivered(
-    users: list[str], seconds: float, reply: Callable[[set[str], float], Response]
+    users: list[str],
+    seconds: float,
+    reply: Callable[[set[str], float], Response],
+    partitions: int = 1,
 ) -> tuple[dict[str, float], int]:
     """When the last update of each user was taken, and how many requests there were."""
     delivery = Delivery(
         AmplitudeIdentify(CONFIG),
-        topic=PLACE.topic,
+        topic=TOPIC,
         parked_topic=None,
         memory_max_bytes=10_000_000,
         random=Random(1),
     )
-    delivery.assign(PLACE, 0)
-    delivery.accept([update(offset, user) for offset, user in enumerate(users)], now=0.0)
+    for number in range(partitions):
+        delivery.assign(TopicPartition(TOPIC, number), 0)
+        own = users[number::partitions]
+        delivery.accept([update(number, offset, user) for offset, user in enumerate(own)], now=0.0)
     taken: dict[str, float] = {}
     now, requests = 0.0, 0
     while now < seconds:
@@ -69,3 +74,15 @@ def test_a_project_that_is_throttled_for_minutes_gets_few_requests_and_then_all(
     assert taken.keys() == set(users)
     assert max(taken.values()) < 360.0
     assert requests < 4 * USERS
+
+
+def test_of_two_in_different_partitions_the_other_goes_on() -> None:
+    taken, requests = delivered(
+        ["bad", "good"],
+        900.0,
+        lambda keys, _now: THROTTLED if "bad" in keys else TAKEN,
+        partitions=2,
+    )
+    assert taken.keys() == {"good"}
+    assert taken["good"] < 120.0
+    assert requests < 100
