@@ -58,9 +58,6 @@ def read_strict(
 ) -> Sequence[_Facts | Defect]:
     """As `read` of each value: of those that are decoded it is known that they are strict."""
     facts = _decode_several(decoder, values)
-    decoded = [one for one in facts if one is not None]
-    if len(decoded) == len(values):
-        return usable(decoded)
     return _usable_among(values, facts, read, usable)
 
 
@@ -70,6 +67,9 @@ def _usable_among(
     read: Callable[[bytes], _Facts | Defect],
     usable: Callable[[Sequence[_Facts]], Sequence[_Facts | Defect]],
 ) -> Sequence[_Facts | Defect]:
+    decoded = [one for one in facts if one is not None]
+    if len(decoded) == len(values):
+        return usable(decoded)
     return [
         read(value) if one is None else usable([one])[0]
         for value, one in zip(values, facts, strict=True)

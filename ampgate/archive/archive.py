@@ -18,7 +18,6 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from ampgate.archive.batches import Answer, Wanted, search
@@ -27,6 +26,7 @@ from ampgate.destinations.groups import members_of
 from ampgate.errors import CommandError
 from ampgate.topics import ATTEMPTS_MAX, RETRY_SECONDS, admin_client, patiently
 from schemas.configuration.config import Kafka
+from schemas.kafka.fetching.log_ends import log_end
 from schemas.records import Stored
 from schemas.topics import Kind, Topics
 
@@ -34,7 +34,6 @@ FETCH_BYTES = 8_000_000  # A request; four of them are in memory at once.
 FETCHES_AT_ONCE = 4
 FETCH_WAIT_MS = 500
 PATIENCE_SECONDS = 30.0  # Of one partition without an answer.
-READ_ALL, LATEST = 0, -1  # Also what is in a transaction; the end of the log.
 READ_COMMITTED = 1  # As the deliveries read: without aborted transactions.
 
 Each = Callable[[list[Stored]], Awaitable[None]]
@@ -107,12 +106,11 @@ class Archive:
         """What is behind these, as a transaction is not finished: nobody can read it yet."""
         found = []
         for span in spans:
-            asked = [(span.topic, [(span.partition, LATEST)])]
-            leader = self._leader(span)
-            answer = await self._client.send(leader, OffsetRequest(-1, READ_ALL, asked))
-            _, code, _, end = answer.topics[0][1][0]
-            if for_code(code) is NoError and end > span.end:
-                found.append(Span(span.topic, span.partition, span.end, end))
+            with suppress(KafkaError):  # Of a partition that does not say it, nothing is told.
+                place = TopicPartition(span.topic, span.partition)
+                end = await log_end(self._client, self._cluster, place)
+                if end > span.end:
+                    found.append(Span(span.topic, span.partition, span.end, end))
         return found
 
     async def committed(self, group_id: str, topic: str) -> Mapping[int, Committed]:
@@ -212,7 +210,9 @@ class Archive:
 
     async def _fetch(self, span: Span, position: int) -> Answer:
         """Kafka's answer; a `KafkaError` that is retriable if it has none now."""
-        leader = self._leader(span)
+        leader = self._cluster.leader_for_partition(TopicPartition(span.topic, span.partition))
+        if leader is None or leader == -1:
+            raise LeaderNotAvailableError
         asked = [(span.topic, [(span.partition, position, FETCH_BYTES)])]
         request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_COMMITTED, asked)
         response = await self._client.send(leader, request)
@@ -222,12 +222,6 @@ class Archive:
         if error is not NoError:
             raise error(f"{span.topic}/{span.partition}")
         return Answer(bytes(records or b""), [(one[0], one[1]) for one in aborted or ()])
-
-    def _leader(self, span: Span) -> int:
-        leader = self._cluster.leader_for_partition(TopicPartition(span.topic, span.partition))
-        if leader is None or leader == -1:
-            raise LeaderNotAvailableError
-        return int(leader)
 
 
 @asynccontextmanager

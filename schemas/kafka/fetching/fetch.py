@@ -180,7 +180,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
                     state = states[place]
                     # It was less only behind a transaction that is open, or in a log that was cut.
                     is_less = end < (state.highwater or 0)
-                    state.highwater = await log_end(self._client, place) if is_less else end
+                    state.highwater = await self._log_end(place) if is_less else end
                     state.lso = end
                     self._asked_at[place] = now
         return {
@@ -191,7 +191,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 
     async def log_ends(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Where these end, with what is behind unfinished transactions; raises `KafkaError`."""
-        return {place: await log_end(self._client, place) for place in places}
+        return {place: await self._log_end(place) for place in places}
+
+    async def _log_end(self, place: TopicPartition) -> int:
+        return await log_end(self._client, self._client.cluster, place)
 
     def withheld(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Offsets]:
         """Of those of which Kafka gives out no more until a transaction ends: what is behind it."""

@@ -13,9 +13,9 @@ from aiokafka.protocol.offset import OffsetRequest
 CONSUMER = -1  # In place of a follower's number.
 
 
-async def log_end(client: Any, place: TopicPartition) -> int:  # noqa: ANN401  aiokafka has no types.
-    """Raises `KafkaError`."""
-    leader = client.cluster.leader_for_partition(place)
+async def log_end(client: Any, cluster: Any, place: TopicPartition) -> int:  # noqa: ANN401  aiokafka has no types.
+    """By the leader that the cluster's metadata names; raises `KafkaError`."""
+    leader = cluster.leader_for_partition(place)
     if leader in (None, -1):
         raise LeaderNotAvailableError(place)
     asked = [(place.topic, [(place.partition, OffsetResetStrategy.LATEST)])]
