@@ -16,6 +16,7 @@ from schemas.kafka.numbering import Numbering
 from schemas.kafka.one_at_a_time import OneAtATime
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
+from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
 from schemas.records import TopicPartition
 
 # A request to a broker holds a batch of each partition that has one, and brokers close the
@@ -64,7 +65,7 @@ class Lane:
         self._place = place
         self._is_strict = is_strict
         self._numbering = Numbering()
-        self._handed: asyncio.Future[Any] | None = None  # A batch whose result is not known yet.
+        self._handed: WaitingBatch | None = None  # The last one whose result decides on the next.
         self._acknowledgement = Deadline(asyncio.get_running_loop(), self._late)
         self._waiting: list[Flush] = []
         self._is_sending = False
@@ -113,10 +114,10 @@ class Lane:
         flush = self._waiting[0]
         self._is_sending = True
         self._acknowledgement.set(self._way.ack_timeout_seconds or SLOW_SECONDS)
-        if self._handed is None or self._handed.done():
+        if self._handed is None or self._handed.is_over:
             self._follow(flush)
         else:  # It was not acknowledged in time, and may still be.
-            self._handed.add_done_callback(partial(self._follow, flush))
+            self._handed.told = partial(self._follow, flush)
 
     def _follow(self, flush: Flush, _: object = None) -> None:
         """Send it, as the result of the one before is known; if that failed for good, in a new
@@ -124,9 +125,9 @@ class Lane:
         if not self._is_first(flush):
             return
         last, self._handed = self._handed, None
-        if last is not None and last.exception() is not None and not self._numbering.restart():
+        if last is not None and last.error is not None and not self._numbering.restart():
             self._way.replace_producer()
-        if flush.batch.size() > LARGE_BYTES:
+        if flush.batch.size > LARGE_BYTES:
             self._way.large.begin(partial(self._hand_over_large, flush))
         else:
             self._hand_over(flush)
@@ -162,19 +163,16 @@ class Lane:
 
     def _give(self, producer: Any, flush: Flush) -> None:  # noqa: ANN401  aiokafka has no types.
         """As aiokafka's `send_batch`, of which a coroutine and two futures are not needed here."""
-        accumulator = producer._message_accumulator  # noqa: SLF001
-        if accumulator._closed or accumulator._exception is not None:  # noqa: SLF001
+        batches: WaitingBatches = producer._message_accumulator  # noqa: SLF001
+        if batches.has_ended:
             raise NotStored("the producer ended")
-        batch = accumulator._append_batch(flush.batch, self._place)  # noqa: SLF001
-        batch.told = partial(self._answered, flush)
-        self._handed = handed = batch.future  # aiokafka keeps the batch after our timeout.
+        told = partial(self._answered, flush)
+        self._handed = handed = batches.add(flush.batch, self._place, told)
         if self._has_turn:
             self._has_turn = False
-            handed.add_done_callback(self._way.large.over)
-        handed.add_done_callback(batch.told)
+            handed.future.add_done_callback(self._way.large.over)
 
-    def _answered(self, flush: Flush, handed: "asyncio.Future[Any]") -> None:
-        error = handed.exception()
+    def _answered(self, flush: Flush, error: BaseException | None) -> None:
         if not self._is_first(flush):
             return  # It was late.
         if error is not None:
@@ -232,7 +230,7 @@ class Lane:
 
     def _refused(self, flush: Flush, error: KafkaError) -> NotStored:
         """The batch is too large for the topic, and so is its record, if it has only one."""
-        size, records = flush.batch.size(), flush.batch.record_count()
+        size, records = flush.batch.size, flush.batch.records
         self._way.sizes.refused(self._place.topic, size, records)
         if records == 1:
             return TooLargeForKafka(self._place.topic, size)

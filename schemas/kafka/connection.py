@@ -21,8 +21,9 @@ from schemas.kafka.client import answered
 from schemas.kafka.compression import CODECS
 from schemas.kafka.login import client_arguments
 from schemas.kafka.outage import Outage
-from schemas.kafka.sender import QuickSender, WaitingBatches
+from schemas.kafka.sender import QuickSender
 from schemas.kafka.sizes import BATCH_BYTES, RECORD_BYTES, Sizes
+from schemas.kafka.waiting_batches import WaitingBatches
 from schemas.records import TopicPartition
 
 RECONNECT_SECONDS = 0.5

@@ -45,16 +45,6 @@ def request_of(
     return b"".join(parts)
 
 
-class Stored(NamedTuple):
-    """What Kafka says of one partition's batch that it has."""
-
-    topic: str
-    partition: int
-    offset: int
-    appended_ms: int
-    start_offset: int
-
-
 class Numbered(NamedTuple):
     correlation_id: int
 
@@ -74,9 +64,9 @@ class Awaited:
             return ProduceResponse_v7.decode(answer) if stored is None else stored
 
 
-def stored_in(answer: memoryview) -> list[Stored] | None:
-    """None if there is an error in it."""
-    stored: list[Stored] = []
+def stored_in(answer: memoryview) -> list[tuple[str, int]] | None:
+    """Topic and partition of each batch that Kafka has; None if there is an error in it."""
+    stored: list[tuple[str, int]] = []
     (topics,), at = _INT.unpack_from(answer), _INT.size
     for _ in range(topics):
         (size,) = _SHORT.unpack_from(answer, at)
@@ -86,9 +76,9 @@ def stored_in(answer: memoryview) -> list[Stored] | None:
         (count,) = _INT.unpack_from(answer, at)
         at += _INT.size
         results = answer[at : at + count * _RESULT.size]
-        for partition, error, *places in _RESULT.iter_unpack(results):
+        for partition, error, _, _, _ in _RESULT.iter_unpack(results):
             if error:
                 return None
-            stored.append(Stored(topic, partition, *places))
+            stored.append((topic, partition))
         at += len(results)
     return stored

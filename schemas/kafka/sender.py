@@ -6,38 +6,19 @@ answer, and the request that follows it, take one.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from aiokafka.client import ConnectionGroup
 from aiokafka.conn import CloseReason
-from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 
 from schemas.deadline import Deadline
-from schemas.kafka.produce_requests import PRODUCE, VERSION, Awaited, Stored, request_of
+from schemas.kafka.produce_requests import PRODUCE, VERSION, Awaited, request_of
+from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
 from schemas.records import TopicPartition
 
-Batches = dict[TopicPartition, "WaitingBatch"]
+Batches = dict[TopicPartition, WaitingBatch]
 UNKNOWN = (0, -1)  # The versions of a request that the broker does not know.
-
-
-class WaitingBatch(MessageBatch):  # type: ignore[misc]  # aiokafka has no types.
-    """`told` is called as soon as it is stored; its future's callbacks a step of the loop later."""
-
-    told: Callable[[Any], None] | None = None
-
-
-class WaitingBatches(MessageAccumulator):  # type: ignore[misc]  # aiokafka has no types.
-    """aiokafka's queue of batches. It wakes our sender, and that wakes aiokafka's, if needed."""
-
-    wake: Callable[[], None]
-
-    def _append_batch(self, builder: Any, place: TopicPartition) -> WaitingBatch:  # noqa: ANN401
-        batch = WaitingBatch(place, builder, self._batch_ttl, self._linger_time)
-        self._batches[place].append(batch)
-        self.wake()
-        return batch
 
 
 class QuickSender(Sender):  # type: ignore[misc]  # aiokafka has no types.
@@ -79,18 +60,20 @@ class QuickSender(Sender):  # type: ignore[misc]  # aiokafka has no types.
         if self._has_ended or not self._txn_manager.has_pid():
             return
         waiting, is_left = self._message_accumulator, False
-        ready: dict[tuple[int, Any], Batches] = {}
+        ready: dict[int, tuple[Any, Batches]] = {}
         for place in list(waiting._batches):  # noqa: SLF001
             node = self.client.cluster.leader_for_partition(place)
             if node in self._in_flight or place in self._muted_partitions:
                 continue
-            connection = self._connection(node)
-            if connection is None:
-                is_left = True
-            else:
-                batches = ready.setdefault((node, connection), {})
-                batches[place] = waiting._pop_batch(place)  # noqa: SLF001
-        for (node, connection), batches in ready.items():
+            found = ready.get(node)
+            if found is None:
+                connection = self._connection(node)
+                if connection is None:
+                    is_left = True
+                    continue
+                found = ready[node] = connection, {}
+            found[1][place] = waiting._pop_batch(place)  # noqa: SLF001
+        for node, (connection, batches) in ready.items():
             self._request(node, connection, batches)
         if is_left:
             self._wake_aiokafka()
@@ -110,9 +93,9 @@ class QuickSender(Sender):  # type: ignore[misc]  # aiokafka has no types.
         return connection if lowest <= VERSION <= highest else None
 
     def _request(self, node: int, connection: Any, batches: Batches) -> None:  # noqa: ANN401
-        topics: dict[str, list[tuple[int, bytes]]] = {}
+        topics: dict[str, list[tuple[int, bytearray]]] = {}
         for place, batch in batches.items():
-            topics.setdefault(place.topic, []).append((place.partition, batch.get_data_buffer()))
+            topics.setdefault(place.topic, []).append((place.partition, batch.filled.data()))
         number = connection._next_correlation_id()  # noqa: SLF001
         client, timeout_ms = connection._client_id, self._request_timeout_ms  # noqa: SLF001
         message = request_of(number, client, timeout_ms, topics)
@@ -144,12 +127,8 @@ class QuickSender(Sender):  # type: ignore[misc]  # aiokafka has no types.
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
             return
-        one: Stored
-        for one in answer:
-            batch = batches[one.topic, one.partition]  # type: ignore[index]  # As the named tuple.
-            batch.done(one.offset, one.appended_ms, one.start_offset)
-            if batch.told is not None:
-                batch.told(batch.future)
+        for place in answer:
+            batches[place].stored()
         self._over(node, batches)
         self._send()
 

@@ -70,25 +70,12 @@ USED = [
         "schemas/kafka/fetching/fetch",
     ),
     (
-        "aiokafka.producer.message_accumulator:BatchBuilder",
-        [
-            *("_set_producer_state", "_build", "_buffer", "record_count"),
-            *("_builder", "_relative_offset", "_closed"),
-        ],
-        "schemas/kafka/flushes, log",
-    ),
-    (
         "aiokafka.producer.message_accumulator:MessageAccumulator",
         [
             *("fail_all", "_append_batch", "_closed", "_exception", "_batches", "_pop_batch"),
-            *("_batch_ttl", "_linger_time", "_waiter_future"),
+            *("_batch_ttl", "_waiter_future", "_pending_batches", "_txn_manager"),
         ],
-        "schemas/kafka/connection, sender",
-    ),
-    (
-        "aiokafka.producer.message_accumulator:MessageBatch",
-        ["future", "done", "get_data_buffer"],
-        "schemas/kafka/sender",
+        "schemas/kafka/connection, sender, waiting_batches",
     ),
     ("aiokafka:AIOKafkaProducer", ["_message_accumulator", "_sender"], "schemas/kafka/connection"),
     (

@@ -1,12 +1,10 @@
-"""A lane whose sender is the test: aiokafka's own accumulator, without the network."""
+"""A lane whose sender is the test."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -14,23 +12,12 @@ from schemas.kafka.batches import Lane, Way
 from schemas.kafka.compression import Compression
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
+from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
 from schemas.records import NewRecord, TopicPartition
 
 RECORD = NewRecord(b"key", b"{}")
 PARTITION = TopicPartition("topic", 0)
 NOW_MS = 1_800_000_000_000
-
-
-class Accumulator(MessageAccumulator):  # type: ignore[misc]  # aiokafka has no types.
-    """aiokafka's own; it says when a batch was handed over."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
-        super().__init__(*arguments, **named)
-        self.handed_over = asyncio.Event()
-
-    def _append_batch(self, builder: Any, tp: Any) -> Any:  # noqa: ANN401
-        self.handed_over.set()
-        return super()._append_batch(builder, tp)
 
 
 class Producer:
@@ -41,8 +28,9 @@ class Producer:
         transactions.set_pid_and_epoch(1, 0)
         cluster = ClusterMetadata()
         self.client = SimpleNamespace(cluster=cluster)
-        self._message_accumulator = Accumulator(cluster, 900, 0, 30, txn_manager=transactions)
-        self.handed_over = self._message_accumulator.handed_over
+        self._message_accumulator = WaitingBatches(cluster, 900, 0, 30, txn_manager=transactions)
+        self.handed_over = asyncio.Event()
+        self._message_accumulator.wake = self.handed_over.set
         self.replacements = 0
         self.learns([PARTITION.partition])
 
@@ -60,7 +48,7 @@ class Producer:
         self.learns([PARTITION.partition])
         return {PARTITION.partition}
 
-    def take(self) -> Any:  # noqa: ANN401  aiokafka has no types.
+    def take(self) -> WaitingBatch:
         """As aiokafka's sender does as it builds the request, a step of the loop later."""
         self.handed_over.clear()
         taken = self._message_accumulator._pop_batch(PARTITION)
@@ -99,7 +87,7 @@ def a_lane(
     return Lane(way_of(producer, ack_timeout_seconds, batch_bytes, compression), PARTITION)
 
 
-def numbers(taken: Any) -> tuple[int, int, int]:  # noqa: ANN401  aiokafka has no types.
+def numbers(taken: WaitingBatch) -> tuple[int, int, int]:
     """The producer's id, its epoch and the first sequence number, as Kafka will read them."""
     batch = MemoryRecords(bytes(taken.get_data_buffer())).next_batch()
     return batch.producer_id, batch.producer_epoch, batch.base_sequence

@@ -20,14 +20,14 @@ async def test_what_comes_until_the_sender_takes_a_batch_goes_with_it() -> None:
     taken = producer.take()
     [later] = added(lane, [RECORD])  # It would not be counted any more.
     assert {later} != first
-    assert taken.record_count == 2
+    assert taken.filled.records == 2
 
     taken.done(0)
     await asyncio.wait(first)
     assert not later.done()
     await producer.handed_over.wait()
     rest = producer.take()
-    assert rest.record_count == 1
+    assert rest.filled.records == 1
     rest.done(2)
     await later
 
@@ -40,7 +40,7 @@ async def test_no_batch_grows_beyond_its_size() -> None:
     for _ in range(len(stored)):
         await producer.handed_over.wait()
         taken = producer.take()
-        counts.append(taken.record_count)
+        counts.append(taken.filled.records)
         assert len(taken.get_data_buffer()) <= 900
         taken.done(0)
     await asyncio.wait(stored)

@@ -2,126 +2,15 @@
 
 import asyncio
 import struct
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from aiokafka.client import ConnectionGroup
-from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
-from aiokafka.producer.sender import Sender
-from aiokafka.producer.transaction_manager import TransactionManager
-from aiokafka.protocol.produce import ProduceResponse_v7
 
-from schemas.kafka.flushes import OpenBatch
-from schemas.kafka.numbering import Numbering
-from schemas.kafka.produce_requests import Stored
-from schemas.kafka.sender import QuickSender, WaitingBatches
-from schemas.records import NewRecord, TopicPartition
+from schemas.kafka.waiting_batches import Told
 from tests.eventually import eventually
+from tests.unit.schemas.kafka.made_up_connection import NODE, TOPIC, Connection, is_stored, opened
 
-NODE, TOPIC = 3, "topic"
 TOO_LARGE, NOT_LEADER = 10, 6  # Kafka's error codes.
-
-
-class Connection:
-    """An open one, as aiokafka's is to our sender."""
-
-    def __init__(self, versions: tuple[int, int] = (3, 13)) -> None:
-        self._versions = {0: versions}
-        self._client_id = "us"
-        self._requests: deque[Any] = deque()
-        self._writer = self
-        self.sent: list[bytes] = []
-        self.is_open = True
-
-    def connected(self) -> bool:
-        return self.is_open
-
-    def _next_correlation_id(self) -> int:
-        return len(self.sent)
-
-    def write(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    def answer(self, *errors: tuple[int, int]) -> None:
-        """As aiokafka reads the answer to the oldest request; of these partitions."""
-        _, _, future = self._requests[0]
-        if any(code for _, code in errors):
-            results = [(partition, code, 7, -1, 0) for partition, code in errors]
-            future.set_result(ProduceResponse_v7([(TOPIC, results)], 0))
-        else:
-            future.set_result([Stored(TOPIC, partition, 7, -1, 0) for partition, _ in errors])
-        self._requests.popleft()
-
-    def close(self, **_: object) -> None:
-        self.is_open = False
-        for _, _, future in self._requests:
-            future.set_exception(KafkaConnectionError("closed"))
-        self._requests.clear()
-
-
-class Client:
-    def __init__(self, connection: Connection) -> None:
-        self.cluster = ClusterMetadata()
-        self.cluster._partitions[TOPIC] = {n: SimpleNamespace(leader=NODE) for n in range(3)}
-        self._conns = {(NODE, ConnectionGroup.DEFAULT): connection}
-        self.sent_by_aiokafka: list[Any] = []
-
-    def force_metadata_update(self) -> "asyncio.Future[bool]":
-        known = asyncio.get_running_loop().create_future()
-        known.set_result(True)
-        return known
-
-    async def _maybe_wait_metadata(self) -> None:
-        pass
-
-    async def send(self, _node: int, request: Any) -> Any:  # noqa: ANN401
-        """What aiokafka's own sender sends is stored."""
-        self.sent_by_aiokafka.append(request)
-        topics = [
-            (topic, [(number, 0, 7, -1, 0) for number, _ in batches])
-            for topic, batches in request._topics
-        ]
-        return ProduceResponse_v7(topics, 0)
-
-
-class Opened:
-    def __init__(self, connection: Connection, timeout_ms: int = 30_000) -> None:
-        self.client = Client(connection)
-        transactions = TransactionManager(None, 60_000)
-        transactions.set_pid_and_epoch(1, 0)
-        self._numbering = [Numbering() for _ in range(3)]
-        self.batches = WaitingBatches(self.client.cluster, 900, 0, 30, txn_manager=transactions)
-        like = Sender(
-            self.client,
-            acks=-1,
-            txn_manager=transactions,
-            message_accumulator=self.batches,
-            retry_backoff_ms=1,
-            request_timeout_ms=timeout_ms,
-        )
-        self.sender = QuickSender(like, self.batches)
-
-    def add(self, partition: int, value: bytes) -> Any:  # noqa: ANN401
-        """The batch of this record."""
-        batch = OpenBatch(900, 0, self._numbering[partition])
-        batch.add(NewRecord(None, value), 0)
-        return self.batches._append_batch(batch, TopicPartition(TOPIC, partition))
-
-
-@asynccontextmanager
-async def opened(connection: Connection, timeout_ms: int = 30_000) -> AsyncIterator[Opened]:
-    one = Opened(connection, timeout_ms)
-    await one.sender.start()
-    await asyncio.sleep(0)  # aiokafka's own looks once for what waits.
-    try:
-        yield one
-    finally:
-        await one.sender.close()
 
 
 async def test_all_that_waits_goes_in_one_request() -> None:
@@ -134,15 +23,18 @@ async def test_all_that_waits_goes_in_one_request() -> None:
     [message] = connection.sent
     assert struct.unpack_from(">i", message) == (len(message) - 4,)
     assert all(b"value %d" % number in message for number in range(3))
-    assert [batch.future.result().offset for batch in waiting] == [7, 7, 7]
+    assert all(is_stored(batch) for batch in waiting)
 
 
 async def test_an_answer_and_the_next_request_take_one_step_of_the_loop() -> None:
     connection = Connection()
     async with opened(connection) as one:
-        first = one.add(0, b"first")
+
+        def follow(_: BaseException | None) -> None:
+            one.add(0, b"follows")
+
+        one.add(0, b"first", follow)
         await eventually(lambda: bool(connection.sent))
-        first.told = lambda _: one.add(0, b"follows")
         other = one.add(1, b"waits")
         await asyncio.sleep(0)
         assert len(connection.sent) == 1, "one request a broker is in flight"
@@ -151,7 +43,7 @@ async def test_an_answer_and_the_next_request_take_one_step_of_the_loop() -> Non
         assert b"follows" in connection.sent[1]
         assert b"waits" in connection.sent[1]
         connection.answer((0, 0), (1, 0))
-    assert other.future.done()
+    assert is_stored(other)
 
 
 async def test_a_batch_that_kafka_refuses_fails_and_harms_nobody_beside_it() -> None:
@@ -165,9 +57,9 @@ async def test_a_batch_that_kafka_refuses_fails_and_harms_nobody_beside_it() -> 
         await eventually(lambda: len(connection.sent) == 2)
         connection.answer((0, 0))
 
-    assert isinstance(large.future.exception(), MessageSizeTooLargeError)
-    assert small.future.result().offset == 7
-    assert later.future.done()
+    assert isinstance(large.error, MessageSizeTooLargeError)
+    assert is_stored(small)
+    assert is_stored(later)
 
 
 async def test_a_batch_that_kafka_will_take_later_is_sent_again_as_it_was() -> None:
@@ -180,7 +72,7 @@ async def test_a_batch_that_kafka_will_take_later_is_sent_again_as_it_was() -> N
         connection.answer((0, 0))
 
     assert all(batch.get_data_buffer() in message for message in connection.sent)
-    assert batch.future.result().offset == 7
+    assert is_stored(batch)
 
 
 @pytest.mark.parametrize("trouble", ["a closed connection", "no answer"])
@@ -197,7 +89,7 @@ async def test_a_batch_whose_answer_is_lost_is_sent_again_as_it_was(trouble: str
     [again] = one.client.sent_by_aiokafka  # It connects anew.
     assert again._topics == [(TOPIC, [(0, batch.get_data_buffer())])]
     assert batch.get_data_buffer() in connection.sent[0], "with its number in the partition, too"
-    assert batch.future.result().offset == 7
+    assert is_stored(batch)
 
 
 async def test_a_batch_for_a_connection_that_has_just_ended_is_sent_by_another() -> None:
@@ -210,7 +102,7 @@ async def test_a_batch_for_a_connection_that_has_just_ended_is_sent_by_another()
         await asyncio.wait([batch.future])
 
     assert len(one.client.sent_by_aiokafka) == 1
-    assert batch.future.result().offset == 7
+    assert is_stored(batch)
 
 
 @pytest.mark.parametrize("missing", ["connection", "leader", "version"])
@@ -227,7 +119,7 @@ async def test_aiokafka_sends_what_cannot_go_at_once(missing: str) -> None:
             one.client.cluster._partitions[TOPIC][0].leader = NODE
         await asyncio.wait([batch.future])
 
-    assert batch.future.result().offset == 7
+    assert is_stored(batch)
 
 
 async def test_nothing_is_left_behind_when_it_ends_before_an_answer() -> None:
@@ -238,4 +130,27 @@ async def test_nothing_is_left_behind_when_it_ends_before_an_answer() -> None:
         connection.answer((0, NOT_LEADER))  # It would be sent again in a moment.
     connection.close()
 
-    assert not batch.future.done(), "its connection's owner fails it"
+    assert not batch.is_over, "its connection's owner fails it"
+
+
+async def test_all_that_waits_or_is_in_flight_fails_once_when_the_producer_ends() -> None:
+    connection, told = Connection(), list[str]()
+    async with opened(connection) as one:
+
+        def tell(name: str) -> Told:
+            def failed(error: BaseException | None) -> None:
+                told.append(f"{name}: {error}")
+                one.add(2, b"later")  # As a partition does that has more.
+
+            return failed
+
+        in_flight = one.add(0, b"value", tell("in flight"))
+        await eventually(lambda: bool(connection.sent))
+        waits = one.add(1, b"value", tell("waits"))
+        one.batches.fail_all(KafkaConnectionError("ended"))
+        await asyncio.wait([in_flight.future, waits.future])
+        connection.answer((0, 0))  # Too late.
+        await asyncio.sleep(0)
+
+    assert sorted(told) == [f"{one}: KafkaConnectionError: ended" for one in ("in flight", "waits")]
+    assert one.batches.has_ended
