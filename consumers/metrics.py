@@ -97,12 +97,10 @@ TRANSFORM_SECONDS = _tallies.histogram(
     ["destination"],
     buckets=(1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 5e-2, 1e-1, 1.0),
 )
-
 LETTERS_FAILING = Gauge(
     "ampgate_delivery_letters_failing",
     "1 while dead letters or parked records cannot be written; what they are of waits.",
 )
-
 SUPPRESSED_KEYS = Gauge(
     "ampgate_delivery_suppressed_keys",
     "Users and domains that the topic of suppressions has, as far as this process knows.",
@@ -115,7 +113,6 @@ SUPPRESSIONS_ODD = Counter(
     "ampgate_delivery_suppressions_odd",
     "Records of that topic that name nobody, or whose value is no JSON object.",
 )
-
 LOST = _tallies.counter(
     "ampgate_delivery_lost_records",
     "Records that Kafka deleted before they were delivered, or that could not be read.",
@@ -166,11 +163,15 @@ class Counts:
     def delivered(self, batch: Batch, now: float) -> None:
         """Count a request all of which was delivered; other outcomes are counted elsewhere."""
         self._delivered_records.inc(batch.records)
-        if left_out := sum([one.left_out for one in batch.encoded]):
+        if len(batch.encoded) == 1:  # Lists of one would be felt.
+            [(_, (entry,))] = batch.parts
+            left_out, oldest = entry.encoded.left_out, entry.record.timestamp
+        else:
+            left_out = sum([one.left_out for one in batch.encoded])
+            oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
+        if left_out:
             SKIPPED.labels(self.destination, "unsupported_operation").inc(left_out)
-        oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
-        waited = max(0.0, now - oldest / 1000)
-        self._end_to_end_seconds.observe(waited)
+        self._end_to_end_seconds.observe(max(0.0, now - oldest / 1000))
 
     # With one event a request, to look these up each time would be felt.
 

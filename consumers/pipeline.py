@@ -142,14 +142,19 @@ class Pipeline:
         """Start every request and dead letter that the engine gives, until `stop`."""
         while not self._drain.is_stopping:
             now = self._clock()
-            while self._drain.is_open and (writing := self._writing.begin()) is not None:
-                self._start(tasks, writing)
-            while self._drain.is_open and (batch := self.delivery.next_batch(now)):
-                if (work := self._sending.begin(batch)) is not None:
-                    self._start(tasks, work)
+            if self._drain.is_open:
+                self._plan_turn(tasks, now)
             self._counts.skipped(self.delivery.dropped())
             self._writing.planned()
             await self._until_news(now)
+
+    def _plan_turn(self, tasks: asyncio.TaskGroup, now: float) -> None:
+        while (writing := self._writing.begin()) is not None:
+            self._start(tasks, writing)
+        next_batch, begin = self.delivery.next_batch, self._sending.begin
+        while (batch := next_batch(now)) is not None:
+            if (work := begin(batch)) is not None:
+                self._start(tasks, work)
 
     def _start(self, tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
         task = tasks.create_task(work)

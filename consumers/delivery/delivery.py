@@ -96,8 +96,7 @@ class Delivery:
         self._stock.offsets_from(place, offset).read((), offset)
 
     def lose(self, place: TopicPartition, first: int, before: int) -> int:
-        """Offsets from `first` to before `before` cannot be read any more; returns how many waited
-        there.
+        """Offsets from `first` to before `before` are gone; returns how many of them waited.
 
         Records of them that are in memory are still delivered.
         """
@@ -112,8 +111,7 @@ class Delivery:
 
     def restart(self, place: TopicPartition) -> bool:
         """Whether its log may be read from the beginning: once all that was read is settled."""
-        is_settled = self._stock.restart(place)
-        if is_settled:
+        if is_settled := self._stock.restart(place):
             self._line.leave([place])  # The lanes settle in the offsets that are forgotten now.
         return is_settled
 
@@ -145,10 +143,12 @@ class Delivery:
 
     def next_batch(self, now: float) -> Batch | None:
         """The next batch to send, if one may go now."""
-        self._waits.wake(now)
-        if now < self._pace.paused_until or len(self._in_flight) >= self._pace.in_flight_max:
-            return None
         pace, waits = self._pace, self._waits
+        waits.wake(now)
+        if not pace.may_send(len(self._in_flight), now):
+            return None
+        if self._limits.records == 1 and waits.is_calm and (alone := self._line.draw_one(now)):
+            return self._launch(alone)
         while drawn := self._line.draw(
             now, pace.room, pace.bytes_max, waits.blocks, is_calm=waits.is_calm
         ):

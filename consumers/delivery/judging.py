@@ -26,8 +26,9 @@ class Judging:
             return verdict  # Nothing was sent, so the pace does not change.
         rest, batch_size = verdict.rest, len(batch.encoded)
         if verdict.is_all_delivered:
+            self._refusals = 0
             self._pace.judged(batch_size, rejected=0)
-            self._answered(batch, now)
+            self._pace.answered(now - batch.sent_at, now)
             self.deliveries += 1
             self.lead += 1
             return verdict
@@ -47,17 +48,14 @@ class Judging:
                 self._pace.failed(rest, now)
                 self.lead -= isinstance(rest, Retry)
             case _:
-                self._answered(batch, now)
+                self._refusals = 0
+                self._pace.answered(now - batch.sent_at, now)
                 is_delivered = isinstance(rest, Delivered)
                 self.deliveries += is_delivered
                 self.lead += is_delivered
         if isinstance(rest, Split) and rest.is_size:
             self._pace.too_large(batch.size, now)
         return verdict
-
-    def _answered(self, batch: Batch, now: float) -> None:
-        self._refusals = 0
-        self._pace.answered(now - batch.sent_at, now)
 
     def _may_be_these(self, batch: Batch, pause: Pause) -> bool:
         """Whether these records are the likelier cause of a refusal: others succeeded just before.

@@ -73,11 +73,12 @@ class Lane:
     def sent(self) -> None:
         self.idle = False
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether its first entry may be drawn alone, as if there were no others."""
-        is_usual = not (self.waiting or self.groups or self.sought)
-        return is_usual and self.queue[0].failed_after < 0
+    def take_plain(self) -> Entry | None:
+        """Its first entry, which is sent alone, if it may be drawn as if there were no others."""
+        if self.waiting or self.groups or self.sought or self.queue[0].failed_after >= 0:
+            return None
+        self.idle = False
+        return self.queue.popleft()
 
     # A reply came.
 
@@ -85,7 +86,8 @@ class Lane:
         self.idle = True
         self.due_at = now
 
-    def delivered(self) -> None:
+    def delivered(self, now: float) -> None:
+        self.idle, self.due_at = True, now
         self.failures = self.rounds = self.sought = 0
 
     def answered(self, entries: list[Entry]) -> None:

@@ -1,6 +1,6 @@
 """The lanes that have something to send, and how a batch is drawn from them."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from zlib import crc32
 
@@ -8,7 +8,7 @@ from consumers.delivery import border
 from consumers.delivery.destination import Destination
 from consumers.delivery.draft import Draft, MustWait
 from consumers.delivery.entry import Entry
-from consumers.delivery.lanes import Drawn, Lane, Parts
+from consumers.delivery.lanes import Batch, Drawn, Lane, Parts
 from schemas.records import TopicPartition
 from schemas.suppressions import NOBODY, Suppressions
 
@@ -22,7 +22,9 @@ class Line:
         self._limits = destination.limits
         self._merge = destination.merge
         self._lanes: dict[tuple[TopicPartition, int], Lane] = {}
-        self._ready: dict[Lane, None] = {}  # Idle lanes with entries; a dict, for its order.
+        # Idle lanes with entries. Where the first ones were deleted, a dict takes long to find the
+        # first that is left: with thousands of lanes a tenth of the time of a delivery.
+        self._ready: OrderedDict[Lane, None] = OrderedDict()
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -81,16 +83,32 @@ class Line:
         for index, lane in enumerate(self._ready):
             if lane.due_at <= now:
                 if index > 0:
-                    del self._ready[lane]
-                    self._ready = {lane: None, **self._ready}
+                    self._ready.move_to_end(lane, last=False)
                 return lane
         return None
 
     @property
     def _is_full(self) -> bool:
         """Whether a whole request is queued: then no lane lingers for more."""
+        if self._limits.linger_seconds == 0.0:
+            return False
         queued = sum(len(lane.queue) for lane in self._ready if lane.failures == 0)
-        return self._limits.linger_seconds > 0.0 and queued >= self._limits.records
+        return queued >= self._limits.records
+
+    def draw_one(self, now: float) -> Batch | None:
+        """The first entry of a lane that is due, while nothing is held or parked: the usual case
+        where a request has one event. None: there is more to it, and `draw` says what is next.
+        """
+        first = next(iter(self._ready), None)
+        if first is not None and first.due_at > now:
+            first = self._due(now)
+        if first is None or self._suppressed:
+            return None
+        entry = first.take_plain()
+        if entry is None:
+            return None
+        del self._ready[first]
+        return Batch(((first, (entry,)),), (entry.encoded,), 1, now)
 
     def draw(
         self, now: float, room: int, bytes_left: int, blocks: Blocks, *, is_calm: bool
@@ -106,10 +124,6 @@ class Line:
         if first is None and not self._is_full:
             return None
         suppressed = self._suppressed or None
-        if room == 1 and is_calm and suppressed is None and first and first.is_plain:
-            del self._ready[first]
-            first.sent()
-            return Drawn([(first, (first.queue.popleft(),))], [], [])
         parts: Parts = []
         dropped: list[Entry] = []
         drawn: list[Lane] = []

@@ -82,6 +82,12 @@ class Pace:
     def in_flight_max(self) -> int:
         return 1 if self.paused else int(self._limit)  # 1 at least, as all that it is set to.
 
+    def may_send(self, in_flight: int, now: float) -> bool:
+        """Whether one more request may be sent, with so many in flight."""
+        if now < self._open_until or now < self._wait.until:
+            return False
+        return in_flight + 1 <= self._limit if self.paused is None else in_flight == 0
+
     @property
     def room(self) -> int:
         """How many records the next request may have: a probe has one."""

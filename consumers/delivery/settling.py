@@ -55,12 +55,14 @@ class Settling:
         verdict = self._judging.judge(batch, reply, now)
         for identity, hold in verdict.holds.items():
             self._waits.clocks.hold(identity, hold.until(now), hold.reason)
-        status = reply.status if isinstance(reply, Response) else None
-        answered = Answered(len(batch.encoded), status, now)
+        answered = None
+        if not verdict.is_all_delivered:
+            status = reply.status if isinstance(reply, Response) else None
+            answered = Answered(len(batch.encoded), status, now)
         index = 0
         for lane, entries in batch.parts:
             if lane.offsets.is_ours:
-                self._settle_part(lane, entries, index, verdict, answered)
+                self._settle_part(lane, entries, index, verdict, answered, now)
             else:  # Revoked while it was in flight: only its bytes are still counted.
                 self._stock.forget(entries)
             index += len(entries)
@@ -72,14 +74,14 @@ class Settling:
         entries: tuple[Entry, ...],
         first: int,  # The index of the first of these entries in the batch.
         verdict: Verdict,
-        answered: Answered,
+        answered: Answered | None,  # None: all were delivered.
+        now: float,
     ) -> None:
-        now = answered.now
-        lane.replied(now)
-        if verdict.is_all_delivered:
-            lane.delivered()
+        if answered is None:
+            lane.delivered(now)
             self._stock.done(lane.offsets, entries)
         else:
+            lane.replied(now)
             tried(entries)
             left: list[Entry] = []
             for index, entry in enumerate(entries, first):

@@ -135,6 +135,13 @@ class Stock:
             self.forget((entry,))
 
     def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
+        if len(entries) == 1 and not entries[0].parts:  # With one event a request, lists are felt.
+            [entry] = entries
+            offsets.settle((entry.offset,))
+            self.bytes -= entry.size
+            if entry.parked is not None:
+                entry.parked.settled(entry.encoded.key)
+            return
         entries = unmerged(entries)
         offsets.settle([entry.offset for entry in entries])
         self.forget(entries)

@@ -44,7 +44,9 @@ class Waits:
     @property
     def is_calm(self) -> bool:
         """Nothing is held or parked."""
-        return not self.clocks and not any(self.parked.values())
+        if self.parked and any(self.parked.values()):
+            return False
+        return not self.clocks
 
     def blocks(self, lane: Lane) -> MustWait:
         """Whether an entry of this lane has to wait: asked of each that is drawn."""

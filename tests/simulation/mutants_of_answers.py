@@ -9,8 +9,8 @@ MUTANTS: Sequence[Mutant] = (
         "a hold is not taken to heart",
         "delivery.settling",
         "            self._waits.clocks.hold(identity, hold.until(now), hold.reason)\n"
-        "        status",
-        "            pass\n        status",
+        "        answered = None",
+        "            pass\n        answered = None",
     ),
     Mutant(
         "resent counts as delivered",

@@ -38,10 +38,10 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "one key in two batches",
-        "delivery.line",
-        "                lane.sent()\n",
-        "                pass\n",
-        also=(("            first.sent()\n", ""),),
+        "delivery.lanes",
+        "        self.idle = False\n\n",
+        "        pass\n\n",
+        also=(("        self.idle = False\n        return", "        return"),),
     ),
     Mutant(
         "what goes again goes to the back",
