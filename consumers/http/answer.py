@@ -51,10 +51,12 @@ class Answer:
         self._has_length = False
         self._read_bytes = 0
         self.idle_seconds = IDLE_SECONDS  # How long the connection may wait for the next request.
+        self.has_begun = False
         self.is_complete = False
         self.is_last = False  # The connection cannot be used after it.
 
     def feed(self, received: bytes) -> None:
+        self.has_begun = True
         self._read_bytes += len(received)
         if self._early is not None:
             if not self._early and received[0] == _H and received[9:10] not in _MAYBE_INTERIM:
@@ -72,7 +74,7 @@ class Answer:
 
     def end(self) -> None:
         """The server closed its side: that completes a body without a length."""
-        self.is_last = True
+        self.has_begun = self.is_last = True
         self.is_complete |= self._status >= 200 and not self._has_length
 
     def reply(self) -> Reply:

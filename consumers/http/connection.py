@@ -6,13 +6,15 @@ from typing import Protocol
 
 from consumers.delivery.destination import Reply, Response, Unreachable
 from consumers.http.answer import Answer, InvalidAnswerError
-from consumers.http.replies import INVALID
+from consumers.http.replies import INVALID, Usual, may_be_usual
 
 AGE_SECONDS = 300.0  # So that a changed address of the host is noticed.
 
 
 class Pool(Protocol):
     """Who has the connections; each call returns the loop's time, or nothing."""
+
+    usual: Usual  # The last answer that came in one piece: most are the same.
 
     def opened(self, connection: "Connection") -> float: ...
     def free(self, connection: "Connection") -> float: ...
@@ -38,7 +40,8 @@ class Connection(asyncio.Protocol):
 
     def exchange(self, message: bytes, deadline: float, replied: Callable[[Reply], None]) -> None:
         assert self._replied is None, "a connection carries one request at a time"
-        self._answer.expect()
+        if self._answer.has_begun:
+            self._answer.expect()
         self._deadline = deadline
         self._replied = replied
         self._transport.write(message)
@@ -71,34 +74,42 @@ class Connection(asyncio.Protocol):
         if self._replied is None:
             self.close(INVALID.reason)  # Bytes without a request.
             return
+        answer, usual = self._answer, self._pool.usual
+        is_first = not answer.has_begun
+        if is_first and data == usual.received:
+            self._answered(usual.reply, usual.idle_seconds)
+            return
         try:
-            self._answer.feed(data)
+            answer.feed(data)
         except InvalidAnswerError:
             self.close(INVALID.reason)
             return
-        if self._answer.is_complete:
-            self._answered()
+        if answer.is_complete:
+            reply, idle_seconds = answer.reply(), None if answer.is_last else answer.idle_seconds
+            if is_first and idle_seconds is not None and may_be_usual(data, reply):
+                self._pool.usual = Usual(data, reply, idle_seconds)
+            self._answered(reply, idle_seconds)
 
     def eof_received(self) -> None:
         self._answer.end()
         if self._replied is not None and self._answer.is_complete:
-            self._answered()
+            self._answered(self._answer.reply(), None)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.close("connection_broken")
         self._pool.closed(self)
 
-    def _answered(self) -> None:
+    def _answered(self, reply: Reply, idle_seconds: float | None) -> None:
+        """The answer is complete; None: the connection cannot be used any more."""
         replied, self._replied = self._replied, None
         is_sent = not self._transport.get_write_buffer_size()
-        answer = self._answer.reply()
         # A request not sent to its end is not stored; the server may have refused it early.
-        if not is_sent and isinstance(answer, Response) and answer.status < 300:
-            answer = INVALID
+        if not is_sent and isinstance(reply, Response) and reply.status < 300:
+            reply = INVALID
         # The unsent rest would precede the next request.
-        if self._answer.is_last or not is_sent:
+        if idle_seconds is None or not is_sent:
             self._transport.abort()
         elif not self._transport.is_closing():
-            self._idle_until = self._pool.free(self) + self._answer.idle_seconds
+            self._idle_until = self._pool.free(self) + idle_seconds
         if replied is not None:  # Last, as another request may follow from it at once.
-            replied(answer)
+            replied(reply)

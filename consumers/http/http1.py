@@ -4,7 +4,8 @@ Theory of operation: a connection has one request at a time, and is idle again w
 complete and no bytes are left over. The most recently used one is taken first, so the others stay
 idle and are closed; none is used for longer than `AGE_SECONDS`. The engine's limit of requests in
 flight limits their number. One timer checks all deadlines: a timer for each request would cost
-more.
+more. An answer with the bytes of the last one, as most successes of a second have, is not parsed
+again.
 
 Nothing is sent twice here. When a connection breaks, the destination may have stored the request,
 even if no byte of an answer came. The engine decides whether to send it again, and counts that.
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 from consumers.delivery.destination import Reply, Request, Unreachable
 from consumers.http.connecting import Host
 from consumers.http.connection import Connection
+from consumers.http.replies import NO_USUAL
 from schemas.http.client import CONNECT_SECONDS
 
 SWEEP_SECONDS = 1.0
@@ -45,6 +47,7 @@ class Http1:
         self._open: set[Connection] = set()
         self._idle: list[Connection] = []
         self._all_closed = asyncio.Event()
+        self.usual = NO_USUAL
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()

@@ -1,10 +1,31 @@
 """A reply from an HTTP answer, the same for both clients."""
 
+from typing import NamedTuple
+
 from consumers.delivery.destination import Reply, Response, Unreachable
 from schemas.http.retry_after import seconds_until
 
 BODY_BYTES_MAX = 1_000_000  # The longest error body names 2,000 indexes.
 INVALID = Unreachable("invalid_reply")
+USUAL_BYTES_MAX = 2_000
+
+
+class Usual(NamedTuple):
+    """The bytes of an answer that came in one piece, and what they mean."""
+
+    received: bytes
+    reply: Reply
+    idle_seconds: float  # How long the connection may wait for the next request.
+
+
+NO_USUAL = Usual(b"", INVALID, 0.0)
+
+
+def may_be_usual(received: bytes, reply: Reply) -> bool:
+    """Whether the same bytes always mean the same, and are worth keeping."""
+    if not isinstance(reply, Response) or reply.retry_after_seconds is not None:
+        return False
+    return reply.status < 300 and len(received) <= USUAL_BYTES_MAX
 
 
 def reply_of(
