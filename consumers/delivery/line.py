@@ -1,7 +1,7 @@
 """The lanes that have something to send, and how a batch is drawn from them."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from zlib import crc32
 
 from consumers.delivery import border
@@ -21,13 +21,17 @@ class Line:
         self._suppressed = suppressed
         self._limits = destination.limits
         self._merge = destination.merge
-        self._lanes: dict[tuple[TopicPartition, int], Lane] = {}
+        self._lanes: dict[TopicPartition, dict[int, Lane]] = {}  # By partition and number.
         # Idle lanes with entries. Where the first ones were deleted, a dict takes long to find the
         # first that is left: with thousands of lanes a tenth of the time of a delivery.
         self._ready: OrderedDict[Lane, None] = OrderedDict()
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes.values())
+        return (lane for lanes in self._lanes.values() for lane in lanes.values())
+
+    def of(self, place: TopicPartition) -> Collection[Lane]:
+        """The lanes of a partition."""
+        return self._lanes.get(place, {}).values()
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -49,11 +53,11 @@ class Line:
     ) -> None:
         if not entries:
             return
-        lane = self._lanes.get((place, number))
+        lanes = self._lanes.setdefault(place, {})
+        lane = lanes.get(number)
         if lane is None:
             is_parked = entries[0].parked is not None
-            lane = Lane(place, entries[0].offsets, self._limits.policy, is_parked)
-            self._lanes[place, number] = lane
+            lane = lanes[number] = Lane(place, entries[0].offsets, self._limits.policy, is_parked)
         lane.append(entries, now + self._limits.linger_seconds)
         if lane.idle:
             self._ready[lane] = None
@@ -65,11 +69,9 @@ class Line:
 
     def leave(self, places: Iterable[TopicPartition]) -> list[Entry]:
         """Forget the lanes of these partitions; returns all that was in them."""
-        gone = set(places)
         left: list[Entry] = []
-        for at, lane in list(self._lanes.items()):
-            if at[0] in gone:
-                del self._lanes[at]
+        for place in places:
+            for lane in self._lanes.pop(place, {}).values():
                 self._ready.pop(lane, None)
                 for entries in (lane.queue, *lane.waiting.values()):
                     left.extend(entries)

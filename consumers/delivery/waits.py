@@ -200,7 +200,7 @@ class Waits:
         """
         if now < self._pace.paused_until and (offsets := self._stock.offsets.get(place)):
             return offsets.unsettled
-        found = sum(lane.waiting_records for lane in self._line if lane.place == place)
+        found = sum(lane.waiting_records for lane in self._line.of(place))
         if place.topic == self._parked_topic and place.partition in self.parked:
             parked = self.parked[place.partition]
             parked.wake(now)
@@ -219,11 +219,10 @@ class Waits:
 
     def holds(self, place: TopicPartition) -> Iterable[tuple[int, Held]]:
         """The first held record of each key, by its offset."""
-        for lane in self._line:
-            if lane.place == place:
-                for entries in lane.waiting.values():
-                    if held := self._held(entries[0]):
-                        yield entries[0].offset, held
+        for lane in self._line.of(place):
+            for entries in lane.waiting.values():
+                if held := self._held(entries[0]):
+                    yield entries[0].offset, held
         if place.topic == self._parked_topic and place.partition in self.parked:
             # One that was never loaded has its time in its headers.
             for offset, key in self.parked[place.partition].waiting_again():

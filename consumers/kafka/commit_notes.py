@@ -173,8 +173,10 @@ def _deflate(plain: bytes) -> bytes:
     return deflating.compress(plain) + deflating.flush()
 
 
-def _varints(numbers: Iterable[int]) -> bytes:
+def _varints(numbers: Sequence[int]) -> bytes:
     """Seven bits a byte, the lowest first; the last byte of a number is below 128."""
+    if max(numbers, default=0) < 128:  # Most are: as they are, each is its byte.
+        return bytes(numbers)
     found = bytearray()
     for number in numbers:
         while number > 127:
