@@ -94,7 +94,7 @@ class Process:
         )
         found = noted.within(log.end)
         if log.note is not None and found.note is None:
-            log.committed, log.note = found  # As if it were committed at once.
+            process_reading.commit_anew(self, place, found.offset)
             self.world.reads_anew(place, found.offset)
         return found
 

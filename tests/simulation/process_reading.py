@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition as KafkaPartition
 
 from consumers.delivery.moved import ParkedKeys, Settled
+from consumers.delivery.offsets import Unfinished
+from consumers.kafka.commit_notes import CommitNote
 from consumers.kafka.letter_forms import is_original
 from schemas.kafka.fetching.taken import NewLeaderError, is_by_another
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
@@ -92,9 +94,15 @@ def restart(process: "Process", place: TopicPartition) -> None:
         process.left[place] = None
         at = process.positions[place] = process.cut.pop(place)
         process.epochs.restarted(KafkaPartition(*place), at)
-        log = process.world.log[place]
-        log.committed, log.note = min(log.committed, at), None  # As if it were committed at once.
+        commit_anew(process, place, min(process.world.log[place].committed, at))
         process.delivery.reached(place, at)
+
+
+def commit_anew(process: "Process", place: TopicPartition, offset: int) -> None:
+    """As if a log that was cut were committed at once: whose records are before it is known."""
+    log, epoch = process.world.log[place], process.epochs.before(place, offset)
+    log.committed = offset
+    log.note = CommitNote(Unfinished(offset, ()), None, {}, at=process.now, epoch=epoch)
 
 
 def look_elsewhere(process: "Process") -> None:
