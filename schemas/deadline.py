@@ -10,23 +10,19 @@ from collections.abc import Callable
 
 
 class Deadline:
-    __slots__ = ("_due", "_late", "_looks_at", "_loop", "_timer")
+    __slots__ = ("_late", "_looks_at", "_loop", "_timer", "due")
 
     def __init__(self, loop: AbstractEventLoop, late: Callable[[], None]) -> None:
         """`late` is called when a due time has passed; then none is set."""
         self._loop = loop
         self._late = late
-        self._due: float | None = None
+        self.due: float | None = None  # None: no step is awaited.
         self._looks_at = 0.0
         self._timer: TimerHandle | None = None
 
-    @property
-    def is_set(self) -> bool:
-        return self._due is not None
-
     def set(self, seconds: float) -> None:
         """From now on."""
-        self._due = due = self._loop.time() + seconds
+        self.due = due = self._loop.time() + seconds
         if self._timer is not None:
             if self._looks_at <= due:
                 return
@@ -34,11 +30,11 @@ class Deadline:
         self._look_at(due, seconds)
 
     def clear(self) -> None:
-        self._due = None
+        self.due = None
 
     def forget(self) -> None:
         """Nothing will be due any more."""
-        self._due = None
+        self.due = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -49,11 +45,11 @@ class Deadline:
 
     def _look(self) -> None:
         self._timer = None
-        if self._due is None:
+        if self.due is None:
             return
-        left = self._due - self._loop.time()
+        left = self.due - self._loop.time()
         if left > 0:
-            self._look_at(self._due, left)
+            self._look_at(self.due, left)
         else:
-            self._due = None
+            self.due = None
             self._late()

@@ -7,41 +7,47 @@ import orjson
 
 from gateway.dialects.shapes import Answer
 from gateway.http.bodies import Message, WholeRequest
-from gateway.http.cors import allowed_methods, answer_headers, preflight_headers
+from gateway.http.cors import HttpHeaders, allowed_methods, answer_headers, preflight_headers
 
 RETRY_AFTER_SECONDS = 1
 PIECE_BYTES = 65_536  # The most that a connection buffers of an answer.
 Send = Callable[[Message], Awaitable[None]]
 
 
-async def send_answer(
-    send: Send,
+def answer_lines(
     answer: Answer,
     origin: bytes | None,
     origins: frozenset[str],
     retry_after: float,
     methods: frozenset[str],
-    whole: WholeRequest | None = None,
-) -> None:
+) -> HttpHeaders:
     status = answer.status
-    headers = [
+    lines = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.body)),
         *answer_headers(origin, origins),
     ]
     if status in (429, 503):
         seconds = max(RETRY_AFTER_SECONDS, math.ceil(retry_after))
-        headers.append((b"retry-after", b"%d" % seconds))
+        lines.append((b"retry-after", b"%d" % seconds))
     elif status == 405:
-        headers.append((b"allow", allowed_methods(methods)))
-        whole = None  # For HEAD, the server leaves the body out.
+        lines.append((b"allow", allowed_methods(methods)))
     elif status == 408:
-        headers.append((b"connection", b"close"))  # The rest of the body is not read.
-        whole = None
-    is_small = len(answer.body) <= PIECE_BYTES
-    if whole is not None and is_small and whole.answer(status, headers, answer.body):
-        return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+        lines.append((b"connection", b"close"))  # The rest of the body is not read.
+    return lines
+
+
+def answered_at_once(whole: WholeRequest, answer: Answer, lines: HttpHeaders) -> bool:
+    """Whether it could be, so that no message of ASGI is needed."""
+    status, body = answer.status, answer.body
+    # For HEAD (405), the server leaves the body out; and it closes a connection (408).
+    if status in (405, 408) or len(body) > PIECE_BYTES:
+        return False
+    return whole.answer(status, lines, body)
+
+
+async def send_answer(send: Send, answer: Answer, lines: HttpHeaders) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
     await in_pieces(send)({"type": "http.response.body", "body": answer.body})
 
 

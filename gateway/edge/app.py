@@ -16,12 +16,13 @@ from gateway.edge import console
 from gateway.edge.answers import Send, error_body, in_pieces
 from gateway.edge.documents import Documents
 from gateway.edge.ingest import Ingest
+from gateway.edge.ingestion import Scope
 from gateway.edge.log import EdgeLog
 from gateway.edge.metrics import SuppressionMetrics
 from gateway.edge.sources import NewRate, own_rate
 from gateway.edge.storage import Store
 from gateway.edge.wrong_keys import WrongKeys
-from gateway.http.bodies import Receive
+from gateway.http.bodies import Receive, WholeRequest
 from gateway.openapi import document
 from schemas.configuration.config import Config
 from schemas.kafka.following import Follower
@@ -62,23 +63,35 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path = ""
         if scope["type"] == "http":
-            inner, path = scope, scope["path"]
-            if path.startswith("//"):  # Of an SDK whose host was given with a slash at its end.
-                path = "/" + path.lstrip("/")
-            if self._prefix and f"{path}/".startswith(self._prefix + "/"):
-                # Paths without the prefix work, too: for probes, and for proxies that remove it.
-                path = path.removeprefix(self._prefix) or "/"
-                inner = {**scope, "path": path}
-                scope = {**scope, "root_path": self._prefix}
+            path, inner = self._routed(scope)
             endpoint = endpoint_of(path)
             if endpoint is not None:
                 await self.ingest(endpoint, inner, receive, send)
                 return
+            if inner is not scope:
+                scope = {**scope, "root_path": self._prefix}
             send = in_pieces(send)
         if path and self.admin is not None and path not in PROBES:
             await NOT_FOUND(scope, receive, send)
         else:
             await self.operations(scope, receive, send)
+
+    def begin(self, whole: WholeRequest) -> bool:
+        """Whether it is served from now on: `Ingest.begin`."""
+        path, inner = self._routed(whole.scope)
+        endpoint = endpoint_of(path)
+        return endpoint is not None and self.ingest.begin(endpoint, inner, whole)
+
+    def _routed(self, scope: Scope) -> tuple[str, Scope]:
+        """The path without the prefix, and the request as if it had been sent there."""
+        path = scope["path"]
+        if path.startswith("//"):  # Of an SDK whose host was given with a slash at its end.
+            path = "/" + path.lstrip("/")
+        if self._prefix and f"{path}/".startswith(self._prefix + "/"):
+            # Paths without the prefix work, too: for probes, and for proxies that remove it.
+            path = path.removeprefix(self._prefix) or "/"
+            return path, {**scope, "path": path}
+        return path, scope
 
 
 def create_app(

@@ -27,6 +27,7 @@ class EdgeLog:
             ack_timeout_seconds=ack_timeout_seconds,
             on_outage="requests are answered 503",
         )
+        self.begin = self._log.begin  # Not a method of its own: this is the hot path.
         self._probing: asyncio.Task[bool] | None = None
         self._probed = (float("-inf"), False)
 

@@ -73,19 +73,17 @@ class Sources:
 
     def find(self, key: str, dialect: str) -> Sender | None:
         """The source of a key, if the source allows this dialect."""
-        sender = self._find(key)
+        sender = self._by_key.get(key) or self._by_digest_of(key)
         if sender is None or sender.dialects is None or dialect in sender.dialects:
             return sender
         return None
 
-    def _find(self, key: str) -> Sender | None:
-        sender = self._by_key.get(key)
-        if sender is None:
-            digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-            sender = self._by_digest.get(digest)
-            # Only valid keys are cached, so that invalid ones cannot fill the memory.
-            if sender is not None and len(self._by_key) < KNOWN_KEYS_MAX:
-                self._by_key[key] = sender
+    def _by_digest_of(self, key: str) -> Sender | None:
+        digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+        sender = self._by_digest.get(digest)
+        # Only valid keys are cached, so that invalid ones cannot fill the memory.
+        if sender is not None and len(self._by_key) < KNOWN_KEYS_MAX:
+            self._by_key[key] = sender
         return sender
 
     def rates(self) -> dict[str, Rate | None]:

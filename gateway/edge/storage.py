@@ -1,8 +1,8 @@
 """Stores the records of a request in their topics, and counts them."""
 
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
 
 from gateway.dialects.shapes import NOWHERE, Batch, Context, Endpoint, Places, Rejection
 from gateway.dialects.trees import parts_bytes
@@ -14,6 +14,7 @@ from gateway.edge.sources import Sender
 from gateway.edge.suppression import is_suppressed
 from gateway.edge.turns import Pauses
 from schemas.kafka.batches import TooLargeForKafka
+from schemas.kafka.flushes import Write
 from schemas.records import NewRecord
 from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
@@ -25,11 +26,14 @@ _TOO_LARGE = Defect("too_large", "", "Kafka takes none so large")  # As of pulle
 class Store(Protocol):
     """Where records go."""
 
-    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+    def append(self, topic: str, records: Sequence[NewRecord]) -> Coroutine[Any, Any, None]:
         """Return once all are stored; else raise `NotStored`.
 
         `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
         """
+
+    def begin(self, topic: str, records: Sequence[NewRecord]) -> Write | None:
+        """As `append`, of records that can be appended at once; None for others."""
 
     def fits(self, topic: str, record: NewRecord) -> bool:
         """Whether the topic takes it, as far as its limit is known."""
@@ -57,15 +61,48 @@ class Storage:
         if batch.blocked:  # All of them: the answer does not tell most senders to send them again.
             letters = [dead_letter(one, context.headers, context.now_ms) for one in batch.blocked]
             await self._append_letters(letters, context, sender)
+        if not batch.records:
+            self.count(endpoint, batch, sender)
+            return
+        if sender.scrubber is not None:  # Before their size counts: it can grow.
+            batch.records = await _scrubbed(batch.records, context, sender.scrubber)
+        stored = self._store.append(self._topic[kind], batch.records)
+        await self.end(endpoint, batch, context, sender, stored)
+
+    def begin(self, endpoint: Endpoint, batch: Batch, sender: Sender) -> Write | None:
+        """Append a batch that is stored as it is, to be counted at its end; None for others."""
+        if sender.plan is not None or sender.scrubber is not None:
+            return None
+        if batch.rejected or not batch.records:
+            return None
+        try:
+            return self._store.begin(self._topic[endpoint.kind], batch.records)
+        except TooLargeForKafka:
+            if endpoint.is_atomic:
+                raise
+            return None
+
+    async def end(
+        self,
+        endpoint: Endpoint,
+        batch: Batch,
+        context: Context,
+        sender: Sender,
+        stored: Coroutine[Any, Any, None],
+    ) -> None:
+        """Return once the records are `stored`, without those that are too large."""
+        try:
+            await stored
+        except TooLargeForKafka:
+            if endpoint.is_atomic:
+                raise
+            await self._store_smaller(endpoint.kind, batch, context, sender)
+        self.count(endpoint, batch, sender)
+
+    def count(self, endpoint: Endpoint, batch: Batch, sender: Sender) -> None:
+        """Of a batch that is stored."""
+        kind = endpoint.kind
         if batch.records:
-            if sender.scrubber is not None:  # Before their size counts: it can grow.
-                batch.records = await _scrubbed(batch.records, context, sender.scrubber)
-            try:
-                await self._store.append(self._topic[kind], batch.records)
-            except TooLargeForKafka:
-                if endpoint.is_atomic:
-                    raise
-                await self._store_smaller(kind, batch, context, sender)
             self._metrics.records(sender.name, kind, "accepted", len(batch.records))
         if rejected := len(batch.rejected) + len(batch.blocked):
             self._metrics.records(sender.name, kind, "rejected", rejected)

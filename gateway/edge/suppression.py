@@ -35,6 +35,14 @@ class Suppressed:
         """Whether records have to be looked at."""
         return bool(self.listed or self.followed) or not self.followed.is_known
 
+    def concerns(self, batch: Batch, kind: Kind) -> bool:
+        """Whether there may be one of them in the batch."""
+        if not self.followed.is_known:
+            return True
+        if not (self.listed or self.followed):
+            return False
+        return bool(batch.rejected) or any(self.has(record, kind) for record in batch.records)
+
     def names(self, text: str) -> bool:
         return text in self.listed or text in self.followed
 

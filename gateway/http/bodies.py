@@ -2,7 +2,15 @@
 
 import asyncio
 from codecs import BOM_UTF8
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from itertools import islice
 from typing import Any, Protocol
 
@@ -23,9 +31,21 @@ PIECES_AT_ONCE = 32  # Between checks of the budget: at most 1 MB is read or dec
 class WholeRequest(Protocol):
     """A request whose whole body has arrived: it can be read and answered without waiting."""
 
+    body: bytearray
+    tasks: set[Any]  # A shutdown waits for them, and cancels them when that takes too long.
+
+    @property
+    def scope(self) -> Mapping[str, Any]: ...
+
     def take(self) -> bytes: ...
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Write the answer, if that is possible at once; else ASGI's messages are needed."""
+
+    async def send(self, message: Message) -> None:
+        """ASGI's."""
+
+    def run(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Await the rest of serving it, in a task."""
 
 
 class BodyError(Exception):
@@ -45,12 +65,13 @@ def whole_request(scope: Mapping[str, Any]) -> WholeRequest | None:
     return None if extensions is None else extensions.get(WHOLE_BODY)
 
 
-def taken_at_once(
-    whole: WholeRequest, headers: Mapping[bytes, bytes], limit: int, share: Share
-) -> bytes | None:
-    """The text of a body that is there and plain, as nearly all are; else None: `read_body` it."""
-    if b"content-encoding" in headers or b"transfer-encoding" in headers:
-        return None
+def is_plain(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body is sent as it is, as nearly all are."""
+    return b"content-encoding" not in headers and b"transfer-encoding" not in headers
+
+
+def taken_at_once(whole: WholeRequest, limit: int, share: Share) -> bytes:
+    """The text of a plain body that is there."""
     return _repaired(_admitted(whole.take(), limit, share))
 
 

@@ -5,31 +5,25 @@ at a shutdown, and refuses in plain text (amplitude-sdks.md#checklist-for-an-edg
 """
 
 from asyncio import AbstractEventLoop, Transport
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from httptools import HttpParserError
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gateway.edge.answers import Send
-from gateway.http.bodies import Receive
 from gateway.server import refusal
 from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
 from gateway.server.unparsed import PIECE_BYTES, Unparsed, body_left, is_crowded, piece_size
 from gateway.server.upgrade_offers import feed
-from gateway.server.whole_request import Cycle, cycle_of
+from gateway.server.whole_request import Cycle, Serve, cycle_of
 from schemas.deadline import Deadline
 
 HEAD_SECONDS = 10.0
 FRAMING_SHARE = 8  # A chunk of one byte has six bytes of framing.
 LINGER_SECONDS = 5.0  # Time in which a client may still send a refused body.
 LEAVE_SECONDS = 1.0  # Time for requests that are on their way at a shutdown.
-
-Serve = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
 class Connection(HttpToolsProtocol):
@@ -51,6 +45,7 @@ class Connection(HttpToolsProtocol):
         self._crowd = crowd
         self._most = connections_max
         self._in_head = self._in_body = False
+        self._is_new = False  # Its head has come, and serving it has not begun.
         self._overhead = self._body_bytes = 0  # Of this message: besides body and framing; body.
         self.headers = []
         self._refusal = refusal.NO_REQUEST
@@ -87,7 +82,9 @@ class Connection(HttpToolsProtocol):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
-        if was_idle and self._deadline.is_set:  # No head came whole. Empty lines begin one, too.
+        if (
+            was_idle and self._deadline.due is not None
+        ):  # No head came whole. Empty lines begin one, too.
             self._crowd.unfinished.setdefault(self, self.loop.time())
             self._deadline.set(HEAD_SECONDS)
 
@@ -114,6 +111,8 @@ class Connection(HttpToolsProtocol):
             feed(self, data)
         except HttpParserError:
             self.refuse(*self._refusal)
+        if self._is_new:  # Its body has not come whole.
+            self._start_asgi_task(self.cycle, self.app)
         if self._overhead > refusal.HEAD_BYTES_MAX:
             self.refuse(*refusal.TOO_LARGE)
         elif len(self.headers) > refusal.HEADERS_MAX:
@@ -127,16 +126,16 @@ class Connection(HttpToolsProtocol):
         self.headers = []
         self._overhead = self._body_bytes = 0
         self._in_head, self._in_body = True, False
-        if not self._deadline.is_set:  # It came in one read with the request before it.
+        if self._deadline.due is None:  # It came in one read with the request before it.
             self._deadline.set(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
-        if len(self.headers) > refusal.HEADERS_MAX:
-            self._refuse_head(*refusal.TOO_MANY)
+        too_many = len(self.headers) > refusal.HEADERS_MAX
         # Bytes of its beginning that came in an earlier piece are not counted yet.
         may_be_large = self._overhead + PIECE_BYTES > refusal.HEAD_BYTES_MAX
-        if may_be_large and refusal.is_too_large(self.url, self.headers):
-            self._refuse_head(*refusal.TOO_LARGE)
+        if too_many or (may_be_large and refusal.is_too_large(self.url, self.headers)):
+            self._refusal = refusal.TOO_MANY if too_many else refusal.TOO_LARGE
+            raise ValueError("the parser stops with an error of its own")
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
@@ -144,46 +143,47 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._deadline.clear()
         before, self.cycle = self.cycle, cycle_of(self, is_last=self._leaving)
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
+        self._is_new = before is None or before.response_complete
+        if not self._is_new:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
-
-    def _refuse_head(self, status: int, words: str) -> NoReturn:
-        self._refusal = status, words
-        raise ValueError(words)  # The parser stops with an error of its own.
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         self._overhead = max(0, self._overhead - FRAMING_SHARE * len(body))
-        cycle = self.cycle
-        if self.parser.should_upgrade() or cycle.response_complete:
-            return
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        cycle.message_event.set()
+        if not (self.parser.should_upgrade() or self.cycle.response_complete):
+            self.cycle.grow(body)
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         self._in_body = False
         self._crowd.unfinished.pop(self, None)
+        self.cycle.more_body = False
         if self.cycle.response_complete:
             self._be_idle()  # It was refused before its body was read.
+        elif self._is_new:
+            self._start_asgi_task(self.cycle, self.app)
         else:
             self.cycle.is_whole()
+
+    def _start_asgi_task(self, cycle: Cycle, app: Serve) -> None:  # type: ignore[override]  # All are ours.
+        """Serve it, without a task if it has come whole and is a usual one."""
+        self._is_new = False
+        if cycle.more_body or not app.begin(cycle):
+            cycle.in_task()
+            super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # Our scope is narrower.
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         self._reader.answered()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        if self._unparsed and not self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())  # type: ignore[arg-type]  # All are ours.
+        if self._unparsed.is_behind and self._unparsed and not self.pipeline:
             self._unparsed.is_behind = False
             self.flow.release_reading()
             self._feed_in_pieces(memoryview(self._unparsed.take()))

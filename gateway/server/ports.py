@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from gateway.server.connections import HEAD_SECONDS, LINGER_SECONDS, Serve
+from gateway.server.connections import HEAD_SECONDS, LINGER_SECONDS
+from gateway.server.whole_request import Serve
 
 BACKLOG = 4_096
 ACCEPTED_AT_ONCE = 100

@@ -1,6 +1,8 @@
 """A batch while it is filled, and how its writers wait for it."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -110,7 +112,7 @@ class Flush:
         if self._stored is None:
             self._stored = asyncio.get_running_loop().create_future()
             if self._is_over:
-                self._tell(self._stored)
+                self._settle(self._stored)
         return self._stored
 
     def await_by(self, write: "Write") -> None:
@@ -125,11 +127,20 @@ class Flush:
         self._is_over = True
         self._error = error
         if self._stored is not None:
-            self._tell(self._stored)
-        for write in self._writes:
-            write.one_ended(error)
+            self._settle(self._stored)
+        # Later: what follows from it comes behind the next batches, and may append to this lane.
+        if self._writes:
+            asyncio.get_running_loop().call_soon(self._tell)
 
-    def _tell(self, stored: "asyncio.Future[None]") -> None:
+    def _tell(self) -> None:
+        for write in self._writes:
+            try:
+                write.one_ended(self._error)
+            except Exception as failure:  # noqa: BLE001  It concerns this writer only.
+                context = {"message": "a writer failed", "exception": failure}
+                asyncio.get_running_loop().call_exception_handler(context)
+
+    def _settle(self, stored: "asyncio.Future[None]") -> None:
         if self._error is None:
             stored.set_result(None)
         else:
@@ -144,16 +155,41 @@ class Write:
     callbacks for each batch, as `asyncio.wait` has them, take 2 µs more.
     """
 
-    __slots__ = ("all_ended", "error", "left")
+    __slots__ = ("error", "left", "then")
 
     def __init__(self) -> None:
-        self.all_ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.error: BaseException | None = None  # Of one of them, if one failed.
         self.left = 0
+        # Called once, when all have ended.
+        self.then: Callable[[], object] | None = None
 
     def one_ended(self, error: BaseException | None) -> None:
         if error is not None:
             self.error = error
         self.left -= 1
-        if not self.left and not self.all_ended.done():
-            self.all_ended.set_result(None)
+        then = self.then
+        if not self.left and then is not None:
+            self.then = None
+            then()
+
+    def cancel(self, msg: str | None = None) -> None:
+        """Wait no longer: a writer without a task is cancelled as a task is."""
+        self.error = asyncio.CancelledError(msg)
+        self.left = 0
+        then, self.then = self.then, None
+        if then is not None:
+            asyncio.get_running_loop().call_soon(then)
+
+    async def ended(self) -> None:
+        """Return once all have; raises the error of one that failed."""
+        if self.left > 0:
+            all_ended = asyncio.get_running_loop().create_future()
+            self.then = partial(_end, all_ended)
+            await all_ended
+        if self.error is not None:
+            raise self.error
+
+
+def _end(future: "asyncio.Future[None]") -> None:
+    if not future.done():  # Its task was cancelled.
+        future.set_result(None)

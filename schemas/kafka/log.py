@@ -92,36 +92,42 @@ class Log:
 
         `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
         """
+        write = self.begin(topic, records)
+        if write is None:
+            write = await self._begin_in_turns(topic, records)
+        await write.ended()
+
+    def begin(self, topic: str, records: Sequence[NewRecord]) -> Write | None:
+        """As `append`, without waiting; None if that is not possible, and nothing is appended."""
         most = self.sizes.of(topic).record
         if most < RECORD_BYTES:  # Else all records of a request fit.
             for record in records:
                 if len(record.value) > most - AROUND_BYTES:
                     self._measure(topic, record, most)
         fresh_until, count = self._partitions.get(topic, (0.0, 0))
-        if fresh_until < time.monotonic():
-            count = await self.partitions(topic)
-        now_ms = time.time_ns() // 1_000_000
+        if fresh_until < time.monotonic() or len(records) > TURN_RECORDS:
+            return None
         write = Write()
-        if len(records) == 1:
-            partition = self._partition(records[0].key, count)
-            self._lane(topic, partition).add(records[0], now_ms).await_by(write)
-        else:
-            await self._append_several(topic, records, count, now_ms, write)
-        if write.left:
-            await write.all_ended
-        if write.error is not None:
-            raise write.error
+        self._add(topic, records, count, write)
+        return write
 
-    async def _append_several(
-        self, topic: str, records: Sequence[NewRecord], count: int, now_ms: int, write: Write
-    ) -> None:
+    async def _begin_in_turns(self, topic: str, records: Sequence[NewRecord]) -> Write:
+        count, write = await self.partitions(topic), Write()
         for start in range(0, len(records), TURN_RECORDS):
             if start:
                 await asyncio.sleep(0)
-            turn = records[start : start + TURN_RECORDS]
-            for partition, share in self._by_partition(turn, count).items():
-                for flush in self._lane(topic, partition).add_all(share, now_ms):
-                    flush.await_by(write)
+            self._add(topic, records[start : start + TURN_RECORDS], count, write)
+        return write
+
+    def _add(self, topic: str, records: Sequence[NewRecord], count: int, write: Write) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        if len(records) == 1:
+            partition = self._partition(records[0].key, count)
+            self._lane(topic, partition).add(records[0], now_ms).await_by(write)
+            return
+        for partition, share in self._by_partition(records, count).items():
+            for flush in self._lane(topic, partition).add_all(share, now_ms):
+                flush.await_by(write)
 
     async def store(self, topic: str, record: Appendable) -> None:
         """Store one record, with any bytes, in its key's partition."""

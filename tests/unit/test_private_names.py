@@ -104,7 +104,12 @@ USED = [
     ),
     (
         "uvicorn.protocols.http.httptools_impl:RequestResponseCycle",
-        ["response_complete", "response_started", "keep_alive", "message_event", "body"],
+        [
+            *("response_complete", "response_started", "keep_alive", "message_event", "body"),
+            *("scope", "transport", "flow", "logger", "access_logger", "access_log"),
+            *("default_headers", "on_response", "disconnected", "waiting_for_100_continue"),
+            *("more_body", "chunked_encoding", "expected_content_length"),
+        ],
         "gateway/server/whole_request",
     ),
     ("uvicorn.protocols.http.httptools_impl", ["STATUS_LINE"], "gateway/server/refusal"),

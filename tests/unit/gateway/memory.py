@@ -11,6 +11,7 @@ import httpx
 from gateway.edge.app import create_app
 from schemas.configuration.config import Config
 from schemas.kafka.batches import NotStored, TooLargeForKafka
+from schemas.kafka.flushes import Write
 from schemas.records import NewRecord
 from schemas.suppressions import Change, Suppressions
 
@@ -27,6 +28,7 @@ class Memory:
         self.open = asyncio.Event()
         self.open.set()
         self.away = False
+        self.writes: list[Write] | None = None  # If there is a list: those not acknowledged yet.
         self.largest = sys.maxsize
 
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
@@ -34,6 +36,21 @@ class Memory:
         await self.open.wait()
         if self.away:
             raise NotStored("away")
+        self._keep(topic, records)
+
+    def begin(self, topic: str, records: Sequence[NewRecord]) -> Write | None:
+        """At once, if that is possible."""
+        self.asked.set()
+        if self.away or not self.open.is_set():
+            return None
+        self._keep(topic, records)
+        write = Write()
+        if self.writes is not None:
+            write.left = 1
+            self.writes.append(write)
+        return write
+
+    def _keep(self, topic: str, records: Sequence[NewRecord]) -> None:
         if not all(self.fits(topic, record) for record in records):
             raise TooLargeForKafka(topic, self.largest)
         self.topics.setdefault(topic.removeprefix("ampgate."), []).extend(records)

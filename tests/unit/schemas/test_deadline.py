@@ -72,7 +72,7 @@ def test_a_due_time_that_comes_nearer_is_kept(steps: Steps) -> None:
 def test_a_step_that_was_taken_is_not_late(steps: Steps, end: Callable[[Deadline], None]) -> None:
     steps.deadline.set(5)
     end(steps.deadline)
-    assert not steps.deadline.is_set
+    assert steps.deadline.due is None
     steps.loop.pass_until(100)
     assert steps.late == []
 

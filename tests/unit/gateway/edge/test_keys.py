@@ -58,7 +58,7 @@ async def test_a_key_in_the_path_may_have_any_characters(key: str) -> None:
 
 async def test_wrong_keys_slow_their_sender_down_and_nobody_beside_it() -> None:
     edge = Edge(trusted_proxies=["127.0.0.0/8"])
-    edge.ingest._wrong_keys = apart("192.0.2.1", "192.0.2.2")
+    edge.ingest._opening._wrong_keys = apart("192.0.2.1", "192.0.2.2")
     async with edge.client as client:
 
         async def post(headers: dict[str, str], ip: str = "192.0.2.1") -> tuple[int, str | None]:

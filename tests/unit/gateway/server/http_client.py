@@ -39,7 +39,13 @@ def request(
 async def serving(edge: Edge) -> AsyncIterator[int]:
     http: Any = partial(Connection, crowd=Crowd(edge.ingest.budget))
     settings = uvicorn.Config(
-        edge.app, http=http, ws="none", log_level="error", host="127.0.0.1", port=0
+        edge.app,
+        http=http,
+        ws="none",
+        proxy_headers=False,
+        log_level="error",
+        host="127.0.0.1",
+        port=0,
     )
     server = uvicorn.Server(settings)
     listener = settings.bind_socket()

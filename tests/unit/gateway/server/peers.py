@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import re
 from collections.abc import Callable, Coroutine
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -102,6 +103,7 @@ class Peer:
             edge.app,
             http=Connection,
             ws="none",
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             log_level="error",
         )
@@ -125,8 +127,14 @@ class Peer:
 
     async def sends(self, data: bytes) -> None:
         self.connection.data_received(data)
+        await self.served()
+
+    async def served(self) -> None:
+        """Return when all that came is answered, or will not be."""
+        step = partial(asyncio.sleep, 0)
+        await step()  # An answer that is known comes a step later, without a task.
         while self.state.tasks:
-            await asyncio.wait(self.state.tasks)
+            await step()
 
     def statuses(self) -> list[int]:
         """Of all answers, in their order."""

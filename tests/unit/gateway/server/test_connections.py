@@ -113,7 +113,7 @@ async def test_who_does_not_read_is_answered_when_there_is_room(peer: Peer) -> N
 async def test_what_came_whole_is_stored_also_if_its_sender_is_gone(peer: Peer) -> None:
     peer.connection.data_received(SMALL)
     peer.connection.connection_lost(None)
-    await asyncio.wait(peer.state.tasks)
+    await peer.served()
     assert peer.wire.writes == 0
     assert len(peer.edge.store.topics["events"]) == 1
 
@@ -122,7 +122,7 @@ async def test_what_came_whole_is_stored_also_if_its_sender_is_gone(peer: Peer) 
 async def test_nothing_is_written_to_a_connection_that_closes(peer: Peer, sent: bytes) -> None:
     peer.connection.data_received(sent)
     peer.wire.close()  # uvloop raises at a write from now on; only later is the loss reported.
-    await asyncio.wait(peer.state.tasks)
+    await peer.served()
     assert peer.wire.writes == 0
 
 
@@ -131,7 +131,7 @@ async def test_nothing_is_written_to_who_goes_without_having_read(peer: Peer, se
     """With pipelined requests, only the last of them is told."""
     peer.connection.pause_writing()
     peer.connection.data_received(sent)
-    waiting = asyncio.gather(*peer.state.tasks)
+    waiting = asyncio.create_task(peer.served())
     await asyncio.wait([waiting], timeout=0.05)
     peer.wire.close()
     peer.connection.connection_lost(None)
@@ -142,8 +142,7 @@ async def test_nothing_is_written_to_who_goes_without_having_read(peer: Peer, se
 async def test_a_client_that_sends_no_more_gets_all_its_answers(peer: Peer) -> None:
     peer.connection.data_received(SMALL * 3 + SMALL[:40])
     assert peer.connection.eof_received()
-    while peer.state.tasks:
-        await asyncio.wait(peer.state.tasks)
+    await peer.served()
     assert peer.statuses() == [202] * 3
     assert peer.wire.closed
 
@@ -154,7 +153,7 @@ async def test_a_client_that_ends_within_a_request_is_closed(peer: Peer, sent: b
     peer.connection.data_received(sent)
     assert not peer.connection.eof_received()
     peer.connection.connection_lost(None)
-    await asyncio.gather(*peer.state.tasks)
+    await peer.served()
     assert peer.statuses() == [200]
 
 

@@ -16,6 +16,7 @@ from gateway.server.ports import Handshakes, Port
 from gateway.server.tls import context_of
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.loopback import hang_up
+from tests.unit.gateway.memory import Edge
 
 
 class Full(socket.socket):
@@ -51,10 +52,8 @@ class Secured:
 async def secured(folder: Path, listener: socket.socket, most: int) -> AsyncIterator[Secured]:
     found = Secured(folder, listener)
 
-    async def app(*_: object) -> None:
-        """Nobody asks for it: a handshake is all."""
-
-    handshakes = Handshakes(Port(listener, app, most, found.tls), asyncio.Protocol)
+    # Nobody asks for an application: a handshake is all.
+    handshakes = Handshakes(Port(listener, Edge().app, most, found.tls), asyncio.Protocol)
     try:
         yield found
     finally:

@@ -39,7 +39,9 @@ async def connected(
     """A client with a small window."""
     edge, trust = Edge(), None
     http: Any = partial(Connection, crowd=Crowd(edge.ingest.budget))
-    settings = uvicorn.Config(edge.app, http=http, ws="none", log_level="error", port=0)
+    settings = uvicorn.Config(
+        edge.app, http=http, ws="none", proxy_headers=False, log_level="error", port=0
+    )
     settings.load()
     if request.param == "tls":
         authority, trust = trustme.CA(), ssl.create_default_context()
