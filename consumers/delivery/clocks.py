@@ -2,21 +2,18 @@
 
 from collections.abc import Mapping
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import NamedTuple
 
 from consumers.delivery.destination import Encoded
 from consumers.delivery.outcomes import Id, IdKind
 
 WAIT_SECONDS_MAX = 86_400.0  # The longest wait a destination may ask for (retry_after.py).
-
-
-class Clock(NamedTuple):
-    until: float
-    reason: str
+_until = attrgetter("until")
 
 
 class Held(NamedTuple):
-    """A held record in a commit note: until when, and whose hold it is."""
+    """A hold: whose it is, why, and until when. A commit note has it by a held record's offset."""
 
     kind: IdKind
     reason: str
@@ -44,9 +41,9 @@ class Clocks:
     """`users`, `devices` and `keys` are those that are held now; others only read them."""
 
     def __init__(self) -> None:
-        self.users: dict[str | None, Clock] = {}  # None, as a record may have no user: never held.
-        self.devices: dict[str | None, Clock] = {}
-        self.keys: dict[str | None, Clock] = {}
+        self.users: dict[str | None, Held] = {}  # None, as a record may have no user: never held.
+        self.devices: dict[str | None, Held] = {}
+        self.keys: dict[str | None, Held] = {}
         self._of_kind = {"user": self.users, "device": self.devices, "key": self.keys}
         self._alarms: list[tuple[float, Id]] = []
 
@@ -59,28 +56,21 @@ class Clocks:
         clocks = self._of_kind[kind]
         known = clocks.get(value)
         if known is None or known.until < until:
-            clocks[value] = Clock(until, reason)
+            clocks[value] = Held(kind, reason, until)
             heappush(self._alarms, (until, identity))
 
-    def of(self, identity: Id) -> Clock | None:
-        """When its hold ends; None if it is not held."""
+    def of(self, identity: Id) -> Held | None:
+        """Its hold; None if it is not held."""
         return self._of_kind[identity.kind].get(identity.value)
 
-    def are_over(self, encoded: Encoded) -> bool:
-        """Whether neither its key, nor its user, nor its device is held."""
-        is_held = encoded.key in self.keys or encoded.user_id in self.users
-        return not (is_held or encoded.device_id in self.devices)
-
-    def last_of(self, encoded: Encoded) -> Clock | None:
+    def last_of(self, encoded: Encoded) -> Held | None:
         """The last of the holds of its key, user and device to end; None if there is none."""
-        if self.are_over(encoded):
-            return None
         found = (
             self.keys.get(encoded.key),
             self.users.get(encoded.user_id),
             self.devices.get(encoded.device_id),
         )
-        return max([clock for clock in found if clock is not None], default=None)
+        return max([one for one in found if one is not None], key=_until, default=None)
 
     def wake(self, now: float) -> bool:
         """Remove expired holds; returns whether there were any."""
@@ -88,8 +78,8 @@ class Clocks:
         while self._alarms and self._alarms[0][0] <= now:
             _, identity = heappop(self._alarms)
             clocks = self._of_kind[identity.kind]
-            clock = clocks.get(identity.value)
-            if clock is not None and clock.until <= now:
+            held = clocks.get(identity.value)
+            if held is not None and held.until <= now:
                 del clocks[identity.value]
                 woken = True
         return woken

@@ -245,6 +245,6 @@ class Delivery:
     def _launch(self, batch: Batch) -> Batch:
         if self._meter is not None:
             for identity, until in self._meter.sent(batch.encoded, batch.sent_at):
-                self._waits.clocks.hold(identity, until, PACE)
+                self._waits.hold(identity, until, PACE, batch.sent_at)
         self._in_flight.add(batch)
         return batch

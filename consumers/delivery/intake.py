@@ -100,7 +100,7 @@ class Intake:
             parked.forget_seen(offsets.read_to)
         self._stock.enter(kept)
         if self._waits.inherited.get(place):
-            self._waits.inherit(place, taken)
+            self._waits.inherit(place, taken, now)
         self._line.add(taken, place, now)
         for entry, reject in dead:
             self._stock.dead_letter(entry, reject.reason, reject.detail, now)

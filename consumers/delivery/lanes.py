@@ -47,7 +47,9 @@ class Lane:
     waiting: dict[str, deque[Entry]] = field(default_factory=dict)  # Held ones, by key.
     waiting_records: int = 0
     waiting_bytes: int = 0  # Of these records, in memory.
-    waits_are_new: bool = False  # Some were added since it was checked how long they wait.
+    # Held keys of which `waits_to_see` has not told, and how many long holds it knew of.
+    new_waits: dict[str, None] = field(default_factory=dict)
+    long_holds_seen: int = 0
     due_at: float = 0.0
     failures: int = 0  # In a row.
     sought: int = 0  # While a bad record is searched: at most so many are sent at once.
@@ -145,7 +147,10 @@ class Lane:
         self._waits_of(entry).append(entry)
 
     def wait_first(self, entries: list[Entry]) -> None:
-        """Hold entries that were in flight: they are older than the held ones of their keys."""
+        """Hold entries that were in flight: they are older than the held ones of their keys.
+
+        None of these keys was held when they were drawn: so all are among `new_waits`.
+        """
         for entry in reversed(entries):
             self._waits_of(entry).appendleft(entry)
 
@@ -153,18 +158,25 @@ class Lane:
         """Those of its key, with which it is counted from now on."""
         self.waiting_records += 1
         self.waiting_bytes += entry.size
-        self.waits_are_new = True
-        known = self.waiting.get(entry.encoded.key)
+        key = entry.encoded.key
+        known = self.waiting.get(key)
         if known is None:
-            known = self.waiting[entry.encoded.key] = deque()
+            known = self.waiting[key] = deque()
+            self.new_waits[key] = None
         return known
 
-    def waits_seen(self) -> None:
-        self.waits_are_new = False
+    def waits_to_see(self, long_holds: int, *, sees_all: bool) -> list[str]:
+        """The held keys that are new since the last call; all, if there were long holds since."""
+        sees_all = sees_all or long_holds > self.long_holds_seen
+        keys = list(self.waiting if sees_all else self.new_waits)
+        self.long_holds_seen = long_holds
+        self.new_waits.clear()
+        return keys
 
     def wait_no_more(self, key: str) -> None:
         """Take out the held entries of this key, for another place."""
         entries = self.waiting.pop(key)
+        self.new_waits.pop(key, None)
         self.waiting_records -= len(entries)
         self.waiting_bytes -= bytes_of(entries)
 

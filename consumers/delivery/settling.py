@@ -54,7 +54,7 @@ class Settling:
         """Act on the destination's reply; returns the verdict, for the metrics."""
         verdict = self._judging.judge(batch, reply, now)
         for identity, hold in verdict.holds.items():
-            self._waits.clocks.hold(identity, hold.until(now), hold.reason)
+            self._waits.hold(identity, hold.until(now), hold.reason, now)
         answered = None
         if not verdict.is_all_delivered:
             status = reply.status if isinstance(reply, Response) else None
@@ -182,10 +182,10 @@ class Settling:
             seconds = self._pace.probe_seconds(now) + min(seconds, self._policy.lone_seconds_max)
         elif entry.lone_failures > 0:
             seconds = max(seconds, self._pace.lone_backoff(entry.lone_failures))
-        self._waits.clocks.hold(Id("key", entry.encoded.key), now + seconds, outcome.reason)
+        self._waits.hold(Id("key", entry.encoded.key), now + seconds, outcome.reason, now)
 
     def _hold(self, entry: Entry, hold: Hold, now: float) -> None:
         """Whose hold it is that the destination asked for by a record's index."""
         clocks = self._waits.clocks
         named = next((one for one in entry.ids[1:] if clocks.of(one)), entry.ids[0])
-        clocks.hold(named, hold.until(now), hold.reason)
+        self._waits.hold(named, hold.until(now), hold.reason, now)

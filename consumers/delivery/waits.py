@@ -9,7 +9,9 @@ from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Lane
 from consumers.delivery.line import Line
 from consumers.delivery.moved import Moved
+from consumers.delivery.outcomes import Id
 from consumers.delivery.pace import Pace
+from consumers.delivery.parked_key import ParkedKey
 from consumers.delivery.parking import ParkedPartition
 from consumers.delivery.rates import PACE, Meter
 from consumers.delivery.stock import Stock
@@ -35,6 +37,7 @@ class Waits:
         self._pace = pace
         self._meter = meter
         self._relieved_at = 0.0
+        self._long_holds = 0  # How many were set: who waits already may have to be parked.
         self.clocks = Clocks()
         self.moved = Moved(self.wait_behind)
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
@@ -67,8 +70,16 @@ class Waits:
 
         return must_wait
 
+    def hold(self, identity: Id, until: float, reason: str, now: float) -> None:
+        self._long_holds += until > now + self._limits.policy.park_after_seconds
+        self.clocks.hold(identity, until, reason)
+
     def is_held(self, entry: Entry) -> bool:
-        return not self.clocks.are_over(entry.encoded)
+        """Whether its key, user or device is held: asked of each that waits, so in one call."""
+        encoded, clocks = entry.encoded, self.clocks
+        if encoded.key in clocks.keys or encoded.user_id in clocks.users:
+            return True
+        return encoded.device_id in clocks.devices
 
     def wake(self, now: float) -> None:
         """Requeue expired holds; park the longer ones."""
@@ -91,37 +102,36 @@ class Waits:
 
     def _has_to_wait(self, entry: Entry) -> bool:
         """Whether it is held, or older ones of its key are parked."""
+        if self.is_held(entry):
+            return True
         parked = self.parked.get(entry.record.partition)
-        is_behind = parked is not None and entry.parked is None and entry.encoded.key in parked
-        return is_behind or self.is_held(entry)
+        return parked is not None and entry.parked is None and entry.encoded.key in parked
 
     def set_aside(self, lane: Lane, now: float) -> None:
         """Park records that would be held too long in memory, or that take too much of it."""
         if lane.place.partition not in self.parkable or not (lane.waiting and lane.idle):
             return
         is_pressed = self._is_pressed(lane)
-        if not (lane.waits_are_new or is_pressed):
-            return
-        lane.waits_seen()
         parked, policy = self.parked_of(lane.place.partition), self._limits.policy
-        for key, entries in list(lane.waiting.items()):
-            clock = self.clocks.last_of(entries[0].encoded)
+        for key in lane.waits_to_see(self._long_holds, sees_all=is_pressed):
+            entries = lane.waiting[key]
+            held = self.clocks.last_of(entries[0].encoded)
             # In an outage all records wait; one that failed many times may be bad itself.
             is_in_the_way = is_pressed and (
                 self._pace.paused is None or entries[0].attempts >= policy.attempts_max
             )
-            is_long = clock is not None and (
-                is_in_the_way or clock.until > now + policy.park_after_seconds
+            is_long = held is not None and (
+                is_in_the_way or held.until > now + policy.park_after_seconds
             )
             follows = (
                 parked.is_overtaking(key, entries[0].offset) if lane.is_parked else key in parked
             )
             if not (is_long or follows):
                 continue
-            known = parked.keys.get(key)
-            until, reason = clock or (
-                (known.due_at, known.reason) if known is not None else (now, "parked")
-            )
+            if held is None:
+                known = parked.keys.get(key) or ParkedKey(now, "parked")
+                held = Held("key", known.reason, known.due_at)
+            _, reason, until = held
             lane.wait_no_more(key)
             if lane.is_parked:
                 self._stock.forget(entries)
@@ -221,26 +231,19 @@ class Waits:
         """The first held record of each key, by its offset."""
         for lane in self._line.of(place):
             for entries in lane.waiting.values():
-                if held := self._held(entries[0]):
+                if held := self.clocks.last_of(entries[0].encoded):
                     yield entries[0].offset, held
         if place.topic == self._parked_topic and place.partition in self.parked:
             # One that was never loaded has its time in its headers.
             for offset, key in self.parked[place.partition].waiting_again():
                 yield offset, Held("key", key.reason, key.due_at)
 
-    def _held(self, entry: Entry) -> Held | None:
-        clocks = [(clock, one.kind) for one in entry.ids if (clock := self.clocks.of(one))]
-        if not clocks:
-            return None
-        clock, kind = max(clocks)
-        return Held(kind, clock.reason, clock.until)
-
-    def inherit(self, place: TopicPartition, entries: Iterable[Entry]) -> None:
+    def inherit(self, place: TopicPartition, entries: Iterable[Entry], now: float) -> None:
         """Hold again what the former owner of a partition held, once its record is read."""
         inherited = self.inherited[place]
         for entry in entries:
             if held := inherited.pop(entry.offset, None):
                 identity = next((one for one in entry.ids if one.kind == held.kind), entry.ids[0])
-                self.clocks.hold(identity, held.until, held.reason)
+                self.hold(identity, held.until, held.reason, now)
                 if self._meter is not None and held.reason == PACE:
                     self._meter.resumes(identity, held.until)

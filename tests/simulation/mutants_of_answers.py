@@ -8,7 +8,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a hold is not taken to heart",
         "delivery.settling",
-        "            self._waits.clocks.hold(identity, hold.until(now), hold.reason)\n"
+        "            self._waits.hold(identity, hold.until(now), hold.reason, now)\n"
         "        answered = None",
         "            pass\n        answered = None",
     ),

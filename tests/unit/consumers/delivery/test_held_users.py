@@ -1,10 +1,23 @@
 """Nobody waits for held users, and few users get all that their rate allows."""
 
+from random import Random
+
+import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.destinations.amplitude.events import EVENTS
-from tests.unit.consumers.delivery.virtual_shell import HOLD_SECONDS, VirtualShell
+from consumers.delivery.delivery import Delivery
+from consumers.delivery.destination import Response
+from consumers.destinations.amplitude.events import EVENTS, AmplitudeEvents
+from schemas.records import Stored
+from tests.unit.consumers.delivery.virtual_shell import (
+    CONFIG,
+    HOLD_SECONDS,
+    OWN,
+    PARKED,
+    VirtualShell,
+)
 
 OF_ONE_USER = 12_000
 SENT_AT_ONCE = EVENTS.burst
@@ -43,3 +56,43 @@ def test_who_is_not_held_does_not_wait_for_who_is(users: int, share: int, memory
 
     shell.run(2 * HOLD_SECONDS)
     assert shell.delivered == dict.fromkeys(everybody, rounds)
+
+
+@pytest.mark.parametrize(
+    "longer",
+    [{"exceeded_daily_quota_users": {"ann": 1}}, {"exceeded_daily_quota_devices": {"phone": 1}}],
+)
+def test_who_waits_already_is_parked_as_soon_as_the_hold_is_a_long_one(
+    longer: dict[str, dict[str, int]],
+) -> None:
+    now = 1000.0
+    delivery = Delivery(
+        AmplitudeEvents(CONFIG),
+        topic=OWN.topic,
+        parked_topic=PARKED.topic,
+        memory_max_bytes=1_000_000,
+        random=Random(1),
+    )
+    for place in (PARKED, OWN):
+        delivery.assign(place, 0)
+    delivery.accept([_event(0, "ann", "phone"), _event(1, "bob", "laptop")], now=0.0)
+
+    _refuse(delivery, {"throttled_users": {"ann": 1001}}, now)
+    assert delivery.snapshot().held == 1
+    assert delivery.next_parking() is None
+
+    _refuse(delivery, longer, now)
+    letter = delivery.next_parking()
+    assert letter is not None
+    assert (letter.entry.offset, letter.reason, letter.not_before) == (0, "daily_quota", 3600.0)
+
+
+def _event(offset: int, user: str, device: str) -> Stored:
+    value = orjson.dumps({"event_type": "e", "user_id": user, "device_id": device, "time": 1})
+    return Stored(*OWN, offset, 1, user.encode(), value, ())
+
+
+def _refuse(delivery: Delivery, named: dict[str, dict[str, int]], now: float) -> None:
+    batch = delivery.next_batch(now)
+    assert batch is not None
+    delivery.settle(batch, Response(429, orjson.dumps({"code": 429, **named})), now)
