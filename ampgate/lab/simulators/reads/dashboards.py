@@ -83,10 +83,11 @@ class Dashboards:
         return len(set().union(*(self._users.get((one, day), set()) for one in types)))
 
     def _count(self) -> None:
-        if self._counted_at == self._accepted.size:
+        """Anew, apart from what is shown: questions are answered in threads."""
+        if self._counted_at == (size := self._accepted.size):
             return
-        self._totals.clear()
-        self._users.clear()
+        totals: Counter[tuple[str, str]] = Counter()
+        users: dict[tuple[str, str], set[str]] = {}
         for row in self._accepted.rows():
             event = event_of(row) if row.copies else None
             if event is None:
@@ -94,6 +95,6 @@ class Dashboards:
             time = event.get("time")
             at_ms = time if isinstance(time, int) else row.uploaded_ms
             place = (str(event["event_type"]), day_of(at_ms))
-            self._totals[place] += row.copies
-            self._users.setdefault(place, set()).add(owner_of(event))
-        self._counted_at = self._accepted.size
+            totals[place] += row.copies
+            users.setdefault(place, set()).add(owner_of(event))
+        self._totals, self._users, self._counted_at = totals, users, size

@@ -6,6 +6,8 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from urllib.parse import urlencode
 
 import orjson
@@ -16,6 +18,7 @@ from ampgate.lab.simulators.fault_rules import Faults
 from ampgate.lab.simulators.model import Answer, Request
 from ampgate.lab.simulators.reads.side import AmplitudeReadOptions
 from ampgate.lab.simulators.simulator import Simulator
+from ampgate.lab.simulators.spool import Row, Spool
 from tests.unit.ampgate.lab.simulators.requests import event, parsed, upload
 
 NINE = 1_767_603_600.0  # 2026-01-05T09:00:00Z.
@@ -194,6 +197,26 @@ def test_totals_are_counted_by_type_and_day_of_the_event(project: Simulator) -> 
     listed = parsed(get(project, "/api/2/events/list"))["data"]
     assert isinstance(listed, list)
     assert [(one["value"], one["totals"]) for one in listed] == [("bought", 3)]
+
+
+def test_questions_asked_together_count_each_event_once(
+    project: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"e": '{"event_type":"bought"}', "m": "totals", "start": "20260101", "end": "20260101"}
+    together = Barrier(4)
+
+    def rows_together(spool: Spool) -> Iterator[Row]:
+        together.wait(timeout=10)  # The others count now, too.
+        yield from Spool._rows(spool, [(0, spool.size)])
+
+    accept(project, *(event(n) for n in range(100)))
+    monkeypatch.setattr(Spool, "rows", rows_together)
+    with ThreadPoolExecutor(together.parties) as threads:
+        path = "/api/2/events/segmentation"
+        asking = [threads.submit(get, project, path, asked) for _ in range(together.parties)]
+        answers = [parsed(one.result())["data"] for one in asking]
+
+    assert [one["series"] for one in answers if isinstance(one, dict)] == [[[100]]] * 4
 
 
 def test_a_key_may_spend_1000_in_five_minutes_and_no_more(project: Simulator) -> None:
