@@ -19,6 +19,7 @@ from ampgate.lab.simulators.model import Answer, Request
 from ampgate.lab.simulators.reads.side import AmplitudeReadOptions
 from ampgate.lab.simulators.simulator import Simulator
 from ampgate.lab.simulators.spool import Row, Spool
+from tests.eventually import DEADLINE_SECONDS
 from tests.unit.ampgate.lab.simulators.requests import event, parsed, upload
 
 NINE = 1_767_603_600.0  # 2026-01-05T09:00:00Z.
@@ -206,7 +207,7 @@ def test_questions_asked_together_count_each_event_once(
     together = Barrier(4)
 
     def rows_together(spool: Spool) -> Iterator[Row]:
-        together.wait(timeout=10)  # The others count now, too.
+        together.wait(DEADLINE_SECONDS)  # The others count now, too.
         yield from Spool._rows(spool, [(0, spool.size)])
 
     accept(project, *(event(n) for n in range(100)))
