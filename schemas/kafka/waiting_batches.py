@@ -7,7 +7,6 @@ looked up, and its number in the partition is counted, which is not used here (s
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
@@ -129,7 +128,3 @@ class WaitingBatches(MessageAccumulator):  # type: ignore[misc]  # aiokafka has 
         batch.retry_count += 1
         self._pending_batches.add(batch)
         return batch
-
-    def _append_batch(self, builder: Any, tp: TopicPartition) -> Any:  # noqa: ANN401
-        """aiokafka's own way to add records."""
-        raise NotImplementedError("records are added by `add`")

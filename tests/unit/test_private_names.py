@@ -72,7 +72,7 @@ USED = [
     (
         "aiokafka.producer.message_accumulator:MessageAccumulator",
         [
-            *("fail_all", "_append_batch", "_closed", "_exception", "_batches", "_pop_batch"),
+            *("fail_all", "_closed", "_exception", "_batches", "_pop_batch"),
             *("_batch_ttl", "_waiter_future", "_pending_batches", "_txn_manager"),
         ],
         "schemas/kafka/connection, sender, waiting_batches",
