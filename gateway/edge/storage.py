@@ -77,9 +77,7 @@ class Storage:
             return None
         try:
             return self._store.begin(self._topic[endpoint.kind], batch.records)
-        except TooLargeForKafka:
-            if endpoint.is_atomic:
-                raise
+        except TooLargeForKafka:  # Nothing is appended; `store` says what follows.
             return None
 
     async def end(

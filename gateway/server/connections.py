@@ -82,9 +82,8 @@ class Connection(HttpToolsProtocol):
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
-        if (
-            was_idle and self._deadline.due is not None
-        ):  # No head came whole. Empty lines begin one, too.
+        # No head came whole; empty lines begin one, too.
+        if was_idle and self._deadline.due is not None:
             self._crowd.unfinished.setdefault(self, self.loop.time())
             self._deadline.set(HEAD_SECONDS)
 

@@ -44,13 +44,13 @@ class Reader:
     def watch(self) -> None:
         """Check again later if something is left to be read."""
         if self._check is None and (unread := self._transport.get_write_buffer_size()):
-            self._look_later(unread)
+            self._taken = 0
+            self._check = self._loop.call_later(READER_SECONDS, partial(self._look, unread))
 
     def answered(self) -> None:
         """Another answer was written, so the unread bytes are different ones now."""
         self._taken += READER_BYTES_MIN
-        if self._check is None and (unread := self._transport.get_write_buffer_size()):
-            self._look_later(unread)
+        self.watch()
 
     def resumed(self) -> None:
         """The client read from the buffer's high-water mark to the low one."""
@@ -60,10 +60,6 @@ class Reader:
         if self._check is not None:
             self._check.cancel()
             self._check = None
-
-    def _look_later(self, unread: int) -> None:
-        self._taken = 0
-        self._check = self._loop.call_later(READER_SECONDS, partial(self._look, unread))
 
     def _look(self, before: int) -> None:
         self._check = None

@@ -25,7 +25,7 @@ class OpenBatch:
     `BatchBuilder` around the same builder takes a dozen calls more.
     """
 
-    __slots__ = ("_builder", "_data", "_is_closed", "_numbering", "_records")
+    __slots__ = ("_builder", "_data", "_is_closed", "_numbering", "records")
 
     def __init__(self, size: int, codec: int, numbering: Numbering) -> None:
         """`size` is in bytes, before compression; one record always fits."""
@@ -33,7 +33,7 @@ class OpenBatch:
         self._data: bytearray | None = None  # As it was sent.
         self._is_closed = False
         self._numbering = numbering
-        self._records = 0
+        self.records = 0
 
     def add(self, record: Appendable, now_ms: int) -> bool:
         """Whether there was room."""
@@ -41,7 +41,7 @@ class OpenBatch:
             return False
         key, value, headers = record
         added = self._builder.append(
-            self._records,
+            self.records,
             now_ms,
             key,
             value,
@@ -50,12 +50,12 @@ class OpenBatch:
         if added is None:
             self._is_closed = True
             return False
-        self._records += 1
+        self.records += 1
         return True
 
     def number(self, producer_id: int) -> None:
         """Give it its number in the partition; it takes no more records, for they are counted."""
-        epoch, number = self._numbering.take(producer_id, self._records)
+        epoch, number = self._numbering.take(producer_id, self.records)
         self._builder.set_producer_state(producer_id, epoch, number)
         self._is_closed = True
 
@@ -75,10 +75,6 @@ class OpenBatch:
         """In bytes; before it is compressed, what it would have without."""
         size: int = self._builder.size() if self._data is None else len(self._data)
         return size
-
-    @property
-    def records(self) -> int:
-        return self._records
 
     @property
     def codec(self) -> int:
