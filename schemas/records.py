@@ -76,8 +76,8 @@ class Stored(Struct, frozen=True, gc=False):
         return None
 
 
-class NewRecord(NamedTuple):
-    """A record to be written to a topic."""
+class NewRecord(Struct, frozen=True, gc=False):
+    """A record to be written to a topic. A named tuple takes four times as long to build."""
 
     key: bytes | None
     value: bytes
@@ -91,6 +91,8 @@ class RawRecord(NamedTuple):
     value: bytes | None
     headers: Headers
 
+
+Appendable = NewRecord | RawRecord
 
 def source_of(record: Record) -> str:
     """The name of the source; a record without the header, or with a null, counts as `kafka`."""

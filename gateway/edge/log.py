@@ -60,7 +60,7 @@ class EdgeLog:
     def _cut(self, record: NewRecord, room: int) -> NewRecord:
         if self._log.fits(self._dead_letters, record):
             return record
-        shorter = cut(RawRecord(*record), room)
+        shorter = cut(RawRecord(record.key, record.value, record.headers), room)
         return NewRecord(shorter.key, shorter.value or b"", shorter.headers)
 
     def fits(self, topic: str, record: NewRecord) -> bool:

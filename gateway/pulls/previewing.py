@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.pulls.run import Store
-from schemas.kafka.flushes import Appendable
-from schemas.records import NewRecord
+from schemas.records import Appendable, NewRecord, RawRecord
 from schemas.topics import Topics
 
 
@@ -23,7 +22,7 @@ class Shown:
             for record in records:
                 self._each(record.value)
 
-    async def store_all(self, _topic: str, records: Sequence[Appendable]) -> None:
+    async def store_all(self, _topic: str, records: Sequence[RawRecord]) -> None:
         """Suppressions: the key names who is meant."""
         for key, value, _ in records:
             said = {"lifted": True} if value is None else msgspec.json.decode(value, type=dict)

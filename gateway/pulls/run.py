@@ -23,8 +23,7 @@ from gateway.pulls.pull import SUPPRESSION, Api, Item, Lift, Pull, Suppress
 from gateway.pulls.standstill import Standstill
 from gateway.pulls.suppressing import Suppressing
 from schemas.cancellation import whole
-from schemas.kafka.flushes import Appendable
-from schemas.records import Headers, NewRecord, RawRecord
+from schemas.records import Appendable, Headers, NewRecord, RawRecord
 from schemas.topics import Kind, Topics
 from schemas.truncation import cut
 
@@ -38,7 +37,7 @@ class Store(Protocol):
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
         """Return once all are stored; else raise `NotStored`."""
 
-    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
+    async def store_all(self, topic: str, records: Sequence[RawRecord]) -> None:
         """As `append`, of records with any bytes."""
 
     def fits(self, topic: str, record: Appendable) -> bool:
@@ -210,7 +209,8 @@ class Run:
     def _fitting(self, letter: NewRecord) -> NewRecord:
         if self._store.fits(self._topics.dead_letters, letter):
             return letter
-        key, value, headers = cut(RawRecord(*letter), LETTER_BYTES_MAX)
+        uncut = RawRecord(letter.key, letter.value, letter.headers)
+        key, value, headers = cut(uncut, LETTER_BYTES_MAX)
         return NewRecord(key, value or b"", headers)
 
     def _count(self, outcome: str, kinds: Sequence[str]) -> None:

@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from schemas.deadline import Deadline
 from schemas.kafka.compression import Compression
-from schemas.kafka.flushes import Appendable, Flush, OpenBatch
+from schemas.kafka.flushes import Flush, OpenBatch
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.one_at_a_time import OneAtATime
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
 from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
-from schemas.records import TopicPartition
+from schemas.records import Appendable, TopicPartition
 
 # A request to a broker holds a batch of each partition that has one, and brokers close the
 # connection at 100 MB (`socket.request.max.bytes`). So of larger batches one goes at a time.

@@ -9,9 +9,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.sizes import RECORD_BYTES
-from schemas.records import Headers
-
-Appendable = tuple[bytes | None, bytes | None, Headers]  # As `NewRecord`: key, value, headers.
+from schemas.records import Appendable, RawRecord
 
 FORMAT = 2  # Of batches, since Kafka 0.11.
 ATTRIBUTES, CODEC_MASK = slice(21, 23), 0b111  # Of a batch in Kafka's format.
@@ -39,12 +37,12 @@ class OpenBatch:
         """Whether there was room."""
         if self._is_closed:
             return False
-        key, value, headers = record
+        headers = record.headers
         added = self._builder.append(
             self.records,
             now_ms,
-            key,
-            value,
+            record.key,
+            record.value,
             headers if type(headers) is list else list(headers),
         )
         if added is None:
@@ -85,7 +83,7 @@ class OpenBatch:
         """Its records, once more; it takes no others."""
         batch = OpenBatch(RECORD_BYTES, codec, self._numbering)
         for one in MemoryRecords(bytes(self.data())).next_batch():
-            batch.add((one.key, one.value, one.headers), one.timestamp)
+            batch.add(RawRecord(one.key, one.value, one.headers), one.timestamp)
         batch.close()
         return batch
 

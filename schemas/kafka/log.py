@@ -16,11 +16,11 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
 from schemas.kafka.compression import Compression
 from schemas.kafka.connection import Connection
-from schemas.kafka.flushes import Appendable, Write
+from schemas.kafka.flushes import Write
 from schemas.kafka.outage import Outage
 from schemas.kafka.partitioner import positive_hash
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
-from schemas.records import NewRecord, TopicPartition
+from schemas.records import Appendable, NewRecord, RawRecord, TopicPartition
 
 PARTITIONS_FRESH_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
@@ -129,21 +129,21 @@ class Log:
             for flush in self._lane(topic, partition).add_all(share, now_ms):
                 flush.await_by(write)
 
-    async def store(self, topic: str, record: Appendable) -> None:
+    async def store(self, topic: str, record: RawRecord) -> None:
         """Store one record, with any bytes, in its key's partition."""
-        partition = await self.partition_of(topic, record[0])
+        partition = await self.partition_of(topic, record.key)
         await asyncio.shield(self.submit(topic, record, partition))
 
-    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
+    async def store_all(self, topic: str, records: Sequence[RawRecord]) -> None:
         """Store the records, with any bytes, in order for each key."""
         count = await self.partitions(topic)
-        stored = [self.submit(topic, one, self._partition(one[0], count)) for one in records]
+        stored = [self.submit(topic, one, self._partition(one.key, count)) for one in records]
         if stored:
             await asyncio.wait(set(stored))  # Not cancelled with us: others share their batches.
         for one in stored:
             one.result()
 
-    def submit(self, topic: str, record: Appendable, partition: int) -> "asyncio.Future[None]":
+    def submit(self, topic: str, record: RawRecord, partition: int) -> "asyncio.Future[None]":
         """Append one record to this partition's queue.
 
         The future is shared: others' records are in the same batch, so it must not be cancelled.
@@ -152,7 +152,7 @@ class Log:
         return self._lane(topic, partition).add(record, time.time_ns() // 1_000_000).stored
 
     async def store_in_order(
-        self, topic: str, records: Sequence[Appendable], partition: int
+        self, topic: str, records: Sequence[RawRecord], partition: int
     ) -> tuple[int, BaseException | None]:
         """How many were stored, and what the next one failed with.
 
@@ -188,17 +188,17 @@ class Log:
         return True
 
     def _require_room(self, topic: str, record: Appendable) -> None:
-        key, value, headers = record
-        size = len(value or b"") + len(key or b"") + sum([len(v) for _, v in headers if v])
+        size = len(record.value or b"") + len(record.key or b"")
+        size += sum([len(value) for _, value in record.headers if value])
         most = self.sizes.of(topic).record
         if size > most - AROUND_BYTES:
             self._measure(topic, record, most)
 
     def _measure(self, topic: str, record: Appendable, most: int) -> None:
         """Raises `TooLargeForKafka` if it does not fit, compressed as it would be sent."""
-        key, value, headers = record
         alone = BatchBuilder(most, self.compression.codec)
-        alone.append(timestamp=0, key=key, value=value, headers=list(headers))
+        headers = list(record.headers)
+        alone.append(timestamp=0, key=record.key, value=record.value, headers=headers)
         if (size := len(alone._build())) > most:  # noqa: SLF001
             raise TooLargeForKafka(topic, size)
 

@@ -16,7 +16,6 @@ from consumers.kafka.letters import Letters
 from consumers.supervision import Supervised
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored, TooLargeForKafka
-from schemas.kafka.flushes import Appendable
 from schemas.kafka.log import Log
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.outage import Outage
@@ -159,7 +158,7 @@ class DeadLetterTopic(Log):
         self._sequence = Sequence()
         self.stored: dict[asyncio.Task[None] | None, RawRecord] = {}
 
-    async def store(self, topic: str, record: Appendable) -> None:
+    async def store(self, topic: str, record: RawRecord) -> None:
         await asyncio.sleep(self._random.choice([0.0, 0.0, 3.0]))
         key, value, headers = record
         size = sum(len(part or b"") for part in (key, value, *(one for _, one in headers)))

@@ -16,11 +16,10 @@ from consumers.letter_writing import DEAD_LETTERS_MAX, LetterWriting
 from consumers.metrics import Counts
 from schemas.configuration.config import Kafka
 from schemas.kafka.batches import NotStored
-from schemas.kafka.flushes import Appendable
 from schemas.kafka.log import Log
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
-from schemas.records import Stored, TopicPartition
+from schemas.records import Appendable, RawRecord, Stored, TopicPartition
 from schemas.topics import Kind
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.eventually import DEADLINE_SECONDS, eventually
@@ -47,12 +46,12 @@ class Away(Log):
     def fits(self, topic: str, record: Appendable) -> bool:
         return True
 
-    async def store(self, topic: str, record: Appendable) -> None:
+    async def store(self, topic: str, record: RawRecord) -> None:
         self.tried += 1
         raise NotStored("no leader")
 
     async def store_in_order(
-        self, topic: str, records: Sequence[Appendable], partition: int
+        self, topic: str, records: Sequence[RawRecord], partition: int
     ) -> tuple[int, BaseException | None]:
         self.tried += 1
         if partition in self._away:

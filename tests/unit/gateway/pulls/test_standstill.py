@@ -15,9 +15,8 @@ from gateway.pulls.run import Run
 from gateway.pulls.standstill import SECONDS_MAX, Standstill, StoodStillError
 from gateway.pulls.suppressing import Suppressing
 from schemas.configuration.config import Kafka
-from schemas.kafka.flushes import Appendable
 from schemas.kafka.log import Log
-from schemas.records import NewRecord
+from schemas.records import Appendable, NewRecord, RawRecord
 from tests.unit.gateway.pulls.systems import Answering, profiles
 from tests.unit.gateway.pulls.test_client import Time
 
@@ -34,7 +33,7 @@ class Kept:
     async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
         self.records += len(records)
 
-    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
+    async def store_all(self, topic: str, records: Sequence[RawRecord]) -> None:
         self.records += len(records)
 
     def fits(self, topic: str, record: Appendable) -> bool:

@@ -14,7 +14,6 @@ from gateway.pulls.pace import Pace
 from gateway.pulls.run import Run
 from gateway.pulls.standstill import Standstill
 from gateway.pulls.suppressing import Suppressing
-from schemas.kafka.flushes import Appendable
 from schemas.records import RawRecord
 from schemas.suppressions import Suppression, Suppressions
 from tests.unit.gateway.pulls.systems import exclusions
@@ -32,8 +31,8 @@ class Topic(Kept):
         super().__init__()
         self.said: list[RawRecord] = []
 
-    async def store_all(self, topic: str, records: Sequence[Appendable]) -> None:
-        self.said += [RawRecord(*record) for record in records]
+    async def store_all(self, topic: str, records: Sequence[RawRecord]) -> None:
+        self.said += records
 
     async def read(self) -> AsyncIterator[Sequence[RawRecord]]:
         yield list(self.said)
