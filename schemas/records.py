@@ -94,6 +94,7 @@ class RawRecord(NamedTuple):
 
 Appendable = NewRecord | RawRecord
 
+
 def source_of(record: Record) -> str:
     """The name of the source; a record without the header, or with a null, counts as `kafka`."""
     for name, value in record.headers:

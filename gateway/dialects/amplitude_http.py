@@ -29,6 +29,7 @@ from gateway.dialects.shapes import (
     shown,
     split_json,
 )
+from gateway.dialects.usual_events import are_usual, records_of_usual
 from schemas.events import ABSENT, GroupFacts, read_events
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -80,10 +81,12 @@ class HttpApi(Endpoint):
             raise _unreadable(request.body) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
+        values, shortest = opened.values, opened.min_id_length
+        several = list(read_events(values))
+        if are_usual(several, context, shortest):
+            return Batch(records_of_usual(values, several, context))
         batch = Batch()
-        shortest = opened.min_id_length
-        read = zip(opened.values, read_events(opened.values), strict=True)
-        for index, (value, facts) in enumerate(read, opened.first):
+        for index, (value, facts) in enumerate(zip(values, several, strict=True), opened.first):
             if type(facts) is Defect:
                 batch.rejected.append(Rejection(index, facts, value))
                 continue

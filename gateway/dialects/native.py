@@ -29,6 +29,7 @@ from gateway.dialects.shapes import (
     split_json,
     too_many,
 )
+from gateway.dialects.usual_events import are_usual, records_of_usual
 from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -77,9 +78,13 @@ class Native(Endpoint):
         return self._split(request.body, content_type)
 
     def read(self, opened: Opened, context: Context) -> Batch:
+        values, several = opened.values, list(all_facts(self.kind, opened))
+        if are_usual(several, context):
+            ids = [facts.insert_id or "" for facts in several]
+            records = records_of_usual(values, several, context)
+            return Batch(records, list(enumerate(ids, opened.first)))
         batch = Batch()
-        read = zip(opened.values, all_facts(self.kind, opened), strict=True)
-        for index, (value, facts) in enumerate(read, opened.first):
+        for index, (value, facts) in enumerate(zip(values, several, strict=True), opened.first):
             if isinstance(facts, Defect):
                 batch.rejected.append(Rejection(index, facts, value))
                 continue

@@ -29,6 +29,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind
 
 _QUOTED = {name: b'"%b"' % name.encode() for name in ("insert_id", "time", "ip")}
+REMOTE = "$remote"  # An event's ip of this text stands for the sender's address.
 _REMOTE_IP = b'"ip":"$remote"'
 Facts = EventFacts | IdentificationFacts | GroupFacts
 
@@ -149,7 +150,7 @@ def _has_no_ip(value: bytes) -> bool:
 
 @lru_cache(maxsize=64)  # Of all events of a request it is the same.
 def _time_and_ip(now_ms: int, shown: str | None) -> bytes:
-    return b',"time":%d' % now_ms + (b"}" if shown is None else _ip_end(shown))
+    return b',"time":%d' % now_ms + (b"}" if shown is None else ip_end(shown))
 
 
 def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
@@ -158,10 +159,10 @@ def _located(value: bytes, facts: Facts, context: Context) -> bytes | None:
         return value if context.keeps_ip or _has_no_ip(value) else None
     if facts.ip is UNSET:
         shown = context.remote_ip
-        return value if shown is None else with_end(value, _ip_end(shown))
+        return value if shown is None else with_end(value, ip_end(shown))
     if facts.ip is None:
         return None
-    if facts.ip == "$remote":
+    if facts.ip == REMOTE:
         return _with_remote_ip(value, context.remote_ip)
     return value if context.keeps_ip else None
 
@@ -178,7 +179,7 @@ def _with_remote_ip(value: bytes, shown: str | None) -> bytes | None:
 def _ip(
     ip: str | UnsetType | None, context: Context, members: list[bytes], nulls: list[str]
 ) -> None:
-    if ip is None or ip is UNSET or ip == "$remote":
+    if ip is None or ip is UNSET or ip == REMOTE:
         shown = context.remote_ip
     elif context.keeps_ip:
         return
@@ -196,5 +197,5 @@ def _ip_member(ip: str) -> bytes:
 
 
 @lru_cache(maxsize=1_024)
-def _ip_end(ip: str) -> bytes:
+def ip_end(ip: str) -> bytes:
     return b",%b}" % _ip_member(ip)
