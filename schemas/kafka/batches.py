@@ -84,14 +84,12 @@ class Lane:
     def add_all(self, records: Sequence[Appendable], now_ms: int) -> list[Flush]:
         """The same of several; returns the batches they are in."""
         flush = self._waiting[-1] if self._waiting else self._begin()
-        filled: list[Flush] = []
-        last = None
-        for record in records:
-            if not flush.batch.add(record, now_ms):
-                flush = self._begin_with(record, now_ms)
-            if flush is not last:
-                filled.append(flush)
-                last = flush
+        added = flush.batch.add_all(records, now_ms)
+        filled = [flush] if added else []
+        while added < len(records):
+            flush = self._begin_with(records[added], now_ms)
+            filled.append(flush)
+            added += 1 + flush.batch.add_all(records[added + 1 :], now_ms)
         if not self._is_sending:
             self._send_first()
         return filled

@@ -1,7 +1,7 @@
 """A batch while it is filled, and how its writers wait for it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -50,6 +50,24 @@ class OpenBatch:
             return False
         self.records += 1
         return True
+
+    def add_all(self, records: Sequence[Appendable], now_ms: int) -> int:
+        """How many of these there was room for: the first ones."""
+        if self._is_closed:
+            return 0
+        append, before, number = self._builder.append, self.records, self.records
+        try:
+            for record in records:
+                headers = record.headers
+                if type(headers) is not list:
+                    headers = list(headers)
+                if append(number, now_ms, record.key, record.value, headers) is None:
+                    self._is_closed = True
+                    break
+                number += 1
+        finally:
+            self.records = number
+        return number - before
 
     def number(self, producer_id: int) -> None:
         """Give it its number in the partition; it takes no more records, for they are counted."""

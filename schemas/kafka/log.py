@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -18,7 +18,7 @@ from schemas.kafka.compression import Compression
 from schemas.kafka.connection import Connection
 from schemas.kafka.flushes import Write
 from schemas.kafka.outage import Outage
-from schemas.kafka.partitioner import positive_hash
+from schemas.kafka.partitioner import positive_hash, shares
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
 from schemas.records import Appendable, NewRecord, RawRecord, TopicPartition
 
@@ -101,8 +101,9 @@ class Log:
         """As `append`, without waiting; None if that is not possible, and nothing is appended."""
         most = self.sizes.of(topic).record
         if most < RECORD_BYTES:  # Else all records of a request fit.
+            surely = most - AROUND_BYTES
             for record in records:
-                if len(record.value) > most - AROUND_BYTES:
+                if len(record.value) > surely:
                     self._measure(topic, record, most)
         fresh_until, count = self._partitions.get(topic, (0.0, 0))
         if fresh_until < time.monotonic() or len(records) > TURN_RECORDS:
@@ -125,7 +126,7 @@ class Log:
             partition = self._partition(records[0].key, count)
             self._lane(topic, partition).add(records[0], now_ms).await_by(write)
             return
-        for partition, share in self._by_partition(records, count).items():
+        for partition, share in shares(records, count, self._round).items():
             for flush in self._lane(topic, partition).add_all(share, now_ms):
                 flush.await_by(write)
 
@@ -210,20 +211,6 @@ class Log:
                 self._way, place, is_strict=topic in self._strict
             )
         return lane
-
-    def _by_partition(
-        self, records: Sequence[NewRecord], count: int
-    ) -> Mapping[int, Sequence[NewRecord]]:
-        shares: dict[int, list[NewRecord]] = {}
-        for record in records:
-            key = record.key
-            partition = self._partition(None, count) if key is None else positive_hash(key) % count
-            share = shares.get(partition)
-            if share is None:
-                shares[partition] = [record]
-            else:
-                share.append(record)
-        return shares
 
     def _partition(self, key: bytes | None, count: int) -> int:
         if key is None:
