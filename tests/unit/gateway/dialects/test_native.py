@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.dialects.native import Native
 from gateway.dialects.shapes import Batch, Context, RefusedError, Request
@@ -83,6 +85,22 @@ def test_a_property_is_not_taken_for_the_address() -> None:
     (record,) = read(body).records
     value = json.loads(record.value)
     assert (value["ip"], value["event_properties"]) == ("9.9.9.9", {"ip": "$remote"})
+
+
+MEMBERS = [
+    *(b'"ip":"$remote"', b'"ip" : "$remote"', b'"\\u0069p":"$remote"', b'"ip":"1.2.3.4"'),
+    *(b'"x":{"ip":"$remote"}', b'"x":{"\\u0069p":"$remote"}', b'"x":["ip"]', b'"x":"ip"'),
+    b'"x":"\\"ip\\":\\"$remote\\""',
+]
+
+
+@given(st.lists(st.sampled_from(MEMBERS), max_size=4), st.sampled_from(MEMBERS[:3]))
+def test_only_the_events_own_ip_becomes_the_senders(before: list[bytes], last: bytes) -> None:
+    usual = b'"event_type":"a","user_id":"u","time":1,"insert_id":"i"'
+    body = b"{%b}" % b",".join([*before, usual, last])
+    [record] = read(body).records
+
+    assert json.loads(record.value) == json.loads(body) | {"ip": "9.9.9.9"}
 
 
 @pytest.mark.parametrize("insert_id", [b"null", b'""'])
