@@ -16,6 +16,8 @@ OURS = {"not_json": 3, "tombstone": 2, "wrong_key": 2, "unencodable": 2}
 UNSENDABLE = {"unsendable": 2}  # The destination can encode it, and can make no request of it.
 AMPLITUDE = {"invalid": 2, "missing": 2, "short": 2, "silenced": 2, "nameless": 2}
 OUTCAST = ("cursed", "firewalled")
+# What any request may meet, and so the last of many that an outcast was alone in, too.
+PASSING = ("connect_timeout", "read_timeout", *map("status_{}".format, (500, 502, 503, 504, 529)))
 REASONS = {
     "not_json": ("not_json",),
     "tombstone": ("tombstone",),
@@ -31,8 +33,9 @@ REASONS = {
     "firewalled": (
         "not_the_destination",
         *(f"status_{status}" for status in (302, 400, 401, 402, 403, 407, 410, 418, 421, 451)),
+        *PASSING,
     ),
-    "cursed": tuple(f"status_{status}" for status in (500, 502, 503, 504, 529)),
+    "cursed": PASSING,
 }
 
 
