@@ -18,7 +18,8 @@ from benchmarks.row import Figures
 from schemas.configuration.config import Kafka
 
 FIRST_POLL_SECONDS = 0.02
-POLL_SECONDS = 0.25  # To tell its metrics costs the measured process some milliseconds.
+POLL_SECONDS = 0.25
+ASKED_SECONDS = 2.0  # To tell its metrics costs the measured process some milliseconds.
 SECONDS_MAX = 180.0
 METRIC = re.compile(r"^ampgate_delivery_records_total\{(.*)\} (\S+)$", re.MULTILINE)
 
@@ -156,9 +157,7 @@ def drained(pid: int, sink_pid: int, sink_url: str, url: str, total: int) -> Fig
         assert time.monotonic() < deadline, f"nothing delivered after {SECONDS_MAX:g} s"
         time.sleep(FIRST_POLL_SECONDS)
     sink_cpu, began = cpu_seconds(sink_pid), time.monotonic()
-    while (delivered := settled(get(url))) < total:
-        assert time.monotonic() < deadline, f"{delivered} of {total} after {SECONDS_MAX:g} s"
-        time.sleep(POLL_SECONDS)
+    delivered = until_settled(sink_url, url, total, deadline)
     seconds = time.monotonic() - began
     return Figures(
         microseconds_per_event=(cpu_seconds(pid) - cpu) / delivered * 1e6,
@@ -167,6 +166,18 @@ def drained(pid: int, sink_pid: int, sink_url: str, url: str, total: int) -> Fig
         rss_megabytes=rss_megabytes(pid),
         other_end_busy=(cpu_seconds(sink_pid) - sink_cpu) / seconds,
     )
+
+
+def until_settled(sink_url: str, url: str, total: int, deadline: float) -> int:
+    """How many were delivered, at least `total`; asked when the sink gets no more requests."""
+    seen, asked_at, delivered = -1, time.monotonic(), 0
+    while delivered < total:
+        assert time.monotonic() < deadline, f"{delivered} of {total} after {SECONDS_MAX:g} s"
+        time.sleep(POLL_SECONDS)
+        before, seen = seen, requests(sink_url)
+        if seen == before or time.monotonic() > asked_at + ASKED_SECONDS:
+            delivered, asked_at = settled(get(url)), time.monotonic()
+    return delivered
 
 
 def requests(sink_url: str) -> int:
