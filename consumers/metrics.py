@@ -7,8 +7,8 @@ from functools import cached_property
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
-from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Skip
 from consumers.levels import Levels
 from schemas.plans import checking as violations
@@ -167,8 +167,7 @@ class Counts:
             [(_, (entry,))] = batch.parts
             left_out, oldest = entry.encoded.left_out, entry.record.timestamp
         else:
-            left_out = sum([one.left_out for one in batch.encoded])
-            oldest = min([entry.record.timestamp for _, part in batch.parts for entry in part])
+            left_out, oldest = batch.left_out, batch.oldest_ms
         if left_out:
             SKIPPED.labels(self.destination, "unsupported_operation").inc(left_out)
         self._end_to_end_seconds.observe(max(0.0, now - oldest / 1000))

@@ -9,6 +9,7 @@ import structlog
 
 from consumers.bounded_log import BoundedLog
 from consumers.delivery import border
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
     Destination,
@@ -19,7 +20,6 @@ from consumers.delivery.destination import (
     Unsendable,
     ambiguity,
 )
-from consumers.delivery.lanes import Batch
 from consumers.http.client import Sender
 from consumers.metrics import Counts
 from schemas.cancellation import is_cancelled

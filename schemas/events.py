@@ -19,7 +19,7 @@ from schemas.ids import (
     ids_defect,
     length_defect,
 )
-from schemas.several import read_several, read_strict
+from schemas.several import AT_ONCE, read_several, read_strict, read_together
 from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
 
 ABSENT: Final = Raw(b"")
@@ -84,6 +84,14 @@ def read_event(value: bytes) -> EventFacts | Defect:
 def read_events(values: Sequence[bytes]) -> Iterable[EventFacts | Defect]:
     """As `read_event` of each value, in half of the time."""
     return read_several(values, _event, read_event, _usable_events)
+
+
+def events_by_hundreds(values: Sequence[bytes]) -> Iterable[Sequence[EventFacts] | None]:
+    """The facts of a hundred after the other; None of those among which one has a defect."""
+    for first in range(0, len(values), AT_ONCE):
+        facts = read_together(values[first : first + AT_ONCE], _event, read_event, _usable_events)
+        found = [one for one in facts if type(one) is EventFacts]
+        yield found if len(found) == len(facts) else None
 
 
 def read_strict_events(values: Sequence[bytes]) -> Sequence[EventFacts | Defect]:

@@ -97,7 +97,12 @@ Appendable = NewRecord | RawRecord
 
 def source_of(record: Record) -> str:
     """The name of the source; a record without the header, or with a null, counts as `kafka`."""
-    for name, value in record.headers:
+    return source_in(record.headers)
+
+
+def source_in(headers: Headers) -> str:
+    """The same, as these headers name it."""
+    for name, value in headers:
         if name == "source" and value is not None:
             return value.decode(errors="replace")
     return "kafka"

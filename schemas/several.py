@@ -28,12 +28,12 @@ def read_several(
         return (read(values[0]),)
 
     def some(first: int) -> Sequence[_Facts | Defect]:
-        return _read_together(values[first : first + AT_ONCE], decoder, read, usable)
+        return read_together(values[first : first + AT_ONCE], decoder, read, usable)
 
     return chain.from_iterable(map(some, range(0, len(values), AT_ONCE)))
 
 
-def _read_together(
+def read_together(
     values: Sequence[bytes],
     decoder: msgspec.json.Decoder[_Facts],
     read: Callable[[bytes], _Facts | Defect],

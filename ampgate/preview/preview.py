@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from ampgate.preview.purity import Watched
 from consumers.delivery import border
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Encoded, Request, Response
-from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations import destinations_in
 from consumers.transform_times import Timed

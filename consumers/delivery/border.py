@@ -19,7 +19,9 @@ from consumers.delivery.destination import (
     Unreachable,
     Unsendable,
 )
+from consumers.delivery.encoded_run import EncodesRuns, RunEncoded
 from consumers.delivery.outcomes import Reject, Retry, Skip, Split, Verdict
+from schemas.columns import Columns
 from schemas.records import Record
 
 UNPROCESSABLE = "unprocessable"
@@ -46,6 +48,20 @@ def encode_all(
         if len(encoded) == len(records):
             return encoded
     return [encode(destination, record) for record in records]
+
+
+def encode_run(destination: Destination, records: Columns) -> RunEncoded | None:
+    """All of them as a run, where the destination can; else None, as where it fails for one."""
+    if not isinstance(destination, EncodesRuns):
+        return None
+    try:
+        found = destination.encode_run(records)
+    except Exception:  # noqa: BLE001  One of them: it is seen which when each is encoded alone.
+        return None
+    if found is None:
+        return None
+    sent = len(records) if found.are_sent is None else sum(found.are_sent)
+    return found if len(found.run) == sent else None
 
 
 def merged(merge: Merge, first: Encoded, later: Encoded) -> Encoded | None:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from random import Random
 from sys import maxsize
 
+from consumers.delivery.batch import Batch, batch_of
 from consumers.delivery.clocks import Held
 from consumers.delivery.destination import Destination, Reply, Unsendable
 from consumers.delivery.intake import Intake
-from consumers.delivery.lanes import Batch, Letter, batch_of
+from consumers.delivery.lanes import Letter
 from consumers.delivery.line import Line
 from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
@@ -64,9 +65,7 @@ class Delivery:
         after: Ends | None = None,
         has_moved: Callable[[str], bool] | None = None,
     ) -> None:
-        """Call it before a partition is read: what its former owner settled and held, and which
-        records of other partitions must be delivered before its own.
-        """
+        """Call it before reading: what the former owner left and held, and what goes before."""
         self._stock.committed[place] = committed
         if left is not None:
             self._stock.left[place] = left
@@ -150,7 +149,7 @@ class Delivery:
         if self._limits.records == 1 and waits.is_calm and (alone := self._line.draw_one(now)):
             return self._launch(alone)
         while drawn := self._line.draw(
-            now, pace.room, pace.bytes_max, waits.blocks, is_calm=waits.is_calm
+            now, pace.room, pace.bytes_max, waits.blocked, is_calm=waits.is_calm
         ):
             if drawn.dropped:
                 self._stock.drop(drawn.dropped)
@@ -209,7 +208,7 @@ class Delivery:
         stock, waits = self._stock, self._waits
         return Snapshot(
             unsettled=stock.unsettled(),
-            in_line=sum(len(lane.queue) for lane in self._line),
+            in_line=sum(lane.records for lane in self._line),
             in_flight=sum(batch.unsettled for batch in self._in_flight),
             held=waits.held(),
             rejected=len(stock.dead),

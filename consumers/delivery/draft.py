@@ -1,13 +1,12 @@
 """What one lane gives to a batch, within the limits of the whole batch."""
 
-from collections.abc import Callable
 from itertools import islice
 
+from consumers.delivery.blocked import Blocked, MustWait
 from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Lane
+from consumers.delivery.run import Run
 from schemas.suppressions import Suppressions
-
-MustWait = Callable[[Entry], bool]
 
 
 class Draft:
@@ -65,6 +64,32 @@ class Draft:
             bytes_left -= size
         self.bytes_left = bytes_left
         return before - len(queue)
+
+    def take_run(self, lane: Lane, blocked: Blocked | None) -> Run | None:
+        """The head of a lane whose records are all runs, but those of it that must wait.
+
+        None where there is none, or where its records have to be looked at one by one.
+        """
+        taken: Run | None = None
+        room = self.room
+        while room > 0 and lane.runs:
+            run = lane.take_run(room)
+            waiting = None if blocked is None else blocked.among(lane, run)
+            free = run if waiting is None else run.only([not waits for waits in waiting])
+            size = free.body_bytes
+            if size > self.bytes_left or (
+                self.suppressed is not None and self.suppressed.among(free.encoded.user_ids)
+            ):
+                lane.put_run_back(run)
+                break
+            if waiting is not None:
+                for entry in run.only(waiting):
+                    lane.wait(entry)
+            if free:
+                taken = free if taken is None else taken.followed_by(free)
+                room -= len(free)
+                self.bytes_left -= size
+        return taken
 
     def replace(self, first: Entry, together: Entry, growth: int) -> None:
         key = first.encoded.key

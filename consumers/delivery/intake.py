@@ -1,6 +1,6 @@
 """Records come in: from their topic, and from the parked topic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,10 +10,13 @@ from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded
 from consumers.delivery.entry import RECORD_BYTES, Entry, size_of
 from consumers.delivery.line import Line
+from consumers.delivery.offsets import Offsets
 from consumers.delivery.outcomes import SUPPRESSED, Reject, Skip
 from consumers.delivery.parking import Original, accepted_ms, unparked, wakes_at
+from consumers.delivery.run import run_of
 from consumers.delivery.stock import Stock
 from consumers.delivery.waits import Waits
+from schemas.columns import Columns
 from schemas.decoding import NOT_DECODED
 from schemas.keys import key_in
 from schemas.letters import LetterHeaders, is_reference, waiting
@@ -55,6 +58,9 @@ class Intake:
         self._line = line
         self._stock = stock
         self._waits = waits
+        limits = destination.limits
+        # Where a request has one record, or one of each key, each is looked at anyway.
+        self._takes_runs = limits.lanes == 1 < limits.records and not limits.one_per_key
 
     def accept(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read from one partition; returns why some need no delivery."""
@@ -64,15 +70,13 @@ class Intake:
         offsets = self._stock.offsets_of(place, records[0])
         parked = self._waits.parked.get(place.partition)
         seen = parked.seen if parked is not None else None
-        fresh, settled = records, []
-        if seen or records[0].offset < offsets.left_to:
-            fresh = []
-            for record in records:
-                is_seen = seen is not None and seen.get(record.offset) == record.timestamp
-                if is_seen or offsets.was_settled(record.offset):
-                    settled.append(record.offset)
-                else:
-                    fresh.append(record)
+        is_known = bool(seen) or records[0].offset < offsets.left_to
+        if isinstance(records, Columns):
+            skips = None if is_known else self._take_run(records, place, offsets, now)
+            if skips is not None:
+                return skips
+            records = list(records)
+        fresh, settled = _divided(records, offsets, seen or {}) if is_known else (records, [])
         outcomes = border.encode_all(self._destination, fresh)
         taken = [
             Entry(record, offsets, record.offset, outcome, size_of(record, outcome))
@@ -105,6 +109,23 @@ class Intake:
         for entry, reject in dead:
             self._stock.dead_letter(entry, reject.reason, reject.detail, now)
         return skipped
+
+    def _take_run(
+        self, records: Columns, place: TopicPartition, offsets: Offsets, now: float
+    ) -> list[Skip] | None:
+        """Take them as a run; None where each has to be looked at, and nothing was done."""
+        if not self._takes_runs or self._waits.inherited.get(place):
+            return None
+        encoded = border.encode_run(self._destination, records)
+        if encoded is None:
+            return None
+        sent = records if encoded.are_sent is None else records.only(encoded.are_sent)
+        offsets.read(sent.offsets, records.offsets[-1] + 1)
+        if sent:
+            run = run_of(offsets, sent, encoded.run)
+            self._stock.enter(run)
+            self._line.add_run(run, place, now)
+        return list(encoded.skips)
 
     def scan(self, records: Sequence[Record], now: float) -> list[Skip]:
         """Take records that were read from a parked partition for the first time."""
@@ -203,6 +224,21 @@ class Intake:
         if record.key is not None:
             return record.key.decode(errors="replace")
         return key_in(record.value, self._destination.kind)
+
+
+def _divided(
+    records: Sequence[Record], offsets: Offsets, seen: Mapping[int, int]
+) -> tuple[Sequence[Record], list[int]]:
+    """Those to be delivered, and the offsets of those that were settled or parked before."""
+    fresh: list[Record] = []
+    settled: list[int] = []
+    for record in records:
+        is_seen = seen.get(record.offset) == record.timestamp
+        if is_seen or offsets.was_settled(record.offset):
+            settled.append(record.offset)
+        else:
+            fresh.append(record)
+    return fresh, settled
 
 
 def _user_id_in(value: bytes | None) -> object:

@@ -1,10 +1,11 @@
 """What a reply says: about single records, about the whole batch, or about the destination."""
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.border import judge
 from consumers.delivery.destination import Destination, Reply, Unsendable
-from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Delivered, Pause, Reject, Retry, Split, Verdict
 from consumers.delivery.pace import TOO_MANY_REJECTS, Pace
+from consumers.delivery.run import Run
 
 
 class Judging:
@@ -82,4 +83,6 @@ def _rejected(verdict: Verdict, batch_size: int) -> int:
 def _is_suspect(batch: Batch) -> bool:
     """Whether the batch is a single record that failed alone before, while others succeeded."""
     [(_, entries), *others] = batch.parts
-    return not others and len(entries) == 1 and entries[0].lone_failures > 0
+    if others or isinstance(entries, Run) or len(entries) != 1:
+        return False
+    return entries[0].lone_failures > 0

@@ -21,13 +21,12 @@ What a lane does with the entries of a batch that must be sent again:
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from sys import maxsize
 
-from msgspec import Struct
-
-from consumers.delivery.destination import Encoded
-from consumers.delivery.entry import Entry, bytes_of, unmerged
+from consumers.delivery.entry import Entry, bytes_of
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.policy import Policy
+from consumers.delivery.run import Run
 from schemas.records import TopicPartition
 
 SEEKS_MAX = 20  # To find one of a thousand takes ten.
@@ -42,6 +41,7 @@ class Lane:
     policy: Policy
     is_parked: bool = False  # Its records were read from the parked topic.
     queue: deque[Entry] = field(default_factory=deque)
+    runs: deque[Run] = field(default_factory=deque)  # Behind the queue, not yet entries.
     # Sizes of the groups at the head of the queue that are sent alone, to find a bad record.
     groups: deque[int] = field(default_factory=deque)
     waiting: dict[str, deque[Entry]] = field(default_factory=dict)  # Held ones, by key.
@@ -56,16 +56,52 @@ class Lane:
     rounds: int = 0  # Replies in a row after which a part of the batch was sent again.
     idle: bool = True  # No batch of it is in flight.
 
+    @property
+    def has_records(self) -> bool:
+        """Whether there is something to draw."""
+        return bool(self.queue or self.runs)
+
+    @property
+    def records(self) -> int:
+        """How many entries there are to draw, those that are still runs among them."""
+        return len(self.queue) + sum(map(len, self.runs))
+
     # Entries come in and go out.
 
     def append(self, entries: Sequence[Entry], due_at: float) -> None:
-        if not self.queue:
-            self.due_at = max(self.due_at, due_at)
+        self._note_due(due_at)
+        self.open(maxsize)
         self.queue.extend(entries)
 
-    def begin_group(self) -> int:
+    def append_run(self, run: Run, due_at: float) -> None:
+        self._note_due(due_at)
+        self.runs.append(run)
+
+    def _note_due(self, due_at: float) -> None:
+        if not self.has_records:
+            self.due_at = max(self.due_at, due_at)
+
+    def open(self, records: int) -> None:
+        """Make entries of runs, until the queue has so many."""
+        while self.runs and len(self.queue) < records:
+            self.queue.extend(self.take_run(records - len(self.queue)))
+
+    def take_run(self, records_max: int) -> Run:
+        """What is at the head of the runs, up to so many records."""
+        run = self.runs.popleft()
+        if records_max < len(run):
+            self.runs.appendleft(run.part(records_max, len(run)))
+        return run.part(0, records_max)
+
+    def put_run_back(self, run: Run) -> None:
+        self.runs.appendleft(run)
+
+    def begin_group(self, records_max: int) -> int:
         """How many from the head of the queue may be drawn together."""
-        return self.groups.popleft() if self.groups else len(self.queue)
+        if self.groups:
+            return self.groups.popleft()
+        self.open(records_max)
+        return len(self.queue)
 
     def end_group(self, left: int) -> None:
         """The last `left` entries of the group were not drawn: they stay a group of their own."""
@@ -138,7 +174,7 @@ class Lane:
 
     def _isolate(self, size: int) -> None:
         """Send again what failed together, and nothing else: others would fail with it."""
-        if not self.groups and 0 < size < len(self.queue):
+        if not self.groups and 0 < size < self.records:
             self.groups.append(size)
 
     # Some are held.
@@ -189,45 +225,6 @@ class Lane:
         for entries in free:
             self.wait_no_more(entries[0].encoded.key)
             self._put_back(list(entries))
-
-
-Parts = list[tuple[Lane, tuple[Entry, ...]]]
-
-
-class Drawn(Struct, frozen=True):
-    """What came out of the line: parts of a batch, and entries of suppressed users."""
-
-    parts: Parts
-    empty: list[Lane]  # Lanes that became empty without giving a part.
-    dropped: list[Entry]
-
-
-class Batch(Struct, frozen=True, eq=False, gc=False):
-    """Entries that are sent together, lane by lane."""
-
-    parts: tuple[tuple[Lane, tuple[Entry, ...]], ...]
-    encoded: tuple[Encoded, ...]
-    records: int  # Kafka records in it: each merged one counts.
-    sent_at: float
-
-    @property
-    def size(self) -> int:
-        """Bytes of all bodies."""
-        return sum([len(one.body) for one in self.encoded])
-
-    @property
-    def unsettled(self) -> int:
-        """How many of them are ours to settle: their partitions were not revoked."""
-        revoked = [part for lane, part in self.parts if not lane.offsets.is_ours]
-        return self.records - sum(len(entry.parts) or 1 for part in revoked for entry in part)
-
-
-def batch_of(parts: Parts, now: float, *, may_be_merged: bool) -> Batch:
-    encoded = tuple([entry.encoded for _, part in parts for entry in part])
-    records = len(encoded)
-    if may_be_merged:
-        records = sum([len(unmerged(part)) for _, part in parts])
-    return Batch(tuple(parts), encoded, records=records, sent_at=now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

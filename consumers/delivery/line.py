@@ -1,19 +1,23 @@
 """The lanes that have something to send, and how a batch is drawn from them."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from sys import maxsize
 from zlib import crc32
 
 from consumers.delivery import border
+from consumers.delivery.batch import Batch, Drawn, Part, Parts
+from consumers.delivery.blocked import Blocked, MustWait
 from consumers.delivery.destination import Destination
-from consumers.delivery.draft import Draft, MustWait
+from consumers.delivery.draft import Draft
 from consumers.delivery.entry import Entry
-from consumers.delivery.lanes import Batch, Drawn, Lane, Parts
+from consumers.delivery.lanes import Lane
+from consumers.delivery.offsets import Offsets
+from consumers.delivery.run import Run
 from schemas.records import TopicPartition
 from schemas.suppressions import NOBODY, Suppressions
 
 MERGED_MAX = 100  # Records merged into one: each is compared with all before it.
-Blocks = Callable[[Lane], MustWait]
 
 
 class Line:
@@ -48,23 +52,34 @@ class Line:
         for number, some in by_number.items():
             self._append(some, place, number, now)
 
+    def add_run(self, run: Run, place: TopicPartition, now: float) -> None:
+        """The same of a run, for a destination that has one lane a partition."""
+        lane = self._lane(place, 0, run.offsets)
+        lane.append_run(run, now + self._limits.linger_seconds)
+        self.enter(lane)
+
     def _append(
         self, entries: Sequence[Entry], place: TopicPartition, number: int, now: float
     ) -> None:
         if not entries:
             return
+        first = entries[0]
+        lane = self._lane(place, number, first.offsets, is_parked=first.parked is not None)
+        lane.append(entries, now + self._limits.linger_seconds)
+        self.enter(lane)
+
+    def _lane(
+        self, place: TopicPartition, number: int, offsets: Offsets, *, is_parked: bool = False
+    ) -> Lane:
         lanes = self._lanes.setdefault(place, {})
         lane = lanes.get(number)
         if lane is None:
-            is_parked = entries[0].parked is not None
-            lane = lanes[number] = Lane(place, entries[0].offsets, self._limits.policy, is_parked)
-        lane.append(entries, now + self._limits.linger_seconds)
-        if lane.idle:
-            self._ready[lane] = None
+            lane = lanes[number] = Lane(place, offsets, self._limits.policy, is_parked)
+        return lane
 
     def enter(self, lane: Lane) -> None:
         """The lane is idle again, and may have something to send."""
-        if lane.queue and lane.idle:
+        if lane.idle and lane.has_records:
             self._ready[lane] = None
 
     def leave(self, places: Iterable[TopicPartition]) -> list[Entry]:
@@ -73,6 +88,7 @@ class Line:
         for place in places:
             for lane in self._lanes.pop(place, {}).values():
                 self._ready.pop(lane, None)
+                lane.open(maxsize)
                 for entries in (lane.queue, *lane.waiting.values()):
                     left.extend(entries)
         return left
@@ -94,7 +110,7 @@ class Line:
         """Whether a whole request is queued: then no lane lingers for more."""
         if self._limits.linger_seconds == 0.0:
             return False
-        queued = sum(len(lane.queue) for lane in self._ready if lane.failures == 0)
+        queued = sum(lane.records for lane in self._ready if lane.failures == 0)
         return queued >= self._limits.records
 
     def draw_one(self, now: float) -> Batch | None:
@@ -113,7 +129,13 @@ class Line:
         return Batch(((first, (entry,)),), (entry.encoded,), 1, now)
 
     def draw(
-        self, now: float, room: int, bytes_left: int, blocks: Blocks, *, is_calm: bool
+        self,
+        now: float,
+        room: int,
+        bytes_left: int,
+        blocked: Blocked,
+        *,
+        is_calm: bool,
     ) -> Drawn | None:
         """None while no batch can be sent.
 
@@ -136,14 +158,14 @@ class Line:
                 continue
             alone = bool(lane.groups or lane.sought)
             draft = Draft(room, bytes_left, keys, bool(parts), suppressed)
-            self._take(lane, draft, None if is_calm and not lane.waiting else blocks(lane))
-            if draft.taken:
-                parts.append((lane, tuple(draft.taken)))
-                room -= len(draft.taken)
+            part = self._part_of(lane, draft, blocked if lane.waiting or not is_calm else None)
+            if part:
+                parts.append((lane, part))
+                room -= len(part)
                 bytes_left = draft.bytes_left
                 lane.sent()
             dropped += draft.dropped
-            if draft.taken or not lane.queue:
+            if part or not lane.has_records:
                 drawn.append(lane)
             if room <= 0 or alone or draft.is_full:
                 break
@@ -151,8 +173,16 @@ class Line:
             del self._ready[lane]
         return Drawn(parts, [lane for lane in drawn if lane.idle], dropped)
 
+    def _part_of(self, lane: Lane, draft: Draft, blocked: Blocked | None) -> Part:
+        """What the lane gives to the batch; where nothing can be blocked, nobody is asked."""
+        is_plain = not (lane.queue or lane.groups or lane.sought)
+        if is_plain and (run := draft.take_run(lane, blocked)) is not None:
+            return run
+        self._take(lane, draft, None if blocked is None else blocked.one(lane))
+        return tuple(draft.taken)
+
     def _take(self, lane: Lane, draft: Draft, must_wait: MustWait | None) -> None:
-        left, suppressed = lane.begin_group(), draft.suppressed
+        left, suppressed = lane.begin_group(draft.room), draft.suppressed
         room = min(draft.room, lane.sought or draft.room)
         gone = most = 0
         while gone == most and not self._limits.one_per_key and left and len(draft.taken) < room:

@@ -46,6 +46,13 @@ class ParkedPartition:
     def __contains__(self, key: str) -> bool:
         return key in self.keys or self.is_behind(key)
 
+    def among(self, keys: Sequence[str]) -> list[int]:
+        """The positions of those that wait here."""
+        if self._behind is not None and not self._behind:
+            own = self.keys
+            return [position for position, key in enumerate(keys) if key in own]
+        return [position for position, key in enumerate(keys) if key in self]
+
     def __bool__(self) -> bool:
         """Whether any key waits here."""
         return bool(self.keys or self._behind is None or self._behind)

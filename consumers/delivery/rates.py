@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from consumers.delivery.destination import Encoded, Rate
+from consumers.delivery.encoded_run import device_ids_of, user_ids_of
 from consumers.delivery.outcomes import Id
 
 KNOWN_MAX = 50_000
@@ -27,8 +28,8 @@ class Meter:
 
     def sent(self, batch: Sequence[Encoded], now: float) -> Iterator[tuple[Id, float]]:
         """These are sent now; yields the ids to hold from here on, and until when."""
-        yield from self._counted("user", Counter([one.user_id for one in batch]), now)
-        yield from self._counted("device", Counter([one.device_id for one in batch]), now)
+        yield from self._counted("user", Counter(user_ids_of(batch)), now)
+        yield from self._counted("device", Counter(device_ids_of(batch)), now)
 
     def resumes(self, identity: Id, until: float) -> None:
         """Another process held it until then: what it has sent of it counts here, too."""

@@ -5,10 +5,11 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.destination import Destination, Reply, Response, Unsendable
 from consumers.delivery.entry import Entry, tried
 from consumers.delivery.judging import Judging
-from consumers.delivery.lanes import Batch, Lane
+from consumers.delivery.lanes import Lane
 from consumers.delivery.line import Line
 from consumers.delivery.outcomes import (
     THROTTLED,
@@ -60,13 +61,25 @@ class Settling:
             status = reply.status if isinstance(reply, Response) else None
             answered = Answered(len(batch.encoded), status, now)
         index = 0
-        for lane, entries in batch.parts:
+        for lane, part in batch.parts:
             if lane.offsets.is_ours:
-                self._settle_part(lane, entries, index, verdict, answered, now)
+                if answered is None:
+                    lane.delivered(now)
+                    self._stock.done(lane.offsets, part)
+                else:
+                    self._settle_part(lane, tuple(part), index, verdict, answered, now)
+                self._go_on(lane, now)
             else:  # Revoked while it was in flight: only its bytes are still counted.
-                self._stock.forget(entries)
-            index += len(entries)
+                self._stock.forget(part)
+            index += len(part)
         return verdict
+
+    def _go_on(self, lane: Lane, now: float) -> None:
+        """What waits in the lane may be sent now, or has to be parked."""
+        if lane.waiting:
+            lane.release(self._waits.is_held)
+            self._waits.set_aside(lane, now)
+        self._line.enter(lane)
 
     def _settle_part(
         self,
@@ -74,35 +87,27 @@ class Settling:
         entries: tuple[Entry, ...],
         first: int,  # The index of the first of these entries in the batch.
         verdict: Verdict,
-        answered: Answered | None,  # None: all were delivered.
+        answered: Answered,
         now: float,
     ) -> None:
-        if answered is None:
-            lane.delivered(now)
-            self._stock.done(lane.offsets, entries)
-        else:
-            lane.replied(now)
-            tried(entries)
-            left: list[Entry] = []
-            for index, entry in enumerate(entries, first):
-                outcome = verdict.but.get(index, verdict.rest)
-                left += self._follow(lane, entry, outcome, answered)
-            # All entries of a key or none: held entries must not be older than queued ones.
-            stopped = {entry.encoded.key for entry in left if self._waits.is_held(entry)}
-            stopped.update(lane.waiting)
-            lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
-            again = [entry for entry in left if entry.encoded.key not in stopped]
-            # Halves are lost when entries are held. A hold that names nobody may be meant for one.
-            may_be_one = answered.batch_size > 1 or lane.sought > 0
-            if isinstance(verdict.rest, Split | Hold) and len(again) < len(left) and may_be_one:
-                lane.seek(len(left))
-            if isinstance(verdict.rest, Hold) and answered.batch_size == 1:
-                left[0].failed_after = self._judging.deliveries  # From now on it is sent alone.
-            self._put_back(lane, again, verdict, now)
-        if lane.waiting:
-            lane.release(self._waits.is_held)
-            self._waits.set_aside(lane, now)
-        self._line.enter(lane)
+        lane.replied(now)
+        tried(entries)
+        left: list[Entry] = []
+        for index, entry in enumerate(entries, first):
+            outcome = verdict.but.get(index, verdict.rest)
+            left += self._follow(lane, entry, outcome, answered)
+        # All entries of a key or none: held entries must not be older than queued ones.
+        stopped = {entry.encoded.key for entry in left if self._waits.is_held(entry)}
+        stopped.update(lane.waiting)
+        lane.wait_first([entry for entry in left if entry.encoded.key in stopped])
+        again = [entry for entry in left if entry.encoded.key not in stopped]
+        # Halves are lost when entries are held. A hold that names nobody may be meant for one.
+        may_be_one = answered.batch_size > 1 or lane.sought > 0
+        if isinstance(verdict.rest, Split | Hold) and len(again) < len(left) and may_be_one:
+            lane.seek(len(left))
+        if isinstance(verdict.rest, Hold) and answered.batch_size == 1:
+            left[0].failed_after = self._judging.deliveries  # From now on it is sent alone.
+        self._put_back(lane, again, verdict, now)
 
     def _put_back(self, lane: Lane, again: list[Entry], verdict: Verdict, now: float) -> None:
         match verdict.rest:

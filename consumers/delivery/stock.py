@@ -10,6 +10,7 @@ from consumers.delivery.entry import Entry, bytes_of, unmerged
 from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Offsets, Unfinished
 from consumers.delivery.outcomes import SUPPRESSED, Skip
+from consumers.delivery.run import Run
 from schemas.records import Record, TopicPartition
 
 LETTERS_MAX = 10_000
@@ -99,12 +100,12 @@ class Stock:
         stamps = [one for offsets in self.offsets.values() if (one := offsets.oldest or 0) > 0]
         return min(stamps) / 1000 if stamps else None
 
-    def enter(self, entries: Sequence[Entry]) -> None:
-        self.bytes += bytes_of(entries)
+    def enter(self, entries: Sequence[Entry] | Run) -> None:
+        self.bytes += entries.size if isinstance(entries, Run) else bytes_of(entries)
 
-    def forget(self, entries: Sequence[Entry]) -> None:
+    def forget(self, entries: Sequence[Entry] | Run) -> None:
         """These are not in memory any more, settled or not."""
-        self.bytes -= bytes_of(entries)
+        self.bytes -= entries.size if isinstance(entries, Run) else bytes_of(entries)
 
     def dead_letter(
         self, entry: Entry, reason: str, detail: str, now: float, status: int | None = None
@@ -134,7 +135,11 @@ class Stock:
         else:
             self.forget((entry,))
 
-    def done(self, offsets: Offsets, entries: Sequence[Entry]) -> None:
+    def done(self, offsets: Offsets, entries: Sequence[Entry] | Run) -> None:
+        if isinstance(entries, Run):
+            offsets.settle(entries.records.offsets)
+            self.forget(entries)
+            return
         if len(entries) == 1 and not entries[0].parts:  # With one event a request, lists are felt.
             [entry] = entries
             offsets.settle((entry.offset,))

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from consumers.delivery.blocked import Blocked
 from consumers.delivery.clocks import Clocks, Held
 from consumers.delivery.destination import Limits
-from consumers.delivery.draft import MustWait
 from consumers.delivery.entry import Entry
 from consumers.delivery.lanes import Lane
 from consumers.delivery.line import Line
@@ -42,6 +42,7 @@ class Waits:
         self.moved = Moved(self.wait_behind)
         self.inherited: dict[TopicPartition, dict[int, Held]] = {}
         self.parked: dict[int, ParkedPartition] = {}
+        self.blocked = Blocked(self.clocks, self.parked)
         self.parkable: set[int] = set()  # Our partitions that the parked topic has, too.
 
     @property
@@ -50,25 +51,6 @@ class Waits:
         if self.parked and any(self.parked.values()):
             return False
         return not self.clocks
-
-    def blocks(self, lane: Lane) -> MustWait:
-        """Whether an entry of this lane has to wait: asked of each that is drawn."""
-        waiting, parked = lane.waiting, self.parked.get(lane.place.partition)
-        clocks, is_parked = self.clocks, lane.is_parked
-        keys, users, devices = clocks.keys, clocks.users, clocks.devices
-
-        def must_wait(entry: Entry) -> bool:
-            encoded = entry.encoded
-            key = encoded.key
-            if key in waiting or key in keys or encoded.user_id in users:
-                return True
-            if encoded.device_id in devices:
-                return True
-            if not parked:
-                return False
-            return parked.is_overtaking(key, entry.offset) if is_parked else key in parked
-
-        return must_wait
 
     def hold(self, identity: Id, until: float, reason: str, now: float) -> None:
         self._long_holds += until > now + self._limits.policy.park_after_seconds

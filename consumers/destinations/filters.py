@@ -6,7 +6,7 @@ that the destination could send; what the destination changes of a record comes 
 of the type wants it; `no_region`, none does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -18,10 +18,12 @@ from consumers.delivery.destination import (
     EncodesMany,
     Limits,
 )
+from consumers.delivery.encoded_run import EncodesRuns, RunEncoded
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.shaping.shaped import Shaped
+from schemas.columns import Columns
 from schemas.opt_outs import OPTED_OUT, opted_out
-from schemas.records import Headers, Record, source_of
+from schemas.records import Headers, Record, source_in, source_of
 from schemas.vendors.vendor import ConfiguredDestination
 
 Value: TypeAlias = str | int | float | bool
@@ -44,6 +46,7 @@ class Filtered:
         encodes = shaped or destination
         self._encode = encodes.encode
         self._encode_all = encodes.encode_all if isinstance(encodes, EncodesMany) else None
+        self._encode_run = encodes.encode_run if isinstance(encodes, EncodesRuns) else None
         self._filter = Filter(config)
         self._others = [Filter(other) for other in others]
         self._type = config.type
@@ -79,27 +82,54 @@ class Filtered:
         is_whole = self._takes_all or self._shaped is None
         if self._encode_all is None or not is_whole:
             return [self.encode(record) for record in records]
-        looked_at: Headers = ()  # Records that came together have the same.
-        for record in records:
-            if (headers := record.headers) is not looked_at:
-                if opted_out(headers, self._type):
-                    return [self.encode(record) for record in records]
-                looked_at = headers
+        if self._is_any_opted_out([record.headers for record in records]):
+            return [self.encode(record) for record in records]
         if self._takes_all:
             return self._encode_all(records)
-        taken = self._taken(records)
+        taken = self._taken([record.headers for record in records])
         own = [record for record, takes in zip(records, taken, strict=True) if takes]
         encoded = zip(own, self._encode_all(own), strict=True)
         return [self._wanted(*next(encoded)) if takes else Skip("other_source") for takes in taken]
 
-    def _taken(self, records: Sequence[Record]) -> list[bool]:
-        """Whether it takes from the source of each."""
+    def encode_run(self, records: Columns) -> RunEncoded | None:
+        """Where the source of each is wanted; what is not wanted for its values is skipped."""
+        if self._encode_run is None or self._is_any_opted_out(records.headers):
+            return None
+        if self._takes_all:
+            return self._encode_run(records)
+        if self._shaped is not None or not all(self._taken(records.headers)):
+            return None
+        found = self._encode_run(records)
+        if found is None:
+            return None
+        values, matches = records.values, self._filter.matches
+        wanted = [matches(value or b"") for value in values]
+        if all(wanted):
+            return found
+        skips = [
+            self._unwanted(source_of(record), record.value or b"")
+            for record, is_wanted in zip(records, wanted, strict=True)
+            if not is_wanted
+        ]
+        return RunEncoded(found.run.only(wanted), wanted, skips)
+
+    def _is_any_opted_out(self, headers: Iterable[Headers]) -> bool:
+        looked_at: Headers = ()  # Records that came together have the same.
+        for own in headers:
+            if own is not looked_at:
+                if opted_out(own, self._type):
+                    return True
+                looked_at = own
+        return False
+
+    def _taken(self, headers: Sequence[Headers]) -> list[bool]:
+        """Whether it takes from the source that each of these names."""
         taken: list[bool] = []
         looked_at: Headers | None = None
         takes = False
-        for record in records:
-            if (headers := record.headers) is not looked_at:
-                looked_at, takes = headers, self._filter.takes_from(source_of(record))
+        for own in headers:
+            if own is not looked_at:
+                looked_at, takes = own, self._filter.takes_from(source_in(own))
             taken.append(takes)
         return taken
 

@@ -4,8 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from consumers.delivery.destination import Encoded
+from consumers.delivery.encoded_run import EncodedRun, RunEncoded
 from consumers.delivery.outcomes import Reject, Skip
-from schemas.events import EventFacts, IdentificationFacts, event_key, read_events
+from schemas.columns import Columns
+from schemas.events import (
+    EventFacts,
+    IdentificationFacts,
+    event_key,
+    events_by_hundreds,
+    read_events,
+)
 from schemas.records import Record
 from schemas.splicing import with_members, without
 from schemas.strictness import Defect
@@ -47,6 +55,43 @@ def encoded_all(
         else:
             outcomes.append(encoded(record, facts, key, value))
     return outcomes
+
+
+def encoded_run(records: Columns) -> RunEncoded | None:
+    """Of events, if all can be sent as they are, or with what their producer left out."""
+    values = [value for value in records.values if value is not None]
+    if len(values) < len(records):
+        return None
+    bodies, keys = values, list[str]()
+    user_ids, device_ids = list[str | None](), list[str | None]()
+    lacking: list[tuple[int, EventFacts]] = []
+    for several in events_by_hundreds(values):
+        if several is None:
+            return None
+        own = [one.user_id or event_key(one) for one in several]
+        lacking += [
+            (position, one)
+            for position, one in enumerate(several, len(keys))
+            if not one.insert_id or one.time is None
+        ]
+        keys += [key for key in own if key is not None]
+        user_ids += [one.user_id for one in several]
+        device_ids += [one.device_id for one in several]
+    if len(keys) < len(values) or not _are_stored_as(keys, records.keys):
+        return None
+    if lacking:
+        bodies = values[:]
+        for position, facts in lacking:
+            bodies[position] = completed(values[position], records[position], facts)
+    return RunEncoded(EncodedRun(bodies, keys, user_ids, device_ids))
+
+
+def _are_stored_as(keys: Sequence[str], stored: Sequence[bytes | None]) -> bool:
+    """Whether the records have these keys, or none."""
+    expected = [key.encode() for key in keys]
+    if expected == stored:
+        return True
+    return all(own is None or own == key for own, key in zip(stored, expected, strict=True))
 
 
 def read_key(record: Record, key: str | None) -> str | Reject:

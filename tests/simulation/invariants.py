@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.destination import Limits
 from consumers.delivery.entry import RECORD_BYTES
-from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.lanes import Letter
 from consumers.delivery.snapshot import Snapshot
 from tests.simulation.subjects import Wire
 

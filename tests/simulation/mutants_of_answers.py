@@ -28,8 +28,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "revoked entries settle",
         "delivery.settling",
-        "            if lane.offsets.is_ours:\n                self._settle_part",
-        "            if True:\n                self._settle_part",
+        "            if lane.offsets.is_ours:\n                if answered",
+        "            if True:\n                if answered",
     ),
     Mutant(
         "sums are lost in a merge",
@@ -117,8 +117,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "halves are forgotten while they wait",
         "delivery.settling",
-        "                lane.seek(len(left))",
-        "                pass",
+        "            lane.seek(len(left))",
+        "            pass",
     ),
     Mutant(
         "what encode raises ends the worker",

@@ -6,6 +6,41 @@ from tests.simulation.mutant import Mutant
 
 MUTANTS: Sequence[Mutant] = (
     Mutant(
+        "of a run, later records overtake those that wait",
+        "delivery.blocked",
+        "        return [key in first and first[key] <= position",
+        "        return [position in found and first[key] <= position",
+        "events",
+    ),
+    Mutant(
+        "a run is sent although some of it must wait",
+        "delivery.draft",
+        "            waiting = None if blocked is None else blocked.among(lane, run)",
+        "            waiting = None",
+        "events",
+    ),
+    Mutant(
+        "of a run that is sent, suppressed users are not dropped",
+        "delivery.draft",
+        "self.suppressed is not None and self.suppressed.among(free.encoded.user_ids)",
+        "False",
+        "events",
+    ),
+    Mutant(
+        "entries overtake the runs before them",
+        "delivery.lanes",
+        "        self.open(maxsize)\n        self.queue.extend(entries)",
+        "        self.queue.extend(entries)",
+        "events",
+    ),
+    Mutant(
+        "what is left of a run is lost",
+        "delivery.lanes",
+        "            self.runs.appendleft(run.part(records_max, len(run)))",
+        "            pass",
+        "events",
+    ),
+    Mutant(
         "of suppressed users only the first of a batch is dropped",
         "delivery.line",
         "            if suppressed is not None and entry.encoded.user_id in suppressed:",
@@ -51,13 +86,13 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "holds are ignored",
-        "delivery.waits",
+        "delivery.blocked",
         "            if key in waiting or key in keys or encoded.user_id in users:",
         "            if key in waiting:",
     ),
     Mutant(
         "the device's clock is ignored",
-        "delivery.waits",
+        "delivery.blocked",
         "            if encoded.device_id in devices:",
         "            if False:",
         "events",
@@ -85,7 +120,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "later records overtake parked ones",
-        "delivery.waits",
+        "delivery.blocked",
         "is_overtaking(key, entry.offset) if is_parked else key in parked\n\n",
         "is_overtaking(key, entry.offset) if is_parked else False\n\n",
     ),

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from consumers.delivery import border
 from consumers.delivery.destination import Destination, Encoded, Merge, Request, Response
+from consumers.delivery.encoded_run import RunEncoded
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
+from schemas.columns import Columns
 from schemas.records import Record
 
 IN_ENCODE, IN_REQUEST = b'"poison":"encode"', b'"poison":"request"'
@@ -40,8 +42,8 @@ class Poisoned:
         if IN_ENCODE in value:
             raise PoisonError("encode")
         encoded = self._destination.encode(record)
-        if IN_REQUEST in value and isinstance(encoded, Encoded) and IN_REQUEST not in encoded.body:
-            encoded.body = encoded.body[:-1] + b"," + IN_REQUEST + b"}"
+        if isinstance(encoded, Encoded):
+            encoded.body = _poisoned(encoded.body, value)
         return encoded
 
     def encode_all(self, records: Sequence[Record]) -> Sequence[Encoded | Reject | Skip]:
@@ -51,6 +53,15 @@ class Poisoned:
         if any(IN_REQUEST in value for value in values):
             return [self.encode(record) for record in records]
         return border.encode_all(self._destination, records)
+
+    def encode_run(self, records: Columns) -> RunEncoded | None:
+        if any(IN_ENCODE in (value or b"") for value in records.values):
+            raise PoisonError("encode_run")
+        found = border.encode_run(self._destination, records)
+        if found is not None and found.are_sent is None:
+            pairs = zip(found.run.bodies, records.values, strict=True)
+            found.run.bodies = [_poisoned(body, value or b"") for body, value in pairs]
+        return found
 
     def request(self, batch: Sequence[Encoded]) -> Request:
         self._strike()
@@ -74,3 +85,10 @@ class Poisoned:
         if len(later.body) % MERGE_EVERY == 0:
             raise PoisonError("merge")
         return merge(first, later)
+
+
+def _poisoned(body: bytes, value: bytes) -> bytes:
+    """The body of a record whose request is to fail, which may not have all of its value."""
+    if IN_REQUEST not in value or IN_REQUEST in body:
+        return body
+    return body[:-1] + b"," + IN_REQUEST + b"}"

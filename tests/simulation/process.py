@@ -7,13 +7,14 @@ from random import Random
 from aiokafka import TopicPartition as KafkaPartition
 
 from consumers.delivery import border
+from consumers.delivery.batch import Batch
 from consumers.delivery.clocks import inherited
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import (
     Reply,
     Unsendable,
 )
-from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.lanes import Letter
 from consumers.delivery.offsets import Unfinished
 from consumers.drain import Drain
 from consumers.kafka.epochs import Epochs

@@ -12,6 +12,7 @@ from consumers.kafka.letter_forms import is_original
 from schemas.kafka.fetching.taken import NewLeaderError, is_by_another
 from schemas.letters import TRUNCATED, LetterHeaders, is_reference
 from schemas.records import TopicPartition
+from tests.columns import columns_of
 from tests.simulation.consumer import at_once
 from tests.simulation.log import PARKED, TOPIC, Kept
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 FETCH_MAX = 60
+BY_COLUMNS = 0.8  # The share of reads whose records come as Kafka's do; the others as a list.
 
 
 def read(process: "Process", place: TopicPartition) -> None:
@@ -42,7 +44,8 @@ def read(process: "Process", place: TopicPartition) -> None:
     if place.topic == PARKED:
         delivery.scan(fetched, now)
     else:
-        delivery.accept(fetched, now)
+        by_columns = fetched and process.world.random.random() < BY_COLUMNS
+        delivery.accept(columns_of(fetched) if by_columns else fetched, now)
     reached = fetched[-1].offset + 1 if fetched else process.positions[place]
     # Past the last record are markers of transactions only, which a fetch goes past.
     process.positions[place] = reached if log.between(reached, end) else end

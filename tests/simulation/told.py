@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.destination import (
     Reply,
     Response,
 )
-from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import Verdict
 from tests.simulation.subjects import Wire
 

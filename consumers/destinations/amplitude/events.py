@@ -19,11 +19,13 @@ from consumers.delivery.destination import (
     Request,
     Response,
 )
+from consumers.delivery.encoded_run import RunEncoded, bodies_of
 from consumers.delivery.outcomes import Delivered, Reject, Skip, Verdict
 from consumers.destinations.amplitude.answers import blame, is_success, too_large
 from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify
 from consumers.destinations.answers import by_status, not_the_destination
-from consumers.destinations.records import completed, encoded_all, read_record
+from consumers.destinations.records import completed, encoded_all, encoded_run, read_record
+from schemas.columns import Columns
 from schemas.events import (
     EventFacts,
     event_key,
@@ -72,7 +74,7 @@ class _Batches:
         self._gzip = config.gzip
 
     def request(self, batch: Sequence[Encoded]) -> Request:
-        bodies = [encoded.body for encoded in batch] or [b""]  # `check` asks with no event.
+        bodies = bodies_of(batch) or [b""]  # `check` asks with no event.
         # Copied once: the whole may be 20 MB.
         bodies[0] = self._head + bodies[0]
         bodies[-1] += b"]}"
@@ -110,6 +112,10 @@ class AmplitudeEvents(_Batches):
     def encode_all(self, records: Sequence[Record]) -> list[Encoded | Reject | Skip]:
         """As `encode` of each, in half the time."""
         return encoded_all(records, _as_event, self.encode)
+
+    def encode_run(self, records: Columns) -> RunEncoded | None:
+        """As `encode` of each, in two thirds of that."""
+        return encoded_run(records)
 
 
 class AmplitudeIdentifyAsEvents(_Batches):

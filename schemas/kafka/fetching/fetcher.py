@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, OffsetResetStrategy
 from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
 
+from schemas.columns import Columns
 from schemas.kafka.fetching import arrival  # noqa: F401  It reads our connections from now on.
 from schemas.kafka.fetching.batches import Batches, MayHave
 from schemas.kafka.fetching.budget import BUDGET
@@ -21,7 +22,6 @@ from schemas.kafka.fetching.taken import (
     is_by_another,
     told_by,
 )
-from schemas.records import Record
 
 # kafka.apache.org/protocol: from this version on, an answer has its aborted transactions here.
 ABORTED_AT_FROM, ABORTED_AT = 11, 3
@@ -221,13 +221,14 @@ class ErrorsAsValues(Fetcher):  # type: ignore[misc]  # aiokafka has no types.
         bytes_max: int,
     ) -> tuple[int, int]:
         """How many records and bytes they were."""
-        records: list[Record] = []
+        records = Columns.none_of(*place)
         left, is_all = bytes_max, False
         fetched: FetchedRecords = result._partition_records  # noqa: SLF001
         try:
-            while len(records) < records_max and left > 0 and not is_all:
-                some, size = fetched.some(records_max - len(records), left)
-                records += some
+            while records_max > 0 and left > 0 and not is_all:
+                some, size = fetched.some(records_max, left)
+                records.extend(some)
+                records_max -= len(some)
                 left -= size
                 is_all = not some
         except UnreadableError as error:

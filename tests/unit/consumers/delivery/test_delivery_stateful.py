@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pydantic import SecretStr
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Limits, Reply, Response, Unreachable
 from consumers.delivery.entry import Entry
-from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.lanes import Letter
 from consumers.delivery.outcomes import Delivered
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from schemas.records import TopicPartition
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.columns import columns_of
 from tests.examples import examples
 from tests.simulation.invariants import check_whereabouts
 from tests.simulation.log import Kept
@@ -68,16 +70,21 @@ class Promises(RuleBasedStateMachine):
         self.unsettled: dict[At, str] = {}  # And their keys.
         self.dying: dict[At, Letter] = {}
 
-    @rule(place=st.sampled_from(PLACES), who=st.lists(st.sampled_from(SOURCES)))
-    def accept(self, place: TopicPartition, who: list[tuple[str, str]]) -> None:
+    @rule(
+        place=st.sampled_from(PLACES), who=st.lists(st.sampled_from(SOURCES)), fetched=st.booleans()
+    )
+    def accept(self, place: TopicPartition, who: list[tuple[str, str]], *, fetched: bool) -> None:
+        records: list[Kept] = []
         for user, device in who:
             offset = self.next[place]
             key = f"{user}{place.partition}"
             value = {"event_type": "e", "user_id": key, "device_id": device, "time": 1}
             record = Kept(*place, offset, key.encode(), orjson.dumps(value), f"i{offset}")
-            self.delivery.accept([record], self.now)
+            records.append(record)
             self.unsettled[place, offset] = key
             self.next[place] = offset + 1
+        if records:
+            self.delivery.accept(columns_of(records) if fetched else records, self.now)
 
     @rule()
     def next_batch(self) -> None:

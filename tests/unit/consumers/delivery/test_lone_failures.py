@@ -18,7 +18,8 @@ def test_a_record_that_fails_alone_is_poison_unless_it_is_told_to_wait(
         delivery.accept([event(number)], now=100.0 * number)
         for now in (100.0 * number, 100.0 * number + 50.0):
             while batch := delivery.next_batch(now):
-                is_first = batch.parts[0][1][0].record.offset == 0
+                [first, *_] = batch.parts[0][1]
+                is_first = first.record.offset == 0
                 told += is_first
                 reply = Response(status, b"", 1.0) if is_first else Response(202, b"")
                 delivery.settle(batch, reply, now)

@@ -7,7 +7,7 @@ import pytest
 from consumers.delivery.destination import Encoded
 from consumers.delivery.entry import Entry, bytes_of, size_of
 from consumers.delivery.offsets import Offsets
-from schemas.kafka.fetching.fetched import Fetched
+from schemas.records import Stored
 
 RECORDS = 1000
 OFFSETS = Offsets(0)
@@ -17,7 +17,7 @@ def entry(number: int, value_bytes: int, *, is_body: bool) -> Entry:
     value = bytes(bytearray(value_bytes))  # A new one each time.
     key = f"user-{number}"
     body = value if is_body else bytes(bytearray(value_bytes))
-    record = Fetched("t", 0, 10**6 + number, 10**12 + number, key.encode(), value, ())
+    record = Stored("t", 0, 10**6 + number, 10**12 + number, key.encode(), value, ())
     encoded = Encoded(body, key, key)
     return Entry(record, OFFSETS, 10**6 + number, encoded, size_of(record, encoded))
 

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Destination, Response, Unreachable
-from consumers.delivery.lanes import Batch
 from consumers.delivery.outcomes import SUPPRESSED
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.destinations.amplitude.forms import AmplitudeGroupIdentify, AmplitudeIdentify

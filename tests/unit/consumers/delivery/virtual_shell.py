@@ -12,9 +12,10 @@ from random import Random
 import orjson
 from pydantic import SecretStr
 
+from consumers.delivery.batch import Batch
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
-from consumers.delivery.lanes import Batch, Letter
+from consumers.delivery.lanes import Letter
 from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.kafka.letter_forms import whole
 from schemas.records import Stored, TopicPartition

@@ -14,6 +14,7 @@ from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations import destinations_of
 from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
+from tests.columns import columns_of
 from tests.examples import examples
 from tests.simulation.log import Kept
 
@@ -40,6 +41,9 @@ CONFIGS: list[AmplitudeDestination | AampeDestination] = [
     ),
     AmplitudeDestination.model_validate(
         {"type": "amplitude", "name": "g", "api_key": KEY, "events": {"deny": ["x*"]}}
+    ),
+    AmplitudeDestination.model_validate(
+        {"type": "amplitude", "name": "i", "api_key": KEY, "gzip": False, **FILTER}
     ),
     AmplitudeDestination.model_validate(
         {"type": "amplitude", "name": "h", "api_key": KEY, "gzip": False, **CHANGES, **FILTER}
@@ -74,6 +78,13 @@ usable = members.map(
 values = st.none() | st.binary(max_size=60) | objects | usable
 keys = st.none() | st.sampled_from([b"u", b"g:v", b"\xff", b""])
 headers = st.sampled_from([(), (("source", None),), (("source", b"shop"),), (("source", b"\xff"),)])
+
+USUAL_EVENTS = [  # And their keys.
+    (b'{"user_id":"u","event_type":"e","time":1,"insert_id":"i"}', b"u"),
+    (b'{"user_id":"u","event_type":"e","n":1,"user_properties":{"plan":"pro"}}', b"u"),
+    (b'{"device_id":"d","event_type":"e","time":null}', None),
+    (b'{"user_id":null,"device_id":"d","event_type":"e"}', b"d"),
+]
 
 
 @examples(300)
@@ -118,6 +129,42 @@ def test_records_that_come_together_are_encoded_as_each_alone(
     for destination in DESTINATIONS:
         together = border.encode_all(destination, records)
         assert list(together) == [border.encode(destination, record) for record in records]
+
+
+@examples(300)
+@given(
+    st.lists(st.tuples(values, keys, headers | odd_opt_outs), max_size=4),
+    st.lists(st.sampled_from(USUAL_EVENTS), min_size=1, max_size=120),
+)
+def test_records_that_are_encoded_as_a_run_are_encoded_as_each_alone(
+    odd: list[tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None]]]],
+    usual: list[tuple[bytes, bytes | None]],
+) -> None:
+    written = [*odd, *((value, key, (("source", b"shop"),)) for value, key in usual)]
+    records = [
+        Kept("events", 0, offset, key, value, None, 1, found)
+        for offset, (value, key, found) in enumerate(written)
+    ]
+    for destination in DESTINATIONS:
+        found = border.encode_run(destination, columns_of(records))
+        if found is None:
+            continue
+        alone = [border.encode(destination, record) for record in records]
+        assert list(found.run) == [one for one in alone if isinstance(one, Encoded)]
+        assert list(found.skips) == [one for one in alone if isinstance(one, Skip)]
+        assert len(found.run) + len(found.skips) == len(records)
+        sent = [True] * len(records) if found.are_sent is None else list(found.are_sent)
+        assert sent == [isinstance(one, Encoded) for one in alone]
+
+
+def test_usual_events_are_encoded_as_a_run() -> None:
+    records = [
+        Kept("events", 0, offset, key, value, None, 1, (("source", b"shop"),))
+        for offset, (value, key) in enumerate(USUAL_EVENTS)
+    ]
+    found = [border.encode_run(one, columns_of(records)) for one in DESTINATIONS]
+    assert sum(one is not None for one in found) >= 2
+    assert any(one is not None and one.skips for one in found)
 
 
 def _is_json(request: Request) -> bool:

@@ -50,7 +50,7 @@ def test_the_next_fetch_begins_after_what_compaction_left_of_a_batch(codec: str)
     records = fetched(bytes(data), offset=5, check_crcs=False)
 
     assert [one.offset for one in records.some(9, 9)[0]] == [5, 6]
-    assert records.some(9, 9)[0] == ()
+    assert not records.some(9, 9)[0]
     assert records.next_fetch_offset == 15
 
 
