@@ -167,12 +167,13 @@ def _usable_identifications(
 def _usable_identification(facts: IdentificationFacts) -> IdentificationFacts | Defect:
     if defect := ids_defect(facts.user_id, facts.device_id):
         return defect
-    if facts.user_properties is ABSENT and facts.groups is ABSENT:
+    properties, groups = facts.user_properties, facts.groups
+    if properties is ABSENT and groups is ABSENT:
         return Defect("missing_properties", "user_properties", "there are no user_properties")
-    for field in ("user_properties", "groups"):
-        raw: Raw = getattr(facts, field)
-        if raw is not ABSENT and not _is_object(raw):
-            return _not_an_object(field)
+    if properties is not ABSENT and not _is_object(properties):
+        return _not_an_object("user_properties")
+    if groups is not ABSENT and not _is_object(groups):
+        return _not_an_object("groups")
     return facts
 
 

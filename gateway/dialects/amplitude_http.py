@@ -171,10 +171,11 @@ def _invalid(rejected: Sequence[Rejection]) -> Answer:
 
 
 def short_ids(facts: Facts, shortest: int) -> list[str]:
-    if isinstance(facts, GroupFacts):
+    if type(facts) is GroupFacts:
         return []
-    found = [] if facts.user_id is None or len(facts.user_id) >= shortest else ["user_id"]
-    if facts.device_id is not None and len(facts.device_id) < shortest:
+    user_id, device_id = facts.user_id, facts.device_id
+    found = [] if user_id is None or len(user_id) >= shortest else ["user_id"]
+    if device_id is not None and len(device_id) < shortest:
         found.append("device_id")
     return found
 
