@@ -30,6 +30,7 @@ from consumers.delivery.run import Run
 from schemas.records import TopicPartition
 
 SEEKS_MAX = 20  # To find one of a thousand takes ten.
+JOINED_MAX = 500  # Records: to join them, they are copied.
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +75,10 @@ class Lane:
         self.queue.extend(entries)
 
     def append_run(self, run: Run, due_at: float) -> None:
+        """A short one joins the one before it: alone, it takes more memory than it counts with."""
         self._note_due(due_at)
+        if self.runs and len(self.runs[-1]) + len(run) <= JOINED_MAX:
+            run = self.runs.pop().followed_by(run)
         self.runs.append(run)
 
     def _note_due(self, due_at: float) -> None:
