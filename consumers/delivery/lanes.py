@@ -103,6 +103,7 @@ class Lane:
     def begin_group(self, records_max: int) -> int:
         """How many from the head of the queue may be drawn together."""
         if self.groups:
+            self.open(maxsize)  # What follows a group must not be taken for its rest.
             return self.groups.popleft()
         self.open(records_max)
         return len(self.queue)
