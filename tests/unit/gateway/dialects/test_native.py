@@ -89,6 +89,7 @@ def test_a_property_is_not_taken_for_the_address() -> None:
 
 MEMBERS = [
     *(b'"ip":"$remote"', b'"ip" : "$remote"', b'"\\u0069p":"$remote"', b'"ip":"1.2.3.4"'),
+    *(b'"ip":null', b'"\\u0069p":"1.2.3.4"', b'"x":"\\n"', b'"x":"\\"ip"'),
     *(b'"x":{"ip":"$remote"}', b'"x":{"\\u0069p":"$remote"}', b'"x":["ip"]', b'"x":"ip"'),
     b'"x":"\\"ip\\":\\"$remote\\""',
 ]
@@ -101,6 +102,17 @@ def test_only_the_events_own_ip_becomes_the_senders(before: list[bytes], last: b
     [record] = read(body).records
 
     assert json.loads(record.value) == json.loads(body) | {"ip": "9.9.9.9"}
+
+
+@given(st.lists(st.sampled_from(MEMBERS), max_size=4), st.sampled_from(MEMBERS))
+def test_no_address_stays_that_the_source_does_not_keep(before: list[bytes], last: bytes) -> None:
+    """Also of an event that has several members of that name."""
+    usual = b'"event_type":"a","user_id":"u","time":1,"insert_id":"i"'
+    body = b"{%b}" % b",".join([*before, usual, last])
+    for context, kept in ((TRUNCATE, {"9.9.9.0", "1.2.3.0"}), (DROP, set[str]())):
+        [record] = read(body, context).records
+        pairs = json.loads(record.value, object_pairs_hook=list)
+        assert {value for name, value in pairs if name == "ip"} <= kept
 
 
 @pytest.mark.parametrize("insert_id", [b"null", b'""'])
