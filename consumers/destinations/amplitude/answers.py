@@ -148,7 +148,10 @@ def _holds(answer: Answer, throttled: Hold) -> dict[Id, Hold]:
 
 
 def _is_held(encoded: Encoded, holds: Mapping[Id, Hold]) -> bool:
+    """By no empty id: a record without a user would then be sent again at once, for ever."""
     if not holds:
         return False
-    user, device = Id("user", encoded.user_id or ""), Id("device", encoded.device_id or "")
-    return user in holds or device in holds
+    user_id, device_id = encoded.user_id, encoded.device_id
+    if user_id is not None and Id("user", user_id) in holds:
+        return True
+    return device_id is not None and Id("device", device_id) in holds

@@ -70,6 +70,15 @@ def test_of_a_form_only_those_wait_whom_the_answer_names() -> None:
     assert (others.rest, others.holds) == (THROTTLED, {Id("user", "stranger"): THROTTLED})
 
 
+@ALL
+@pytest.mark.parametrize("held", ["throttled_users", "exceeded_daily_quota_devices"])
+def test_an_empty_id_in_an_answer_names_no_record(destination: AmplitudeEvents, held: str) -> None:
+    nobody = [Encoded(b"{}", "u", "u"), Encoded(b"{}", "d", None, "d"), Encoded(b"{}", "g")]
+    answer = Response(429, orjson.dumps({"code": 429, "error": "x", held: {"": 31}}))
+
+    assert isinstance(destination.verdict(answer, nobody).rest, Retry | Hold)
+
+
 ODD = st.sampled_from([None, [], "x", 7, True, {"a": None}, [None], {"a": "b"}, [[0]]])
 MEMBERS = sorted(set(Answer.__struct_fields__) - {"error", "missing_field", "throttled_users"})
 
