@@ -10,6 +10,8 @@ import sys
 
 import psutil
 
+from ampgate.lab.chaos.plan import Lane
+
 SECONDS = 25
 SEED = os.environ.get("AMPGATE_CHAOS_SEED", "28")  # With it, each lane breaks something early.
 
@@ -25,7 +27,7 @@ def test_no_event_is_lost_whatever_is_killed() -> None:
     assert len(findings) >= 12
     assert all(finding["ok"] for finding in findings)
     did = " ".join(one["did"] for one in said if "did" in one)
-    for lane in ("edges", "deliveries", "Kafka", "Amplitude", "Aampe", "pulls", "Amperity"):
+    for lane in Lane:
         assert f"{lane}: " in did
     assert ours() <= before, "it left processes behind"
 

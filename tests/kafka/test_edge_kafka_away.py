@@ -90,7 +90,7 @@ async def test_a_frozen_kafka_keeps_nobody_from_leaving(
 ) -> None:
     with EmbeddedKafka(tmp_path / "kafka") as kafka:
         await create_topics(kafka.bootstrap_servers, PREFIX)
-        java = psutil.Process(kafka.pid(1))
+        java = psutil.Process(kafka.running[1].pid)
         async with (
             running(
                 tmp_path,

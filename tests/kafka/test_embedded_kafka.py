@@ -26,7 +26,7 @@ from pathlib import Path
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 kafka = EmbeddedKafka(Path(sys.argv[1]))
 kafka.start()
-print(kafka.pid(1), kafka.bootstrap_servers, flush=True)
+print(kafka.running[1].pid, kafka.bootstrap_servers, flush=True)
 sys.stdin.read()
 """
 
@@ -93,7 +93,7 @@ async def test_three_brokers_keep_serving_while_one_is_dead(tmp_path: Path) -> N
 def test_stop_ends_a_kafka_that_hangs_too_and_leaves_no_process(tmp_path: Path) -> None:
     kafka = EmbeddedKafka(tmp_path, stop_timeout_seconds=1.0)
     kafka.start()
-    pid = kafka.pid(1)
+    pid = kafka.running[1].pid
     psutil.Process(pid).suspend()
     kafka.stop()
 

@@ -20,6 +20,7 @@ write_key = "chaos"
 name = "amplitude-chaos"
 type = "amplitude"
 api_key = "k"
+gzip = {gzip}
 base_url = "{amplitude}"
 
 [[destinations]]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -71,25 +71,48 @@ class Fleet:
     pulls: list[Member] = field(default_factory=list)
     simulators: dict[str, Member] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    ready: set[str] = field(default_factory=set)  # By name; before that, SIGHUP ends a process.
     _started: int = 0
+    _text: str = ""  # The configuration, but for what changes while all runs.
 
     @property
     def edge_url(self) -> str:
         return f"http://127.0.0.1:{self.edge_port}"
 
-    def configure(self, bootstrap_servers: str, topic_prefix: str) -> Config:
-        """What all members read; the simulators run by now."""
-        file = self.directory / "ampgate.toml"
+    def configure(
+        self, bootstrap_servers: str, topic_prefix: str, ways: Mapping[str, str] | None = None
+    ) -> Config:
+        """What all members read; the simulators run by now. `ways` are the URLs that lead to
+        them, by kind; by default their own.
+        """
         text = CONFIGURATION + (PULLS if "amperity" in self.simulators else "")
-        file.write_text(
-            text.format(
-                bootstrap_servers=bootstrap_servers,
-                topic_prefix=topic_prefix,
-                edge_port=self.edge_port,
-                **{kind: simulator.url for kind, simulator in self.simulators.items()},
-            )
+        urls = {kind: simulator.url for kind, simulator in self.simulators.items()}
+        self._text = text.format(
+            bootstrap_servers=bootstrap_servers,
+            topic_prefix=topic_prefix,
+            edge_port=self.edge_port,
+            gzip="{gzip}",
+            **(ways or urls),
         )
-        return load(file, {})
+        self._write(gzip=True)
+        return load(self._file, {})
+
+    def reload(self, *, gzip: bool) -> None:
+        """Tell all to read another configuration."""
+        self._write(gzip=gzip)
+        for member in (*self.edges, *self.deliveries, *self.pulls):
+            if member.name in self.ready:
+                member.process.send_signal(signal.SIGHUP)
+
+    @property
+    def _file(self) -> Path:
+        return self.directory / "ampgate.toml"
+
+    def _write(self, *, gzip: bool) -> None:
+        """At once: a process may be about to read it."""
+        new = self._file.with_suffix(".new")
+        new.write_text(self._text.format(gzip=str(gzip).lower()))
+        new.replace(self._file)
 
     async def start_edge(self) -> Member:
         """Return once it listens."""
@@ -166,7 +189,7 @@ class Fleet:
         log = self.directory / f"{name}.log"
         ours = {name: text for name, text in os.environ.items() if not name.startswith("AMPGATE_")}
         environment = ours | {
-            "AMPGATE_CONFIG": str(self.directory / "ampgate.toml"),
+            "AMPGATE_CONFIG": str(self._file),
             "AMPGATE_DELIVERY__ADMIN_PORT": str(port),
             "AMPGATE_PULL__ADMIN_PORT": str(port),
             **others,
@@ -185,6 +208,7 @@ class Fleet:
             if time.monotonic() > deadline:
                 raise CommandError(f"{member.name} was not ready in time: see {member.log}")
             await asyncio.sleep(POLL_SECONDS)
+        self.ready.add(member.name)
 
 
 def _says(log: Path, words: str) -> bool:

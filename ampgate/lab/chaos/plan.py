@@ -7,15 +7,12 @@ whole again: on a slow machine it breaks less, but never keeps a thing broken fo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-Rule = Mapping[str, object]
-"""A rule of a simulator's script (`ampgate.lab.simulators.fault_rules`)."""
-
-THROTTLED_USERS = 3
-SMALL_BODY_BYTES = (1_000, 8_000)  # One event always fits.
+from ampgate.lab.chaos.faults import Rule, faults
+from ampgate.lab.chaos.network import Impairment
 
 
 class Lane(StrEnum):
@@ -26,6 +23,9 @@ class Lane(StrEnum):
     AAMPE = "Aampe"
     PULLS = "pulls"
     AMPERITY = "Amperity"
+    PAUSES = "pauses"
+    NETWORK = "network"
+    CONFIGURATION = "configuration"
 
 
 class Act(StrEnum):
@@ -33,20 +33,25 @@ class Act(StrEnum):
     REPLACE = "replaced, the successor first"
     JOIN = "one more joins, and leaves"
     FAULT = "faults"
+    PAUSE = "stopped, and goes on later"
+    IMPAIR = "a way between two parts"
+    RELOAD = "the configuration is read again"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """`rest`: how long nothing is broken before it; `seconds`: how long what was killed stays away,
-    who joined stays, or a fault lasts.
+    who joined stays, or a fault, a pause or an impairment lasts. `name` is that of the fault, the
+    broker, the process, the way or the configuration.
     """
 
-    rest: float
     lane: Lane
     act: Act
-    seconds: float
     name: str = ""
-    rules: Sequence[Rule] = field(default_factory=tuple)
+    rules: Sequence[Rule] = ()
+    impairment: Impairment | None = None
+    rest: float = 0.0
+    seconds: float = 0.0
 
     @property
     def words(self) -> str:
@@ -54,6 +59,14 @@ class Step:
         match self.act:
             case Act.FAULT:
                 return f"{self.lane}: {self.name} for {lasting}"
+            case Act.PAUSE:
+                return f"{self.lane}: SIGSTOP for {self.name}, SIGCONT after {lasting}"
+            case Act.IMPAIR:
+                return f"{self.lane}: the way to {self.name}: {self.impairment} for {lasting}"
+            case Act.RELOAD:
+                return f"{self.lane}: {self.name}, SIGHUP for all"
+            case Act.KILL if self.name:
+                return f"{self.lane}: kill -9 for {self.name}, a new one after {lasting}"
             case Act.KILL:
                 return f"{self.lane}: kill -9, a new one after {lasting}"
             case Act.JOIN:
@@ -78,101 +91,64 @@ RHYTHMS: Mapping[Lane, Rhythm] = {
     Lane.AAMPE: Rhythm((0.5, 2.5), (1.0, 4.0)),
     Lane.PULLS: Rhythm((1.0, 4.0), (0.0, 2.0)),
     Lane.AMPERITY: Rhythm((0.5, 2.5), (0.5, 3.0)),
+    # Longer than a group's session, so that others take what it has: then it goes on.
+    Lane.PAUSES: Rhythm((2.0, 6.0), (0.5, 15.0)),
+    Lane.NETWORK: Rhythm((1.0, 4.0), (0.5, 5.0)),
+    Lane.CONFIGURATION: Rhythm((3.0, 9.0), (0.0, 0.0)),
 }
-DECKS: Mapping[Lane, Sequence[Act]] = {
-    Lane.EDGES: (Act.KILL, Act.REPLACE),
-    Lane.DELIVERIES: (Act.KILL, Act.REPLACE, Act.JOIN),
-    Lane.KAFKA: (Act.KILL,),
-    Lane.PULLS: (Act.KILL, Act.REPLACE, Act.JOIN),
-}
+EDGE, DELIVERY, PULL = "an edge", "a delivery", "a pull"
+EDGES = "the edges"  # They share a port.
+GZIP, PLAIN = CONFIGURATIONS = "requests to Amplitude in gzip", "requests to Amplitude as they are"
 
 
-def plan(seed: int, seconds: float, users: Sequence[str]) -> Mapping[Lane, Sequence[Step]]:
+def nodes(brokers: int) -> Sequence[str]:
+    return [f"broker {number}" for number in range(1, brokers + 1)]
+
+
+def plan(
+    seed: int, seconds: float, users: Sequence[str], brokers: int = 1
+) -> Mapping[Lane, Sequence[Step]]:
     """Every lane's steps: as many as have room in the time, if nothing else takes any."""
-    return {lane: list(_steps(lane, Random(f"{seed} {lane}"), seconds, users)) for lane in Lane}
+    return {
+        lane: list(_steps(lane, Random(f"{seed} {lane}"), seconds, users, brokers)) for lane in Lane
+    }
 
 
-def _steps(lane: Lane, random: Random, seconds: float, users: Sequence[str]) -> Iterator[Step]:
+def _steps(
+    lane: Lane, random: Random, seconds: float, users: Sequence[str], brokers: int
+) -> Iterator[Step]:
     rhythm = RHYTHMS[lane]
-    deck: list[Act | str] = []
+    left: list[Step] = []
     at = 0.0
     while True:
         rest, lasting = random.uniform(*rhythm.rest), random.uniform(*rhythm.lasts)
         at += rest + lasting
         if at > seconds:
             return
-        if not deck:
-            deck = list(DECKS.get(lane) or _faults(lane, random, users))
-            random.shuffle(deck)
-        match deck.pop():
-            case Act() as act:
-                yield Step(rest, lane, act, lasting)
-            case name:
-                rules = _faults(lane, random, users)[name]
-                yield Step(rest, lane, Act.FAULT, lasting, name, rules)
+        if not left:
+            left = list(_deck(lane, random, users, brokers))
+            random.shuffle(left)
+        yield replace(left.pop(), rest=rest, seconds=lasting)
 
 
-def _faults(lane: Lane, random: Random, users: Sequence[str]) -> Mapping[str, Sequence[Rule]]:
-    """All of a simulator's faults, by their names."""
-    faults = _passing(random)
-    if lane is Lane.AMPERITY:
-        return faults | _of_pages(random)
-    key_refused = "an invalid API key" if lane is Lane.AMPLITUDE else "status 401"
-    status = 400 if lane is Lane.AMPLITUDE else 401
-    body = {"code": 400, "error": "Invalid API key: k"} if status == 400 else {"detail": "no"}
-    faults |= {
-        key_refused: [{"effect": {"kind": "answer", "status": status, "body": body}}],
-        "throttled users": [
-            {"match": {"id": user}, "effect": {"kind": "throttle"}}
-            for user in random.sample(users, min(THROTTLED_USERS, len(users)))
-        ],
-    }
-    faults |= _odd_answers(lane, random)
-    if lane is Lane.AMPLITUDE:
-        size = random.randint(*SMALL_BODY_BYTES)
-        faults["status 401"] = [{"effect": {"kind": "answer", "status": 401}}]
-        faults["status 413"] = [{"effect": {"kind": "max_body_bytes", "bytes": size}}]
-    return faults
-
-
-def _passing(random: Random) -> dict[str, Sequence[Rule]]:
-    """What any API has now and then."""
-    retry_after = {"retry-after": str(random.randint(0, 2))}
-    return {
-        "resets before the request is read": _often(random, kind="reset", when="before"),
-        "lost answers": _often(random, kind="reset", when="after"),
-        "status 503": [{"effect": {"kind": "answer", "status": 503, "headers": retry_after}}],
-        "a proxy's 502": _often(random, kind="html", status=502),
-        "slow answers": _often(random, kind="delay", seconds=0.2, jitter_seconds=1.5),
-    }
-
-
-def _of_pages(random: Random) -> dict[str, Sequence[Rule]]:
-    """What happens to who reads page by page."""
-    return {
-        "status 429": _often(random, kind="answer", status=429),
-        "pages that are cut off": _often(random, kind="cut", bytes=random.randint(1, 500)),
-        "lost cursors": _often(random, kind="expire"),
-    }
-
-
-def _odd_answers(lane: Lane, random: Random) -> Mapping[str, Sequence[Rule]]:
-    """What no destination says: a proxy, a sign-in page, or something broken on the way."""
-    status = random.choice((402, 407, 410, 418, 421, 451))
-    absurd = {"retry-after": random.choice(("-5", "nan", "soon", "\u00b2", "Thu, 01 Jan 0001"))}
-    success = 200 if lane is Lane.AMPLITUDE else 202
-    return {
-        "an unknown 4xx": _often(random, kind="answer", status=status, body="no"),
-        "a proxy's 400": _often(random, kind="html", status=400),
-        "a sign-in page": _often(random, kind="html", status=200),
-        "a failure with a 2xx": _often(
-            random, kind="answer", status=success, body={"code": 500, "error": "no"}
-        ),
-        "status 425": _often(random, kind="answer", status=425),
-        "an absurd Retry-After": _often(random, kind="answer", status=503, headers=absurd),
-        "a page of 3 MB": _often(random, kind="answer", status=502, body="x" * 3_000_000),
-    }
-
-
-def _often(random: Random, **effect: object) -> Sequence[Rule]:
-    return [{"probability": round(random.uniform(0.2, 0.9), 2), "effect": effect}]
+def _deck(lane: Lane, random: Random, users: Sequence[str], brokers: int) -> Iterator[Step]:
+    """What a lane breaks before anything comes again."""
+    match lane:
+        case Lane.EDGES:
+            yield from (Step(lane, act) for act in (Act.KILL, Act.REPLACE))
+        case Lane.DELIVERIES | Lane.PULLS:
+            yield from (Step(lane, act) for act in (Act.KILL, Act.REPLACE, Act.JOIN))
+        case Lane.KAFKA:
+            yield from (Step(lane, Act.KILL, node) for node in nodes(brokers))
+        case Lane.AMPLITUDE | Lane.AAMPE | Lane.AMPERITY:
+            for name, rules in faults(lane.lower(), random, users).items():
+                yield Step(lane, Act.FAULT, name, rules)
+        case Lane.PAUSES:
+            for name in (EDGE, DELIVERY, PULL, *nodes(brokers)):
+                yield Step(lane, Act.PAUSE, name)
+        case Lane.NETWORK:
+            for name in (EDGES, Lane.AMPLITUDE, Lane.AAMPE, Lane.AMPERITY, *nodes(brokers)):
+                for impairment in Impairment:
+                    yield Step(lane, Act.IMPAIR, name, impairment=impairment)
+        case Lane.CONFIGURATION:
+            yield from (Step(lane, Act.RELOAD, name) for name in CONFIGURATIONS)

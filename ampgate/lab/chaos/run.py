@@ -9,31 +9,35 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-
-import orjson
 
 from ampgate import topics
 from ampgate.archive.archive import archive
 from ampgate.errors import CommandError
+from ampgate.lab.chaos.breaking import Breaking
 from ampgate.lab.chaos.clients import Client, connected_clients, users
 from ampgate.lab.chaos.configuration import PULL_TOPIC_PREFIX
-from ampgate.lab.chaos.fleet import KEY, Fleet, Member, ask
+from ampgate.lab.chaos.fleet import KEY, Fleet, Member
+from ampgate.lab.chaos.hostile import disturb
+from ampgate.lab.chaos.network import Network, opened_network
 from ampgate.lab.chaos.odd_records import OddProducer
-from ampgate.lab.chaos.plan import Act, Lane, Rule, Step, plan
+from ampgate.lab.chaos.plan import EDGES, Lane, Step, nodes, plan
 from ampgate.lab.chaos.pulled import PROFILES, Pulled
-from ampgate.lab.chaos.report import Done, Progress, Report
+from ampgate.lab.chaos.report import Progress, Report
 from ampgate.lab.chaos.verdict import Counted, judge
 from ampgate.lab.chaos.witness import Witness
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
+from ampgate.lab.kafka.settings import HOST
 from schemas.configuration.config import Kafka
 
-EDGES = 2
+FLEET_EDGES = 2
+HOSTILE = 2  # Clients that no edge wants.
 PARTITIONS = 6
 TOPIC_PREFIX = "chaos."
 DRAIN_SECONDS = 600.0  # A throttled user waits 30 s, and perhaps once more; a slow machine longer.
@@ -43,77 +47,34 @@ CALM_EVENTS = 40  # By each client.
 
 @dataclass(slots=True)
 class Run:
-    fleet: Fleet
-    broker: EmbeddedKafka
+    breaking: Breaking
     kafka: Kafka
     clients: Sequence[Client]
     odd: OddProducer
-    progress: Progress
-    done: list[Done] = field(default_factory=list)
-    began: float = 0.0
+    edges_port: int  # That of the way to them.
+    seed: int
 
-    async def break_all(self, steps: Mapping[Lane, Sequence[Step]], seconds: float) -> None:
+    @property
+    def fleet(self) -> Fleet:
+        return self.breaking.fleet
+
+    @property
+    def progress(self) -> Progress:
+        return self.breaking.progress
+
+    async def break_all(self, lanes: Sequence[Sequence[Step]], seconds: float) -> None:
         """All lanes, all clients and odd records side by side; return when all is acknowledged."""
         over = asyncio.Event()
-        self.began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for client in self.clients:
                 tasks.create_task(client.send_until(over))
             tasks.create_task(self.odd.produce_until(over))
-            await asyncio.gather(
-                asyncio.sleep(seconds), *(self._play(lane, seconds) for lane in steps.values())
-            )
-            for simulator in self.fleet.simulators.values():
-                await set_faults(simulator, [])
+            for number in range(HOSTILE):
+                random = Random(f"{self.seed} hostile {number}")
+                tasks.create_task(disturb(HOST, self.edges_port, random, over))
+            await self.breaking.play_all(lanes, seconds)
             over.set()
             self.progress.enter("healed: what is left is sent")
-
-    async def _play(self, steps: Sequence[Step], seconds: float) -> None:
-        for step in steps:
-            await asyncio.sleep(step.rest)
-            at = time.monotonic() - self.began
-            if at + step.seconds > seconds:
-                return  # To start and to end processes took longer than nothing.
-            self.progress.say(f"{at:5.1f} s  {step.words}")
-            await self._do(step)
-            took = time.monotonic() - self.began - at
-            self.done.append(Done(round(at, 1), step.words, round(took, 1)))
-
-    async def _do(self, step: Step) -> None:
-        fleet = self.fleet
-        match step.lane:
-            case Lane.KAFKA:
-                await asyncio.to_thread(self.broker.kill, 1)
-                await asyncio.sleep(step.seconds)
-                await asyncio.to_thread(self.broker.restart, 1)
-            case Lane.AMPLITUDE | Lane.AAMPE | Lane.AMPERITY:
-                rules = [{**rule, "for_seconds": step.seconds} for rule in step.rules]
-                await set_faults(fleet.simulators[step.lane.lower()], rules)
-                await asyncio.sleep(step.seconds)
-            case Lane.EDGES:
-                await self._disturb(step, fleet.edges[0], fleet.start_edge)
-            case Lane.DELIVERIES:
-                await self._disturb(step, fleet.deliveries[0], fleet.start_delivery)
-            case Lane.PULLS:
-                await self._disturb(step, fleet.pulls[0], fleet.start_pull)
-
-    async def _disturb(
-        self, step: Step, oldest: Member, start: Callable[[], Awaitable[Member]]
-    ) -> None:
-        match step.act:
-            case Act.KILL:
-                await self.fleet.kill(oldest)
-                await asyncio.sleep(step.seconds)
-                await start()
-            case Act.REPLACE:
-                await start()
-                await self.fleet.stop(oldest)
-            case Act.JOIN:
-                joined = await start()
-                await asyncio.sleep(step.seconds)
-                await self.fleet.stop(joined)
-            case Act.FAULT:
-                raise AssertionError("only simulators have faults")
 
     @property
     def acknowledged(self) -> list[str]:
@@ -146,21 +107,23 @@ class Run:
         return await witness.counted(edge, delivery, await witness.records() - before)
 
 
-async def run(seconds: float, seed: int, progress: Progress) -> Report:
+async def run(seconds: float, seed: int, brokers: int, progress: Progress) -> Report:
     """`CommandError` when it could not be carried through."""
     directory = Path(tempfile.mkdtemp(prefix="ampgate-chaos-"))
     try:
-        return await _run(directory, seconds, seed, progress)
+        return await _run(directory, seconds, seed, brokers, progress)
     except asyncio.CancelledError:
         shutil.rmtree(directory, ignore_errors=True)  # Nobody wants these logs.
         raise
 
 
-async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -> Report:
+async def _run(
+    directory: Path, seconds: float, seed: int, brokers: int, progress: Progress
+) -> Report:
     try:
-        async with opened_run(directory, seed, progress) as opened:
+        async with opened_run(directory, seed, brokers, progress) as opened:
             progress.enter("chaos")
-            await opened.break_all(plan(seed, seconds, users()), seconds)
+            await opened.break_all(list(plan(seed, seconds, users(), brokers).values()), seconds)
             async with archive(opened.kafka) as stored:
                 witness = Witness(opened.kafka, stored, opened.fleet)
                 pulled = Pulled(stored, opened.fleet)
@@ -176,7 +139,7 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
     if is_good:
         shutil.rmtree(directory, ignore_errors=True)
     return Report(
-        done=opened.done,
+        done=opened.breaking.done,
         findings=findings,
         events=len(acknowledged),
         retries=sum(client.retries for client in opened.clients),
@@ -186,13 +149,23 @@ async def _run(directory: Path, seconds: float, seed: int, progress: Progress) -
 
 
 @asynccontextmanager
-async def opened_run(directory: Path, seed: int, progress: Progress) -> AsyncIterator[Run]:
+async def opened_run(
+    directory: Path, seed: int, brokers: int, progress: Progress
+) -> AsyncIterator[Run]:
     """Everything is up; nothing of it outlives the block."""
-    broker = EmbeddedKafka(directory / "kafka", progress=progress.enter)
+    names = nodes(brokers)
+    edge_port, edges_port, *ports = free_ports(2 + brokers)
+    told = dict(enumerate(ports, start=1))
+    broker = EmbeddedKafka(
+        directory / "kafka", brokers=brokers, advertised=told, progress=progress.enter
+    )
     async with AsyncExitStack() as stack:
+        network = await stack.enter_async_context(opened_network(Random(f"{seed} network")))
+        for name, (node, port) in zip(names, told.items(), strict=True):
+            await network.open_way(name, port, partial(broker.port, node))
         await asyncio.to_thread(broker.start)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
-        [edge_port] = free_ports(1)
+        await network.open_way(EDGES, edges_port, lambda: edge_port)
         fleet = Fleet(directory, edge_port)
         stack.callback(fleet.end)
         progress.enter("starting the simulators, the edges, a delivery and a pull")
@@ -200,23 +173,29 @@ async def opened_run(directory: Path, seed: int, progress: Progress) -> AsyncIte
             *map(fleet.start_simulator, ("amplitude", "aampe")),
             fleet.start_simulator("amperity", "--size", str(PROFILES)),
         )
-        config = fleet.configure(broker.bootstrap_servers, TOPIC_PREFIX)
+        ways = {
+            lane.lower(): await _way_to(network, lane, fleet.simulators[lane.lower()])
+            for lane in (Lane.AMPLITUDE, Lane.AAMPE, Lane.AMPERITY)
+        }
+        config = fleet.configure(broker.bootstrap_servers, TOPIC_PREFIX, ways)
         beside = config.kafka.model_copy(update={"topic_prefix": PULL_TOPIC_PREFIX})
         for kafka in (config.kafka, beside):
             await topics.create(kafka, partitions=PARTITIONS)
-        starting = [fleet.start_edge() for _ in range(EDGES)]
+        starting = [fleet.start_edge() for _ in range(FLEET_EDGES)]
         await asyncio.gather(*starting, fleet.start_delivery(), fleet.start_pull())
         clients = await stack.enter_async_context(
-            connected_clients(fleet.edge_url, KEY, seed, progress.acknowledge)
+            connected_clients(f"http://{HOST}:{edges_port}", KEY, seed, progress.acknowledge)
         )
         odd = OddProducer(config.kafka, Random(f"{seed} odd records"))
-        yield Run(fleet, broker, config.kafka, clients, odd, progress)
+        breaking = Breaking(fleet, broker, network, progress)
+        yield Run(breaking, config.kafka, clients, odd, edges_port, seed)
 
 
-async def set_faults(simulator: Member, rules: Sequence[Rule]) -> None:
-    status, answer = await ask(f"{simulator.url}/_faults", orjson.dumps({"rules": rules}))
-    if status != 200:
-        raise CommandError(f"{simulator.name} refuses its faults: {answer.decode()}")
+async def _way_to(network: Network, name: str, simulator: Member) -> str:
+    """Its URL."""
+    [port] = free_ports(1)
+    await network.open_way(name, port, lambda: simulator.port)
+    return f"http://{HOST}:{port}"
 
 
 def first_of(errors: BaseException) -> BaseException:

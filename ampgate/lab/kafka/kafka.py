@@ -50,6 +50,7 @@ class EmbeddedKafka:
         settings: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
+        advertised: Mapping[int, int] | None = None,
         heap_megabytes: int = 512,
         start_timeout_seconds: float = 300.0,
         stop_timeout_seconds: float = 6.0,
@@ -59,6 +60,7 @@ class EmbeddedKafka:
 
         Further `listeners` (by name, their security protocol) get free ports at each start; `users`
         (by name, their password) may log in to them with SCRAM, and exist from the first start on.
+        `advertised` are the ports that clients are told, by node: of proxies before them.
         """
         assert 1 <= brokers <= BROKERS_MAX, f"1 to {BROKERS_MAX} brokers, not {brokers}"
         self.data_dir = data_dir.resolve()
@@ -69,6 +71,7 @@ class EmbeddedKafka:
         self._listeners = dict(listeners or {})
         self._listener_ports: dict[str, list[int]] = {}
         self._users = dict(users or {})
+        self._advertised = dict(advertised or {})
         self._heap_megabytes = heap_megabytes
         self._start_timeout_seconds = start_timeout_seconds
         self._stop_timeout_seconds = stop_timeout_seconds
@@ -81,7 +84,12 @@ class EmbeddedKafka:
     @property
     def bootstrap_servers(self) -> str:
         assert self._ports, "Kafka was not started"
-        return ",".join(f"{HOST}:{port}" for port in self._ports.values())
+        return ",".join(f"{HOST}:{port}" for port in self._told.values())
+
+    @property
+    def _told(self) -> Mapping[int, int]:
+        """The ports that clients come to."""
+        return {**self._ports, **self._advertised}
 
     def servers_of(self, listener: str) -> str:
         """The bootstrap servers of one of the further listeners."""
@@ -140,8 +148,14 @@ class EmbeddedKafka:
         self._running[node] = self._spawn(node, "kafka.Kafka")
         self._await_ready([node])
 
-    def pid(self, node: int) -> int:
-        return self._running[node].pid
+    @property
+    def running(self) -> Mapping[int, subprocess.Popen[bytes]]:
+        """The processes of nodes that were not killed."""
+        return self._running
+
+    def port(self, node: int) -> int:
+        """Where `node` itself listens."""
+        return self._ports[node]
 
     def _write_configuration(self) -> None:
         controller_ports = dict(zip(self.nodes, free_ports(len(self.nodes)), strict=True))
@@ -154,6 +168,7 @@ class EmbeddedKafka:
             settings = broker_settings(
                 node=node,
                 ports=self._ports,
+                told=self._told,
                 controller_ports=controller_ports,
                 log_dir=node_dir / "log",
             )

@@ -9,19 +9,25 @@ SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;
 
 
 def broker_settings(
-    *, node: int, ports: Mapping[int, int], controller_ports: Mapping[int, int], log_dir: Path
+    *,
+    node: int,
+    ports: Mapping[int, int],
+    told: Mapping[int, int],
+    controller_ports: Mapping[int, int],
+    log_dir: Path,
 ) -> dict[str, str]:
-    """The settings of `node` in the cluster whose nodes listen on `ports`."""
+    """The settings of `node` in the cluster whose nodes listen on `ports`; clients, and nodes that
+    copy records, are `told` others where proxies stand before them.
+    """
     replicas = str(len(ports))
     in_sync = str(min(2, len(ports)))
     voters = [f"{other}@{HOST}:{port}" for other, port in controller_ports.items()]
-    clients = f"CLIENTS://{HOST}:{ports[node]}"
     return {
         "process.roles": "broker,controller",
         "node.id": str(node),
         "controller.quorum.voters": ",".join(voters),
-        "listeners": f"{clients},CONTROLLERS://{HOST}:{controller_ports[node]}",
-        "advertised.listeners": clients,
+        "listeners": f"CLIENTS://{HOST}:{ports[node]},CONTROLLERS://{HOST}:{controller_ports[node]}",
+        "advertised.listeners": f"CLIENTS://{HOST}:{told[node]}",
         "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLERS:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
         "controller.listener.names": "CONTROLLERS",

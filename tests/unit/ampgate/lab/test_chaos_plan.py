@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ampgate.lab.chaos.network import Impairment
 from ampgate.lab.chaos.plan import Act, Lane, Step, plan
 from ampgate.lab.simulators.app import simulator_app
 
@@ -43,6 +44,20 @@ def test_two_minutes_have_every_fault_of_a_destination_before_one_comes_again(se
         times = Counter(step.name for step in plan(seed, 120, USERS)[lane])
         assert max(times.values()) - min(times.values()) <= 1
         assert {"lost answers", "throttled users", "status 401", "a sign-in page"} <= times.keys()
+
+
+@given(seeds, st.integers(1, 3))
+def test_long_enough_every_way_is_impaired_and_every_process_is_stopped(
+    seed: int, brokers: int
+) -> None:
+    steps = plan(seed, 260, USERS, brokers)
+    nodes = {f"broker {number}" for number in range(1, brokers + 1)}
+    assert {step.name for step in steps[Lane.KAFKA]} == nodes
+    stopped = {step.name for step in steps[Lane.PAUSES]}
+    assert stopped == {"an edge", "a delivery", "a pull", *nodes}
+    impaired = {(step.name, step.impairment) for step in steps[Lane.NETWORK]}
+    ways = {"the edges", "Amplitude", "Aampe", "Amperity", *nodes}
+    assert impaired == {(way, impairment) for way in ways for impairment in Impairment}
 
 
 @pytest.mark.parametrize("lane", [Lane.AMPLITUDE, Lane.AAMPE, Lane.AMPERITY])
