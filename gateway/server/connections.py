@@ -142,7 +142,8 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._deadline.clear()
         before, self.cycle = self.cycle, cycle_of(self, is_last=self._leaving)
-        self._is_new = before is None or before.response_complete
+        is_next = before is None or before.response_complete
+        self._is_new = is_next and not self.transport.is_closing()  # RFC 9112 §9.6.
         if not self._is_new:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

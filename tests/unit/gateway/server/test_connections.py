@@ -78,6 +78,17 @@ async def test_an_answer_to_a_clients_last_request_waits_for_its_body(
     assert peer.wire.closed
 
 
+async def test_nothing_is_served_behind_the_last_answer(peer: Peer) -> None:
+    """A client of HTTP/1.0 that sends on before it is told that the connection ends."""
+    refused = SMALL.replace(b"1.1\r\n", b"1.0\r\nConnection: keep-alive\r\n", 1)
+    refused = refused.replace(b"secret", b"wrong")
+    await peer.sends(refused[:-1])
+    assert b"HTTP/1.1 401 " in peer.wire.written
+    await peer.sends(refused[-1:] + SMALL)
+    assert peer.wire.closed
+    assert peer.edge.store.topics == {}
+
+
 async def test_a_clients_last_request_whose_body_does_not_come_is_closed(peer: Peer) -> None:
     await peer.sends(LARGE.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
     assert peer.is_closed_at(LINGER_SECONDS)
