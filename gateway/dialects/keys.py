@@ -11,8 +11,10 @@ def bearer_key(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def basic_key(headers: Mapping[bytes, bytes]) -> str | None:
-    """The user name of Basic authentication; a missing colon is forgiven (segment.md#api)."""
-    encoded = _credentials(headers, b"basic")
+    """The user name of Basic authentication. A missing colon is forgiven, and one too many, as
+    Segment's SDK for Roku writes it: `Basic: a2V5` (segment.md#sdks).
+    """
+    encoded = _credentials(headers, b"basic") or _credentials(headers, b"basic:")
     if encoded is None:
         return None
     try:

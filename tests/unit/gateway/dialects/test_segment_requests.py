@@ -202,6 +202,7 @@ def test_every_path_of_a_batch_is_served(path: str) -> None:
     [
         (basic("k"), {}, b""),
         ({b"authorization": b"Basic aw=="}, {}, b""),  # Without the colon.
+        ({b"authorization": b"Basic: aw=="}, {}, b""),  # With another one instead.
         ({}, {"writeKey": "k"}, b""),
         ({b"authorization": b"Bearer token"}, {"writeKey": "k"}, b""),
         ({}, {"batch": [TRACK | {"writeKey": "k"}]}, b""),
