@@ -6,15 +6,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
 from ampgate.errors import CommandError
 from ampgate.send.posting import cause_of
-from schemas.http.client import client_builder, header, read_body, store_body
+from schemas.http.client import ClientOwner, client_builder, header, read_body, store_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
@@ -51,7 +50,7 @@ class Answer(NamedTuple):
         return self.body.lstrip().startswith(b"<")
 
 
-class Exchange:
+class Exchange(ClientOwner):
     """Kept-alive connections to one API. No redirect is followed: none is documented."""
 
     def __init__(self, base_url: str) -> None:
@@ -60,15 +59,6 @@ class Exchange:
             timeout_seconds=DOWNLOAD_SECONDS, proxy=proxy_for(base_url, os.environ)
         )
         self._client = builder.read_timeout(timedelta(seconds=SILENCE_SECONDS)).build()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
-    ) -> None:
-        await self._client.close()
-        del self._client  # Only now its connections are closed.
 
     async def ask(self, asked: Asked) -> Answer:
         try:

@@ -12,6 +12,7 @@ from schemas.events import (
     IdentificationFacts,
     event_key,
     events_by_hundreds,
+    read_event,
     read_events,
 )
 from schemas.records import Record
@@ -20,6 +21,8 @@ from schemas.strictness import Defect
 
 Facts = TypeVar("Facts")
 Outcome: TypeAlias = Encoded | Reject | Skip
+# Of an event that can be read, with its key and its value.
+EncodedEvent: TypeAlias = Callable[[Record, EventFacts, str, bytes], Outcome]
 
 
 def read_record(
@@ -37,21 +40,22 @@ def read_record(
     return key if isinstance(key, Reject) else (facts, key, record.value)
 
 
-def encoded_all(
-    records: Sequence[Record],
-    encoded: Callable[[Record, EventFacts, str, bytes], Outcome],
-    alone: Callable[[Record], Outcome],
-) -> list[Outcome]:
-    """Of events, read together. What is wrong with one of them, if anything is, `alone` says."""
+def encoded_event(record: Record, encoded: EncodedEvent) -> Outcome:
+    found = read_record(record, read_event, event_key)
+    return found if isinstance(found, Reject) else encoded(record, *found)
+
+
+def encoded_events(records: Sequence[Record], encoded: EncodedEvent) -> list[Outcome]:
+    """As `encoded_event` of each, read together; that says what is wrong with one, if anything."""
     values = [record.value or b"" for record in records]
     outcomes: list[Outcome] = []
     for record, value, facts in zip(records, values, read_events(values), strict=True):
         if type(facts) is Defect:
-            outcomes.append(alone(record))
+            outcomes.append(encoded_event(record, encoded))
             continue
         key, stored = facts.user_id or event_key(facts), record.key
         if key is None or (stored is not None and stored != key.encode()):
-            outcomes.append(alone(record))
+            outcomes.append(encoded_event(record, encoded))
         else:
             outcomes.append(encoded(record, facts, key, value))
     return outcomes

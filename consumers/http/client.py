@@ -29,7 +29,7 @@ from consumers.destinations import parts_of
 from consumers.http.connection import AGE_SECONDS
 from consumers.http.http1 import Http1
 from consumers.http.replies import BODY_BYTES_MAX, INVALID, reply_of
-from schemas.http.client import client_builder, header, read_body
+from schemas.http.client import ClientOwner, client_builder, header, read_body
 from schemas.http.proxies import proxy_for
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -62,7 +62,7 @@ def sender_to(destination: ConfiguredDestination) -> Sender:
     return Http(url, timeout_seconds=timeout_seconds, proxy=proxy)
 
 
-class Http:
+class Http(ClientOwner):
     """Kept-alive connections to one destination.
 
     pyreqwest keeps a connection for as long as it is used, so the client is replaced from time to
@@ -81,15 +81,6 @@ class Http:
         self._builder = partial(client_builder, timeout_seconds=timeout_seconds, proxy=proxy)
         self._age_seconds = age_seconds
         self._renew()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
-    ) -> None:
-        await self._client.close()
-        del self._client  # Only now its connections are closed.
 
     def begin(self, _request: Request, _replied: Callable[[Reply], None]) -> bool:
         return False

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 from urllib.parse import urljoin
 
 import structlog
@@ -17,7 +16,7 @@ from pyreqwest.response import Response
 from gateway.http.surrogates import repaired
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Answer, RefusedError, TooLargeError, UnavailableError
-from schemas.http.client import client_builder, header, read_body, store_body
+from schemas.http.client import ClientOwner, client_builder, header, read_body, store_body
 from schemas.http.proxies import proxy_for
 from schemas.http.retry_after import seconds_until
 
@@ -145,7 +144,7 @@ def _is_retried(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-class HttpExchange:
+class HttpExchange(ClientOwner):
     """Kept-alive connections to one API. A redirect is an answer: it may lead to another host."""
 
     def __init__(self, base_url: str) -> None:
@@ -154,15 +153,6 @@ class HttpExchange:
             timeout_seconds=TIMEOUT_SECONDS, proxy=proxy_for(base_url, os.environ)
         )
         self._client = builder.read_timeout(timedelta(seconds=SILENCE_SECONDS)).build()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
-    ) -> None:
-        await self._client.close()
-        del self._client  # Only now its connections are closed.
 
     async def __call__(
         self, path: str, query: Query, headers: Mapping[str, str], into: Path | None = None

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from pyreqwest.client import ClientBuilder
+from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import BaseResponse, Response
 
@@ -13,10 +15,7 @@ CONNECT_SECONDS = 10.0
 
 
 def client_builder(*, timeout_seconds: float, proxy: str | None) -> ClientBuilder:
-    """A pyreqwest client that reads no environment; it tries addresses in parallel itself.
-
-    Whoever closes the client has to drop it, too: only then its connections are closed.
-    """
+    """A pyreqwest client that reads no environment; it tries addresses in parallel itself."""
     builder = (
         ClientBuilder()
         .timeout(timedelta(seconds=timeout_seconds))
@@ -25,6 +24,21 @@ def client_builder(*, timeout_seconds: float, proxy: str | None) -> ClientBuilde
         .user_agent("ampgate")
     )
     return builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
+
+
+class ClientOwner:
+    """What has a client for as long as its `async with` lasts."""
+
+    _client: Client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        await self._client.close()
+        del self._client  # Only now its connections are closed.
 
 
 async def read_body(response: Response, bytes_max: int) -> bytes:

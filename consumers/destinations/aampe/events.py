@@ -14,14 +14,17 @@ from msgspec import Raw, Struct
 from consumers.delivery.destination import Destination, Encoded, Limits, Merge, Request
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.aampe.answers import verdict_on
-from consumers.destinations.records import encoded_all, insert_id_of, read_record
+from consumers.destinations.records import (
+    encoded_event,
+    encoded_events,
+    insert_id_of,
+    read_record,
+)
 from schemas.events import (
     ABSENT,
     EventFacts,
     IdentificationFacts,
-    event_key,
     identification_key,
-    read_event,
     read_identification,
 )
 from schemas.records import Record
@@ -124,14 +127,10 @@ class AampeEvents(_Aampe):
     kind = Kind.EVENT
 
     def encode(self, record: Record) -> Encoded | Reject | Skip:
-        found = read_record(record, read_event, event_key)
-        if isinstance(found, Reject):
-            return found
-        facts, key, value = found
-        return self._encoded(record, facts, key, value)
+        return encoded_event(record, self._encoded)
 
     def encode_all(self, records: Sequence[Record]) -> list[Encoded | Reject | Skip]:
-        return encoded_all(records, self._encoded, self.encode)
+        return encoded_events(records, self._encoded)
 
     def _encoded(self, record: Record, facts: EventFacts, key: str, value: bytes) -> Encoded | Skip:
         if facts.user_id is None:
