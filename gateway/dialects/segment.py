@@ -4,6 +4,7 @@ Unusable calls become dead letters. RudderStack's SDKs speak the same protocol.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -12,7 +13,7 @@ import orjson
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from gateway.dialects.arrays import elements
+from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
 from gateway.dialects.keys import basic_key
 from gateway.dialects.records import record_of
 from gateway.dialects.segment_call import Call, read_call
@@ -72,7 +73,17 @@ class _Outer(Struct, gc=False, rename="camel"):
     write_key: Raw = ABSENT
 
 
+class _Short(Struct, gc=False, rename="camel"):
+    """The same of a short body, whose calls need not be counted first."""
+
+    batch: list[Raw]
+    context: Raw = ABSENT
+    integrations: Raw = ABSENT
+    sent_at: Raw = ABSENT
+
+
 _outer = msgspec.json.Decoder(_Outer)
+_short = msgspec.json.Decoder(_Short)
 
 
 class Segment(Endpoint):
@@ -105,11 +116,10 @@ class Segment(Endpoint):
         return key
 
     def open(self, request: Request) -> Opened:
-        outer = self._outer(request.body)
         if self.call != "batch":
+            self._outer(request.body)
             return Opened([request.body.strip()])
-        if outer.batch is ABSENT or bytes(memoryview(outer.batch)[:1]) != b"[":
-            raise RefusedError(self.failure(400, "batch is not an array"))
+        outer, calls = self._batch(request.body)
         parts = {"context": outer.context, "integrations": outer.integrations}
         parts |= {"sentAt": outer.sent_at}
         given = {name: _shared(raw) for name, raw in parts.items() if raw is not ABSENT}
@@ -122,7 +132,18 @@ class Segment(Endpoint):
         if isinstance(integrations := given.get("integrations"), dict):
             given["integrations"] = only_ours(integrations)
         size = len(msgspec.json.encode(given)) if given else 0
-        return Opened(elements(bytes(outer.batch), self), shared=given, shared_bytes=size)
+        return Opened(calls, shared=given, shared_bytes=size)
+
+    def _batch(self, body: bytes) -> tuple[_Outer | _Short, list[bytes]]:
+        """Its members, and its calls."""
+        if len(body) <= SURELY_FEW_BYTES:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):  # What is wrong is said below.
+                short = split_json(_short, body)
+                return short, list(map(bytes, short.batch))
+        outer = self._outer(body)
+        if outer.batch is ABSENT or bytes(memoryview(outer.batch)[:1]) != b"[":
+            raise RefusedError(self.failure(400, "batch is not an array"))
+        return outer, elements(bytes(outer.batch), self)
 
     def _outer(self, body: bytes) -> _Outer:
         try:
