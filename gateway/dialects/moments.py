@@ -20,11 +20,11 @@ def milliseconds_of_number(number: float) -> int | None:
 
 def milliseconds_of(moment: object) -> int | None:
     """An ISO 8601 text (UTC, if it says no zone) or a number, also as text."""
-    if isinstance(moment, bool):
-        return None
-    if isinstance(moment, int | float):
+    if not isinstance(moment, str):
+        if isinstance(moment, bool) or not isinstance(moment, int | float):
+            return None
         return milliseconds_of_number(moment)
-    if not isinstance(moment, str) or len(moment) > MOMENT_CHARACTERS_MAX:
+    if len(moment) > MOMENT_CHARACTERS_MAX:
         return None
     if (
         moment[-1:] == "Z"
