@@ -93,7 +93,7 @@ def record_of_built(event: bytes, facts: EventFacts, context: Context) -> tuple[
 
 def _completed(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, str]:
     """With what is missing; nothing has to be replaced."""
-    end = _time_and_ip(context.now_ms, context.remote_ip if type(facts) is EventFacts else None)
+    end = time_and_ip(context.now_ms, context.remote_ip if type(facts) is EventFacts else None)
     insert_id = facts.insert_id
     if insert_id is None:
         insert_id = new_insert_id()
@@ -150,7 +150,7 @@ def _has_no_ip(value: bytes) -> bool:
 
 
 @lru_cache(maxsize=64)  # Of all events of a request it is the same.
-def _time_and_ip(now_ms: int, shown: str | None) -> bytes:
+def time_and_ip(now_ms: int, shown: str | None) -> bytes:
     return b',"time":%d' % now_ms + (b"}" if shown is None else ip_end(shown))
 
 

@@ -11,22 +11,15 @@ from urllib.parse import parse_qs
 import msgspec
 import orjson
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
 from gateway.dialects.keys import basic_key
-from gateway.dialects.records import record_of
-from gateway.dialects.segment_call import Call, read_call
+from gateway.dialects.segment_call import read_call
 from gateway.dialects.segment_context import CallContexts, decoded
 from gateway.dialects.segment_fields import CONTEXT, PLACES
 from gateway.dialects.segment_integrations import only_ours
-from gateway.dialects.segment_mapping import (
-    encoded,
-    events_of,
-    facts_of,
-    is_no_deeper,
-    only_event_of,
-)
+from gateway.dialects.segment_records import add_call
+from gateway.dialects.segment_wire import wires_of
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -39,15 +32,8 @@ from gateway.dialects.shapes import (
     Request,
     split_json,
 )
-from gateway.dialects.translated import add_built_event
-from schemas.events import ABSENT, read_event, usable_event
-from schemas.opt_outs import OPTED_OUT
-from schemas.strictness import (
-    Defect,
-    are_surely_strict,
-    is_surely_shallow,
-    strictness_defect,
-)
+from schemas.events import ABSENT
+from schemas.strictness import Defect, are_surely_strict, strictness_defect
 from schemas.topics import Kind
 
 KEY_BYTES_MAX = 16_000
@@ -158,50 +144,21 @@ class Segment(Endpoint):
         defect = next((part for part in shared.values() if isinstance(part, Defect)), None)
         kind = None if self.call == "batch" else self.call
         shared_bytes, sent_at = opened.shared_bytes, shared.get("sentAt")
-        context.room.multiply(records=0, copied=shared_bytes * len(opened.values))
-        are_strict = len(opened.values) > 1 and are_surely_strict(opened.values)
-        contexts = CallContexts(shared)
-        for index, value in enumerate(opened.values, opened.first):
+        values = opened.values
+        context.room.multiply(records=0, copied=shared_bytes * len(values))
+        wires = wires_of(values)
+        are_strict = len(values) > 1 and None not in wires and are_surely_strict(values)
+        contexts = CallContexts(shared, context)
+        for index, (value, wire) in enumerate(zip(values, wires, strict=True), opened.first):
             if shared_bytes:  # Each call reads them, also one that is rejected.
                 context.room.fill(shared_bytes)
             found = defect if are_strict else defect or strictness_defect(value)
-            call = found or read_call(value, contexts, sent_at, context.now_ms, kind)
+            call = found or read_call(wire, contexts, sent_at, context.now_ms, kind)
             if type(call) is Defect:
                 batch.rejected.append(Rejection(index, call, value))
-                continue
-            whence = context if call.context.opted_out is None else _with_opt_out(context, call)
-            event = only_event_of(call)
-            if event is None:
-                failed = self._add(batch, index, call, whence, shared_bytes)
-            elif type(event) is Defect:
-                failed = event
             else:
-                text, failed = encoded(event, call), None
-                is_shallow = is_no_deeper(event) or is_surely_shallow(text)
-                facts = usable_event(facts_of(event, call)) if is_shallow else read_event(text)
-                add_built_event(batch, index, value, text, facts, whence, shared_bytes)
-            if failed is not None:
-                batch.rejected.append(Rejection(index, failed, value))
+                add_call(batch, index, value, call, shared_bytes)
         return batch
-
-    def _add(
-        self, batch: Batch, index: int, call: Call, context: Context, filled: int
-    ) -> Defect | None:
-        """All events of a call, or none; so many bytes of the first have their room already."""
-        stored = len(batch.records)
-        for event in events_of(call, context.room):
-            if isinstance(event, Defect):
-                return event
-            facts = read_event(event)
-            if isinstance(facts, Defect):
-                del batch.records[stored:], batch.receipts[stored:]
-                return facts
-            record, insert_id = record_of(event, facts, context)
-            context.room.fill(max(0, len(record.value) - filled))
-            filled = 0
-            batch.records.append(record)
-            batch.receipts.append((index, insert_id))
-        return None
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:
         return Answer(200, b'{"success":true}')
@@ -227,10 +184,6 @@ def _text_of(raw: Raw) -> str | None:
         return str(msgspec.json.decode(raw)) or None
     except UnicodeDecodeError:
         return None
-
-
-def _with_opt_out(context: Context, call: Call) -> Context:
-    return replace(context, headers=[*context.headers, (OPTED_OUT, call.context.opted_out)])
 
 
 # analytics.js shortens the calls (segment.md#api).

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct
 from gateway.dialects.moments import MOMENT_CHARACTERS_MAX, milliseconds_of
 from gateway.dialects.segment_context import CallContext, CallContexts, session_id_in
 from gateway.dialects.segment_fields import text
-from gateway.dialects.segment_wire import Properties, Wire, filled, wire_of
+from gateway.dialects.segment_wire import Properties, Wire, filled
 from schemas.events import ABSENT
 from schemas.strictness import Defect
 
@@ -34,11 +34,7 @@ class Call(Struct, frozen=True, gc=False):
     time: int | None
     properties: Raw
     traits: Raw
-
-    @property
-    def user_traits(self) -> Raw:
-        """The traits, or those in the context, where RudderStack's SDKs put them."""
-        return self.context.traits if self.traits is ABSENT else self.traits
+    user_traits: Raw  # Those, or the context's, where RudderStack's SDKs put them.
 
     def read_properties(self) -> Properties:
         given = self.properties
@@ -46,22 +42,23 @@ class Call(Struct, frozen=True, gc=False):
 
 
 def read_call(
-    value: bytes, contexts: CallContexts, sent_at: object, now_ms: int, kind: str | None
+    wire: Wire | None, contexts: CallContexts, sent_at: object, now_ms: int, kind: str | None
 ) -> Call | Defect:
     """The call of a strict value, of this kind or of the kind that it names."""
-    try:
-        wire = wire_of(value)
-    except msgspec.ValidationError:
+    if wire is None:
         return Defect("not_an_object", "", "a call is one object")
     context = contexts.of(wire.context, wire.integrations)
     if type(context) is Defect:
         return context
-    user_id, anonymous_id = text(wire.user_id), text(wire.anonymous_id)
-    message_id = text(wire.message_id)
-    if (user_id is None or anonymous_id is None or message_id is None) and (
-        field := _field_of_no_id(wire)
+    user_id, anonymous_id, message_id = wire.user_id, wire.anonymous_id, wire.message_id
+    if (
+        (user_id is not None and type(user_id) is not str)
+        or (anonymous_id is not None and type(anonymous_id) is not str)
+        or (message_id is not None and type(message_id) is not str)
     ):
-        return Defect("invalid_type", field, f"{field} is neither a text nor a number")
+        if field := _field_of_no_id(wire):
+            return Defect("invalid_type", field, f"{field} is neither a text nor a number")
+        user_id, anonymous_id, message_id = map(text, (user_id, anonymous_id, message_id))
     time = None
     given = wire.original_timestamp or wire.timestamp
     if given is not None and given != "":
@@ -78,14 +75,17 @@ def read_call(
         str(wire.type) if kind is None else kind,
         wire,
         context,
-        user_id,
-        context.device_id or anonymous_id,
-        message_id,
-        _session_id(wire, context),
+        user_id or None,
+        context.device_id or anonymous_id or None,
+        message_id or None,
+        context.session_id
+        if wire.session_id is None and wire.own_session_id is None
+        else _session_id(wire, context),
         "Web" if wire.channel == "web" and not context.has_platform else None,
         time,
         properties,
         traits,
+        context.traits if traits is ABSENT else traits,
     )
 
 
@@ -105,7 +105,7 @@ def _session_id(wire: Wire, context: CallContext) -> int | None:
         found = session_id_in(wire.own_session_id)
     if found is None and wire.session_id is not None:
         found = session_id_in(wire.session_id)
-    return context.last_session_id if found is None else found
+    return context.session_id if found is None else found
 
 
 def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect:

@@ -8,13 +8,25 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from gateway.dialects.moments import milliseconds_of
-from gateway.dialects.segment_fields import Members, fields_of, platform_of, text, touches_of
+from gateway.dialects.records import REMOTE, ip_end, time_and_ip
+from gateway.dialects.segment_fields import (
+    Members,
+    fields_of,
+    first_touches,
+    platform_of,
+    text,
+    touches_of,
+)
 from gateway.dialects.segment_integrations import opted_out_of
 from gateway.dialects.segment_wire import filled
+from gateway.dialects.shapes import Context
 from schemas.events import ABSENT
 from schemas.ids import INVALID_IDS
+from schemas.opt_outs import OPTED_OUT
+from schemas.splicing import with_end
 from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect
 
 # In a context or in `integrations`: as objects they take up to 100 times their text.
@@ -25,21 +37,25 @@ _anything = msgspec.json.Decoder()
 
 class CallContext(Struct, frozen=True, gc=False):
     end: bytes  # Of an Amplitude event: its members, and a brace.
+    timed: bytes | None  # The same of a record with a time, and of one without: with all that it
+    untimed: bytes | None  # lacks. None where a member may have to be replaced.
+    whence: Context
     ip: str | UnsetType
     has_platform: bool
     device_id: str | None
     first_session_id: int | None  # It counts before one of the call itself.
-    last_session_id: int | None  # It counts where there is no other.
+    session_id: int | None  # That, or the one that counts where the call has none.
     touches: Members
+    operations: Raw  # What the touches set, where there are no traits.
     traits: Raw
-    opted_out: bytes | None
 
 
 class CallContexts:
     """Those of calls, over what their batch says for all of them."""
 
-    def __init__(self, shared: Mapping[str, object]) -> None:
+    def __init__(self, shared: Mapping[str, object], whence: Context) -> None:
         self._shared = shared
+        self._whence = whence
         self._last: tuple[Raw, Raw, CallContext] | None = None
 
     def of(self, context: Raw, integrations: Raw) -> CallContext | Defect:
@@ -61,18 +77,48 @@ class CallContexts:
         fields: Members = {"library": "segment", **fields_of(members)}
         if (platform := platform_of(members)) is not None:
             fields["platform"] = platform
-        ip = fields.get("ip")
+        ip = given if isinstance(given := fields.get("ip"), str) else UNSET
+        end = b"," + msgspec.json.encode(fields)[1:]
+        touches, first_session_id = touches_of(members), _session_id_of(integrations)
+        whence = _with_opt_outs(self._whence, opted_out_of(integrations))
+        timed, untimed = _ends(end, ip, whence)
         return CallContext(
-            end=b"," + msgspec.json.encode(fields)[1:],
-            ip=ip if isinstance(ip, str) else UNSET,
+            end=end,
+            timed=timed,
+            untimed=untimed,
+            whence=whence,
+            ip=ip,
             has_platform=platform is not None,
             device_id=_device_id(members),
-            first_session_id=_session_id_of(integrations),
-            last_session_id=session_id_in(members.get("sessionId")),
-            touches=touches_of(members),
+            first_session_id=first_session_id,
+            session_id=session_id_in(members.get("sessionId"))
+            if first_session_id is None
+            else first_session_id,
+            touches=touches,
+            operations=_operations(touches),
             traits=_traits_in(members),
-            opted_out=opted_out_of(integrations),
         )
+
+
+def _with_opt_outs(whence: Context, opted_out: bytes | None) -> Context:
+    if opted_out is None:
+        return whence
+    return replace(whence, headers=[*whence.headers, (OPTED_OUT, opted_out)])
+
+
+def _ends(end: bytes, ip: str | UnsetType, whence: Context) -> tuple[bytes | None, bytes | None]:
+    """As `record_of_built` fills in what an event lacks."""
+    if ip is not UNSET:
+        return (end if whence.keeps_ip and ip != REMOTE else None), None
+    shown = whence.remote_ip
+    timed = end if shown is None else with_end(end, ip_end(shown))
+    return timed, with_end(end, time_and_ip(whence.now_ms, shown))
+
+
+def _operations(touches: Members) -> Raw:
+    if not touches:
+        return ABSENT
+    return Raw(msgspec.json.encode({"$set": touches, "$setOnce": first_touches(touches)}))
 
 
 def session_id_in(given: object) -> int | None:

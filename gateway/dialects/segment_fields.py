@@ -103,6 +103,10 @@ def touches_of(context: Mapping[str, object]) -> Members:
     return _texts(_TOUCHES, context)
 
 
+def first_touches(touches: Members) -> Members:
+    return {f"initial_{name}": words for name, words in touches.items()}
+
+
 def _texts(sections: list[tuple[str, Pairs]], context: Mapping[str, object]) -> Members:
     found: Members = {}
     for section, pairs in sections:

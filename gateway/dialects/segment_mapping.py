@@ -10,10 +10,10 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.arrays import has_too_many
 from gateway.dialects.segment_call import Call
-from gateway.dialects.segment_fields import Members, amount, text
+from gateway.dialects.segment_fields import Members, amount, first_touches, text
 from gateway.dialects.segment_wire import is_object, plain
 from gateway.dialects.shapes import RECORDS_MAX, Room
-from schemas.events import ABSENT, EventFacts
+from schemas.events import ABSENT
 from schemas.splicing import with_end, with_members
 from schemas.strictness import Defect
 
@@ -33,7 +33,7 @@ class Event(Struct, gc=False, omit_defaults=True):
     platform: str | None = None
     time: int | None = None
     insert_id: str | None = None
-    user_properties: Raw | Members | None = None  # As members they are operations.
+    user_properties: Raw | Members = ABSENT  # As members they are operations.
     event_properties: Raw = ABSENT
     groups: Members | None = None
     group_properties: Members | None = None
@@ -53,7 +53,7 @@ def only_event_of(call: Call) -> Event | Defect | None:
             return _view(call)
         case "identify":
             event = _event(call, "$identify")
-            event.user_properties = _operations(_with_touches(call), call)
+            event.user_properties = _operations(call)
             return event
         case "group":
             return None
@@ -73,24 +73,6 @@ def encoded(event: Event, call: Call) -> bytes:
     return with_end(_encode(event), call.context.end)
 
 
-def is_no_deeper(event: Event) -> bool:
-    """Whether nothing of the call is nested deeper in it: only operations are."""
-    return type(event.user_properties) is not dict
-
-
-def facts_of(event: Event, call: Call) -> EventFacts:
-    """As they would be read from the encoded event."""
-    return EventFacts(
-        event.event_type,
-        event.user_id,
-        event.device_id,
-        event.time,
-        event.insert_id,
-        call.context.ip,
-        event.session_id,
-    )
-
-
 def _event(call: Call, event_type: str, nth: int = 0) -> Event:
     """`nth` tells apart the events of one call."""
     message_id = call.message_id
@@ -106,16 +88,24 @@ def _event(call: Call, event_type: str, nth: int = 0) -> Event:
 
 
 def _track(call: Call) -> Event | Defect | None:
-    if not isinstance(call.wire.event, str):
+    event_type = call.wire.event
+    if not isinstance(event_type, str):
         return Defect("missing_event_type", "event", "a track call needs an event")
-    return None if call.wire.event == ORDER else _tracked(call, call.wire.event)
+    return None if event_type == ORDER else _tracked(call, event_type)
 
 
 def _tracked(call: Call, event_type: str) -> Event:
-    event = _event(call, event_type)
-    event.user_properties = _sets(call)
-    event.event_properties = call.properties
-    return event
+    return Event(
+        event_type,
+        call.user_id,
+        call.device_id,
+        call.session_id,
+        call.platform,
+        call.time,
+        call.message_id,
+        _sets(call),
+        call.properties,
+    )
 
 
 def _order(call: Call, room: Room) -> Iterator[bytes]:
@@ -177,28 +167,23 @@ def _group(call: Call, room: Room) -> Iterator[bytes | Defect]:
     yield encoded(event, call)
 
 
-def _sets(call: Call) -> Raw | Members | None:
+def _sets(call: Call) -> Raw | Members:
     """The user properties of an event that is not an identification; plain ones where possible.
 
     Operations and plain keys do not mix (amplitude.md#property-operations).
     """
-    if call.context.touches:
-        return _operations(_with_touches(call), call)
-    traits = call.user_traits
-    return None if traits is ABSENT else traits
+    return _operations(call) if call.context.touches else call.user_traits
 
 
-def _operations(sets: Raw, call: Call) -> Members | None:
+def _operations(call: Call) -> Raw | Members:
     """First touch and last touch, as Segment's destination sets them."""
-    first = {f"initial_{name}": words for name, words in call.context.touches.items()}
-    operations: Members = {} if sets is ABSENT else {"$set": sets}
-    if first:
-        operations["$setOnce"] = first
-    return operations or None
-
-
-def _with_touches(call: Call) -> Raw:
-    return _with(call.user_traits, call.context.touches)
+    traits, context = call.user_traits, call.context
+    if traits is ABSENT:
+        return context.operations
+    operations: Members = {"$set": _with(traits, context.touches)}
+    if context.touches:
+        operations["$setOnce"] = first_touches(context.touches)
+    return operations
 
 
 def _with(raw: Raw, members: Mapping[str, object]) -> Raw:

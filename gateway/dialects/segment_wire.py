@@ -1,15 +1,18 @@
 """The members of a Segment call that are read, and how."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from schemas.decoding import NOT_DECODED
 from schemas.events import ABSENT
 
 Scalar: TypeAlias = str | int | float | bool | None
 _NOT_PLAIN = b"[{"
-_OPENING, _QUOTE = b'{"'
+_OPENING = ord("{")
 _EMPTY = (b"null", b"[]")  # PHP writes an object without members as a list.
 
 
@@ -61,12 +64,24 @@ _each: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
 )
 
 
-def wire_of(value: bytes) -> Wire:
-    """Of a call that is JSON; `msgspec.ValidationError` if it is no object."""
+def wires_of(values: Sequence[bytes]) -> Sequence[Wire | None]:
+    """Of calls that are JSON; None of one that is no object, or far too deep."""
     try:
+        return list(map(_wire.decode, values))
+    except NOT_DECODED:
+        return list(map(_wire_of, values))
+
+
+def _wire_of(value: bytes) -> Wire | None:
+    with suppress(*NOT_DECODED):
         return _wire.decode(value)
-    except msgspec.ValidationError:  # Few calls have an object or an array for a plain value.
-        each = _each.decode(value)
+    with suppress(*NOT_DECODED):  # Few calls have an object or an array for a plain value.
+        return _plain_wire_of(value)
+    return None
+
+
+def _plain_wire_of(value: bytes) -> Wire:
+    each = _each.decode(value)
     given: dict[str, Raw] = {name: getattr(each, name) for name in _names}
     plain_ones = {
         name: True if memoryview(raw)[0] in _NOT_PLAIN and name not in _objects else raw
@@ -91,8 +106,9 @@ def filled(raw: Raw) -> Raw | None:
     """An object; absent if it has no members; None if it is something else."""
     if raw is ABSENT:
         return ABSENT
-    view = memoryview(raw)
-    if view[0] != _OPENING:
-        return ABSENT if bytes(raw) in _EMPTY else None
-    is_filled = view[1] == _QUOTE or bytes(view[1:]).lstrip()[:1] != b"}"
-    return raw if is_filled else ABSENT
+    text = b"" + raw  # Half of the time of `bytes`.
+    if text[:2] == b'{"':
+        return raw
+    if not text.startswith(b"{"):
+        return ABSENT if text in _EMPTY else None
+    return raw if text[1:].lstrip()[:1] != b"}" else ABSENT

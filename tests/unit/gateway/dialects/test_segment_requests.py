@@ -1,27 +1,15 @@
 """Segment's dialect over HTTP: its paths, its keys, its answers; what it cannot use it keeps."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.segment_call import Call, read_call
-from gateway.dialects.segment_context import CallContexts
-from gateway.dialects.segment_mapping import (
-    Event,
-    encoded,
-    facts_of,
-    is_no_deeper,
-    only_event_of,
-)
-from schemas.events import EventFacts, read_event, usable_event
-from schemas.strictness import Defect, is_surely_shallow, strictness_defect
 from tests.examples import examples
-from tests.unit.gateway.calls import NOW_MS, basic, call
-from tests.unit.gateway.dialects.segment_calls import TRACK, batch
+from tests.unit.gateway.calls import basic, call
+from tests.unit.gateway.dialects.segment_calls import CALLS, TRACK, batch
 
 
 @pytest.mark.parametrize(
@@ -85,59 +73,6 @@ def test_an_object_or_an_array_is_no_text_and_no_number(
         assert found.values == without_it.values
 
 
-FACTS = ("event_type", "user_id", "device_id", "time", "insert_id", "ip", "session_id")
-PHONE = {"context": {"device": {"id": "phone", "type": "ios"}, "traits": {"a": 1}}}
-BROWSER = {"context": {"campaign": {"source": "s"}, "ip": "$remote", "sessionId": 7}}
-CALLS = [
-    TRACK,
-    TRACK | PHONE,
-    TRACK | PHONE | {"event": "$groupidentify", "channel": "web", "session_id": 5},
-    TRACK | PHONE | {"type": "identify", "integrations": {"Amplitude": {"session_id": 6}}},
-    TRACK | BROWSER,
-    TRACK | BROWSER | {"integrations": {"All": False}},
-    TRACK | {"context": 7},
-    TRACK | {"type": "identify", "traits": {"a": json.loads("[" * 38 + "]" * 38)}},
-    TRACK | {"type": "identify", "traits": {"a": json.loads("[" * 39 + "]" * 39)}},
-    TRACK | {"event": " "},
-    TRACK | {"userId": None, "anonymousId": ""},
-    TRACK | {"messageId": "n", "integrations": {"Amplitude": False}},
-    TRACK | {"type": "page", "name": "Home", "context": {"traits": {"plan": "pro"}}},
-    TRACK | {"type": "group", "groupId": "g"},
-    TRACK | {"event": "Order Completed", "properties": {"products": [{"a": 1}, {"b": 2}]}},
-    TRACK | {"properties": {"a": json.loads("[" * 50 + "]" * 50)}},
-    TRACK | {"userId": "anonymous"},
-    TRACK | {"userId": {}},
-    TRACK | {"type": "alias"},
-    7,
-]
-
-
-def made() -> Iterator[tuple[Event, Call]]:
-    """The only events of calls."""
-    for sent in CALLS:
-        value = json.dumps(sent).encode()
-        call = strictness_defect(value) or read_call(value, CallContexts({}), None, NOW_MS, None)
-        event = None if isinstance(call, Defect) else only_event_of(call)
-        if isinstance(call, Call) and isinstance(event, Event):
-            yield event, call
-
-
-@pytest.mark.parametrize(("event", "call"), list(made()))
-def test_what_is_known_of_an_event_is_what_reading_it_says(event: Event, call: Call) -> None:
-    text, facts = encoded(event, call), facts_of(event, call)
-    read = read_event(text)
-
-    if isinstance(read, EventFacts):
-        assert usable_event(facts) is facts
-        for field in FACTS:
-            assert getattr(facts, field) == getattr(read, field), field
-    elif read.reason == "too_deep":
-        assert not is_no_deeper(event)
-        assert not is_surely_shallow(text)
-    else:
-        assert usable_event(facts) == read
-
-
 @pytest.mark.parametrize(("levels", "reasons"), [(38, []), (39, ["too_deep"])])
 def test_traits_that_become_too_deep_as_operations_are_kept_aside(
     levels: int, reasons: list[str]
@@ -156,6 +91,12 @@ def test_of_a_batch_each_call_becomes_what_it_is_alone(calls: list[object], usua
     assert together.reasons == [reason for one in each for reason in one.reasons]
     rejected = [index for index, one in enumerate(each) if one.reasons]
     assert [rejection.index for rejection in together.batch.rejected] == rejected
+
+
+def test_a_call_that_is_too_deep_is_kept_aside_also_among_values_that_are_no_calls() -> None:
+    deep = TRACK | {"properties": {"a": json.loads("[" * 45 + "]" * 45)}}
+
+    assert batch(*[7] * 11, deep).reasons == ["not_an_object"] * 11 + ["too_deep"]
 
 
 @pytest.mark.parametrize("not_a_call", [None, 7, "x", []])
