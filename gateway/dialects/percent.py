@@ -17,9 +17,7 @@ def unquoted(text: bytes) -> bytes:
     # One byte is found in a hundredth of the time of two, of which the first is frequent.
     if any(one[1:] in text and one in text for one in _SOFT_BREAKS):
         return text
-    plain = text.replace(b"=", b"=3D")
-    # Two bytes are replaced in twice the time of one.
-    signed = plain.translate(_SIGNS) if b"+" in plain else plain.replace(b"%", b"=")
-    decoded = binascii.a2b_qp(signed)
+    # `replace` of `%` alone takes longer: of JSON every fourth or fifth byte is one.
+    decoded = binascii.a2b_qp(text.replace(b"=", b"=3D").translate(_SIGNS))
     # Only an escape is two bytes shorter then. A pattern that finds others takes thrice as long.
     return decoded if len(text) - len(decoded) == 2 * text.count(b"%") else text
