@@ -4,13 +4,13 @@
 rest stays bytes, unchanged.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from schemas.decoding import decoded
 from schemas.first_group import first_group
 from schemas.ids import (
     ID_CHARACTERS_MAX,
@@ -20,7 +20,7 @@ from schemas.ids import (
     length_defect,
 )
 from schemas.several import AT_ONCE, read_several, read_strict, read_together
-from schemas.strictness import LEVELS_MAX, Defect, strictness_defect
+from schemas.strictness import Defect
 
 ABSENT: Final = Raw(b"")
 # Property updates among the events: every routing lets them pass, and they keep their type.
@@ -72,12 +72,10 @@ _OBJECT_OR_NULL = b"{n"
 _event = msgspec.json.Decoder(EventFacts)
 _identification = msgspec.json.Decoder(IdentificationFacts)
 _group = msgspec.json.Decoder(GroupFacts)
-_well_formed = msgspec.json.Decoder(Raw)
-_Facts = TypeVar("_Facts", EventFacts, IdentificationFacts, GroupFacts)
 
 
 def read_event(value: bytes) -> EventFacts | Defect:
-    facts = _decode(_event, value)
+    facts = decoded(_event, value)
     return facts if type(facts) is Defect else usable_event(facts)
 
 
@@ -149,7 +147,7 @@ def usable_event(facts: EventFacts) -> EventFacts | Defect:
 
 
 def read_identification(value: bytes) -> IdentificationFacts | Defect:
-    facts = _decode(_identification, value)
+    facts = decoded(_identification, value)
     return facts if isinstance(facts, Defect) else _usable_identification(facts)
 
 
@@ -161,7 +159,32 @@ def read_identifications(values: Sequence[bytes]) -> Iterable[IdentificationFact
 def _usable_identifications(
     several: Sequence[IdentificationFacts],
 ) -> Sequence[IdentificationFacts | Defect]:
-    return list(map(_usable_identification, several))
+    return several if _are_surely_updates(several) else list(map(_usable_identification, several))
+
+
+def _are_surely_updates(several: Sequence[IdentificationFacts]) -> bool:
+    """As `_are_surely_usable`: most have properties, no groups, and ids without spaces around."""
+    short, long = INVALID_SHORT_MAX, ID_CHARACTERS_MAX
+    for facts in several:
+        user_id, device_id, raw = facts.user_id, facts.device_id, facts.user_properties
+        if raw is ABSENT or not _is_object(raw) or facts.groups is not ABSENT:
+            return False
+        if user_id is not None and (
+            not short < len(user_id) <= long
+            or user_id != user_id.strip()
+            or user_id == INVALID_LONG
+        ):
+            return False
+        if device_id is None:
+            if user_id is None:
+                return False
+        elif (
+            not short < len(device_id) <= long
+            or device_id != device_id.strip()
+            or device_id == INVALID_LONG
+        ):
+            return False
+    return True
 
 
 def _usable_identification(facts: IdentificationFacts) -> IdentificationFacts | Defect:
@@ -178,9 +201,17 @@ def _usable_identification(facts: IdentificationFacts) -> IdentificationFacts | 
 
 
 def read_group_identification(value: bytes) -> GroupFacts | Defect:
-    facts = _decode(_group, value)
-    if isinstance(facts, Defect):
-        return facts
+    facts = decoded(_group, value)
+    return facts if isinstance(facts, Defect) else _usable_group(facts)
+
+
+def read_group_identifications(values: Sequence[bytes]) -> Iterable[GroupFacts | Defect]:
+    """As `read_group_identification` of each value, in half of the time."""
+    read, usable = read_group_identification, _usable_group
+    return read_several(values, _group, read, lambda several: list(map(usable, several)))
+
+
+def _usable_group(facts: GroupFacts) -> GroupFacts | Defect:
     if not facts.group_type:
         return Defect("missing_group", "group_type", "a group needs a group_type")
     if facts.group_value is None or facts.group_value == "":
@@ -208,29 +239,6 @@ def identification_key(facts: IdentificationFacts) -> str | None:
 
 def group_key(facts: GroupFacts) -> str:
     return f"{facts.group_type}:{facts.group_value}"
-
-
-def _decode(decoder: msgspec.json.Decoder[_Facts], value: bytes) -> _Facts | Defect:
-    facts: _Facts | Defect
-    try:
-        try:
-            facts = decoder.decode(value)
-        except msgspec.ValidationError as error:
-            _well_formed.decode(value)  # Members after the wrong one were not read.
-            facts = _shape_defect(str(error))
-    except RecursionError:
-        return Defect("too_deep", "", f"nesting over {LEVELS_MAX} levels")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Defect("not_json", "", str(error))
-    return strictness_defect(value) or facts
-
-
-def _shape_defect(words: str) -> Defect:
-    # The path of msgspec's message names the field: "… - at `$.time`".
-    found = re.search(r"at `\$\.?([^`]*)`", words)
-    if found is None or not found[1]:
-        return Defect("not_an_object", "", "a record is one JSON object")
-    return Defect("invalid_type", found[1], words)
 
 
 def _is_object(raw: Raw) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from gateway.dialects.amplitude_http import plain, short_ids, too_short
 from gateway.dialects.amplitude_upload import min_id_length
 from gateway.dialects.arrays import elements
+from gateway.dialects.insert_ids import new_insert_ids
 from gateway.dialects.nesting import Shallow
 from gateway.dialects.percent import unquoted
 from gateway.dialects.records import all_facts, record_of
@@ -30,6 +31,7 @@ from gateway.dialects.shapes import (
     failure,
     split_json,
 )
+from gateway.dialects.usual_updates import are_usual_updates, records_of_usual_updates
 from gateway.http.surrogates import repaired
 from schemas.events import ABSENT
 from schemas.strictness import Defect
@@ -81,9 +83,12 @@ class Identify(Endpoint):
         return Opened(values, min_id_length(fields.get("options", b"")))
 
     def read(self, opened: Opened, context: Context) -> Batch:
+        values, several = opened.values, list(all_facts(self.kind, opened))
+        if are_usual_updates(several, values, context, opened.min_id_length):
+            ids = new_insert_ids(len(values))
+            return Batch(records_of_usual_updates(values, several, ids, context))
         batch = Batch()
-        read = zip(opened.values, all_facts(self.kind, opened), strict=True)
-        for index, (value, facts) in enumerate(read, opened.first):
+        for index, (value, facts) in enumerate(zip(values, several, strict=True), opened.first):
             if isinstance(facts, Defect):
                 batch.rejected.append(Rejection(index, facts, value))
             elif short := short_ids(facts, opened.min_id_length):

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from gateway.dialects.arrays import elements
+from gateway.dialects.insert_ids import new_insert_ids
 from gateway.dialects.keys import bearer_key
 from gateway.dialects.records import all_facts, record_of
 from gateway.dialects.shapes import (
@@ -30,6 +31,7 @@ from gateway.dialects.shapes import (
     too_many,
 )
 from gateway.dialects.usual_events import are_usual, records_of_usual
+from gateway.dialects.usual_updates import are_usual_updates, records_of_usual_updates
 from schemas.events import ABSENT
 from schemas.strictness import Defect
 from schemas.topics import Kind
@@ -83,6 +85,10 @@ class Native(Endpoint):
             ids = [facts.insert_id or "" for facts in several]
             records = records_of_usual(values, several, context)
             return Batch(records, list(enumerate(ids, opened.first)))
+        if are_usual_updates(several, values, context):
+            made = new_insert_ids(len(values))
+            records = records_of_usual_updates(values, several, made, context)
+            return Batch(records, [(n, one.decode()) for n, one in enumerate(made, opened.first)])
         batch = Batch()
         for index, (value, facts) in enumerate(zip(values, several, strict=True), opened.first):
             if isinstance(facts, Defect):

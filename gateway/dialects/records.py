@@ -20,6 +20,7 @@ from schemas.events import (
     read_event,
     read_events,
     read_group_identification,
+    read_group_identifications,
     read_identification,
     read_identifications,
 )
@@ -56,6 +57,8 @@ def all_facts(kind: Kind, opened: Opened) -> Iterable[Facts | Defect]:
         return read_events(opened.values)
     if opened.well_formed and kind is Kind.USER_PROPERTIES:
         return read_identifications(opened.values)
+    if opened.well_formed:
+        return read_group_identifications(opened.values)
     return (read_facts(kind, value) for value in opened.values)
 
 
@@ -79,7 +82,7 @@ def record_of(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
         located = _located(value, facts, context)
         if located is not None:
             return NewRecord(key_of(facts), located, context.headers), insert_id
-    elif _has_nothing_to_replace(value, facts, context):
+    elif has_nothing_to_replace(value, facts, context):
         return _completed(value, facts, context)
     return _replaced(value, facts, context)
 
@@ -127,7 +130,7 @@ def _replaced(value: bytes, facts: Facts, context: Context) -> tuple[NewRecord, 
     return NewRecord(key_of(facts), value, context.headers), insert_id
 
 
-def _has_nothing_to_replace(value: bytes, facts: Facts, context: Context) -> bool:
+def has_nothing_to_replace(value: bytes, facts: Facts, context: Context) -> bool:
     """Whether it has no time, and none of what the edge fills in or takes out, even as `null`."""
     if facts.time is not None or facts.insert_id == "":
         return False

@@ -11,6 +11,7 @@ from schemas.events import (
     read_event,
     read_events,
     read_group_identification,
+    read_group_identifications,
     read_identification,
     read_identifications,
     read_strict_events,
@@ -96,6 +97,26 @@ def test_updates_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], 
     assert list(read_identifications(values)) == [read_identification(value) for value in values]
 
 
+GROUPS = (
+    *ODD,
+    b'{"group_type":"org"}',
+    b'{"group_type":"","group_value":"acme","group_properties":{}}',
+    b'{"group_type":"org","group_value":"","group_properties":{}}',
+    b'{"group_type":"org","group_value":7,"group_properties":[]}',
+    b'{"group_type":"org","group_value":7,"group_properties":null}',
+    b'{"group_type":"org","group_value":"acme","group_properties":{"x":1e999}}',
+    b'{"group_type":"org","group_value":"%b","group_properties":{}}' % (b"a" * ID_CHARACTERS_MAX),
+)
+
+
+@given(st.lists(st.sampled_from(GROUPS), max_size=5), st.integers(0, AT_ONCE))
+def test_groups_that_are_read_at_once_are_what_each_is_alone(odd: list[bytes], good: int) -> None:
+    usual = b'{"group_type":"org","group_value":%d,"group_properties":{"a":1}}'
+    values = [*odd, *[usual % n for n in range(good)], *odd]
+    read = [read_group_identification(value) for value in values]
+    assert list(read_group_identifications(values)) == read
+
+
 USUAL_ID = "a-user@example.org"
 SPACES = st.sampled_from(["", " ", "\u2003"])
 IDS = st.sampled_from(
@@ -124,6 +145,32 @@ def test_an_event_with_an_unusual_type_id_or_group_is_what_it_is_alone(
     unusual = event(**{"user_id": USUAL_ID, "device_id": USUAL_ID} | members)
 
     assert list(read_events([usual, unusual])) == [read_event(usual), read_event(unusual)]
+
+
+PROPERTIES: list[object] = [None, {}, [], "a"]
+UNUSUAL_UPDATES = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_id": st.none() | st.builds("{}{}".format, SPACES, IDS),
+        "device_id": st.none() | st.builds("{}{}".format, SPACES, IDS),
+        "user_properties": st.sampled_from(PROPERTIES),
+        "groups": st.sampled_from([None, {}, {"org": "acme"}, "acme"]),
+    },
+)
+
+
+@examples(500)
+@given(UNUSUAL_UPDATES, st.sampled_from(["", "user_id", "user_properties"]))
+@example({"user_id": "a" * (ID_CHARACTERS_MAX + 1)}, "")
+@example({"device_id": INVALID_LONG}, "")
+def test_an_update_with_an_unusual_id_or_member_is_what_it_is_alone(
+    members: dict[str, object], gone: str
+) -> None:
+    usual = {"user_id": USUAL_ID, "device_id": USUAL_ID, "user_properties": {}}
+    unusual = {name: it for name, it in (usual | members).items() if name != gone}
+    values = [json.dumps(one).encode() for one in (usual, unusual)]
+
+    assert list(read_identifications(values)) == [read_identification(value) for value in values]
 
 
 TOGETHER_ODD = [
