@@ -26,7 +26,6 @@ from gateway.dialects.shapes import Context
 from schemas.events import ABSENT
 from schemas.ids import INVALID_IDS
 from schemas.opt_outs import OPTED_OUT
-from schemas.splicing import with_end
 from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect
 
 # In a context or in `integrations`: as objects they take up to 100 times their text.
@@ -56,6 +55,8 @@ class CallContexts:
     def __init__(self, shared: Mapping[str, object], whence: Context) -> None:
         self._shared = shared
         self._whence = whence
+        self._ip_end = b"}" if whence.remote_ip is None else ip_end(whence.remote_ip)
+        self._time_end = time_and_ip(whence.now_ms, whence.remote_ip)
         self._last: tuple[Raw, Raw, CallContext] | None = None
 
     def of(self, context: Raw, integrations: Raw) -> CallContext | Defect:
@@ -81,11 +82,14 @@ class CallContexts:
         end = b"," + msgspec.json.encode(fields)[1:]
         touches, first_session_id = touches_of(members), _session_id_of(integrations)
         whence = _with_opt_outs(self._whence, opted_out_of(integrations))
-        timed, untimed = _ends(end, ip, whence)
+        if ip is UNSET:
+            timed: bytes | None = end[:-1] + self._ip_end
+        else:
+            timed = end if whence.keeps_ip and ip != REMOTE else None
         return CallContext(
             end=end,
             timed=timed,
-            untimed=untimed,
+            untimed=end[:-1] + self._time_end if ip is UNSET else None,
             whence=whence,
             ip=ip,
             has_platform=platform is not None,
@@ -106,15 +110,6 @@ def _with_opt_outs(whence: Context, opted_out: bytes | None) -> Context:
     return replace(whence, headers=[*whence.headers, (OPTED_OUT, opted_out)])
 
 
-def _ends(end: bytes, ip: str | UnsetType, whence: Context) -> tuple[bytes | None, bytes | None]:
-    """As `record_of_built` fills in what an event lacks."""
-    if ip is not UNSET:
-        return (end if whence.keeps_ip and ip != REMOTE else None), None
-    shown = whence.remote_ip
-    timed = end if shown is None else with_end(end, ip_end(shown))
-    return timed, with_end(end, time_and_ip(whence.now_ms, shown))
-
-
 def _operations(touches: Members) -> Raw:
     if not touches:
         return ABSENT
@@ -123,6 +118,8 @@ def _operations(touches: Members) -> Raw:
 
 def session_id_in(given: object) -> int | None:
     """A number, digits or ISO 8601."""
+    if given is None:
+        return None
     if isinstance(given, str):
         number_in_it = given.rpartition(":")[2]  # RudderStack's may have a text before it.
         is_number = number_in_it.isascii() and number_in_it.isdecimal()
@@ -160,7 +157,9 @@ def _device_id(context: Mapping[str, object]) -> str | None:
     """The device's id, unless it is one that many devices share."""
     device = context.get("device")
     device_id = text(device.get("id")) if isinstance(device, dict) else None
-    return None if (device_id or "").strip().lower() in INVALID_IDS else device_id
+    if device_id is None or device_id.strip().lower() in INVALID_IDS:
+        return None
+    return device_id
 
 
 def _session_id_of(integrations: object) -> int | None:

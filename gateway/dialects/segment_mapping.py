@@ -48,7 +48,10 @@ def only_event_of(call: Call) -> Event | Defect | None:
     """The event of a call that becomes one; None of a call of which there may be several."""
     match call.kind:
         case "track":
-            return _track(call)
+            event_type = call.wire.event
+            if not isinstance(event_type, str):
+                return Defect("missing_event_type", "event", "a track call needs an event")
+            return None if event_type == ORDER else _tracked(call, event_type)
         case "page" | "screen":
             return _view(call)
         case "identify":
@@ -85,13 +88,6 @@ def _event(call: Call, event_type: str, nth: int = 0) -> Event:
         call.time,
         f"{message_id}-{nth}" if nth and message_id is not None else message_id,
     )
-
-
-def _track(call: Call) -> Event | Defect | None:
-    event_type = call.wire.event
-    if not isinstance(event_type, str):
-        return Defect("missing_event_type", "event", "a track call needs an event")
-    return None if event_type == ORDER else _tracked(call, event_type)
 
 
 def _tracked(call: Call, event_type: str) -> Event:
