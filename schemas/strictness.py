@@ -75,13 +75,14 @@ def is_surely_shallow(value: bytes) -> bool:
     return len(value) - len(rest) < LEVELS_MAX
 
 
-def are_surely_strict(values: Sequence[bytes]) -> bool:
+def are_surely_strict(values: Sequence[bytes], together: int = TOGETHER) -> bool:
     """Whether all of these objects are strict and shallow, in two thirds of the time.
 
-    msgspec must have accepted each: else one could open a string that the next one closes.
+    msgspec must have accepted each: else one could open a string that the next one closes. So many
+    are parsed together; with 40 brackets or more in all, the depth of each is looked at, too.
     """
-    for first in range(0, len(values), TOGETHER):
-        some = values[first : first + TOGETHER]
+    for first in range(0, len(values), together):
+        some = values[first : first + together]
         text = b"[%b]" % b",".join(some)
         if len(text) > TOGETHER_BYTES_MAX or not is_surely_strict(text):
             return False

@@ -36,6 +36,7 @@ from schemas.events import ABSENT
 from schemas.strictness import Defect, are_surely_strict, strictness_defect
 from schemas.topics import Kind
 
+TOGETHER = 8  # Calls have more brackets than events, such as those of their context.
 KEY_BYTES_MAX = 16_000
 CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -147,7 +148,7 @@ class Segment(Endpoint):
         values = opened.values
         context.room.multiply(records=0, copied=shared_bytes * len(values))
         wires = wires_of(values)
-        are_strict = len(values) > 1 and None not in wires and are_surely_strict(values)
+        are_strict = len(values) > 1 and None not in wires and are_surely_strict(values, TOGETHER)
         contexts = CallContexts(shared, context)
         for index, (value, wire) in enumerate(zip(values, wires, strict=True), opened.first):
             if shared_bytes:  # Each call reads them, also one that is rejected.
