@@ -46,6 +46,7 @@ class Clocks:
         self.keys: dict[str | None, Held] = {}
         self._of_kind = {"user": self.users, "device": self.devices, "key": self.keys}
         self._alarms: list[tuple[float, Id]] = []
+        self.ended = 0  # How many holds have.
 
     def __bool__(self) -> bool:
         return bool(self.users or self.devices or self.keys)
@@ -74,15 +75,15 @@ class Clocks:
 
     def wake(self, now: float) -> bool:
         """Remove expired holds; returns whether there were any."""
-        woken = False
+        before = self.ended
         while self._alarms and self._alarms[0][0] <= now:
             _, identity = heappop(self._alarms)
             clocks = self._of_kind[identity.kind]
             held = clocks.get(identity.value)
             if held is not None and held.until <= now:
                 del clocks[identity.value]
-                woken = True
-        return woken
+                self.ended += 1
+        return self.ended > before
 
     @property
     def next_at(self) -> float | None:

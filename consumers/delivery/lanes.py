@@ -19,11 +19,12 @@ What a lane does with the entries of a batch that must be sent again:
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from sys import maxsize
 
 from consumers.delivery.entry import Entry, bytes_of
+from consumers.delivery.new_waits import NewWaits
 from consumers.delivery.offsets import Offsets
 from consumers.delivery.policy import Policy
 from consumers.delivery.run import Run
@@ -48,9 +49,8 @@ class Lane:
     waiting: dict[str, deque[Entry]] = field(default_factory=dict)  # Held ones, by key.
     waiting_records: int = 0
     waiting_bytes: int = 0  # Of these records, in memory.
-    # Held keys of which `waits_to_see` has not told, and how many long holds it knew of.
-    new_waits: dict[str, None] = field(default_factory=dict)
-    long_holds_seen: int = 0
+    may_be_parked: NewWaits = field(default_factory=NewWaits)  # By long holds that were set.
+    may_be_free: NewWaits = field(default_factory=NewWaits)  # By holds that ended.
     due_at: float = 0.0
     failures: int = 0  # In a row.
     sought: int = 0  # While a bad record is searched: at most so many are sent at once.
@@ -190,7 +190,7 @@ class Lane:
     def wait_first(self, entries: list[Entry]) -> None:
         """Hold entries that were in flight: they are older than the held ones of their keys.
 
-        None of these keys was held when they were drawn: so all are among `new_waits`.
+        None of these keys was held when they were drawn: so all are among the new ones.
         """
         for entry in reversed(entries):
             self._waits_of(entry).appendleft(entry)
@@ -203,32 +203,26 @@ class Lane:
         known = self.waiting.get(key)
         if known is None:
             known = self.waiting[key] = deque()
-            self.new_waits[key] = None
+            self.may_be_parked.keys[key] = self.may_be_free.keys[key] = None
         return known
-
-    def waits_to_see(self, long_holds: int, *, sees_all: bool) -> list[str]:
-        """The held keys that are new since the last call; all, if there were long holds since."""
-        sees_all = sees_all or long_holds > self.long_holds_seen
-        keys = list(self.waiting if sees_all else self.new_waits)
-        self.long_holds_seen = long_holds
-        self.new_waits.clear()
-        return keys
 
     def wait_no_more(self, key: str) -> None:
         """Take out the held entries of this key, for another place."""
         entries = self.waiting.pop(key)
-        self.new_waits.pop(key, None)
+        self.may_be_parked.keys.pop(key, None)
+        self.may_be_free.keys.pop(key, None)
         self.waiting_records -= len(entries)
         self.waiting_bytes -= bytes_of(entries)
 
-    def release(self, is_held: Callable[[Entry], bool]) -> None:
-        """Requeue every key whose first entry is not held any more.
+    def release(self, keys: Iterable[str], is_held: Callable[[Entry], bool]) -> None:
+        """Requeue those of these keys whose first entry is not held any more.
 
         All entries of the key: any that must wait are held again, in order, when drawn.
         """
-        free = [entries for entries in self.waiting.values() if not is_held(entries[0])]
-        for entries in free:
-            self.wait_no_more(entries[0].encoded.key)
+        waiting = self.waiting
+        for key in [key for key in keys if not is_held(waiting[key][0])]:
+            entries = waiting[key]
+            self.wait_no_more(key)
             self._put_back(list(entries))
 
 

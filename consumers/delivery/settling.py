@@ -77,7 +77,8 @@ class Settling:
     def _go_on(self, lane: Lane, now: float) -> None:
         """What waits in the lane may be sent now, or has to be parked."""
         if lane.waiting:
-            lane.release(self._waits.is_held)
+            keys = lane.may_be_free.to_see(lane.waiting, self._waits.clocks.ended)
+            lane.release(keys, self._waits.is_held)
             self._waits.set_aside(lane, now)
         self._line.enter(lane)
 

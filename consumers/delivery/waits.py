@@ -72,14 +72,14 @@ class Waits:
         if self.clocks.wake(now):
             for lane in self._line:
                 if lane.waiting and lane.idle:
-                    lane.release(self.is_held)
+                    lane.release(lane.waiting, self.is_held)
                     self._line.enter(lane)
         if now >= self._relieved_at + RELIEF_SECONDS:
             self._relieved_at = now
             for lane in self._line:
                 if lane.waiting and lane.idle:
                     self.set_aside(lane, now)
-                    lane.release(self._has_to_wait)
+                    lane.release(lane.waiting, self._has_to_wait)
                     self._line.enter(lane)
 
     def _has_to_wait(self, entry: Entry) -> bool:
@@ -95,7 +95,8 @@ class Waits:
             return
         is_pressed = self._is_pressed(lane)
         parked, policy = self.parked_of(lane.place.partition), self._limits.policy
-        for key in lane.waits_to_see(self._long_holds, sees_all=is_pressed):
+        keys = lane.may_be_parked.to_see(lane.waiting, self._long_holds, sees_all=is_pressed)
+        for key in keys:
             entries = lane.waiting[key]
             held = self.clocks.last_of(entries[0].encoded)
             # In an outage all records wait; one that failed many times may be bad itself.

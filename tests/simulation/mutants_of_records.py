@@ -27,6 +27,12 @@ MUTANTS: Sequence[Mutant] = (
         "events",
     ),
     Mutant(
+        "a key that waits no more in a lane is looked at there",
+        "delivery.lanes",
+        "        self.may_be_free.keys.pop(key, None)\n",
+        "",
+    ),
+    Mutant(
         "entries overtake the runs before them",
         "delivery.lanes",
         "        self.open(maxsize)\n        self.queue.extend(entries)",

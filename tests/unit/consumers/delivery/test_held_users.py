@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
+from consumers.destinations.amplitude.answers import THROTTLED_SECONDS
 from consumers.destinations.amplitude.events import EVENTS, AmplitudeEvents
 from schemas.records import Stored
 from tests.unit.consumers.delivery.virtual_shell import (
@@ -85,6 +86,29 @@ def test_who_waits_already_is_parked_as_soon_as_the_hold_is_a_long_one(
     letter = delivery.next_parking()
     assert letter is not None
     assert (letter.entry.offset, letter.reason, letter.not_before) == (0, "daily_quota", 3600.0)
+
+
+def test_whose_hold_ends_while_others_are_in_flight_is_sent_after_their_reply() -> None:
+    delivery = Delivery(
+        AmplitudeEvents(CONFIG),
+        topic=OWN.topic,
+        parked_topic=PARKED.topic,
+        memory_max_bytes=1_000_000,
+        random=Random(1),
+    )
+    delivery.assign(OWN, 0)
+    delivery.accept([_event(0, "ann", "phone"), _event(1, "bob", "laptop")], now=0.0)
+    _refuse(delivery, {"throttled_users": {"ann": 1001}}, 1000.0)
+    ended = 1000.0 + THROTTLED_SECONDS
+    bobs = delivery.next_batch(ended - 1.0)
+    assert bobs is not None
+    assert delivery.next_batch(ended) is None
+
+    delivery.settle(bobs, Response(200, b'{"code":200}'), ended)
+    anns = delivery.next_batch(ended)
+
+    assert anns is not None
+    assert [encoded.key for encoded in anns.encoded] == ["ann"]
 
 
 def _event(offset: int, user: str, device: str) -> Stored:
