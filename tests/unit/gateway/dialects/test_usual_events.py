@@ -33,6 +33,8 @@ ODD: list[dict[str, Any]] = [
     *({"time": time} for time in (None, 0, "2026", 1.5)),
     *({"ip": ip} for ip in (None, "", "1.2.3.4", "$remote", 7)),
     *({"event_properties": {"ip": "$remote", "time": None}}, {"event_type": "$groupidentify"}),
+    {"ip": "$remote", "event_properties": {"ip": "$remote"}},
+    {"ip": "$remote", "event_properties": {"page": "\0"}},  # Written as an escape.
 ]
 NEW_ID = re.compile(rb'"insert_id":"[0-9a-f]{8}-[0-9a-f-]{27}"')  # Random: another one each time.
 
@@ -104,3 +106,9 @@ def test_an_address_that_is_kept_is_usual_and_another_one_is_not() -> None:
     read = [read_event(msgspec.json.encode({**USUAL, "ip": "1.2.3.4"}))]
 
     assert [are_usual(read, context) for context in CONTEXTS] == [True, False, False]
+
+
+def test_remote_is_usual_whatever_is_kept_of_addresses() -> None:
+    read = [read_event(msgspec.json.encode({**USUAL, "ip": "$remote"}))]
+
+    assert all(are_usual(read, context) for context in CONTEXTS)
