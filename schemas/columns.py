@@ -2,9 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import compress, repeat
-from typing import Self, overload
+from operator import itemgetter
+from typing import Protocol, Self, TypeVar, overload
 
 from schemas.records import Headers, Record, Stored
+
+Value = TypeVar("Value")
+
+
+class Part(Protocol):
+    """Takes some values of a column, in their order."""
+
+    def __call__(self, column: list[Value], /) -> list[Value]: ...
 
 
 class Columns(Sequence[Record]):
@@ -56,15 +65,7 @@ class Columns(Sequence[Record]):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Record | Self:
         if isinstance(index, slice):
-            return type(self)(
-                self.topic,
-                self.partition,
-                self.offsets[index],
-                self.timestamps[index],
-                self.keys[index],
-                self.values[index],
-                self.headers[index],
-            )
+            return self._of(itemgetter(index))
         return Stored(
             self.topic,
             self.partition,
@@ -77,15 +78,7 @@ class Columns(Sequence[Record]):
 
     def only(self, chosen: Sequence[bool]) -> Self:
         """Those that are chosen, by their position."""
-        return type(self)(
-            self.topic,
-            self.partition,
-            list(compress(self.offsets, chosen)),
-            list(compress(self.timestamps, chosen)),
-            list(compress(self.keys, chosen)),
-            list(compress(self.values, chosen)),
-            list(compress(self.headers, chosen)),
-        )
+        return self._of(lambda column: list(compress(column, chosen)))
 
     def extend(self, later: "Columns") -> None:
         """Append records of the same partition, behind these."""
@@ -94,3 +87,15 @@ class Columns(Sequence[Record]):
         self.keys += later.keys
         self.values += later.values
         self.headers += later.headers
+
+    def _of(self, part: Part) -> Self:
+        """The same part of each column."""
+        return type(self)(
+            self.topic,
+            self.partition,
+            part(self.offsets),
+            part(self.timestamps),
+            part(self.keys),
+            part(self.values),
+            part(self.headers),
+        )

@@ -236,7 +236,7 @@ class Delivery:
 
     def wakes_at(self) -> float | None:
         """When to plan again, if nothing happens before; `wants` asks for parked records."""
-        times = [self._waits.clocks.next_at]
+        times = [self._waits.wakes_at]
         if self._line and len(self._in_flight) < self._pace.in_flight_max:
             times.append(max(self._pace.paused_until, self._line.due_at()))
         return min((at for at in times if at is not None), default=None)

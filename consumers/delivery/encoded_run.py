@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import compress
+from operator import itemgetter
 from typing import NamedTuple, Protocol, Self, overload, runtime_checkable
 
 from consumers.delivery.destination import Encoded
 from consumers.delivery.outcomes import Skip
-from schemas.columns import Columns
+from schemas.columns import Columns, Part
 
 
 class EncodedRun(Sequence[Encoded]):
@@ -38,27 +39,26 @@ class EncodedRun(Sequence[Encoded]):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Encoded | Self:
         if isinstance(index, slice):
-            return type(self)(
-                self.bodies[index], self.keys[index], self.user_ids[index], self.device_ids[index]
-            )
+            return self._of(itemgetter(index))
         return Encoded(
             self.bodies[index], self.keys[index], self.user_ids[index], self.device_ids[index]
         )
 
     def only(self, chosen: Sequence[bool]) -> Self:
         """Those that are chosen, by their position."""
-        return type(self)(
-            list(compress(self.bodies, chosen)),
-            list(compress(self.keys, chosen)),
-            list(compress(self.user_ids, chosen)),
-            list(compress(self.device_ids, chosen)),
-        )
+        return self._of(lambda column: list(compress(column, chosen)))
 
     def extend(self, later: "EncodedRun") -> None:
         self.bodies += later.bodies
         self.keys += later.keys
         self.user_ids += later.user_ids
         self.device_ids += later.device_ids
+
+    def _of(self, part: Part) -> Self:
+        """The same part of each column."""
+        return type(self)(
+            part(self.bodies), part(self.keys), part(self.user_ids), part(self.device_ids)
+        )
 
 
 def bodies_of(batch: Sequence[Encoded]) -> list[bytes]:

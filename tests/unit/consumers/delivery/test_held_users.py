@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from consumers.delivery.delivery import Delivery
 from consumers.delivery.destination import Response
+from consumers.delivery.entry import Entry
+from consumers.delivery.waits import ASKED_A_SECOND, Waits
 from consumers.destinations.amplitude.answers import THROTTLED_SECONDS
 from consumers.destinations.amplitude.events import EVENTS, AmplitudeEvents
 from schemas.records import Stored
@@ -109,6 +111,40 @@ def test_whose_hold_ends_while_others_are_in_flight_is_sent_after_their_reply() 
 
     assert anns is not None
     assert [encoded.key for encoded in anns.encoded] == ["ann"]
+
+
+def test_thousands_whose_holds_end_one_by_one_are_not_all_asked_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, is_held = 0, Waits.is_held
+
+    def counted(waits: Waits, entry: Entry) -> bool:
+        nonlocal asked
+        asked += 1
+        return is_held(waits, entry)
+
+    monkeypatch.setattr(Waits, "is_held", counted)
+    delivery = Delivery(
+        AmplitudeEvents(CONFIG),
+        topic=OWN.topic,
+        parked_topic=None,
+        memory_max_bytes=100_000_000,
+        random=Random(1),
+    )
+    delivery.assign(OWN, 0)
+    users = [f"user-{number}" for number in range(2_000)]
+    delivery.accept([_event(n, user, user) for n, user in enumerate(users)], now=0.0)
+    for number, user in enumerate(users):
+        _refuse(delivery, {"throttled_users": {user: 1001}}, 1000.0 + number / 1000)
+    asked, now, last = 0, 1000.0 + THROTTLED_SECONDS, 1002.0 + THROTTLED_SECONDS
+
+    while delivery.snapshot().held:
+        while batch := delivery.next_batch(now):
+            delivery.settle(batch, Response(200, b'{"code":200}'), now)
+        now = max(now + 0.001, delivery.wakes_at() or 0.0)
+
+    assert now < last + 0.1
+    assert asked < 2 * (now - 1000.0 - THROTTLED_SECONDS) * ASKED_A_SECOND
 
 
 def _event(offset: int, user: str, device: str) -> Stored:
