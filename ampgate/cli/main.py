@@ -29,6 +29,7 @@ from ampgate.cli.printing import Json, errors, json_line
 from ampgate.cli.reconcile import reconcile
 from ampgate.cli.send import send
 from ampgate.errors import CommandError
+from ampgate.topic_plan import PARTITIONS_MAX
 from consumers.transform_times import interruption
 from schemas.configuration.config import ConfigError
 from schemas.plans.checking import check_plans
@@ -139,7 +140,10 @@ def bench() -> None:
 @topics_app.command()
 def create(
     partitions: Annotated[
-        int | None, typer.Option(min=1, help="Without it, as many as those that exist; else 12.")
+        int | None,
+        typer.Option(
+            min=1, max=PARTITIONS_MAX, help="Without it, as many as those that exist; else 12."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

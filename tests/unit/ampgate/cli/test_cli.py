@@ -91,6 +91,7 @@ def test_output_that_cannot_be_written_is_one_message_and_exit_1(tmp_path: Path)
         ["simulate", "segment", "--port", "1"],
         ["send", "no-such-file", "--key", "k"],
         ["topics", "create", "--partitions", "0"],
+        ["topics", "create", "--partitions", "10001"],
         ["dev", "--kafka-port", "65536"],
         ["send", "-", "--key", "k", "--url", "shop.example:8080"],
         ["send", "-", "--key", "k", "--url", "http://"],
