@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from schemas.configuration.config import Kafka
 
 PARTITIONS = 12
-# Of a topic: KRaft creates no more in one request, and at billions its controller runs out of memory.
-PARTITIONS_MAX = 10_000
+PARTITIONS_MAX = 10_000  # More in one request KRaft refuses; billions end its controller.
 REPLICAS = 3
 DAY_MS = 86_400_000
 RETENTION_MS = 7 * DAY_MS  # Amplitude's dedupe window: older records cannot be replayed safely.

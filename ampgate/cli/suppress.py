@@ -13,8 +13,9 @@ from ampgate.cli.configuration import configuration
 from ampgate.cli.options import now_ms
 from ampgate.cli.printing import Json, errors, json_line, printable, progress_bar
 from ampgate.cli.send import readable
-from ampgate.send.lines import STANDARD_INPUT
+from ampgate.send.lines import STANDARD_INPUT, numbered
 from ampgate.suppress import suppressing
+from schemas.ids import ID_CHARACTERS_MAX
 from schemas.letters import timestamp
 from schemas.suppressions import AT, Suppression
 
@@ -82,6 +83,10 @@ def _named(
     found = [*(users or ()), *map(_domain, domains or ()), *(_lines(file) if file else ())]
     if not found:
         raise typer.BadParameter("name users or domains: --user, --domain, or a file")
+    for name in found:
+        if len(name.removeprefix(AT)) > ID_CHARACTERS_MAX:
+            longest = f"no user id is longer than {ID_CHARACTERS_MAX} characters"
+            raise typer.BadParameter(f"{longest}: {printable(name[:40])}...")
     return list(dict.fromkeys(found))
 
 
@@ -93,11 +98,10 @@ def _domain(text: str) -> str:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    opened = sys.stdin.buffer if file == STANDARD_INPUT else file.open("rb")
-    with opened as lines:
-        for number, line in enumerate(lines, 1):
+    with sys.stdin.buffer if file == STANDARD_INPUT else file.open("rb") as opened:
+        for number, line in numbered(opened):
             try:
-                name = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                name = line.decode().strip()
             except UnicodeDecodeError:
                 raise typer.BadParameter(f"line {number} is not UTF-8") from None
             if name and not name.strip(AT):

@@ -18,6 +18,11 @@ from ampgate.errors import CommandError
 LANES = 4
 GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_INPUT = Path("-")
+BOM = b"\xef\xbb\xbf"
+LINE_BYTES_MAX = (
+    100_000_000  # A file without line ends, as one JSON array, must not fill the memory.
+)
+SKIP_BYTES = 1_000_000
 
 
 class Line(NamedTuple):
@@ -53,13 +58,27 @@ def _identified(event: dict[str, object], text: bytes) -> bytes:
 
 
 def read_lines(file: BufferedIOBase, first: int = 1) -> Iterator[Line | BadLine]:
-    """The lines from this number on that are not empty, numbered as an editor does."""
-    numbers = count(1)
+    """The lines from this number on that are not empty."""
+    for number, text in numbered(file):
+        if not text or number < first:
+            continue
+        if len(text) > LINE_BYTES_MAX:
+            yield BadLine(number, f"longer than {LINE_BYTES_MAX} bytes")
+        else:
+            yield parse_line(number, text)
+
+
+def numbered(file: BinaryIO | BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """All lines, numbered as an editor does; of one that is too long, its first bytes."""
     try:
-        for number, raw in zip(numbers, file, strict=False):
-            text = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
-            if text and number >= first:
-                yield parse_line(number, text)
+        for number in count(1):
+            raw = file.readline(LINE_BYTES_MAX + 1)
+            if not raw:
+                return
+            part = raw
+            while len(raw) > LINE_BYTES_MAX and part and not part.endswith(b"\n"):
+                part = file.readline(SKIP_BYTES)
+            yield number, (raw.removeprefix(BOM) if number == 1 else raw).strip()
     except (EOFError, OSError, zlib.error) as error:
         raise CommandError(f"the file cannot be read further: {error}") from error
 

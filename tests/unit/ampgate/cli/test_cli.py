@@ -99,10 +99,19 @@ def test_output_that_cannot_be_written_is_one_message_and_exit_1(tmp_path: Path)
         ["dead-letters", "list", "--since", "1h", "--until", "2h"],
         ["dead-letters", "replay", "--since", "now", "--until", "7d", "--yes"],
         ["plan", "infer", "--from", "-", "--out", "."],
+        ["suppress", "remove", "--user", "u" * 2_049],
+        ["suppress", "remove", "--domain", "d" * 2_049],
     ],
 )
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli.app, arguments).exit_code == 2
+
+
+def test_a_line_that_is_longer_than_any_user_id_is_exit_2(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("u" * 2_048 + "\n" + "u" * 3_000)
+    result = CliRunner().invoke(cli.app, ["suppress", "remove", str(file)])
+    assert (result.exit_code, "is longer than" in result.output) == (2, True), result.output
 
 
 def test_a_file_with_only_bad_lines_is_exit_1_without_any_edge(tmp_path: Path) -> None:
