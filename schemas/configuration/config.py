@@ -166,6 +166,15 @@ class Pulling(Section):
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 9092
 
 
+def _require_sendable(name: str, secret: SecretStr) -> None:
+    """Nobody could send it otherwise, and all who try were refused without a word here."""
+    text = secret.get_secret_value()
+    if not text.strip():
+        raise ValueError(f"{name} is empty")
+    if not text.isprintable() or text != text.strip():
+        raise ValueError(f"{name} must be printable, on one line and without blanks at its ends")
+
+
 class Console(Section):
     """The web page for operators and analysts; each URL is where processes serve `/metrics`."""
 
@@ -182,8 +191,8 @@ class Console(Section):
     def _tokens_can_be_told_apart(self) -> Self:
         given = {"token": self.token, "viewer_token": self.viewer_token}
         for name, token in given.items():
-            if token is not None and not token.get_secret_value().strip():
-                raise ValueError(f"{name} is empty")
+            if token is not None:
+                _require_sendable(name, token)
         if self.token is not None and self.token == self.viewer_token:
             raise ValueError("viewer_token is the same as token")
         return self
@@ -205,8 +214,8 @@ class Source(Planned):
     def _has_one_key(self) -> Self:
         if (self.write_key is None) == (self.write_key_sha256 is None):
             raise ValueError("needs either write_key or write_key_sha256")
-        if self.write_key is not None and not self.write_key.get_secret_value():
-            raise ValueError("write_key is empty")
+        if self.write_key is not None:
+            _require_sendable("write_key", self.write_key)
         return self
 
     @property

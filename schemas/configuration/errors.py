@@ -63,10 +63,16 @@ def words(error: ErrorDetails) -> str:
             return f"must be {PATTERNS.get(pattern, f'of the form {pattern}')}"
         case "value_error":
             return str(context["error"])
+        case "tuple_type" if len(error["loc"]) == 1 or error["loc"][-1] == "scrub":
+            return f"must be tables, each with its own line [[{_header(error['loc'])}]]"
         case known if known in TYPES:
             return TYPES[known]
         case _:
             return error["msg"].replace("Input should be", "must be")
+
+
+def _header(location: tuple[int | str, ...]) -> str:
+    return ".".join(part for part in location if isinstance(part, str))
 
 
 def _types(error: ErrorDetails) -> str:

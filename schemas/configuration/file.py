@@ -25,6 +25,7 @@ from schemas.configuration.lines import line_of, lines_of
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "pulls", "scrub")
 NOT_HERE = "not here: "
+FILE_CHARACTERS_MAX = 100_000_000  # A device has no end.
 INDEX = re.compile(r"[0-9]{1,6}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 SECRET = re.compile("key|secret|token|password")
@@ -43,12 +44,14 @@ def load(
     In the sections `unused_secrets`, such as `destinations`, a secret may be unavailable.
     """
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8-sig")  # Editors on Windows write a BOM.
         tree = tomllib.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: it is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is no UTF-8 text: {error.reason}") from error
     except (OSError, ValueError) as error:  # `tomllib` raises `int`'s errors, too.
         raise ConfigError(f"{path}: {error}") from error
     config = parse(tree, environment, str(path), unused_secrets, lines_of(text))
@@ -170,14 +173,19 @@ class _Filler:
             return [self.fill_in(one, f"{path}.{index}") for index, one in enumerate(value)]
         if isinstance(value, dict):
             return self._table(value, path)
-        if isinstance(value, str) and SURROGATE.search(value):  # JSON in the environment may.
-            return self._fault(path, "is no Unicode text")
-        if isinstance(value, str) and (match := re.fullmatch(r"\$\{(\w+)\}", value)):
-            if match[1] in self.environment:
-                return self.environment[match[1]]
-            return self._absent(path, f"the environment has no {match[1]}")
-        if isinstance(value, str) and (match := re.search(r"\$\{\w+\}", value)):
+        return self._text(value, path) if isinstance(value, str) else value
+
+    def _text(self, value: str, path: str) -> str:
+        if match := re.fullmatch(r"\$\{(\w+)\}", value):
+            if match[1] not in self.environment:
+                return self._absent(path, f"the environment has no {match[1]}")
+            value = self.environment[match[1]].strip()  # As of a file: both end in a line's end.
+        elif match := re.search(r"\$\{\w+\}", value):
             return self._fault(path, f"{match[0]} can only be the whole value")
+        elif value.startswith("${"):  # As it stands it would be a secret that all can guess.
+            return self._fault(path, "must be ${NAME}, of letters, digits and underscores")
+        if SURROGATE.search(value):  # JSON may have halves of characters, and so what is no UTF-8.
+            return self._fault(path, "is no Unicode text")
         return value
 
     def _table(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -193,9 +201,13 @@ class _Filler:
 
     def _content(self, file: str, path: str) -> str:
         try:
-            return Path(file).read_text().strip()
+            with Path(file).open(encoding="utf-8-sig") as opened:
+                content = opened.read(FILE_CHARACTERS_MAX + 1)
         except (OSError, ValueError) as error:  # As above; a path with a NUL is one, too.
             return self._absent(path, str(error))
+        if len(content) > FILE_CHARACTERS_MAX:
+            return self._fault(path, f"has more than {FILE_CHARACTERS_MAX} characters: {file}")
+        return content.strip()
 
     def _absent(self, path: str, why: str) -> str:
         section, _, rest = path.removeprefix(".").partition(".")

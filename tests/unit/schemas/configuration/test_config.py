@@ -159,6 +159,21 @@ def test_a_region_leads_to_its_host(tree: dict[str, Any], url: str) -> None:
     assert destination.url == url
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+def test_a_byte_order_mark_of_an_editor_is_no_mistake(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "ampgate.toml"
+    path.write_text("[edge]\r\nport = 81\r\n", encoding=encoding)
+    assert load(path, {}).edge.port == 81
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told_so(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "ampgate.toml"
+    path.write_text("# ü\n[edge]\n", encoding=encoding)
+    with pytest.raises(ConfigError, match="it is no UTF-8 text"):
+        load(path, {})
+
+
 def test_suppressed_ids_come_from_a_file_of_one_a_line(tmp_path: Path) -> None:
     file = tmp_path / "forgotten.txt"
     file.write_text("ann@example.org\n\n  user 7 \r\n")

@@ -22,6 +22,42 @@ def test_names_in_braces_come_from_the_environment() -> None:
     assert destination.api_key.get_secret_value() == "secret"
 
 
+@pytest.mark.parametrize("key", ["${WEB-KEY}", "${ KEY }", "${}", "${KEY", "${KEY:-x}"])
+def test_what_looks_like_a_name_and_is_none_is_no_secret(key: str) -> None:
+    """As it stands anybody could guess it."""
+    said = refusal({"sources": [{"name": "web", "write_key": key}]}, {"KEY": "k"})
+    assert said == (
+        "ampgate.toml: sources.0.write_key: must be ${NAME}, of letters, digits and underscores"
+    )
+
+
+def test_a_line_end_behind_a_secret_of_the_environment_is_none_of_it() -> None:
+    """As of `echo key | base64` in Kubernetes."""
+    tree = {"sources": [{"name": "web", "write_key": "${KEY}"}]}
+    key = parsed(tree, {"KEY": "secret\n"}).sources[0].write_key
+    assert key is not None
+    assert key.get_secret_value() == "secret"
+
+
+@pytest.mark.parametrize("secret", ["a\nb", " a", "a\r", "a\x00", "\n"])
+def test_a_secret_that_nobody_could_send_is_refused(secret: str) -> None:
+    source = refusal({"sources": [{"name": "web", "write_key": secret}]})
+    token = refusal({"console": {"token": secret}})
+    assert source.startswith("ampgate.toml: sources.0: write_key ")
+    assert token.startswith("ampgate.toml: console: token ")
+
+
+def test_what_is_no_text_in_the_environment_is_named_by_its_key() -> None:
+    said = refusal({"sources": [{"name": "web", "write_key": "${KEY}"}]}, {"KEY": "a\udcff"})
+    assert said == "ampgate.toml: sources.0.write_key: is no Unicode text"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without an end")
+def test_a_file_without_an_end_is_not_read_for_ever() -> None:
+    said = refusal({"sources": [{"name": "web", "write_key_file": "/dev/zero"}]})
+    assert said.startswith("ampgate.toml: sources.0.write_key_file: has more than ")
+
+
 def test_an_absent_name_is_an_error_with_the_path() -> None:
     message = refusal({"destinations": [{**AMPLITUDE, "api_key": "${KEY}"}]})
     assert message == "ampgate.toml: destinations.0.api_key: the environment has no KEY"

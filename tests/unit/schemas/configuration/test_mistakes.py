@@ -14,7 +14,12 @@ WEB = {**SOURCE, "write_key": "very-secret"}
     [
         ({"edge": 5}, "edge: must be a table"),
         ({"edge": {"port": "x"}}, "edge.port: must be a valid integer"),
-        ({"sources": {}}, 'sources: must be a list, as in ["…"]'),
+        ({"sources": {}}, "sources: must be tables, each with its own line [[sources]]"),
+        ({"edge": {"scrub": {}}}, "edge.scrub: must be tables, each with its own line [[edge.sc"),
+        (
+            {"destinations": [{**AMPLITUDE, "sources": "web"}]},
+            'destinations.0.sources: must be a list, as in ["…"]',
+        ),
         ({"sources": [{**WEB, "name": "A b"}]}, "sources.0.name: must be lower-case letters"),
         ({"sources": [{**WEB, "kye": 1}]}, "sources.0.kye: unknown key; known"),
         ({"sources": [{"name": "web"}]}, "sources.0: needs either write_key or"),
