@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from schemas.configuration.urls import usable_url
 
@@ -45,6 +45,19 @@ Host = Annotated[str, Field(pattern=HOST)]
 FilterValue = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool
 Name = Annotated[str, Field(pattern=NAME)]
 BaseUrl = Annotated[str, Field(pattern=BASE_URL), AfterValidator(usable_url)]
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    """Otherwise all who try would be refused, without a word of why."""
+    text = secret.get_secret_value()
+    if not text.strip():
+        raise ValueError("is empty")
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable, on one line and without blanks at its ends")
+    return secret
+
+
+Sent = Annotated[SecretStr, AfterValidator(_sendable)]  # A secret that others send us.
 
 
 def _with_real_ports(servers: str) -> str:

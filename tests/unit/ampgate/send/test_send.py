@@ -2,22 +2,13 @@
 
 import gzip
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path
 
 import orjson
 import pytest
 
 from ampgate.errors import CommandError
-from ampgate.send.lines import (
-    LANES,
-    LINE_BYTES_MAX,
-    BadLine,
-    Line,
-    open_lines,
-    parse_line,
-    read_lines,
-)
+from ampgate.send.lines import LANES, BadLine, Line, open_lines, parse_line, read_lines
 from ampgate.send.posting import NO_ANSWER, Answer
 from ampgate.send.refusals import ALIKE_MAX
 from ampgate.send.send import BATCH_EVENTS, Sender
@@ -127,14 +118,6 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path, suffix: str) -> None:
         lines = list(read_lines(plain))
     assert [line.number for line in lines] == [1, 4, 5]
     assert isinstance(lines[1], BadLine)
-
-
-def test_of_a_line_without_end_no_more_is_read_than_a_record_may_have() -> None:
-    """As a file that is one JSON array: it would fill the memory."""
-    endless = BytesIO(b"[" * (LINE_BYTES_MAX + 3_000_000) + b'\n{"user_id":"a","insert_id":"1"}\n')
-    [bad, good] = read_lines(endless)
-    assert (bad.number, isinstance(bad, BadLine)) == (1, True)
-    assert (good.number, isinstance(good, Line)) == (2, True)
 
 
 def test_a_file_cut_short_is_an_error(tmp_path: Path) -> None:

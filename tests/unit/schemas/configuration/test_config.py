@@ -52,7 +52,7 @@ def test_the_signer_of_aws_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ({"sources": [SOURCE, {**SOURCE, "name": "Web Shop"}]}, "sources.1.name"),
         ({"sources": [{"name": "web"}]}, "sources.0"),
-        ({"sources": [{"name": "web", "write_key": ""}]}, "sources.0"),
+        ({"sources": [{"name": "web", "write_key": ""}]}, "sources.0.write_key"),
         ({"sources": [{**SOURCE, "write_key_sha256": "0" * 64}]}, "sources.0"),
         ({"destinations": [{"name": "x", "type": "amplitude"}]}, "destinations.0.api_key"),
         ({"destinations": [{**AMPLITUDE, "type": "segment"}]}, "destinations.0"),

@@ -43,8 +43,8 @@ def test_a_line_end_behind_a_secret_of_the_environment_is_none_of_it() -> None:
 def test_a_secret_that_nobody_could_send_is_refused(secret: str) -> None:
     source = refusal({"sources": [{"name": "web", "write_key": secret}]})
     token = refusal({"console": {"token": secret}})
-    assert source.startswith("ampgate.toml: sources.0: write_key ")
-    assert token.startswith("ampgate.toml: console: token ")
+    assert source.startswith("ampgate.toml: sources.0.write_key: ")
+    assert token.startswith("ampgate.toml: console.token: ")
 
 
 def test_what_is_no_text_in_the_environment_is_named_by_its_key() -> None:
