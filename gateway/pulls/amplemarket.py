@@ -156,9 +156,10 @@ def _task(raw: bytes, contacts: Mapping[str, Contact]) -> Item:
         "user_id": user_id,
         "event_properties": fields,
     }
-    moment = member(fields, "completed_at") or member(fields, "updated_at")
-    if (time_ms := milliseconds_of(moment)) is not None:
-        event["time"] = time_ms
+    moments = [milliseconds_of(member(fields, name)) for name in ("completed_at", "updated_at")]
+    # Some write the year 1 where there is none.
+    if times := [time_ms for time_ms in moments if time_ms is not None and time_ms > 0]:
+        event["time"] = times[0]
     # It is completed once, whatever is written into it afterwards.
     return Item(object_id, Kind.EVENT, raw, msgspec.json.encode(event), version=COMPLETED)
 

@@ -18,7 +18,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Meta
 from msgspec.structs import replace
 
-from gateway.pulls.pace import Lately
 from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.decoding import NOT_DECODED
@@ -31,19 +30,20 @@ READ_MS = 1_000
 READ_RECORDS = 5_000  # At once, in about 10 ms.
 SEPARATOR = b"\x00"
 SECONDS_MAX = 1e11  # As a time, the year 5138.
+Whole = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a pull is. Times are seconds since the epoch."""
 
-    run: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    run: Whole = 0
     cursor: str | None = None  # Of the run that is under way; None at its beginning.
     start: str | None = None  # Where each run begins, as the last one said.
     began: Annotated[float, Meta(ge=0, le=SECONDS_MAX)] = 0.0
     finished: float | None = None  # None while the run is under way.
     month: str = ""  # As `2026-11`, UTC,
-    spent: int = 0  # and what was used in it of what the API allows a month.
-    asked: Lately = ()  # What still counts in the API's limit.
+    spent: Whole = 0  # and what was used in it of what the API allows a month.
+    asked: Sequence[tuple[Whole, Whole]] = ()  # What still counts in the API's limit.
     type: str = ""  # Of the pull that has the name; empty if that was not noted yet.
 
     def begun_anew(self, run: int, began: float) -> "Standing":
@@ -91,7 +91,7 @@ class Journal:
         async for records in self._read(self._cursors, partition):
             for record in records:
                 if record.key == key:
-                    found = _read_standing(record.value)
+                    found = read_standing(record.value)
         return found
 
     async def recall(
@@ -162,7 +162,7 @@ def _key(pull: str, object_id: str) -> bytes:
     return pull.encode() + SEPARATOR + object_id.encode("utf-8", "surrogatepass")
 
 
-def _read_standing(value: bytes | None) -> Standing | None:
+def read_standing(value: bytes | None) -> Standing | None:
     """What cannot be read is nobody's standing: the pull starts over."""
     try:
         return None if value is None else _standing.decode(value)

@@ -104,19 +104,24 @@ def fewest(answer: Answer) -> int:
     return min(len(msgspec.json.decode(array, type=list[msgspec.Raw])) for array in arrays)
 
 
-async def test_a_page_of_profiles_too_large_is_asked_for_in_halves() -> None:
+async def test_a_page_of_profiles_too_large_is_asked_for_in_halves_until_they_are_small() -> None:
     class Large(Answering):
+        profile_bytes = 200_000
+
         async def get(self, path: str, query: object = ()) -> Answer:
             limit = int(dict(query)["limit"])  # type: ignore[call-overload]  # Pairs.
             self.asked.append((path, [("limit", str(limit))]))
-            if limit > 200:
+            size = limit * self.profile_bytes
+            if size > 32_000_000:
                 raise TooLargeError("too large")
-            return Answer(200, {}, b'{"data":[]}')
+            return Answer(200, {}, b'{"data":[]}' + b" " * size)
 
     api, pull = Large(), profiles()
-    await pull.page(api, None)
-    await pull.page(api, "next")
-    assert [query[0][1] for _, query in api.asked] == ["1000", "500", "250", "125", "125"]
+    for profile_bytes in (200_000, 200_000, 10, 10, 10, 10, 10):
+        api.profile_bytes = profile_bytes
+        await pull.page(api, None if not api.asked else "next")
+    limits = [int(query[0][1]) for _, query in api.asked]
+    assert limits == [1000, 500, 250, 125, 125, 125, 250, 500, 1000, 1000]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +170,18 @@ async def test_an_id_too_long_for_an_address_is_not_asked_for_and_stops_nothing(
     assert [one.object_id for one in items if isinstance(one.record, Defect)] == [
         f"contact:{object_id_of(long)}"
     ]
+
+
+@pytest.mark.parametrize("completed_at", ["soon", "0001-01-01T00:00:00Z", "27.11.2026", " "])
+async def test_a_task_with_an_odd_time_of_completion_has_that_of_its_update(
+    completed_at: str,
+) -> None:
+    task = {"id": "t", "status": "completed", "contact_id": "c", "completed_at": completed_at}
+    body = json.dumps({"tasks": [task | {"updated_at": "2026-11-27T10:00:00Z"}], "_links": {}})
+    api = Answering(Answer(200, {}, body.encode()), {"/contacts": Answer(200, {}, b'{"data":[]}')})
+    [item, _] = (await tasks().page(api, None)).items
+    assert isinstance(item.record, bytes)
+    assert json.loads(item.record)["time"] == 1_795_773_600_000
 
 
 async def test_a_profile_whose_id_is_a_number_is_the_same_as_one_whose_id_is_its_digits() -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from aiokafka import TopicPartition
 
-from gateway.pulls.journal import Journal, Standing
+from gateway.pulls.journal import Journal, Standing, read_standing
 from gateway.pulls.pulls import Pulls
 from schemas.configuration.config import Config
 from schemas.kafka.log import Log
@@ -107,3 +107,11 @@ def test_of_a_topic_that_was_deleted_nothing_is_ours() -> None:
     journal = Journal(CONFIG.kafka, log)
     pulls = Pulls(CONFIG, (), journal, log, lambda _name: CONFIG.pulls[0])
     assert pulls.owned(frozenset(), 0) == {}
+
+
+@pytest.mark.parametrize("member", ['"asked":[[%s,1]]', '"asked":[[1,%s]]', '"spent":%s'])
+@pytest.mark.parametrize("number", ["-1", "9" * 20, "9" * 400])
+def test_a_cursor_with_a_number_that_is_none_of_ours_is_none(member: str, number: str) -> None:
+    """It would raise where it is counted with, each time that the pull begins."""
+    assert read_standing(('{"run":1,' + member % number + "}").encode()) is None
+    assert read_standing(('{"run":1,' + member % 7 + "}").encode()) is not None
