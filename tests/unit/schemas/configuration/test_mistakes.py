@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.schemas.configuration.parsing import AAMPE, AMPLITUDE, MSK, OAUTH, SOURCE, refusal
 
+TASKS = {"name": "p", "type": "amplemarket", "api_key": "k"}
 WEB = {**SOURCE, "write_key": "very-secret"}
 
 
@@ -14,6 +15,12 @@ WEB = {**SOURCE, "write_key": "very-secret"}
     [
         ({"edge": 5}, "edge: must be a table"),
         ({"edge": {"port": "x"}}, "edge.port: must be a valid integer"),
+        ({"edge": {"max_body_bytes": True}}, "edge.max_body_bytes: must not be true"),
+        (
+            {"sources": [{**WEB, "events_per_second": False}]},
+            "sources.0.events_per_second: must no",
+        ),
+        ({"pulls": [{**TASKS, "every": True}]}, "pulls.0.every: must not be true"),
         ({"sources": {}}, "sources: must be tables, each with its own line [[sources]]"),
         ({"edge": {"scrub": {}}}, "edge.scrub: must be tables, each with its own line [[edge.sc"),
         (
