@@ -69,7 +69,10 @@ async def test_records_survive_kill_9_and_the_next_start_may_use_another_port(
     with EmbeddedKafka(tmp_path) as kafka:
         await create_topic(kafka)
         await produce(kafka, [b"one"])
-        kafka.kill(1)
+        kafka.running[1].kill()
+        kafka.running[1].wait()
+        with pytest.raises(CommandError, match="node 1 failed: it ended with status -9"):
+            kafka.look_after()
     [port] = free_ports(1)
     with EmbeddedKafka(tmp_path, port=port) as again:
         await produce(again, [b"two"])

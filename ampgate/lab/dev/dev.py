@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -35,7 +35,7 @@ def run(options: Options, console: Console) -> None:
         try:
             make_data_dir(options.data_dir)
             with console.status("starting") as status:
-                bootstrap_servers = os.environ.get(KAFKA_VARIABLE)
+                bootstrap_servers, look_after_kafka = os.environ.get(KAFKA_VARIABLE), None
                 if bootstrap_servers is None:
                     kafka = stack.enter_context(
                         EmbeddedKafka(
@@ -45,12 +45,12 @@ def run(options: Options, console: Console) -> None:
                             progress=status.update,
                         )
                     )
-                    bootstrap_servers = kafka.bootstrap_servers
+                    bootstrap_servers, look_after_kafka = kafka.bootstrap_servers, kafka.look_after
                 config = configure(options, bootstrap_servers)
                 require_free_ports(config, options)
                 status.update("creating topics")
                 asyncio.run(topics.create(config.kafka))
-            supervise(children(options), config, options, console)
+            supervise(children(options), config, options, console, look_after_kafka)
         except KeyboardInterrupt:
             console.print("stopping")
 
@@ -133,13 +133,24 @@ def children(options: Options) -> list[Child]:
     ]
 
 
-def supervise(started: list[Child], config: Config, options: Options, console: Console) -> None:
-    """Keep the children alive until a signal comes; stop them then, the edge first."""
+def supervise(
+    started: list[Child],
+    config: Config,
+    options: Options,
+    console: Console,
+    look_after_kafka: Callable[[], None] | None,
+) -> None:
+    """Keep the children alive until a signal comes; stop them then, the edge first.
+
+    `CommandError` if our own Kafka ended, as without memory: nothing goes on without it.
+    """
     edge = f"http://127.0.0.1:{config.edge.port}"
     deadline = time.monotonic() + READY_SECONDS
     announced = False
     try:
         while True:
+            if look_after_kafka is not None:
+                look_after_kafka()
             for child in started:
                 child.look_after(console, time.monotonic())
             if not announced and is_ready(edge):

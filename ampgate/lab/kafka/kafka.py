@@ -148,6 +148,12 @@ class EmbeddedKafka:
         self._running[node] = self._spawn(node, "kafka.Kafka")
         self._await_ready([node])
 
+    def look_after(self) -> None:
+        """Raise `CommandError` if a node has ended by itself."""
+        for node, process in self._running.items():
+            if process.poll() is not None:
+                raise self._failure(node, f"it ended with status {process.returncode}")
+
     @property
     def running(self) -> Mapping[int, subprocess.Popen[bytes]]:
         """The processes of nodes that were not killed."""
