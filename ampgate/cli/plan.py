@@ -34,6 +34,7 @@ from ampgate.plan.taxonomy_client import Taxonomy
 from schemas.configuration.config import ConfigError
 from schemas.plans.document import PlanError
 from schemas.plans.plan import Plan, plan_at
+from schemas.topics import Kind
 from schemas.vendors.readable import ReadableDestination
 
 app = typer.Typer(
@@ -68,10 +69,18 @@ def infer(
     out: Out = None,
 ) -> None:
     """Write a plan from what was sent: it has all of it, and nothing else."""
-    observed = Observed(enums)
-    _see(lambda kind, value, _source: observed.see(kind, value), since, records)
+    observed, seen = Observed(enums), 0
+
+    def see(kind: Kind, value: bytes, _source: str) -> None:
+        nonlocal seen
+        seen += 1
+        observed.see(kind, value)
+
+    _see(see, since, records)
     write(observed.plan(), out)
     errors.print(f"of {observed.records} records")
+    if others := seen - observed.records:
+        errors.print(f"{others} were passed over: they are no records", style="yellow")
 
 
 @app.command()

@@ -55,3 +55,11 @@ def test_a_plan_with_mistakes_is_told(tmp_path: Path, events: Path) -> None:
     (plan := tmp_path / "plan.json").write_text('{"events": {"a": {"typ": 1}}}')
     with pytest.raises(ConfigError, match=r"plan\.json: events\.a\.typ: JSON Schema has no"):
         run("check", events, "--plan", plan)
+
+
+def test_lines_that_are_no_records_are_told_beside_the_plan(events: Path) -> None:
+    """As of a file with one JSON array: its plan would be empty without a word."""
+    events.write_text(GOOD + "[\n{\n")
+    ran = CliRunner().invoke(app, ["plan", "infer", "--from", str(events)])
+    assert (ran.exit_code, list(json.loads(ran.stdout)["events"])) == (0, ["a"])
+    assert "of 1 records\n2 were passed over: they are no records\n" in ran.stderr
