@@ -13,6 +13,7 @@ from typing import NoReturn
 from ampgate.own_packages import hidden
 
 ESCAPED = "ampgate.escaped"
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def run() -> NoReturn:
@@ -39,6 +40,8 @@ def run() -> NoReturn:
         status = 0
     except SystemExit as ended:
         status = _status(ended)
+    except KeyboardInterrupt:  # As the command itself is interrupted, also while it is imported.
+        status = INTERRUPTED
     except BaseException:  # noqa: BLE001  As Python itself ends.
         sys.excepthook(*sys.exc_info())
     for stream in (sys.stdout, sys.stderr):

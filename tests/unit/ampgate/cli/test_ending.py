@@ -28,13 +28,13 @@ run()
 """
 
 # Its imports take a second or more: long enough for a signal.
-HUNG_UP = """
+WHILE_IMPORTING = """
 import os, signal, sys
 
 class Importing:
     def find_spec(self, name, *_):
         if name == "ampgate.cli.main":
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), {number})
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Who began us with `nohup` had it ignored.
 sys.meta_path.insert(0, Importing())
@@ -51,7 +51,7 @@ run()
         ("sys.exit(2)", 2, ""),
         ("sys.exit('no')", 1, "no"),
         ("raise ValueError('a bug')", 1, "ValueError: a bug"),
-        ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
+        ("raise KeyboardInterrupt", 130, ""),
     ],
 )
 def test_a_command_ends_with_its_status_and_output_and_without_finalization(
@@ -66,6 +66,7 @@ def test_a_command_ends_with_its_status_and_output_and_without_finalization(
 
     assert (ended.returncode, ended.stdout) == (status, "said\n")
     assert ended.stderr.strip().endswith(error)
+    assert ("Traceback" in ended.stderr) == ("Error" in error)
 
 
 @pytest.mark.parametrize(("command", "status"), [("deliver", 2), ("pull --once", -signal.SIGHUP)])
@@ -74,12 +75,19 @@ def test_a_sighup_as_a_process_starts_ends_only_commands_that_do_not_reload(
 ) -> None:
     """There is no configuration: so the others end with that error, and not by the signal."""
     ended = subprocess.run(
-        [sys.executable, "-c", HUNG_UP, *command.split()],
+        [sys.executable, "-c", WHILE_IMPORTING.format(number=1), *command.split()],
         env=os.environ | {"AMPGATE_CONFIG": str(tmp_path / "none.toml")},
         capture_output=True,
         check=False,
     )
     assert ended.returncode == status, ended.stderr
+
+
+def test_ctrl_c_as_a_process_starts_ends_it_without_a_traceback() -> None:
+    """Its imports take a second or more, before the command itself can be interrupted."""
+    script = WHILE_IMPORTING.format(number=2)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, b"")
 
 
 def test_a_crash_in_native_code_says_where() -> None:
