@@ -16,6 +16,7 @@ from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Record, TopicPartition
@@ -86,7 +87,7 @@ class Elsewhere:
         async with _reading(self._kafka) as consumer:
             for other in numbers:
                 place, keys = KafkaPartition(topic, other), dict[int, str]()
-                async for record in _unread(consumer, place, settled[other].committed):
+                async for record in unread(consumer, place, settled[other].committed):
                     key = self._key_in(record, number, count)
                     if key is not None and not settled[other].has(record.offset):
                         keys[record.offset] = key
@@ -156,7 +157,7 @@ async def _reading(kafka: Kafka) -> AsyncIterator[Consumer]:
         await heeding(consumer.stop())
 
 
-async def _unread(
+async def unread(
     consumer: Consumer, place: KafkaPartition, committed: int
 ) -> AsyncIterator[Record]:
     """Read from the committed offset, or from the log's beginning, to its end now."""
@@ -175,7 +176,10 @@ async def _unread(
             records_max=READ_RECORDS_MAX,
             bytes_max=READ_BYTES_MAX,
         )
-        if error := taken.errors.get(place):
+        error = taken.errors.get(place)
+        if isinstance(error, NewLeaderError):  # What it has is what there is to read.
+            consumer.believe(place, error.position, error.epoch)
+        elif error is not None:
             raise error
         for record in (record for part in taken.records for record in part):
             yield record

@@ -19,6 +19,7 @@ from schemas.decoding import NOT_DECODED
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
+from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.kafka.login import client_arguments
 
 IDS_MAX = 100  # Named at once: five requests.
@@ -122,6 +123,9 @@ class EventsTopic:
                 ids |= dict.fromkeys(contacts_of(record.value for record in records))
             at |= taken.positions
             for place, error in taken.errors.items():
+                if isinstance(error, NewLeaderError):  # Who is named twice is asked for twice.
+                    consumer.believe(place, error.position, error.epoch)
+                    continue
                 if not isinstance(error, UnreadableError):
                     raise error
                 at[place] = error.before  # A damaged batch: a delivery says that it is lost.
