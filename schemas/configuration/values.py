@@ -48,7 +48,7 @@ BaseUrl = Annotated[str, Field(pattern=BASE_URL), AfterValidator(usable_url)]
 
 
 def _sendable(secret: SecretStr) -> SecretStr:
-    """Otherwise all who try would be refused, without a word of why."""
+    """A header cannot carry it otherwise: clients would be refused without a word of why."""
     text = secret.get_secret_value()
     if not text.strip():
         raise ValueError("is empty")
