@@ -69,13 +69,7 @@ def test_who_waits_already_is_parked_as_soon_as_the_hold_is_a_long_one(
     longer: dict[str, dict[str, int]],
 ) -> None:
     now = 1000.0
-    delivery = Delivery(
-        AmplitudeEvents(CONFIG),
-        topic=OWN.topic,
-        parked_topic=PARKED.topic,
-        memory_max_bytes=1_000_000,
-        random=Random(1),
-    )
+    delivery = _delivery(PARKED.topic)
     for place in (PARKED, OWN):
         delivery.assign(place, 0)
     delivery.accept([_event(0, "ann", "phone"), _event(1, "bob", "laptop")], now=0.0)
@@ -91,13 +85,7 @@ def test_who_waits_already_is_parked_as_soon_as_the_hold_is_a_long_one(
 
 
 def test_whose_hold_ends_while_others_are_in_flight_is_sent_after_their_reply() -> None:
-    delivery = Delivery(
-        AmplitudeEvents(CONFIG),
-        topic=OWN.topic,
-        parked_topic=PARKED.topic,
-        memory_max_bytes=1_000_000,
-        random=Random(1),
-    )
+    delivery = _delivery(PARKED.topic)
     delivery.assign(OWN, 0)
     delivery.accept([_event(0, "ann", "phone"), _event(1, "bob", "laptop")], now=0.0)
     _refuse(delivery, {"throttled_users": {"ann": 1001}}, 1000.0)
@@ -124,13 +112,7 @@ def test_thousands_whose_holds_end_one_by_one_are_not_all_asked_each_time(
         return is_held(waits, entry)
 
     monkeypatch.setattr(Waits, "is_held", counted)
-    delivery = Delivery(
-        AmplitudeEvents(CONFIG),
-        topic=OWN.topic,
-        parked_topic=None,
-        memory_max_bytes=100_000_000,
-        random=Random(1),
-    )
+    delivery = _delivery(parked_topic=None)
     delivery.assign(OWN, 0)
     users = [f"user-{number}" for number in range(2_000)]
     delivery.accept([_event(n, user, user) for n, user in enumerate(users)], now=0.0)
@@ -145,6 +127,16 @@ def test_thousands_whose_holds_end_one_by_one_are_not_all_asked_each_time(
 
     assert now < last + 0.1
     assert asked < 2 * (now - 1000.0 - THROTTLED_SECONDS) * ASKED_A_SECOND
+
+
+def _delivery(parked_topic: str | None) -> Delivery:
+    return Delivery(
+        AmplitudeEvents(CONFIG),
+        topic=OWN.topic,
+        parked_topic=parked_topic,
+        memory_max_bytes=100_000_000,
+        random=Random(1),
+    )
 
 
 def _event(offset: int, user: str, device: str) -> Stored:
