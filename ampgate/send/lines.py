@@ -19,9 +19,7 @@ LANES = 4
 GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_INPUT = Path("-")
 BOM = b"\xef\xbb\xbf"
-LINE_BYTES_MAX = (
-    100_000_000  # A file without line ends, as one JSON array, must not fill the memory.
-)
+LINE_BYTES_MAX = 100_000_000  # A file without line ends must not fill the memory.
 SKIP_BYTES = 1_000_000
 
 

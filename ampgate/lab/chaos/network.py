@@ -78,13 +78,13 @@ class Way:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(PIECE_BYTES):
-            await self._suffer()
+            await self._impair_piece()
             writer.write(piece)
             await writer.drain()
-        await self._suffer()
+        await self._impair_piece()
         writer.write_eof()
 
-    async def _suffer(self) -> None:
+    async def _impair_piece(self) -> None:
         """What the way does to a piece."""
         match self._impairment:
             case Impairment.SILENT:

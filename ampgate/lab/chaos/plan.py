@@ -1,9 +1,9 @@
 """What is broken, and when: drawn from a seed. Pure.
 
 Theory of operation: each lane breaks one thing after another, and the lanes run side by side: the
-broker dies while an edge is replaced and Amplitude answers 503. A lane plays a shuffled deck, so
-that even a short run has most kinds; a longer one shuffles again. A lane rests from when it was
-whole again: on a slow machine it breaks less, but never keeps a thing broken for ever.
+broker dies while an edge is replaced and Amplitude answers 503. A lane takes all its steps in a
+random order before it takes one again, so that even a short run has most kinds. A lane rests from
+when it was whole again: on a slow machine it breaks less, but never keeps a thing broken for ever.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,13 +126,13 @@ def _steps(
         if at > seconds:
             return
         if not left:
-            left = list(_deck(lane, random, users, brokers))
+            left = list(_steps_of(lane, random, users, brokers))
             random.shuffle(left)
         yield replace(left.pop(), rest=rest, seconds=lasting)
 
 
-def _deck(lane: Lane, random: Random, users: Sequence[str], brokers: int) -> Iterator[Step]:
-    """What a lane breaks before anything comes again."""
+def _steps_of(lane: Lane, random: Random, users: Sequence[str], brokers: int) -> Iterator[Step]:
+    """All that a lane can break, once each."""
     match lane:
         case Lane.EDGES:
             yield from (Step(lane, act) for act in (Act.KILL, Act.REPLACE))
