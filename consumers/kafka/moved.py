@@ -16,7 +16,6 @@ from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
-from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Record, TopicPartition
@@ -176,10 +175,7 @@ async def unread(
             records_max=READ_RECORDS_MAX,
             bytes_max=READ_BYTES_MAX,
         )
-        error = taken.errors.get(place)
-        if isinstance(error, NewLeaderError):  # What it has is what there is to read.
-            consumer.believe(place, error.position, error.epoch)
-        elif error is not None:
+        for _, error in taken.other_errors(consumer.believe):
             raise error
         for record in (record for part in taken.records for record in part):
             yield record

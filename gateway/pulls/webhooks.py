@@ -19,7 +19,6 @@ from schemas.decoding import NOT_DECODED
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.taken import NewLeaderError
 from schemas.kafka.login import client_arguments
 
 IDS_MAX = 100  # Named at once: five requests.
@@ -122,10 +121,8 @@ class EventsTopic:
                 read += len(records)
                 ids |= dict.fromkeys(contacts_of(record.value for record in records))
             at |= taken.positions
-            for place, error in taken.errors.items():
-                if isinstance(error, NewLeaderError):  # Who is named twice is asked for twice.
-                    consumer.believe(place, error.position, error.epoch)
-                    continue
+            # Of a new leader, who is named twice is asked for twice.
+            for place, error in taken.other_errors(consumer.believe):
                 if not isinstance(error, UnreadableError):
                     raise error
                 at[place] = error.before  # A damaged batch: a delivery says that it is lost.

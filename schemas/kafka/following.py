@@ -20,7 +20,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
-from schemas.kafka.fetching.taken import NewLeaderError, Taken
+from schemas.kafka.fetching.taken import Taken
 from schemas.kafka.login import client_arguments
 from schemas.suppressions import Suppressions, odd
 
@@ -130,10 +130,8 @@ class Follower:
         for records in taken.records:
             count += reading.read(records) + odd([one.value for one in records])
         self._positions.update(taken.positions)
-        for place, error in taken.errors.items():
-            if isinstance(error, NewLeaderError):  # What it may not have stays suppressed.
-                consumer.believe(place, error.position, error.epoch)
-                continue
+        # Of a new leader, what it may not have stays suppressed.
+        for place, error in taken.other_errors(consumer.believe):
             if not isinstance(error, UnreadableError):
                 raise error
             count += error.before - error.first

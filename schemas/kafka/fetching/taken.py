@@ -1,6 +1,6 @@
 """What a fetch asks for and brings, and by which sign a log may have been cut."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,6 +21,18 @@ class Taken:
     def __bool__(self) -> bool:
         """Positions, too: of a batch that is passed over there is nothing else to tell."""
         return bool(self.records or self.errors or self.positions)
+
+    def other_errors(
+        self, believe: Callable[[TopicPartition, int, int | None], None]
+    ) -> Iterator[tuple[TopicPartition, KafkaError]]:
+        """Those that are no `NewLeaderError`: such a leader is believed, for who reads a log to its
+        end takes what there is.
+        """
+        for place, error in self.errors.items():
+            if isinstance(error, NewLeaderError):
+                believe(place, error.position, error.epoch)
+            else:
+                yield place, error
 
 
 class NewLeaderError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.
