@@ -51,6 +51,7 @@ class _Members(msgspec.Struct, gc=False):
     options: msgspec.Raw = ABSENT
     client: msgspec.Raw = ABSENT
     e: msgspec.Raw = ABSENT
+    upload_time: msgspec.Raw = ABSENT
 
 
 _members = msgspec.json.Decoder(_Members)

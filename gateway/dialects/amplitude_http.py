@@ -1,7 +1,5 @@
 """Amplitude's protocol (amplitude.md#request, amplitude-sdks.md#checklist-for-an-edge): all of a
 request is stored, or nothing.
-
-`client_upload_time` moves no event's time: nothing documents that Amplitude's HTTP API does so.
 """
 
 import math
@@ -13,6 +11,7 @@ import msgspec
 import orjson
 
 from gateway.dialects.amplitude_upload import opened_upload
+from gateway.dialects.clocks import set_right, skew_of
 from gateway.dialects.records import Facts, record_of
 from gateway.dialects.shapes import (
     POST,
@@ -83,6 +82,8 @@ class HttpApi(Endpoint):
     def read(self, opened: Opened, context: Context) -> Batch:
         values, shortest = opened.values, opened.min_id_length
         several = list(read_events(values))
+        if skew := skew_of(opened.sent_ms, context.now_ms):
+            values, several = set_right(values, several, skew, context)
         if are_usual(several, context, shortest):
             return Batch(records_of_usual(values, several, context))
         batch = Batch()

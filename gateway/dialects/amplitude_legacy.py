@@ -22,6 +22,8 @@ from gateway.dialects.amplitude_forms import (
 )
 from gateway.dialects.amplitude_http import plain
 from gateway.dialects.arrays import elements
+from gateway.dialects.clocks import set_right, skew_of
+from gateway.dialects.moments import milliseconds_of
 from gateway.dialects.shapes import (
     POST,
     Answer,
@@ -73,15 +75,18 @@ class LegacyUpload(Endpoint):
         return key_sent(request, "client")
 
     def open(self, request: Request) -> Opened:
-        events = json_in(fields_of(request), "e")
+        fields = fields_of(request)
+        events = json_in(fields, "e")
+        sent_ms = milliseconds_of(fields.get("upload_time", b"").decode("latin-1"))
         try:
-            return Opened(elements(events, self))
+            return Opened(elements(events, self), sent_ms=sent_ms)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
 
     def read(self, opened: Opened, context: Context) -> Batch:
         batch, values = Batch(), opened.values
         are_strict, parts = are_surely_strict(values), Parts()
+        skew = skew_of(opened.sent_ms, context.now_ms)
         for start in range(0, len(values), AT_ONCE):
             some = values[start : start + AT_ONCE]
             read = [
@@ -89,7 +94,11 @@ class LegacyUpload(Endpoint):
                 or event_of(value, parts, context)
                 for value in some
             ]
-            facts = iter(read_strict_events([one.event for one in read if type(one) is Read]))
+            events = [one.event for one in read if type(one) is Read]
+            several = read_strict_events(events)
+            if skew:
+                events, several = set_right(events, several, skew, context)
+            found = zip(events, several, strict=True)
             for index, (value, one) in enumerate(
                 zip(some, read, strict=True), opened.first + start
             ):
@@ -97,7 +106,8 @@ class LegacyUpload(Endpoint):
                     batch.rejected.append(Rejection(index, one, value))
                     continue
                 whence = context if one.keeps_ip else replace(context, remote_ip=None)
-                add_event(batch, index, value, one.event, next(facts), whence)
+                event, facts = next(found)
+                add_event(batch, index, value, event, facts, whence)
         return batch
 
     def success(self, request: Request, batch: Batch, now_ms: int) -> Answer:

@@ -7,6 +7,7 @@ import msgspec
 import orjson
 
 from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
+from gateway.dialects.moments import MOMENT_CHARACTERS_MAX, milliseconds_of
 from gateway.dialects.shapes import Endpoint, Opened, split_json
 from schemas.events import ABSENT
 
@@ -22,6 +23,7 @@ class _Upload(msgspec.Struct, gc=False):
     api_key: str
     events: list[msgspec.Raw]
     options: msgspec.Raw = ABSENT
+    client_upload_time: msgspec.Raw = ABSENT
 
 
 class _Large(msgspec.Struct, gc=False):
@@ -30,6 +32,7 @@ class _Large(msgspec.Struct, gc=False):
     api_key: str
     events: msgspec.Raw
     options: msgspec.Raw = ABSENT
+    client_upload_time: msgspec.Raw = ABSENT
 
 
 _upload = msgspec.json.Decoder(_Upload)
@@ -63,9 +66,22 @@ def _opened(body: bytes, endpoint: Endpoint) -> Opened:
     else:
         upload = split_json(_upload, body)
         values = [bytes(raw) for raw in upload.events]
-    if upload.options is ABSENT:
-        return Opened(values, MIN_ID_LENGTH)
-    return Opened(values, min_id_length(bytes(upload.options)))
+    options, sent = upload.options, upload.client_upload_time
+    return Opened(
+        values,
+        MIN_ID_LENGTH if options is ABSENT else min_id_length(bytes(options)),
+        sent_ms=None if sent is ABSENT else _moment(bytes(sent)),
+    )
+
+
+def _moment(text: bytes) -> int | None:
+    """A point in time as JSON; None if it is anything else."""
+    if not 0 < len(text) <= MOMENT_CHARACTERS_MAX:
+        return None
+    try:
+        return milliseconds_of(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def min_id_length(text: bytes) -> int:

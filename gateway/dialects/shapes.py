@@ -58,6 +58,7 @@ class Opened(NamedTuple):
     shared: Mapping[str, object] = {}
     shared_bytes: int = 0
     first: int = 0  # The index of the first of these values in the request.
+    sent_ms: int | None = None  # When it was sent, by the clock that its events have, too.
 
 
 class Room(Protocol):

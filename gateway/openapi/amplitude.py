@@ -55,6 +55,16 @@ class Upload(Struct):
     api_key: Key
     events: list[Event]
     options: UploadOptions | UnsetType | None = UNSET
+    client_upload_time: (
+        Annotated[
+            str,
+            Meta(
+                description="ISO 8601, by the clock of the events' times. Off by over a minute, it "
+                "moves them."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Uploaded(Struct, forbid_unknown_fields=True):
@@ -157,7 +167,10 @@ _LEGACY_FORM: Final[Tree] = {
             "Events, as JSON, in the field names of amplitude-js 8, Android 2 and iOS 8.",
         ),
         "v": {"type": "string", "description": "Of their protocol."},
-        "upload_time": {"type": "string", "description": "Milliseconds since 1970-01-01 UTC."},
+        "upload_time": {
+            "type": "string",
+            "description": "Milliseconds since 1970-01-01 UTC, by the clock of the events' times.",
+        },
         "checksum": {"type": "string", "description": "Not looked at."},
     },
     "required": ["client", "e"],

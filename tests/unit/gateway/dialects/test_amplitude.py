@@ -73,12 +73,6 @@ def test_the_request_may_set_its_own_shortest_id(length: int | None, *, accepted
     assert isinstance(answer, Batch) is accepted
 
 
-def test_the_time_of_upload_moves_no_event() -> None:
-    batch = run([GOOD], client_upload_time="2026-01-01T00:00:00.000Z", request_metadata={})
-    assert isinstance(batch, Batch)
-    assert json.loads(batch.records[0].value)["time"] == GOOD["time"]
-
-
 def test_a_group_identify_needs_no_ids() -> None:
     event = {"event_type": "$groupidentify", "groups": {"org": "A"}, "group_properties": {"n": 1}}
     batch = run([event], options={})
