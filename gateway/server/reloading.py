@@ -17,15 +17,20 @@ FIXED = (
 log = structlog.get_logger()
 
 
-def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Config | None:
-    """The new configuration, if it is valid; logs the result. What needs a restart stays in it as
-    it is now, so that a worker that is started later is like the others.
+def read_again(
+    current: Config, load: Load | None, apply: Callable[[Config], None], *, quiet: bool = False
+) -> Config | None:
+    """The new configuration, if it is valid and applied; logs the result. What needs a restart
+    stays in it as it is now, so that a worker that is started later is like the others.
     """
     if load is None:
         return None
     try:
         config = load()
         check_plans(config.sources)
+        edge = config.edge.model_copy(update={name: getattr(current.edge, name) for name in FIXED})
+        changed = config.model_copy(update={"edge": edge, "kafka": current.kafka})
+        apply(changed)
     except ConfigError as error:
         log.error("new configuration rejected, keeping the former one", error=str(error))
         return None
@@ -36,8 +41,7 @@ def read_again(current: Config, load: Load | None, *, quiet: bool = False) -> Co
         log.info("configuration reloaded", sources=len(config.sources))
         if fixed := needs_restart(current, config):
             log.warning("changed keys need a restart", keys=fixed)
-    edge = config.edge.model_copy(update={name: getattr(current.edge, name) for name in FIXED})
-    return config.model_copy(update={"edge": edge, "kafka": current.kafka})
+    return changed
 
 
 def needs_restart(current: Config, config: Config) -> list[str]:

@@ -166,15 +166,14 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(self._parent)
 
     def _read_again(self) -> None:
-        changed = read_again(self._current, self._load, quiet=self._parent is not None)
-        if changed is None or not renew(self._certificate, changed):
-            return
-        try:
-            self.app.ingest.apply(changed)
-        except Exception as error:  # noqa: BLE001  As for reading it.
-            log.error("new configuration rejected, keeping the former one", error=repr(error))
-        else:
+        quiet = self._parent is not None
+        changed = read_again(self._current, self._load, self._apply, quiet=quiet)
+        if changed is not None:
             self._current = changed
+
+    def _apply(self, changed: Config) -> None:
+        renew(self._certificate, changed)
+        self.app.ingest.apply(changed)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Log that the ports are open: the process before this one may stop now."""

@@ -3,14 +3,10 @@
 import ssl
 from pathlib import Path
 
-import structlog
-
 from schemas.configuration.config import Config, ConfigError, Edge
 
 # TLS 1.2's with forward secrecy and authenticated encryption (RFC 9325 §4.2); 1.3 has no others.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-log = structlog.get_logger()
 
 
 class Certificate:
@@ -38,24 +34,22 @@ def certificate_of(edge: Edge) -> Certificate | None:
     try:
         return Certificate(edge.tls_certfile, edge.tls_keyfile)
     except OSError as error:
-        raise ConfigError(f"edge.tls_certfile, edge.tls_keyfile: {error}") from error
+        raise _unreadable(error) from error
 
 
-def renew(certificate: Certificate | None, config: Config) -> bool:
-    """Whether the configuration's certificate, if it has one, can be loaded."""
+def renew(certificate: Certificate | None, config: Config) -> None:
+    """Raises `ConfigError` if the configuration's certificate cannot be loaded."""
     edge = config.edge
     if certificate is None or edge.tls_certfile is None:
-        return True
+        return
     try:
         certificate.renew(edge.tls_certfile, edge.tls_keyfile)
     except OSError as error:
-        log.error(
-            "new configuration rejected, keeping the former one",
-            keys=["edge.tls_certfile", "edge.tls_keyfile"],
-            error=str(error),
-        )
-        return False
-    return True
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> ConfigError:
+    return ConfigError(f"edge.tls_certfile, edge.tls_keyfile: {error}")
 
 
 def context_of(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:

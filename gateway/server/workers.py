@@ -10,6 +10,7 @@ import signal
 import socket
 import tempfile
 import time
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -97,8 +98,8 @@ class Workers:
         work(self._config, self._load, self._listeners, self._certificate, directory, self._alive)
 
     def _read_again(self) -> None:
-        config = read_again(self._config, self._load)
-        if config is None or not renew(self._certificate, config):
+        config = read_again(self._config, self._load, partial(renew, self._certificate))
+        if config is None:
             return
         self._config = config
         for worker in self._running:
