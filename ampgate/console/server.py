@@ -26,6 +26,8 @@ def serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]
 
 
 async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], Config]) -> None:
+    # First: whoever has the port already would be sent the token of a link.
+    sockets = bound("console.port", config.console.host, config.console.port, shared=False)
     access, made = access_of(config.console)
     app = create_app(config, access, _looking)
     server = AdminServer(app)
@@ -43,7 +45,6 @@ async def _serve(config: Config, say: Callable[[str], None], load: Callable[[], 
     if made is not None:
         say(f"sign in to the console: {link(config.console, made)}")
     log.info("console started", url=link(config.console))
-    sockets = bound("console", config.console.host, config.console.port, shared=False)
     await server.serve(sockets)
 
 

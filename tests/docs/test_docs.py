@@ -23,6 +23,8 @@ COMMANDS = {one.name or one.callback.__name__ for one in app.registered_commands
 COMMANDS |= {str(group.name) for group in app.registered_groups}
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
 
+WITH_MESSAGES = ("metrics.md", "troubleshooting.md", "logs.md", "operating.md")
+
 ENVIRONMENT = {
     name: f"value of {name}"
     for page in PAGES
@@ -100,6 +102,18 @@ def test_every_alert_says_what_to_do_and_no_other_is_told_of() -> None:
     )
 
     assert set(told) == alerts
+
+
+def test_what_a_page_quotes_is_said_by_the_code() -> None:
+    """Whoever searches a log for it has to find it. Commands are tested below."""
+    quoted = re.compile(r"`([a-z]+(?:\s[a-z']+,?){2,})`")
+    pages = "".join((DOCS / name).read_text() for name in WITH_MESSAGES)
+    found = {" ".join(words.split()) for words in quoted.findall(pages)}
+    packages = ("ampgate", "consumers", "gateway", "schemas")
+    said = "".join(path.read_text() for one in packages for path in (ROOT / one).rglob("*.py"))
+    tools = ("ampgate ", "kubectl ")
+
+    assert [words for words in found if not words.startswith(tools) and words not in said] == []
 
 
 def test_an_alert_that_a_log_message_names_exists() -> None:

@@ -2,7 +2,6 @@
 headers on everything."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from ampgate.console.access import COOKIE, SESSION_SECONDS, Access, Role
 from ampgate.console.app import PAGES, create_app
 from ampgate.console.desk import Desk, Visit, Visiting
 from ampgate.console.rendering import HEADERS
-from ampgate.console.server import reload, serve
+from ampgate.console.server import reload
 from schemas.configuration.config import Config, ConfigError
 from tests.eventually import DEADLINE_SECONDS
 from tests.served import served
@@ -157,19 +156,6 @@ async def test_a_search_says_why_kafka_could_not_be_read() -> None:
 
     assert "Kafka at 127.0.0.1:1 cannot be reached" in answer.text
     assert "<script>alert" not in answer.text
-
-
-def test_a_port_that_is_taken_is_told_and_a_made_token_is_printed_as_a_link() -> None:
-    said: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        config = CONFIG.model_copy(
-            update={"console": CONFIG.console.model_copy(update={"port": port})}
-        )
-        with pytest.raises(ConfigError, match=f"console: cannot listen on 127.0.0.1:{port}"):
-            serve(config, said.append, lambda: config)
-
-    assert said[0].startswith(f"sign in to the console: http://127.0.0.1:{port}/sign-in?token=")
 
 
 async def test_who_leaves_a_page_cancels_its_search() -> None:
