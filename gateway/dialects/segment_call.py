@@ -59,13 +59,9 @@ def read_call(
         if field := _field_of_no_id(wire):
             return Defect("invalid_type", field, f"{field} is neither a text nor a number")
         user_id, anonymous_id, message_id = map(text, (user_id, anonymous_id, message_id))
-    time = None
-    given = wire.original_timestamp or wire.timestamp
-    if given is not None and given != "":
-        found = event_time(given, sent_at if wire.sent_at is UNSET else wire.sent_at, now_ms)
-        if isinstance(found, Defect):
-            return found
-        time = found
+    time = _happened_at(wire, sent_at if wire.sent_at is UNSET else wire.sent_at, now_ms)
+    if isinstance(time, Defect):
+        return time
     properties = ABSENT if wire.properties is ABSENT else filled(wire.properties)
     traits = ABSENT if wire.traits is ABSENT else filled(wire.traits)
     if properties is None or traits is None:
@@ -106,6 +102,20 @@ def _session_id(wire: Wire, context: CallContext) -> int | None:
     if found is None and wire.session_id is not None:
         found = session_id_in(wire.session_id)
     return context.session_id if found is None else found
+
+
+def _happened_at(wire: Wire, sent_at: object, now_ms: int) -> int | Defect | None:
+    """None if the call does not say. A `timestamp` beside an `originalTimestamp` is meant as it is:
+    only the other one is of the sender's clock (segment.md#api).
+    """
+    given, original = wire.timestamp, wire.original_timestamp
+    if original is not None and original != "":
+        if (time := milliseconds_of(given)) is not None:
+            return time
+        given = original
+    if given is None or given == "":
+        return None
+    return event_time(given, sent_at, now_ms)
 
 
 def event_time(given: object, sent_at: object, now_ms: int) -> int | Defect:

@@ -81,6 +81,20 @@ def test_a_senders_wrong_clock_is_set_right(sent_at: str | None, expected: int) 
     assert shared["time"] == expected
 
 
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        ("2026-11-01T10:00:00.000Z", 1_793_527_200_000),  # As given to RudderStack's SDK.
+        ("", NOW_MS - 1_000),
+        ("no time", NOW_MS - 1_000),
+        (None, NOW_MS - 1_000),
+    ],
+)
+def test_a_time_given_beside_the_senders_own_stands(timestamp: str | None, expected: int) -> None:
+    late = {"originalTimestamp": "2027-01-15T06:59:59.000Z", "sentAt": "2027-01-15T07:00:00.000Z"}
+    assert one(timestamp=timestamp, **late)["time"] == expected
+
+
 def test_without_a_timestamp_it_happened_now() -> None:
     assert one(timestamp=None)["time"] == NOW_MS
 

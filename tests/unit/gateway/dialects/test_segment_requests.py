@@ -51,7 +51,7 @@ def test_what_cannot_be_used_is_kept_and_answered_with_success(
         ("userId", "invalid_type"),
         ("anonymousId", "invalid_type"),
         ("messageId", "invalid_type"),
-        ("originalTimestamp", "invalid_type"),
+        ("originalTimestamp", None),
         ("timestamp", "invalid_type"),
         ("name", None),
         ("category", None),
