@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_forms import Form
 from gateway.dialects.amplitude_http import HttpApi
 from gateway.dialects.amplitude_legacy import LegacyUpload
 from gateway.dialects.shapes import Endpoint
@@ -11,7 +11,8 @@ from schemas.topics import Kind
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/2/httpapi": HttpApi(),
     "/batch": HttpApi(),
-    "/identify": Identify(Kind.USER_PROPERTIES),
-    "/groupidentify": Identify(Kind.GROUP_PROPERTIES),
+    "/identify": Form(Kind.USER_PROPERTIES),
+    "/groupidentify": Form(Kind.GROUP_PROPERTIES),
+    "/httpapi": Form(Kind.EVENT),
     "/": LegacyUpload(),
 }

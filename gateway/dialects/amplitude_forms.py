@@ -1,4 +1,5 @@
-"""Amplitude's `/identify` and `/groupidentify` (amplitude.md#identify): a form, plain-text answers.
+"""Amplitude's `/identify` and `/groupidentify` (amplitude.md#identify), and the first version of
+its HTTP API, `/httpapi` (amplitude.md#first-http-api): a form, plain-text answers.
 
 A field may be a query parameter too, and then a GET is enough.
 """
@@ -48,6 +49,7 @@ class _Members(msgspec.Struct, gc=False):
 
     api_key: msgspec.Raw = ABSENT
     identification: msgspec.Raw = ABSENT
+    event: msgspec.Raw = ABSENT
     options: msgspec.Raw = ABSENT
     client: msgspec.Raw = ABSENT
     e: msgspec.Raw = ABSENT
@@ -57,13 +59,16 @@ class _Members(msgspec.Struct, gc=False):
 _members = msgspec.json.Decoder(_Members)
 
 
-class Identify(Endpoint):
+class Form(Endpoint):
+    """Records of one kind, in one of its members."""
+
     dialect = "amplitude"
     methods = POST | {"GET"}
     is_atomic = True
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
+        self.member = "event" if kind is Kind.EVENT else "identification"
 
     def seen_key(self, request: Request) -> str | None:
         return key_in(query_fields(request), "api_key")
@@ -73,14 +78,13 @@ class Identify(Endpoint):
 
     def open(self, request: Request) -> Opened:
         fields = fields_of(request)
-        identification = json_in(fields, "identification")
+        text = json_in(fields, self.member)
         try:
-            if identification.startswith(b"["):
-                values = elements(identification, self)
-            else:
-                values = [_checked(identification)]
+            values = elements(text, self) if text.startswith(b"[") else [_checked(text)]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(plain(400, "missing_event")) from error
+        if self.kind is Kind.EVENT:
+            return Opened(values)  # That version knows no shortest id.
         return Opened(values, min_id_length(fields.get("options", b"")))
 
     def read(self, opened: Opened, context: Context) -> Batch:

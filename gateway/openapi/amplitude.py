@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_forms import Form
 from gateway.dialects.amplitude_http import HttpApi
 from gateway.dialects.shapes import Endpoint
 from gateway.openapi.shapes import (
@@ -30,6 +30,11 @@ from schemas import documents
 from schemas.models import Event
 from schemas.topics import Kind
 
+_RECORDS: Final = {
+    Kind.EVENT: EVENT,
+    Kind.USER_PROPERTIES: PROPERTIES,
+    Kind.GROUP_PROPERTIES: GROUP,
+}
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 Indexes = Annotated[list[int], Meta(description="Of events of the request.")]
 ByField = Annotated[dict[str, list[int]], Meta(description="Field to indexes of events.")]
@@ -107,18 +112,17 @@ def described(path: str, endpoint: Endpoint) -> Described:
     match endpoint:
         case HttpApi():
             return _UPLOADING
-        case Identify():
-            return _identifying(endpoint.kind)
+        case Form():
+            return _form(endpoint)
         case _:
             return _LEGACY_UPLOADING
 
 
-def _identifying(kind: Kind) -> Described:
-    form = _identification_form(kind)
-    record = PROPERTIES if kind is Kind.USER_PROPERTIES else GROUP
+def _form(endpoint: Form) -> Described:
+    form = _members(endpoint)
     return Described(
         content={media_type: {"schema": form} for media_type in (*_FORMS, JSON)},
-        example={"api_key": KEY, "identification": json.dumps(record)},
+        example={"api_key": KEY, endpoint.member: json.dumps(_RECORDS[endpoint.kind])},
         answers=_text_answers("Stored, all"),
         refusal=Refusal,
         form=form,
@@ -131,21 +135,20 @@ def _text_answers(stored: str) -> dict[int, tuple[str, Tree]]:
     return {200: (stored, success), 400: (MALFORMED, words | json_of(Refusal))}
 
 
-def _identification_form(kind: Kind) -> Tree:
-    record = reference(documents.MODELS[kind])
+def _members(endpoint: Form) -> Tree:
+    record = reference(documents.MODELS[endpoint.kind])
     one_or_many = {"anyOf": [record, {"type": "array", "items": record}]}
+    members: Tree = {
+        "api_key": {"type": "string", "minLength": 1, "description": "The source's write key."},
+        endpoint.member: _json_text(one_or_many, f"One {endpoint.member} or several, as JSON."),
+    }
+    if endpoint.kind is not Kind.EVENT:
+        described = "Such as min_id_length, as JSON."
+        members["options"] = _json_text({"type": "object"}, described)
     return {
         "type": "object",
-        "properties": {
-            "api_key": {
-                "type": "string",
-                "minLength": 1,
-                "description": "The source's write key.",
-            },
-            "identification": _json_text(one_or_many, "One identification or several, as JSON."),
-            "options": _json_text({"type": "object"}, "Such as min_id_length, as JSON."),
-        },
-        "required": ["api_key", "identification"],
+        "properties": members,
+        "required": ["api_key", endpoint.member],
     }
 
 

@@ -67,6 +67,11 @@ def group_updates(group: str, names: list[str]) -> list[Json]:
     ]
 
 
+def first_events(user: str, names: list[str]) -> list[Json]:
+    events: list[Json] = json.loads(native("", user, names).body)
+    return events
+
+
 def amplitude(path: str) -> Callable[[str, str, list[str]], Sent]:
     def send(key: str, user: str, names: list[str]) -> Sent:
         events = json.loads(native(key, user, names).body)
@@ -76,11 +81,13 @@ def amplitude(path: str) -> Callable[[str, str, list[str]], Sent]:
     return send
 
 
-def form(path: str, made: Callable[[str, list[str]], list[Json]]) -> Callable[..., Sent]:
+def form(
+    path: str, made: Callable[[str, list[str]], list[Json]], member: str = "identification"
+) -> Callable[..., Sent]:
     def send(key: str, user: str, names: list[str]) -> Sent:
-        identification = quote(json.dumps(made(user, names)))
+        records = quote(json.dumps(made(user, names)))
         options = quote('{"min_id_length":1}')
-        body = f"api_key={key}&identification={identification}&options={options}"
+        body = f"api_key={key}&{member}={records}&options={options}"
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return Sent(path, body.encode(), headers)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import ENDPOINTS
-from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_forms import Form
 from gateway.dialects.amplitude_http import HttpApi
 from gateway.dialects.shapes import Answer, Batch, Context, RefusedError, Request
 from schemas.topics import Kind
@@ -18,7 +18,7 @@ from tests.unit.gateway.calls import ROOM
 CONTEXT = Context([("source", b"s")], 1000, "9.9.9.9", lambda ip: ip, keeps_ip=True, room=ROOM)
 GOOD = {"event_type": "a", "user_id": "user-1", "time": 1, "insert_id": "i", "ip": "1.2.3.4"}
 API = HttpApi()
-USERS = Identify(Kind.USER_PROPERTIES)
+USERS = Form(Kind.USER_PROPERTIES)
 USER = {"user_id": "user-1", "user_properties": {"$set": {"a": 1}}}
 MULTIPART = (
     b'--B\r\nContent-Disposition: form-data; name="api_key"\r\n\r\nk\r\n'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.amplitude_forms import Identify
+from gateway.dialects.amplitude_forms import Form
 from gateway.dialects.amplitude_http import short_ids
 from gateway.dialects.native import Native
 from gateway.dialects.records import read_facts, record_of
@@ -81,7 +81,7 @@ def test_identifications_become_the_same_records(
     of_kind: tuple[Kind, list[bytes]], context: Context, shortest: int
 ) -> None:
     kind, values = of_kind
-    batch = Identify(kind).read(Opened(values, shortest, first=7), context)
+    batch = Form(kind).read(Opened(values, shortest, first=7), context)
 
     expected = one_by_one(kind, values, context, shortest)
     assert with_no_random_id(batch.records) == with_no_random_id(expected)
