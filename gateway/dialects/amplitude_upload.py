@@ -1,6 +1,5 @@
 """The body of an upload to Amplitude, taken apart. Pure."""
 
-import re
 from contextlib import suppress
 
 import msgspec
@@ -8,15 +7,12 @@ import orjson
 
 from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
 from gateway.dialects.moments import MOMENT_CHARACTERS_MAX, milliseconds_of
+from gateway.dialects.not_numbers import NO_DOUBLE, with_numbers
 from gateway.dialects.shapes import Endpoint, Opened, split_json
 from schemas.events import ABSENT
 
 MIN_ID_LENGTH = 5
 OPTIONS_BYTES_MAX = 10_000  # Longer ones hold nothing that is read.
-LONG_BYTES = 1_000_000  # Amplitude's own limit; a longer body is not looked through for words.
-# Python writes them into what is else JSON.
-_STRING_OR_WORD = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|-?(?:NaN|Infinity)', re.DOTALL)
-_NO_DOUBLE = b"1e999"  # JSON, but an event with it is refused.
 
 
 class _Upload(msgspec.Struct, gc=False):
@@ -48,12 +44,11 @@ def opened_upload(body: bytes, endpoint: Endpoint) -> Opened:
     try:
         return _opened(body, endpoint)
     except msgspec.DecodeError:
-        if len(body) > LONG_BYTES or not (b"NaN" in body or b"Infinity" in body):
+        if (numbers := with_numbers(body)) is None:
             raise
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            numbers = _STRING_OR_WORD.sub(lambda found: found[1] or _NO_DOUBLE, body)
             opened = _opened(numbers, endpoint)
-            if any(_NO_DOUBLE in value for value in opened.values):
+            if any(NO_DOUBLE in value for value in opened.values):
                 return opened
         raise
 

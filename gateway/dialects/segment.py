@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.arrays import SURELY_FEW_BYTES, elements
 from gateway.dialects.keys import basic_key
+from gateway.dialects.not_numbers import with_numbers
 from gateway.dialects.segment_call import read_call
 from gateway.dialects.segment_context import CallContexts, decoded
 from gateway.dialects.segment_fields import CONTEXT, PLACES
@@ -103,10 +104,19 @@ class Segment(Endpoint):
         return key
 
     def open(self, request: Request) -> Opened:
+        """A body with `NaN` is malformed; read without it, only the call that has it is lost."""
+        try:
+            return self._opened(request.body)
+        except RefusedError:
+            if (numbers := with_numbers(request.body)) is None:
+                raise
+            return self._opened(numbers)
+
+    def _opened(self, body: bytes) -> Opened:
         if self.call != "batch":
-            self._outer(request.body)
-            return Opened([request.body.strip()])
-        outer, calls = self._batch(request.body)
+            self._outer(body)
+            return Opened([body.strip()])
+        outer, calls = self._batch(body)
         parts = {"context": outer.context, "integrations": outer.integrations}
         parts |= {"sentAt": outer.sent_at}
         given = {name: _shared(raw) for name, raw in parts.items() if raw is not ABSENT}
@@ -168,9 +178,10 @@ class Segment(Endpoint):
         return self.failure(401, "no source has this write key")
 
     def failure(self, status: int, message: str) -> Answer:
-        """Both Python SDKs read `code` and `message` (segment.md#sdks)."""
+        """Python's SDKs read `code` and `message`, Ruby's `error` (segment.md#sdks)."""
         code = CODES.get(status, "error")
-        return Answer(status, orjson.dumps({"success": False, "code": code, "message": message}))
+        body = {"success": False, "code": code, "message": message, "error": message}
+        return Answer(status, orjson.dumps(body))
 
 
 def _shared(raw: Raw) -> object:

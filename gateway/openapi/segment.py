@@ -87,6 +87,7 @@ class SegmentRefusal(Struct, forbid_unknown_fields=True):
     success: bool
     code: Annotated[str, Meta(pattern="^[a-z_]+$")]
     message: str
+    error: Annotated[str, Meta(description="The same words.")]
 
 
 _CALLS: Mapping[str, type[Struct]] = {

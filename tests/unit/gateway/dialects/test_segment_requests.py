@@ -175,7 +175,25 @@ def test_a_refusal_reads_as_segments(
     found = call("/segment/v1/batch", body, headers)
     assert found.status == status
     assert (found.json["success"], type(found.json["code"])) == (False, str)
-    assert found.json["message"]
+    assert found.json["message"] == found.json["error"] != ""
+
+
+def test_a_call_that_is_no_number_costs_no_other_call() -> None:
+    """As Python's SDKs write one: `json.dumps` knows these words."""
+    good = TRACK | {"properties": {"note": 'of "NaN" or -Infinity'}}
+    odd = [TRACK | {"properties": {"n": [float(word)]}} for word in ("nan", "inf", "-inf")]
+    found = batch(good, *odd, good)
+
+    assert (found.status, len(found.values)) == (200, 2)
+    assert found.reasons == ["number_out_of_range"] * 3
+    assert found.values[0]["event_properties"] == good["properties"]
+    alone = call("/segment/v1/track", odd[0], basic("k"))
+    assert (alone.status, alone.reasons) == (200, ["number_out_of_range"])
+
+
+@pytest.mark.parametrize("text", ['{"batch":[{}', '{"batch":NaN}', '{"batch":[{NaN:1}]}', "NaN"])
+def test_what_is_malformed_without_these_words_too_is_refused(text: str) -> None:
+    assert call("/segment/v1/batch", f"{text} ".encode(), basic("k")).status == 400
 
 
 def test_an_empty_batch_is_a_success() -> None:
