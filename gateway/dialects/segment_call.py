@@ -105,14 +105,15 @@ def _session_id(wire: Wire, context: CallContext) -> int | None:
 
 
 def _happened_at(wire: Wire, sent_at: object, now_ms: int) -> int | Defect | None:
-    """None if the call does not say. A `timestamp` beside an `originalTimestamp` is meant as it is:
-    only the other one is of the sender's clock (segment.md#api).
+    """None if the call does not say. RudderStack's SDKs mean a `timestamp` as it is:
+    `originalTimestamp` is of the sender's clock. Most name a `channel` (segment.md#api).
     """
     given, original = wire.timestamp, wire.original_timestamp
-    if original is not None and original != "":
+    has_original = original is not None and original != ""
+    if has_original or wire.channel is not None:
         if (time := milliseconds_of(given)) is not None:
             return time
-        given = original
+        given = original if has_original else given
     if given is None or given == "":
         return None
     return event_time(given, sent_at, now_ms)

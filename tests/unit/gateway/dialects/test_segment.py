@@ -95,6 +95,13 @@ def test_a_time_given_beside_the_senders_own_stands(timestamp: str | None, expec
     assert one(timestamp=timestamp, **late)["time"] == expected
 
 
+def test_a_call_of_rudderstacks_ruby_that_waited_keeps_its_time() -> None:
+    """It writes `sentAt` when the call is made, and sends it again for a while."""
+    made = {"timestamp": "2027-01-15T07:00:00.000Z", "sentAt": "2027-01-15T07:00:00.000Z"}
+    assert one(channel="server", **made)["time"] == NOW_MS - 3_600_000
+    assert one(**made)["time"] == NOW_MS
+
+
 def test_without_a_timestamp_it_happened_now() -> None:
     assert one(timestamp=None)["time"] == NOW_MS
 
