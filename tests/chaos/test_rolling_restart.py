@@ -117,7 +117,7 @@ async def test_a_rolling_restart_loses_nothing_and_no_retry_is_refused(
 
     acknowledged = [one for caller in callers for one in caller.acknowledged]
     async with archive(served) as stored:
-        witness = Witness(served, stored, fleet)
+        witness = Witness(served, stored, fleet, deleted=[], growths=[])
         await until_settled(witness, len(acknowledged))
         await fleet.stop_gateway()
         evidence = await witness.evidence(acknowledged, [], None)

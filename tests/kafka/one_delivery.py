@@ -11,7 +11,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
-from ampgate.lab.chaos.fleet import scrape
+from ampgate.lab.chaos.asking import scrape
 from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import eventually, seen
 from tests.kafka.delivery_world import World

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ampgate.lab.chaos.fleet import ask
+from ampgate.lab.chaos.asking import ask
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from schemas.letters import timestamp
 from schemas.topics import Kind

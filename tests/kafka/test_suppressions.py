@@ -11,7 +11,7 @@ import httpx
 
 from ampgate.console.access import COOKIE, Access, Role
 from ampgate.console.app import create_app
-from ampgate.lab.chaos.fleet import scrape
+from ampgate.lab.chaos.asking import scrape
 from ampgate.lab.kafka.ports import free_ports
 from tests.eventually import seen
 from tests.kafka.delivery_world import World

@@ -10,23 +10,49 @@ from dataclasses import dataclass, field
 import orjson
 
 from ampgate.errors import CommandError
+from ampgate.lab.chaos import full_disk
+from ampgate.lab.chaos.asking import ask
 from ampgate.lab.chaos.faults import Rule
-from ampgate.lab.chaos.fleet import Fleet, Member, ask
+from ampgate.lab.chaos.fleet import Fleet, Member
+from ampgate.lab.chaos.growth import Growth, grow, grow_events
 from ampgate.lab.chaos.network import Network
-from ampgate.lab.chaos.plan import DELIVERY, EDGE, GZIP, PULL, Act, Lane, Step, nodes
+from ampgate.lab.chaos.plan import (
+    DELIVERIES,
+    DELIVERY,
+    EDGE,
+    EDGES,
+    GZIP,
+    PARKED_FIRST,
+    PULL,
+    PULLS,
+    Act,
+    Lane,
+    Step,
+    nodes,
+)
 from ampgate.lab.chaos.report import Done, Progress
+from ampgate.lab.chaos.retention import overtake
 from ampgate.lab.kafka.kafka import EmbeddedKafka
+from schemas.configuration.config import Kafka
+from schemas.records import Stored
+
+TIMES = 2  # A multiple: then users stay where they are, or move to an added partition.
 
 
 @dataclass(slots=True)
 class Breaking:
-    """`done` are the steps that were played."""
+    """`done` are the steps that were played; `deleted` are records that Kafka has no more."""
 
     fleet: Fleet
+    kafka: Kafka
     broker: EmbeddedKafka
     network: Network
     progress: Progress
+    partitions: int  # Of each topic.
     done: list[Done] = field(default_factory=list)
+    deleted: list[Stored] = field(default_factory=list)
+    growths: list[Growth] = field(default_factory=list)
+    _edges: asyncio.Lock = field(default_factory=asyncio.Lock)  # One lane at a time changes them.
 
     async def play_all(self, lanes: Sequence[Sequence[Step]], seconds: float) -> None:
         """The lanes side by side, for so long; then every simulator is healed."""
@@ -52,16 +78,14 @@ class Breaking:
         fleet = self.fleet
         match step.lane:
             case Lane.KAFKA:
-                node = self._node(step.name)
-                await asyncio.to_thread(self.broker.kill, node)
-                await asyncio.sleep(step.seconds)
-                await asyncio.to_thread(self.broker.restart, node)
+                await self._break_broker(step, self._node(step.name))
             case Lane.AMPLITUDE | Lane.AAMPE | Lane.AMPERITY:
                 rules = [{**rule, "for_seconds": step.seconds} for rule in step.rules]
                 await set_faults(fleet.simulators[step.lane.lower()], rules)
                 await asyncio.sleep(step.seconds)
             case Lane.EDGES:
-                await self._disturb(step, fleet.edges[0], fleet.start_edge)
+                async with self._edges:
+                    await self._disturb(step, fleet.edges[0], fleet.start_edge)
             case Lane.DELIVERIES:
                 await self._disturb(step, fleet.deliveries[0], fleet.start_delivery)
             case Lane.PULLS:
@@ -74,6 +98,22 @@ class Breaking:
                 await way.impair(step.impairment, asyncio.sleep(step.seconds))
             case Lane.CONFIGURATION:
                 fleet.reload(gzip=step.name == GZIP)
+            case Lane.CLOCKS:
+                await self._set_clock(step)
+            case Lane.RETENTION:
+                await self._overtake(step)
+            case Lane.PARTITIONS:
+                await self._grow(step)
+
+    async def _break_broker(self, step: Step, node: int) -> None:
+        if step.act is Act.FILL:  # It ends by itself, as soon as it has something to write.
+            full_disk.fill(self.broker.running[node].pid)
+            await asyncio.sleep(step.seconds)
+            await asyncio.to_thread(self.broker.kill, node)
+        else:
+            await asyncio.to_thread(self.broker.kill, node)
+            await asyncio.sleep(step.seconds)
+        await asyncio.to_thread(self.broker.restart, node)
 
     async def _disturb(
         self, step: Step, oldest: Member, start: Callable[[], Awaitable[Member]]
@@ -101,6 +141,46 @@ class Breaking:
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(step.seconds)
         process.send_signal(signal.SIGCONT)
+
+    async def _set_clock(self, step: Step) -> None:
+        clocks = {EDGES: "edge", DELIVERIES: "delivery", PULLS: "pull"}
+        clock = self.fleet.clock(clocks[step.name])
+        clock.set(step.ahead)
+        await asyncio.sleep(step.seconds)
+        clock.set(0.0)
+
+    async def _overtake(self, step: Step) -> None:
+        """The deliveries read nothing meanwhile, so that there is something to delete."""
+        processes = [one.process for one in self.fleet.deliveries]
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(step.seconds)
+        _, deleted = await overtake(self.kafka, step.share)
+        self.deleted += deleted
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+    async def _grow(self, step: Step) -> None:
+        topics = self.kafka.topics
+        others = [topics.user_properties, topics.group_properties]
+        self.partitions *= TIMES
+        if step.name == PARKED_FIRST:
+            await grow(self.kafka, [topics.parked, *others], self.partitions)
+            await asyncio.sleep(step.seconds)
+            await self._grow_events()
+        else:
+            await self._grow_events()
+            await asyncio.sleep(step.seconds)
+            await grow(self.kafka, [*others, topics.parked], self.partitions)
+
+    async def _grow_events(self) -> None:
+        """An edge that knows the old number would write a user's events where they were before."""
+        async with self._edges:
+            edges = list(self.fleet.edges)
+            for edge in edges:
+                await self.fleet.kill(edge)
+            self.growths.append(await grow_events(self.kafka, self.partitions))
+            await asyncio.gather(*(self.fleet.start_edge() for _ in edges))
 
     def _paused(self, name: str) -> subprocess.Popen[bytes] | None:
         members = {EDGE: self.fleet.edges, DELIVERY: self.fleet.deliveries, PULL: self.fleet.pulls}

@@ -8,17 +8,17 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import orjson
-from prometheus_client.parser import text_string_to_metric_families
-from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
 from ampgate.errors import CommandError
 from ampgate.lab import parent_death
+from ampgate.lab.chaos import wall_clock
+from ampgate.lab.chaos.asking import ask
 from ampgate.lab.chaos.configuration import CONFIGURATION, PULL_TOPIC_PREFIX, PULLS
+from ampgate.lab.chaos.wall_clock import WallClock
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
 from schemas.configuration.file import load
@@ -30,15 +30,6 @@ STOP_SECONDS = 120.0
 LISTENING = '"message": "listening"'
 KEY = "chaos"
 DESTINATIONS = ("amplitude-chaos", "aampe-chaos")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of a scrape."""
-
-    name: str
-    labels: dict[str, str]
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +105,17 @@ class Fleet:
         new.write_text(self._text.format(gzip=str(gzip).lower()))
         new.replace(self._file)
 
+    def clock(self, kind: str) -> WallClock:
+        """That of all members of this kind."""
+        return WallClock(self.directory / f"{kind}.clock")
+
+    def logs(self, kind: str) -> list[Path]:
+        """Of all members of this kind, also of those that have ended."""
+        return list(self.directory.glob(f"{kind}-*.log"))
+
     async def start_edge(self) -> Member:
         """Return once it listens."""
-        edge = self._spawn("edge", self.edge_port, "edge")
+        edge = self._spawn_ours("edge", self.edge_port, "edge")
         self.edges.append(edge)
         await self._until(edge, lambda: asyncio.to_thread(_says, edge.log, LISTENING))
         return edge
@@ -124,7 +123,7 @@ class Fleet:
     async def start_delivery(self) -> Member:
         """Return once it has its workers, whether or not the destinations take anything."""
         [port] = free_ports(1)
-        delivery = self._spawn("delivery", port, "deliver")
+        delivery = self._spawn_ours("delivery", port, "deliver")
         self.deliveries.append(delivery)
         await self._until(delivery, lambda: _is_working(delivery))
         return delivery
@@ -132,14 +131,15 @@ class Fleet:
     async def start_pull(self) -> Member:
         """Return once it is a member of the group, whoever has the pull."""
         [port] = free_ports(1)
-        pull = self._spawn("pull", port, "pull", AMPGATE_KAFKA__TOPIC_PREFIX=PULL_TOPIC_PREFIX)
+        pull = self._spawn_ours("pull", port, "pull", AMPGATE_KAFKA__TOPIC_PREFIX=PULL_TOPIC_PREFIX)
         self.pulls.append(pull)
         await self._until(pull, lambda: _is_working(pull))
         return pull
 
     async def start_simulator(self, kind: str, *more: str) -> Member:
         [port] = free_ports(1)
-        simulator = self._spawn(kind, port, "simulate", kind, "--port", str(port), *more)
+        arguments = ["ampgate", "simulate", kind, "--port", str(port), *more]
+        simulator = self._spawn(kind, port, *arguments)
         self.simulators[kind] = simulator
         await self._until(simulator, lambda: _answers(simulator))
         return simulator
@@ -183,7 +183,15 @@ class Fleet:
         if (status := member.process.poll()) is not None:
             self.troubles.append(f"{member.name} ended by itself, with status {status}")
 
+    def _spawn_ours(self, kind: str, port: int, command: str, **others: str) -> Member:
+        """Of the gateway: with a wall clock that may be wrong."""
+        clock = self.clock(kind)
+        clock.add()
+        arguments = [wall_clock.__name__, str(clock.file), command]
+        return self._spawn(kind, port, *arguments, **others)
+
     def _spawn(self, kind: str, port: int, *arguments: str, **others: str) -> Member:
+        """A module of Python with its arguments."""
         self._started += 1
         name = f"{kind}-{self._started}"
         log = self.directory / f"{name}.log"
@@ -195,7 +203,7 @@ class Fleet:
             **others,
         }
         with log.open("wb") as output:
-            command = [sys.executable, "-m", "ampgate", *arguments]
+            command = [sys.executable, "-m", *arguments]
             process = parent_death.spawn(
                 command, at_death=signal.SIGKILL, output=output, environment=environment
             )
@@ -229,20 +237,3 @@ async def _answers(member: Member) -> bool:
     except PyreqwestError:
         return False
     return status == 200
-
-
-async def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """The answer to a GET, or to a POST of `body`."""
-    async with ClientBuilder().timeout(timedelta(seconds=30)).build() as client:
-        request = client.get(url) if body is None else client.post(url).body_bytes(body)
-        response = await request.build().send()
-        return response.status, bytes(await response.bytes())
-
-
-async def scrape(url: str) -> list[Sample]:
-    _, body = await ask(f"{url}/metrics")
-    return [
-        Sample(sample.name, sample.labels, sample.value)
-        for family in text_string_to_metric_families(body.decode())
-        for sample in family.samples
-    ]

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -16,12 +15,14 @@ from aiokafka.errors import KafkaError
 from ampgate.cli.configuration import client_arguments
 from ampgate.lab.chaos.clients import event
 from schemas.configuration.config import Kafka
+from schemas.kafka.partitioner import positive_hash
 
 MARK = "odd"  # A header, by which an unusable record is known again.
 GOOD = ""
 USERS = 6
 REST_SECONDS = (0.05, 0.4)
 RETRY_SECONDS = 0.5
+METADATA_MS = 1_000  # It notices added partitions, and never looks back.
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -99,7 +100,9 @@ class OddProducer:
     async def produce_until(self, over: asyncio.Event) -> None:
         """Keep producing, each record until Kafka has it."""
         arguments = client_arguments(self.kafka)
-        producer = AIOKafkaProducer(**arguments, acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(
+            **arguments, acks="all", enable_idempotence=True, metadata_max_age_ms=METADATA_MS
+        )
         await producer.start()
         try:
             for record in self._endless():
@@ -134,8 +137,8 @@ class OddProducer:
             headers = [*record.headers, *mark]
             batch.append(timestamp=None, key=record.key, value=record.value, headers=headers)
             partitions = sorted(await producer.partitions_for(topic))
-            # A user's events stay in one partition; which one does not matter.
-            place = crc32(record.key or b"") % len(partitions)
+            # A user's events are where an edge would put them.
+            place = positive_hash(record.key or b"") % len(partitions)
             try:
                 await (await producer.send_batch(batch, topic, partition=partitions[place]))
             except KafkaError:

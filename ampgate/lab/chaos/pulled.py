@@ -8,8 +8,9 @@ import orjson
 from ampgate.archive.archive import Archive
 from ampgate.archive.batches import Wanted
 from ampgate.check.finding import Finding
+from ampgate.lab.chaos.asking import ask
 from ampgate.lab.chaos.configuration import PULL, PULL_TOPIC_PREFIX
-from ampgate.lab.chaos.fleet import Fleet, ask
+from ampgate.lab.chaos.fleet import Fleet
 from ampgate.lab.chaos.verdict import judge_pulled
 from schemas.records import Stored
 from schemas.topics import Topics

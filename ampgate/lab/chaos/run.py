@@ -19,6 +19,7 @@ from random import Random
 from ampgate import topics
 from ampgate.archive.archive import archive
 from ampgate.errors import CommandError
+from ampgate.lab.chaos import full_disk
 from ampgate.lab.chaos.breaking import Breaking
 from ampgate.lab.chaos.clients import Client, connected_clients, users
 from ampgate.lab.chaos.configuration import PULL_TOPIC_PREFIX
@@ -26,9 +27,10 @@ from ampgate.lab.chaos.fleet import KEY, Fleet, Member
 from ampgate.lab.chaos.hostile import disturb
 from ampgate.lab.chaos.network import Network, opened_network
 from ampgate.lab.chaos.odd_records import OddProducer
-from ampgate.lab.chaos.plan import EDGES, Lane, Step, nodes, plan
+from ampgate.lab.chaos.plan import EDGES, Act, Lane, Step, nodes, plan, without
 from ampgate.lab.chaos.pulled import PROFILES, Pulled
 from ampgate.lab.chaos.report import Progress, Report
+from ampgate.lab.chaos.retention import overtake
 from ampgate.lab.chaos.verdict import Counted, judge
 from ampgate.lab.chaos.witness import Witness
 from ampgate.lab.kafka.kafka import EmbeddedKafka
@@ -42,7 +44,8 @@ PARTITIONS = 6
 TOPIC_PREFIX = "chaos."
 DRAIN_SECONDS = 600.0  # A throttled user waits 30 s, and perhaps once more; a slow machine longer.
 DRAIN_LOOK_SECONDS = 0.5
-CALM_EVENTS = 40  # By each client.
+CALM_EVENTS = 20  # By each client, twice.
+CALM_SHARE = 0.3  # Of the first ones is deleted before a delivery reads them.
 
 
 @dataclass(slots=True)
@@ -88,23 +91,31 @@ class Run:
         """
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
-            missing = len(self.acknowledged) - await witness.arrived()
+            # Deleted events may be missing; which ones, is looked at when there are no more.
+            missing = len(self.acknowledged) - len(witness.deleted) - await witness.arrived()
             waiting = sum((await witness.unsettled()).values())
-            if missing <= 0 and waiting <= 0 and await pulled.is_read():
+            is_read = missing <= 0 and waiting <= 0 and await pulled.is_read()
+            if is_read and await witness.has_arrived(self.acknowledged):
                 return True
             self.progress.enter(f"draining: {max(missing, waiting)} to go")
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         return False
 
     async def count_in_calm(self, witness: Witness, pulled: Pulled) -> Counted | None:
-        """New processes take some more events: what their counters say of them."""
+        """New processes take some more events: what their counters say of them, and of those that
+        Kafka deleted before there was a delivery.
+        """
         await self.fleet.stop_gateway()
         before = await witness.records()
-        edge, delivery = await self.fleet.start_edge(), await self.fleet.start_delivery()
+        edge = await self.fleet.start_edge()
+        await asyncio.gather(*(client.send(CALM_EVENTS) for client in self.clients))
+        unread, deleted = await overtake(self.kafka, CALM_SHARE)
+        self.breaking.deleted += deleted
+        delivery = await self.fleet.start_delivery()
         await asyncio.gather(*(client.send(CALM_EVENTS) for client in self.clients))
         if not await self.settle(witness, pulled):
             return None
-        return await witness.counted(edge, delivery, await witness.records() - before)
+        return await witness.counted(edge, delivery, await witness.records() - before, unread)
 
 
 async def run(seconds: float, seed: int, brokers: int, progress: Progress) -> Report:
@@ -123,9 +134,16 @@ async def _run(
     try:
         async with opened_run(directory, seed, brokers, progress) as opened:
             progress.enter("chaos")
-            await opened.break_all(list(plan(seed, seconds, users(), brokers).values()), seconds)
+            lanes = plan(seed, seconds, users(), brokers)
+            if not full_disk.IS_POSSIBLE:
+                progress.say(full_disk.LEFT_OUT)
+                lanes = without(Act.FILL, lanes)
+            await opened.break_all(list(lanes.values()), seconds)
             async with archive(opened.kafka) as stored:
-                witness = Witness(opened.kafka, stored, opened.fleet)
+                breaking = opened.breaking
+                witness = Witness(
+                    opened.kafka, stored, opened.fleet, breaking.deleted, breaking.growths
+                )
                 pulled = Pulled(stored, opened.fleet)
                 has_settled = await opened.settle(witness, pulled)
                 counted = await opened.count_in_calm(witness, pulled) if has_settled else None
@@ -187,7 +205,7 @@ async def opened_run(
             connected_clients(f"http://{HOST}:{edges_port}", KEY, seed, progress.acknowledge)
         )
         odd = OddProducer(config.kafka, Random(f"{seed} odd records"))
-        breaking = Breaking(fleet, broker, network, progress)
+        breaking = Breaking(fleet, config.kafka, broker, network, progress, PARTITIONS)
         yield Run(breaking, config.kafka, clients, odd, edges_port, seed)
 
 

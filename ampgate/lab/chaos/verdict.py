@@ -19,7 +19,10 @@ class Counted:
 
     accepted: int  # By the edge.
     stored: int  # By Kafka.
-    settled: Mapping[str, Mapping[str, int]]  # By destination: delivered, dead, skipped, waiting.
+    deleted: int  # By Kafka, before anybody read it.
+    settled: Mapping[
+        str, Mapping[str, int]
+    ]  # By destination: delivered, dead, skipped, waiting, lost.
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,19 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is known in the end; events are their insert_ids, in order of arrival."""
+    """All that is known in the end; events are their insert_ids, in order of arrival. `deleted` and
+    `lost` are origins: those of the records that Kafka has deleted, and those that a destination
+    says it could not read.
+    """
 
     acknowledged: Collection[str]
     refused: Sequence[str]
-    stored: Sequence[str]
+    stored: Mapping[str, Sequence[str]]  # The origins of each: one may be stored twice.
+    deleted: Collection[str]
+    lost: Mapping[str, Collection[str]]
+    late: Collection[
+        str
+    ]  # Written where their user's events were before there were more partitions.
     amplitude: Sequence[str]
     aampe: Sequence[str]
     unusable: Mapping[str, str]  # What was wrong with a stored record, by its origin.
@@ -45,17 +56,35 @@ class Evidence:
     troubles: Sequence[str]  # Processes that ended otherwise than they were told to.
     counted: Counted | None
 
+    def gone(self, destination: str) -> set[str]:
+        """The events of which it says that it could read no copy."""
+        lost = set(self.lost.get(destination, ()))
+        return {one for one, origins in self.stored.items() if lost.issuperset(origins)}
+
+    def moved(self, destination: str) -> set[str]:
+        """The events that may arrive after newer ones: those that were written late, and those of
+        which a copy was lost, as another one was stored later.
+        """
+        lost = set(self.lost.get(destination, ()))
+        halved = {one for one, origins in self.stored.items() if not lost.isdisjoint(origins)}
+        return halved.union(self.late)
+
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     """A finding for each promise."""
     sent = set(evidence.acknowledged)
     yield _none("clients", evidence.refused, f"{len(sent)} events acknowledged, none refused")
-    yield _complete("Kafka", sent, evidence.stored)
-    yield _complete("Amplitude", sent, evidence.amplitude)
+    stored = [one for one, origins in evidence.stored.items() for _ in origins]
+    yield _complete("Kafka", sent, stored)
+    for subject, destination, arrived in (
+        ("Amplitude", DESTINATIONS[0], evidence.amplitude),
+        ("Aampe", DESTINATIONS[1], evidence.aampe),
+    ):
+        gone = evidence.gone(destination).difference(arrived)
+        yield _complete(subject, sent - gone, arrived)
+        yield _ordered(f"{subject}, order", arrived, evidence.moved(destination))
     yield _once("Amplitude, repetitions", evidence.amplitude)
-    yield _ordered("Amplitude, order", evidence.amplitude)
-    yield _complete("Aampe", sent, evidence.aampe)
-    yield _ordered("Aampe, order", evidence.aampe)
+    yield _retained(evidence)
     yield _dead(evidence)
     waiting = [f"{count} in {group}" for group, count in evidence.unsettled.items() if count]
     yield _none("waiting", waiting, "every group has settled all that is stored")
@@ -85,10 +114,22 @@ def _dead(evidence: Evidence) -> Finding:
         f"none of {origin} ({words}) at {destination}"
         for origin, words in evidence.unusable.items()
         for destination in DESTINATIONS
-        if (origin, destination) not in dead
+        if (origin, destination) not in dead and origin not in evidence.lost.get(destination, ())
     ]
     says = f"of each of {len(evidence.unusable)} unusable records, and of no other"
     return _none("dead letters", wrong, says)
+
+
+def _retained(evidence: Evidence) -> Finding:
+    """Only what Kafka has deleted is lost; that no other event is missing, is found elsewhere."""
+    wrong = [
+        f"{origin} at {destination}, which is not deleted"
+        for destination, origins in evidence.lost.items()
+        for origin in sorted(set(origins).difference(evidence.deleted))
+    ]
+    counts = [f"{len(set(origins))} at {name}" for name, origins in evidence.lost.items()]
+    says = f"of {len(evidence.deleted)} deleted records, unread and counted as lost: "
+    return _none("lost", wrong, says + (", ".join(counts) or "none"))
 
 
 def _none(subject: str, found: Sequence[str], says: str) -> Finding:
@@ -115,16 +156,16 @@ def _once(subject: str, arrived: Sequence[str]) -> Finding:
     return _none(subject, repeated, "none")
 
 
-def _ordered(subject: str, arrived: Iterable[str]) -> Finding:
-    """By user, in their order of first arrival."""
+def _ordered(subject: str, arrived: Iterable[str], moved: Collection[str]) -> Finding:
+    """By user, in their order of first arrival, but for those that may have `moved`."""
     last: dict[str, int] = {}
-    moved = []
-    for insert_id in dict.fromkeys(arrived):
+    wrong = []
+    for insert_id in dict.fromkeys(one for one in arrived if one not in moved):
         user, _, number = insert_id.rpartition("-")
         if int(number) < last.get(user, -1):
-            moved.append(f"{insert_id} after {user}-{last[user]}")
+            wrong.append(f"{insert_id} after {user}-{last[user]}")
         last[user] = max(int(number), last.get(user, -1))
-    return _none(subject, moved, "every user's events arrived first in the order they were sent")
+    return _none(subject, wrong, "every user's events arrived first in the order they were sent")
 
 
 def _conserved(counted: Counted | None) -> Finding:
@@ -136,10 +177,17 @@ def _conserved(counted: Counted | None) -> Finding:
         for name, outcomes in counted.settled.items()
         if sum(outcomes.values()) != counted.stored
     ]
+    wrong += [
+        f"{name}: {outcomes.get('lost', 0)} lost of {counted.deleted} that Kafka deleted unread"
+        for name, outcomes in counted.settled.items()
+        if outcomes.get("lost", 0) != counted.deleted
+    ]
     if counted.accepted != counted.stored:
         wrong.append(f"the edge: {counted.accepted} of {counted.stored}")
     says = f"of {counted.stored} events after the chaos: accepted = delivered + dead + skipped"
-    return _none(subject, wrong, f"{says} + waiting, at every destination")
+    return _none(
+        subject, wrong, f"{says} + waiting + the {counted.deleted} deleted, at every destination"
+    )
 
 
 def _some(found: Sequence[str]) -> str:

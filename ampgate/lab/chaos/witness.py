@@ -1,6 +1,7 @@
 """What Kafka, the destinations and the counters say in the end."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,14 @@ import orjson
 
 from ampgate.archive.archive import Archive
 from ampgate.archive.batches import Wanted
-from ampgate.lab.chaos.fleet import DESTINATIONS, Fleet, Member, ask, scrape
+from ampgate.lab.chaos.asking import ask, scrape
+from ampgate.lab.chaos.fleet import DESTINATIONS, Fleet, Member
+from ampgate.lab.chaos.growth import Growth, written_late
 from ampgate.lab.chaos.odd_records import MARK
+from ampgate.lab.chaos.reported import lost_in
 from ampgate.lab.chaos.verdict import Counted, DeadLetter, Evidence
 from schemas.configuration.config import Kafka
+from schemas.records import Stored
 from schemas.topics import Kind
 
 IDS = {"amplitude": "insert_id", "aampe": "event_id"}
@@ -28,13 +33,22 @@ class Received(msgspec.Struct):
 
 _received = msgspec.json.Decoder(Received)
 SETTLED = ("delivered", "dead", "skipped")
+METRICS = {  # And what became of the records that they count, where no label says it.
+    "ampgate_delivery_records_total": "",
+    "ampgate_delivery_waiting_records": "waiting",
+    "ampgate_delivery_lost_records_total": "lost",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
+    """`deleted` are records that Kafka has no more; `growths` its topics' own."""
+
     kafka: Kafka
     stored: Archive
     fleet: Fleet
+    deleted: Sequence[Stored]
+    growths: Sequence[Growth]
 
     async def arrived(self) -> int:
         """How many different events the destination has that has the fewest."""
@@ -51,11 +65,20 @@ class Witness:
             found[group] = sum(span.end for span in spans) - settled
         return found
 
-    async def records(self) -> int:
-        spans = await self.stored.spans(self.kafka.topics.events)
-        return sum(span.end - span.start for span in spans)
+    async def has_arrived(self, acknowledged: Collection[str]) -> bool:
+        """Whether each destination has every event that it does not say it could not read."""
+        evidence = await self.evidence(acknowledged, [], None)
+        arrived = zip(DESTINATIONS, (evidence.amplitude, evidence.aampe), strict=True)
+        return all(
+            set(acknowledged) <= evidence.gone(destination).union(events)
+            for destination, events in arrived
+        )
 
-    async def counted(self, edge: Member, delivery: Member, stored: int) -> Counted:
+    async def records(self) -> int:
+        """How many were ever stored."""
+        return sum(span.end for span in await self.stored.spans(self.kafka.topics.events))
+
+    async def counted(self, edge: Member, delivery: Member, stored: int, deleted: int) -> Counted:
         """What the counters say of so many records; nobody else served them."""
         accepted = sum(
             sample.value
@@ -65,32 +88,29 @@ class Witness:
         )
         settled: dict[str, dict[str, int]] = {name: {} for name in DESTINATIONS}
         for sample in await scrape(delivery.url):
-            match sample.name:
-                case "ampgate_delivery_records_total":
-                    state = sample.labels["outcome"]
-                case "ampgate_delivery_waiting_records":
-                    state = "waiting"
-                case _:
-                    continue
-            if state in SETTLED or state == "waiting":
+            if sample.name not in METRICS:
+                continue
+            became = METRICS[sample.name] or sample.labels["outcome"]
+            if became in SETTLED or METRICS[sample.name]:
                 counts = settled[sample.labels["destination"]]
-                counts[state] = counts.get(state, 0) + int(sample.value)
-        return Counted(int(accepted), stored, settled)
+                counts[became] = counts.get(became, 0) + int(sample.value)
+        return Counted(int(accepted), stored, deleted, settled)
 
     async def evidence(
-        self, acknowledged: Sequence[str], refused: Sequence[str], counted: Counted | None
+        self, acknowledged: Collection[str], refused: Sequence[str], counted: Counted | None
     ) -> Evidence:
         topics = self.kafka.topics
-        events = await self.stored.find(await self.stored.spans(topics.events), Wanted())
+        kept = await self.stored.find(await self.stored.spans(topics.events), Wanted())
+        events = [*self.deleted, *kept]
+        good = [record for record in events if record.header(MARK) is None]
         dead = await self.stored.find(await self.stored.spans(topics.dead_letters), Wanted())
         return Evidence(
             acknowledged=acknowledged,
             refused=refused,
-            stored=[
-                orjson.loads(record.value or b"{}")["insert_id"]
-                for record in events
-                if record.header(MARK) is None
-            ],
+            stored=_origins(good),
+            deleted={record.origin for record in self.deleted},
+            lost=lost_in(self.fleet.logs("delivery")),
+            late=set(_origins(written_late(good, self.growths))),
             amplitude=await self._received("amplitude"),
             aampe=await self._received("aampe"),
             unusable={
@@ -121,3 +141,11 @@ class Witness:
         _, body = await ask(f"{self.fleet.simulators[kind].url}/_stats")
         stats: dict[str, Any] = orjson.loads(body)
         return stats
+
+
+def _origins(records: Iterable[Stored]) -> dict[str, list[str]]:
+    """By insert_id."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for record in records:
+        found[orjson.loads(record.value or b"{}")["insert_id"]].append(record.origin)
+    return dict(found)
