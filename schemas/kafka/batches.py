@@ -16,6 +16,7 @@ from schemas.kafka.numbering import Numbering
 from schemas.kafka.one_at_a_time import OneAtATime
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
+from schemas.kafka.timestamps import Timestamps
 from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
 from schemas.records import Appendable, TopicPartition
 
@@ -49,6 +50,7 @@ class Way:
     outage: Outage
     compression: Compression
     large: OneAtATime = field(default_factory=OneAtATime)
+    timestamps: Timestamps = field(default_factory=Timestamps)
 
 
 class Lane:
@@ -197,6 +199,10 @@ class Lane:
             return
         if self._way.compression.is_refused(flush.batch.codec, error):
             flush.batch = flush.batch.compressed_as(self._way.compression.codec)
+            self._send_first()
+            return
+        if self._way.timestamps.are_refused(error, is_timed=flush.batch.is_timed):
+            flush.batch = flush.batch.untimed()
             self._send_first()
             return
         self._say_failed(error)

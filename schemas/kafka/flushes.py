@@ -9,10 +9,12 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.kafka.numbering import Numbering
 from schemas.kafka.sizes import RECORD_BYTES
+from schemas.kafka.timestamps import NO_TIMESTAMP
 from schemas.records import Appendable, RawRecord
 
 FORMAT = 2  # Of batches, since Kafka 0.11.
 ATTRIBUTES, CODEC_MASK = slice(21, 23), 0b111  # Of a batch in Kafka's format.
+NEWEST_TIME = slice(35, 43)
 
 
 class OpenBatch:
@@ -97,11 +99,24 @@ class OpenBatch:
         """Of the batch as it was sent; 0 before."""
         return 0 if self._data is None else int.from_bytes(self._data[ATTRIBUTES]) & CODEC_MASK
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether a record of the batch as it was sent has a time."""
+        newest = b"" if self._data is None else self._data[NEWEST_TIME]
+        return bool(newest) and int.from_bytes(newest, signed=True) != NO_TIMESTAMP
+
     def compressed_as(self, codec: int) -> "OpenBatch":
         """Its records, once more; it takes no others."""
+        return self._again(codec, lambda timestamp: timestamp)
+
+    def untimed(self) -> "OpenBatch":
+        """The same, of records without a time."""
+        return self._again(self.codec, lambda _: NO_TIMESTAMP)
+
+    def _again(self, codec: int, timed: Callable[[int], int]) -> "OpenBatch":
         batch = OpenBatch(RECORD_BYTES, codec, self._numbering)
         for one in MemoryRecords(bytes(self.data())).next_batch():
-            batch.add(RawRecord(one.key, one.value, one.headers), one.timestamp)
+            batch.add(RawRecord(one.key, one.value, one.headers), timed(one.timestamp))
         batch.close()
         return batch
 

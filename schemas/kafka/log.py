@@ -121,7 +121,7 @@ class Log:
         return write
 
     def _add(self, topic: str, records: Sequence[NewRecord], count: int, write: Write) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._way.timestamps.now_ms()
         if len(records) == 1:
             partition = self._partition(records[0].key, count)
             self._lane(topic, partition).add(records[0], now_ms).await_by(write)
@@ -150,7 +150,7 @@ class Log:
         The future is shared: others' records are in the same batch, so it must not be cancelled.
         """
         self._require_room(topic, record)
-        return self._lane(topic, partition).add(record, time.time_ns() // 1_000_000).stored
+        return self._lane(topic, partition).add(record, self._way.timestamps.now_ms()).stored
 
     async def store_in_order(
         self, topic: str, records: Sequence[RawRecord], partition: int
@@ -161,7 +161,7 @@ class Log:
         """
         writes: list[asyncio.Future[None]] = []
         error: BaseException | None = None
-        lane, now_ms = self._lane(topic, partition), time.time_ns() // 1_000_000
+        lane, now_ms = self._lane(topic, partition), self._way.timestamps.now_ms()
         for record in records:  # Without an await between: none is queued behind one that failed.
             try:
                 self._require_room(topic, record)

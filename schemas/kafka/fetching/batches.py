@@ -16,6 +16,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from schemas.kafka.fetching.codecs import decompressed, expanded_max
 from schemas.kafka.fetching.pieces import Parsed, Piece, parsed, pieces
+from schemas.kafka.timestamps import NO_TIMESTAMP
 
 AT_ONCE_BYTES_MAX = 4_000_000  # Decompressed; a batch that cannot exceed it is not cut.
 
@@ -27,7 +28,6 @@ LENGTH_AT, EPOCH_AT, MAGIC_AT, COUNT_AT = 8, 12, 16, 57
 ATTRIBUTES_AT = 22  # Their lower byte.
 CODEC_MASK = 0x07
 OURS_FROM = 2  # The magic of record batches; below are the message sets of old brokers.
-NO_TIMESTAMP = -1  # Kafka's sign of a missing time.
 MESSAGE_BYTES_MIN = 26  # The shortest message set.
 
 MayHave: TypeAlias = Callable[[bytes], bool]

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from consumers.delivery.delivery import Delivery
 from consumers.destinations.amplitude.events import AmplitudeEvents
-from schemas.kafka.fetching.batches import NO_TIMESTAMP
+from schemas.kafka.timestamps import NO_TIMESTAMP
 from schemas.vendors.amplitude import AmplitudeDestination
 from tests.simulation.log import Kept
 
