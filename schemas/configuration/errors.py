@@ -45,6 +45,10 @@ TYPES = {
     "dict_type": "must be a table",
     "mapping_type": "must be a table",
     "missing": "is required",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "ip_v4_network": 'must be a network, as in "10.0.0.0/8"',
+    "ip_v6_network": 'must be a network, as in "2001:db8::/32"',
 }
 
 

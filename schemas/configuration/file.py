@@ -105,12 +105,23 @@ def parse(
 def _said(
     path: str, why: str, environment: Mapping[str, str], origin: str, lines: Mapping[str, int]
 ) -> str:
-    variable = ENVIRONMENT_PREFIX + path.replace(".", "__").upper()
     line = line_of(path, lines)
-    if variable in environment and "." in path:
+    if (variable := _variable_of(path, environment, is_in_file=line is not None)) is not None:
         origin, line = variable, None
     where = f"{origin}: {path}" if path else origin
     return f"{where}: {why}" + (f" (line {line})" if line is not None else "")
+
+
+def _variable_of(path: str, environment: Mapping[str, str], *, is_in_file: bool) -> str | None:
+    """The variable that set it, or what it is in; of what the file has not, those in it."""
+    parts = path.upper().split(".")
+    for length in range(len(parts), 1, -1):
+        name = ENVIRONMENT_PREFIX + "__".join(parts[:length])
+        if name in environment:
+            return name
+    below = ENVIRONMENT_PREFIX + "".join(f"{part}__" for part in parts)
+    is_set = not is_in_file and any(name.startswith(below) for name in environment)
+    return f"{below}…" if is_set else None
 
 
 def _path(location: Sequence[int | str], tree: Any) -> str:  # noqa: ANN401  A TOML tree is anything.

@@ -86,7 +86,10 @@ class ConfiguredDestination(Section):
     def _known_fields(cls, where: Mapping[str, Any]) -> Mapping[str, Any]:
         for field in where:
             if not re.fullmatch(WHERE_FIELD, field):
-                raise ValueError(f"{field}: not a field, event_properties.x or user_properties.x")
+                raise ValueError(
+                    f"{field}: not a field, event_properties.x, user_properties.x or "
+                    "group_properties.x"
+                )
         return where
 
     @field_validator("rename")

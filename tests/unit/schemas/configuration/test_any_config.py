@@ -136,7 +136,8 @@ def test_any_override_is_applied_or_named(name: str, value: str) -> None:
     else:
         with suppress(ConfigError):  # As above.
             apply(config)
-    assert said.startswith((name, "ampgate.toml: "))
+    named, _, more = said.partition("…: ")  # Or the variables that begin so.
+    assert said.startswith((name, "ampgate.toml: ")) or (more and name.startswith(named))
 
 
 @examples(500)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from schemas.configuration.config import ConfigError
+from schemas.configuration.file import parse
 from tests.unit.schemas.configuration.parsing import AAMPE, AMPLITUDE, MSK, OAUTH, SOURCE, refusal
 
 TASKS = {"name": "p", "type": "amplemarket", "api_key": "k"}
@@ -22,6 +24,7 @@ WEB = {**SOURCE, "write_key": "very-secret"}
         ),
         ({"pulls": [{**TASKS, "every": True}]}, "pulls.0.every: must not be true"),
         ({"sources": {}}, "sources: must be tables, each with its own line [[sources]]"),
+        ({"sources": [{**WEB, "dialects": []}]}, "sources.0.dialects: must not be empty"),
         ({"edge": {"scrub": {}}}, "edge.scrub: must be tables, each with its own line [[edge.sc"),
         (
             {"destinations": [{**AMPLITUDE, "sources": "web"}]},
@@ -120,12 +123,33 @@ def test_a_mistake_is_told_with_what_may_be_there(tree: dict[str, Any], said: st
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "value", "said"),
     [
-        ("AMPGATE_EDGE__PROT", "AMPGATE_EDGE__PROT: edge.prot: unknown key; known are "),
-        ("AMPGATE_EDGE__PORT", "AMPGATE_EDGE__PORT: edge.port: must be a valid integer"),
-        ("AMPGATE_SOURCES__0__NAME", "AMPGATE_SOURCES__0__NAME: the file has no sources.0 to set"),
+        ("AMPGATE_EDGE__PROT", "x", "AMPGATE_EDGE__PROT: edge.prot: unknown key; known are "),
+        ("AMPGATE_EDGE__PORT", "x", "AMPGATE_EDGE__PORT: edge.port: must be a valid integer"),
+        ("AMPGATE_SOURCES__0__NAME", "x", "AMPGATE_SOURCES__0__NAME: the file has no sources.0 to"),
+        ("AMPGATE_KAFAK__X", "x", "AMPGATE_KAFAK__…: kafak: unknown key; known are console, "),
+        (
+            "AMPGATE_EDGE__TRUSTED_PROXIES",
+            '["10.0.0.0/8", "lb"]',
+            'AMPGATE_EDGE__TRUSTED_PROXIES: edge.trusted_proxies.1: must be a network, as in "10.',
+        ),
+        (
+            "AMPGATE_KAFKA__SECURITY_PROTOCOL",
+            "SASL_SSL",
+            "AMPGATE_KAFKA__…: kafka: SASL_SSL needs sasl_plain_username",
+        ),
     ],
 )
-def test_a_mistake_in_the_environment_is_told_by_its_variable(name: str, said: str) -> None:
-    assert refusal({}, {name: "x"}).startswith(said)
+def test_a_mistake_in_the_environment_is_told_by_its_variable(
+    name: str, value: str, said: str
+) -> None:
+    assert refusal({}, {name: value}).startswith(said)
+
+
+def test_a_mistake_of_the_file_is_told_by_the_file_though_a_variable_is_beside_it() -> None:
+    lines = {"edge": 1, "edge.tls_keyfile": 2}
+    with pytest.raises(ConfigError) as raised:
+        parse({"edge": {"tls_keyfile": "/k"}}, {"AMPGATE_EDGE__PORT": "81"}, "a.toml", (), lines)
+
+    assert str(raised.value).startswith("a.toml: edge: tls_keyfile needs tls_certfile (line 1)")
