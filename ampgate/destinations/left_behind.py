@@ -193,4 +193,5 @@ async def require_idle(survey: Survey, names: Sequence[str]) -> None:
         if members := await survey.members(name):
             raise CommandError(
                 f"{name} is being delivered to by {members} consumers: stop its delivery first"
+                " (one that was killed counts until Kafka misses it, for 10 seconds)"
             )
