@@ -99,8 +99,14 @@ With the edge at `https://edge`:
 | Segment, Python | `host="https://edge/segment"` |
 | Segment, Node | `host: "https://edge"` with `path: "/segment/v1/batch"` |
 | Segment, browser | `integrations: {"Segment.io": {apiHost: "edge/segment/v1"}}` |
+| Segment, Java | `.endpoint("https://edge/segment/")` |
+| Segment, Go | `Endpoint: "https://edge/segment"` |
+| Segment, Ruby and PHP | `host: "edge"` (they know no path, and `/v1/batch` is served there, too) |
 | RudderStack, Python | `dataPlaneUrl = "https://edge/segment"`, or a client's `host` |
 | RudderStack, Node and browser | `dataPlaneUrl: "https://edge/segment"` |
+| RudderStack, Java | `.setDataPlaneUrl("https://edge/segment/")` |
+| RudderStack, Go | `DataPlaneUrl: "https://edge/segment"` |
+| RudderStack, Ruby | `data_plane_url: "https://edge"` (its path is `/v1/batch`) |
 """
 
 
@@ -138,7 +144,8 @@ default mapping.
 |---|---|
 | `user_id` | `userId`, also a number |
 | `device_id` | `context.device.id`, else `anonymousId` |
-| `time` | `timestamp`, moved by what `sentAt` says the sender's clock is off |
+| `time` | `timestamp`, moved by what `sentAt` says the sender's clock is off; not moved in a call \
+of RudderStack's, which moves its `originalTimestamp` |
 | `insert_id` | `messageId`; a further event of the same call has `-1`, `-2`, … after it |
 | `session_id` | `integrations.Actions Amplitude.session_id`, else the call's own `session_id`, \
 else `context.sessionId` |
