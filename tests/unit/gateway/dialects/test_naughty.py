@@ -84,7 +84,9 @@ def test_json_is_taken_and_what_is_not_is_refused(place: Callable[[bytes], Reply
         reply = place(body)
         assert reply.status < 500
         if expect == "reject":
-            assert (reply.status, reply.values) == (400, []), name
+            assert reply.values == [], name
+            # Of Python's words for what is no number, Segment's dialect keeps the call aside.
+            assert reply.status == 400 or reply.reasons == ["number_out_of_range"], name
         elif expect == "accept":
             assert reply.status in (200, 202), name
             assert reply.values or reply.reasons, name
