@@ -7,11 +7,16 @@ had committed nothing, and all would be read, and sent, from the beginning again
 It asks for metadata in a task which ends at any error that it does not know. Then whoever waits for
 metadata waits for ever: a group would not be joined again after Kafka was away.
 
-And it does not know uvloop's error of writing to a connection that has ended a moment ago.
+It does not know uvloop's error of writing to a connection that has ended a moment ago.
+
+And it uses a connection until its login has ended (KIP-368), as with a token, or where the cluster
+limits sessions. Kafka closes it at the next request, and what is in flight fails: a group looks for
+its coordinator again, a batch is sent again, and each says so. So a connection is replaced before,
+once what it awaits has been answered.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,18 +28,57 @@ import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, NoError, for_code
+from aiokafka.protocol.admin import SaslAuthenticateRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from schemas.cancellation import is_cancelled, lasting
 
 AGAIN_SECONDS = 1.0
+REPLACED_AT = 0.85  # Of the life of a login; Kafka's own clients log in again from then on.
 log = structlog.get_logger()
 
 
 class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types.
-    def send(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  aiokafka's own.
+    _ending: asyncio.TimerHandle | None = None  # Of a login that ends. It holds the connection.
+    _is_replaced = False  # It takes no more requests.
+
+    def send(self, request: object, **named: Any) -> Any:  # noqa: ANN401  aiokafka's own.
         with self._writing():
-            return super().send(*arguments, **named)
+            answer = super().send(request, **named)
+        return self._login(answer) if isinstance(request, SaslAuthenticateRequest) else answer
+
+    async def _login(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401  aiokafka has no types.
+        """What answers a step of a login: the last one says whether, and when, it ends."""
+        told = await answer
+        seconds = getattr(told, "session_lifetime_ms", 0) / 1000  # Version 0 has none.
+        if seconds > 0:
+            loop = asyncio.get_running_loop()
+            self._ending = loop.call_later(REPLACED_AT * seconds, self._replace, seconds)
+        return told
+
+    def _replace(self, seconds: float) -> None:
+        """Whoever asks next opens another; this one lasts until what it awaits has come."""
+        self._is_replaced = True
+        rest = (1 - REPLACED_AT) * seconds
+        self._ending = asyncio.get_running_loop().call_later(rest, self.close)
+        self._close_if_idle()
+
+    def connected(self) -> bool:
+        return not self._is_replaced and super().connected()
+
+    def _handle_frame(self, answer: bytes) -> None:
+        super()._handle_frame(answer)
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._is_replaced and not self._requests:
+            self.close()
+
+    def close(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  aiokafka's own.
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        return super().close(*arguments, **named)
 
     def _send_sasl_token(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  As above.
         with self._writing():

@@ -3,7 +3,7 @@
 Theory of operation: aiokafka asks for a token at each new connection. All clients of a process
 share one, which is renewed once four fifths of its life are over, as Kafka's own clients do. While
 a renewal fails, the token is used until it ends. A broker that limits sessions closes a connection
-whose token has ended (KIP-368); aiokafka connects again, and with a token that is good.
+whose token has ended (KIP-368): it is replaced before (`asking`), and with a token that is good.
 """
 
 import asyncio

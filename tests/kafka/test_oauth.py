@@ -1,15 +1,20 @@
 """Login to Kafka with OAuth tokens, as to hosted clusters; the embedded broker validates them."""
 
 import asyncio
+import tomllib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
 from ampgate.lab.kafka.ports import free_ports
-from tests.eventually import seen
+from schemas.configuration.config import Kafka
+from schemas.kafka import asking
+from schemas.kafka.login import client_arguments
+from tests.eventually import eventually, seen
 from tests.kafka.identity_provider import IdentityProvider, serving
 from tests.kafka.processes import command, post, running, until_answers
 from tests.kafka.test_security import others
@@ -104,6 +109,25 @@ async def test_events_get_all_the_way_while_tokens_end_and_are_renewed(
     for process in (edge, delivery):
         assert "Traceback" not in process.said
         assert provider.secret not in process.said
+
+
+async def test_a_connection_is_replaced_before_its_token_ends_and_its_requests_are_answered(
+    kafka: EmbeddedKafka, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "REPLACED_AT", 0.0)
+    config = tomllib.loads(section(kafka, provider, provider.secret))
+    client = asking.Client(**client_arguments(Kafka.model_validate(config["kafka"])))
+    await client.bootstrap()
+    try:
+        used: list[asking.Connection] = []
+        for _ in range(2):
+            connection = await client._get_conn(1)
+            assert connection not in used
+            used.append(connection)
+            assert (await connection.send(MetadataRequest([]))).brokers
+        await eventually(lambda: all(one._writer is None for one in used))
+    finally:
+        await client.close()
 
 
 async def test_a_refused_login_says_what_the_provider_said_and_is_tried_again(

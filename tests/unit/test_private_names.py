@@ -53,10 +53,13 @@ USED = [
     ),
     (
         "aiokafka.conn:AIOKafkaConnection",
-        ["send", "_send_sasl_token", "_reader", "_writer"],
+        [
+            *("send", "_send_sasl_token", "_reader", "_writer", "connected", "close"),
+            *("_handle_frame", "_requests"),
+        ],
         "schemas/kafka/asking",
     ),
-    ("aiokafka.conn", ["AIOKafkaConnection"], "schemas/kafka/asking"),
+    ("aiokafka.conn", ["AIOKafkaConnection", "SaslAuthenticateRequest"], "schemas/kafka/asking"),
     ("aiokafka.admin.client", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.consumer.consumer", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.producer.producer", ["AIOKafkaClient"], "schemas/kafka/asking"),
