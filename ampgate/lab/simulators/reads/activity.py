@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from ampgate.lab.simulators.model import Answer, Request, json_answer
 from ampgate.lab.simulators.reads.answers import error, query_of
-from ampgate.lab.simulators.reads.rows import event_of, owner_of
+from ampgate.lab.simulators.reads.rows import event_of, moment, owner_of
 from ampgate.lab.simulators.spool import Spool
 
 DAYS_MAX = 365
@@ -67,7 +67,7 @@ class Activity:
 
 
 def day_of(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
+    return moment(milliseconds)[: len("2026-01-01")]
 
 
 def days_of(request: Request) -> list[str]:

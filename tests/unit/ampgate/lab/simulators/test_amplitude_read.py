@@ -200,6 +200,18 @@ def test_totals_are_counted_by_type_and_day_of_the_event(project: Simulator) -> 
     assert [(one["value"], one["totals"]) for one in listed] == [("bought", 3)]
 
 
+@pytest.mark.parametrize("time", [2**63 - 1, -(2**63)])
+def test_an_event_of_no_year_that_a_calendar_has_harms_no_question(
+    project: Simulator, time: int
+) -> None:
+    accept(project, event(0, time=time, session_id=1), event(1, session_id=2))
+    asked = {"e": '{"event_type":"bought"}', "m": "totals", "start": "20260101", "end": "20260101"}
+
+    assert parsed(get(project, "/api/2/events/segmentation", asked))["data"]
+    for path in ("/api/2/events/list", "/api/2/users", "/api/2/sessions/average"):
+        assert get(project, path, asked).status == 200, path
+
+
 def test_questions_asked_together_count_each_event_once(
     project: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
