@@ -13,19 +13,12 @@ from typing import Any
 
 import aiokafka.consumer.consumer
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import (
-    KafkaError,
-    LeaderNotAvailableError,
-    NoError,
-    TopicAuthorizationFailedError,
-    UnsupportedVersionError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from schemas.kafka.fetching.batches import MayHave
 from schemas.kafka.fetching.fetcher import ErrorsAsValues
-from schemas.kafka.fetching.leader_epochs import OffsetForLeaderEpoch
+from schemas.kafka.fetching.leader_epochs import end_of_epoch
 from schemas.kafka.fetching.log_ends import log_end
 from schemas.kafka.fetching.taken import Taken
 from schemas.records import Offsets, Standing
@@ -140,23 +133,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
             self._fetcher.read_to[place] = position, epoch
 
     async def end_of_epoch(self, place: TopicPartition, epoch: int) -> int | None:
-        """Where the log has its first record of a later epoch; None if it knows none so late.
-
-        Raises `KafkaError`, also where Kafka is too old to say.
-        """
-        if not self.has_leader(place):
-            raise LeaderNotAvailableError(place)
-        leader = self._client.cluster.leader_for_partition(place)
-        try:
-            answer = await self._client.send(
-                leader, OffsetForLeaderEpoch(place.topic, place.partition, epoch)
-            )
-        except NotImplementedError as error:  # aiokafka's word for another version.
-            raise UnsupportedVersionError(str(error)) from error
-        [(_, [(code, _, _, end)])] = answer.topics
-        if (kind := for_code(code)) is not NoError:
-            raise kind(place)
-        return int(end) if end >= 0 else None
+        """As `leader_epochs` has it."""
+        return await end_of_epoch(self._client, place, epoch)
 
     def was_fetched_since(self, place: TopicPartition, monotonic: float) -> bool:
         """Whether Kafka let us read it since then, even if there was nothing to read."""
