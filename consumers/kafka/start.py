@@ -1,12 +1,13 @@
 """Where a group begins to read a partition without a committed offset."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import structlog
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.structs import OffsetAndMetadata
 
 from consumers.delivery.moved import Ends
 from consumers.delivery.offsets import Unfinished
@@ -23,7 +24,8 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     It is committed before anything is read, so a crash at any moment is safe. The group's first
     member commits it for all partitions of the topic; so a partition without an offset was added
     later. That is read from its beginning, but after what the others have by now
-    (consumers/delivery/moved.py). So is a topic that was made anew: Kafka has forgotten all offsets
+    (consumers/delivery/moved.py). What Kafka has deleted of it by then is lost, and counted so: its
+    first offset is 0. So is a topic that was made anew: Kafka has forgotten all offsets
     of it, and not those of the parked topic.
 
     Raises while we may not see the parked topic: a later record of a parked key would be delivered
@@ -34,17 +36,19 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     ours = consumer.assignment()
     numbers = consumer.partitions_for_topic(topic) or ()
     places = {*ours, *(KafkaPartition(topic, number) for number in numbers)}
-    committed = await consumer.committed_offsets(places)
+    committed = await consumer.all_committed(places)
     is_new = not committed
     missing = [place for place in (places if is_new else ours) if place not in committed]
     if not ours.intersection(missing):
         return
     at = "earliest" if start == "latest" and not is_new else start
-    offsets = {
+    offsets: dict[KafkaPartition, int] = {
         **await _offsets(consumer, [one for one in missing if one.topic == topic], at),
         **await _offsets(consumer, [one for one in missing if one.topic != topic], "earliest"),
     }
     added = [] if is_new else [place for place in missing if place.topic == topic]
+    if at == "earliest":
+        offsets |= dict.fromkeys(_surely_added(added, committed), 0)
     after = await _ends(consumer, topic, committed) if added else {}
     own = {
         place: (offset, _note(offset, after if place in added else {}, len(numbers)))
@@ -64,6 +68,18 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
         start=str(at),
         offsets={f"{place.topic}/{place.partition}": at for place, at in offsets.items()},
     )
+
+
+def _surely_added(
+    added: Sequence[KafkaPartition], committed: Mapping[KafkaPartition, OffsetAndMetadata]
+) -> Iterable[KafkaPartition]:
+    """Those that were not there before, as the commits of the others say.
+
+    Another one lost its offset: what was deleted of it may have been delivered.
+    """
+    notes = [decoded(one.metadata or "", one.offset) for one in committed.values()]
+    before = min((note.partitions for note in notes if note and note.partitions), default=None)
+    return [place for place in added if before is not None and place.partition >= before]
 
 
 async def _ends(consumer: Consumer, topic: str, committed: Collection[KafkaPartition]) -> Ends:

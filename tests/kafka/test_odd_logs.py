@@ -136,6 +136,28 @@ async def test_what_retention_deleted_while_nobody_read_is_counted(amplitude: Wo
     assert await numbers(amplitude) == [0, *range(56, 61)]
 
 
+async def test_what_retention_deleted_of_an_added_partition_before_it_was_noticed_is_counted(
+    amplitude: World,
+) -> None:
+    topics = amplitude.config.kafka.topics
+    topic, added = topics.events, 3
+    await produce_in_order(amplitude, topic, [purchase(0)], b"ann")
+    async with amplitude.delivering():
+        await amplitude.until_accepted("amplitude", 1)
+        await eventually(lambda: lag(topic) == 0)
+    await add_partitions(amplitude, topic, topics.parked)
+    values = [purchase(number) for number in range(1, 5)]
+    await produce_in_order(amplitude, topic, values, b"ann", partition=added)
+    await delete_below(amplitude, {(topic, added): 3})
+    for _ in range(2):
+        async with amplitude.delivering():
+            await amplitude.until_accepted("amplitude", 2)
+            await eventually(lambda: lag(topic) == 0)
+        assert lost(topic) == 3
+
+    assert await numbers(amplitude) == [0, 4]
+
+
 async def test_what_retention_deletes_while_we_wait_is_counted(world: World) -> None:
     delivery = world.config.delivery.model_copy(update={"max_memory_bytes": 300_000})
     config = world.config.model_copy(update={"delivery": delivery})

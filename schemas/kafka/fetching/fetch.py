@@ -198,12 +198,12 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         times = [assignment.state_value(place).timestamp for place in places]
         return [milliseconds / 1000 for milliseconds in times if milliseconds]
 
-    async def committed_offsets(
+    async def all_committed(
         self, places: Collection[TopicPartition]
-    ) -> dict[TopicPartition, int]:
-        """Of those that have one."""
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Of those that have an offset."""
         found = await self._coordinator.fetch_committed_offsets(list(places))
-        return {place: one.offset for place, one in found.items() if one.offset >= 0}
+        return {place: one for place, one in found.items() if one.offset >= 0}
 
     async def commit_for_all(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """As `commit`, also of partitions that are not ours."""
