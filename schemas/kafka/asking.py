@@ -59,7 +59,8 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
     def _replace(self, seconds: float) -> None:
         """Whoever asks next opens another; this one lasts until what it awaits has come."""
         self._is_replaced = True
-        rest = (1 - REPLACED_AT) * seconds
+        # It cannot be reached to be closed when a request takes too long.
+        rest = min((1 - REPLACED_AT) * seconds, self._request_timeout)
         self._ending = asyncio.get_running_loop().call_later(rest, self.close)
         self._close_if_idle()
 

@@ -55,7 +55,7 @@ USED = [
         "aiokafka.conn:AIOKafkaConnection",
         [
             *("send", "_send_sasl_token", "_reader", "_writer", "connected", "close"),
-            *("_handle_frame", "_requests"),
+            *("_handle_frame", "_requests", "_request_timeout"),
         ],
         "schemas/kafka/asking",
     ),

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from schemas.kafka.asking import Connection
+from tests.eventually import DEADLINE_SECONDS
 
 
 async def ended() -> Connection:
@@ -44,3 +45,27 @@ def test_writing_to_a_connection_that_has_just_ended_is_an_error_of_kafka(
         assert not connection.connected()
 
     uvloop.run(writing())
+
+
+async def test_a_replaced_connection_lasts_no_longer_than_a_request_may_take() -> None:
+    """Whoever waits for an answer over it cannot close it: it is not the client's any more."""
+    answer, is_over = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        is_over.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server, asyncio.timeout(DEADLINE_SECONDS):
+        port = server.sockets[0].getsockname()[1]
+        connection = Connection("127.0.0.1", port, request_timeout_ms=10)
+        connection._reader, connection._writer = await asyncio.open_connection("127.0.0.1", port)
+        connection._read_task = asyncio.create_task(asyncio.Event().wait())
+        connection._requests.append((1, None, answer))
+        connection._replace(3600.0)
+
+        with pytest.raises(KafkaConnectionError):
+            await answer
+        await is_over.wait()
