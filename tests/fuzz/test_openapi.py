@@ -159,8 +159,8 @@ def with_key(case: Case[Any]) -> dict[str, str]:
         if isinstance(fields, dict) and fields.get("api_key"):
             fields["api_key"] = KEY
             fields["options"] = {"min_id_length": 1}
-            if "identification" in fields:
-                fields |= {name: json.dumps(fields[name]) for name in ("identification", "options")}
+            if in_a_form := {"identification", "event"} & fields.keys():
+                fields |= {name: json.dumps(fields[name]) for name in (*in_a_form, "options")}
         if isinstance(fields, dict) and fields.get("client") and "e" in fields:
             fields |= {"client": KEY, "e": json.dumps(fields["e"])}
     if case.path_parameters.get("key"):
