@@ -1,7 +1,7 @@
 """The edge as one ASGI application: ingest paths without FastAPI, everything else with it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -20,10 +20,12 @@ from gateway.edge.ingestion import Scope
 from gateway.edge.log import EdgeLog
 from gateway.edge.metrics import SuppressionMetrics
 from gateway.edge.sources import NewRate, own_rate
+from gateway.edge.spooled import spooling_log
 from gateway.edge.storage import Store
 from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.bodies import Receive, WholeRequest
 from gateway.openapi import document
+from gateway.spool.spooling import SpoolingLog
 from schemas.configuration.config import Config
 from schemas.kafka.following import Follower
 from schemas.suppressions import NOBODY, Suppressions
@@ -38,6 +40,10 @@ class Lasting(Store, Protocol):
     async def stop(self) -> None: ...
     async def probe(self) -> bool:
         """Whether it takes writes right now."""
+
+    @property
+    def is_spooling(self) -> bool:
+        """Whether what it takes waits for Kafka on the disk."""
 
 
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -102,12 +108,14 @@ def create_app(
     suppressions: Suppressions = NOBODY,
 ) -> Application:
     """Without a `store`, it writes to Kafka, and follows the suppressions there."""
-    log = store or EdgeLog(config.kafka, config.edge.ack_timeout_seconds)
+    log = store or _log(config, lambda: ingest)
     follower = None
     if store is None:
         follower = Follower(config.kafka, lambda count: ingest.metrics.suppressions.odd.inc(count))
         suppressions = follower.suppressions
     ingest = Ingest(config, log, new_rate, wrong_keys, suppressions)
+    if isinstance(log, SpoolingLog):
+        ingest.metrics.spool.follow(log.spool)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -137,6 +145,12 @@ def create_app(
         return whole
     # Ingest is on both ports: `/docs` sends its examples to the port that served it.
     return Application(app, ingest, config.edge.path_prefix, admin=whole)
+
+
+def _log(config: Config, ingest: Callable[[], Ingest]) -> Lasting:
+    if config.edge.spool_dir is not None:
+        return spooling_log(config, ingest)
+    return EdgeLog(config.kafka, config.edge.ack_timeout_seconds)
 
 
 def _add_documents(app: FastAPI) -> None:
@@ -190,10 +204,12 @@ def _add_operations(app: FastAPI, log: Lasting, ingest: Ingest, suppressions: Su
     @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", tags=["operations"], responses={503: {"model": dict[str, str]}})
     async def readyz(response: Response) -> dict[str, str]:
-        """Whether Kafka takes writes: a real write is tried."""
+        """Whether Kafka, or the spool, takes writes: a real write is tried."""
         if not await log.probe():
             response.status_code = 503
             return {"status": "Kafka takes no writes"}
+        if log.is_spooling:
+            return {"status": "ready: records wait on the disk until Kafka takes them"}
         if not suppressions.is_known:
             response.status_code = 503
             why = "may not be read" if suppressions.is_forbidden else "are not read yet"

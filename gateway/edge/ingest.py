@@ -61,14 +61,15 @@ class Ingest:
         self.metrics = Metrics(lambda: self.budget.used)
         self._storage = Storage(config.kafka.topics, store, self.metrics)
         self._opening = Opening(config, new_rate, wrong_keys or WrongKeys())
-        self._reading = Reading()
-        self._suppressed = Suppressed(frozenset(config.edge.suppressed_user_ids), followed)
+        self.reading = Reading()
+        self._looks_again = config.edge.spool_dir is not None  # When records leave the spool.
+        self.suppressed = Suppressed(frozenset(config.edge.suppressed_user_ids), followed)
 
     def apply(self, config: Config) -> None:
         """Use these sources and limits from the next request on."""
         self._opening.apply(config)
         listed = frozenset(config.edge.suppressed_user_ids)
-        self._suppressed = replace(self._suppressed, listed=listed)
+        self.suppressed = replace(self.suppressed, listed=listed)
         self.budget.limit = config.edge.max_inflight_bytes
 
     async def __call__(
@@ -118,11 +119,11 @@ class Ingest:
         opened = self._opening.opened(one)
         if isinstance(opened, Answer):
             return opened
-        if self._reading.takes_turns(opened, len(body)):
+        if self.reading.takes_turns(opened, len(body)):
             return self._rest(one, opened)
         endpoint = one.endpoint
         self._judge(one, endpoint.read(opened, one.context), len(opened.values))
-        if self._suppressed.concerns(one.batch, endpoint.kind):
+        if self.suppressed.concerns(one.batch, endpoint.kind):
             return self._stored(one)
         return self._storage.begin(endpoint, one.batch, one.sender) or self._stored(one)
 
@@ -200,15 +201,15 @@ class Ingest:
             request.body = await read_body(receive, request.headers, edge, one.share, whole)
         size = len(request.body)
         if size > SMALL_BYTES:
-            await self._reading.turn(size)
+            await self.reading.turn(size)
         return await self._rest(one, self._opening.opened(one))
 
     async def _rest(self, one: Ingestion, opened: Opened | Answer) -> Answer:
         if isinstance(opened, Answer):
             return opened
         size = len(one.request.body)
-        if self._reading.takes_turns(opened, size):
-            batch = await self._reading.read(one.endpoint, opened, one.context, size)
+        if self.reading.takes_turns(opened, size):
+            batch = await self.reading.read(one.endpoint, opened, one.context, size)
         else:
             batch = one.endpoint.read(opened, one.context)
         self._judge(one, batch, len(opened.values))
@@ -227,11 +228,11 @@ class Ingest:
 
     async def _stored(self, one: Ingestion) -> Answer:
         endpoint = one.endpoint
-        if self._suppressed:
-            if not self._suppressed.followed.is_known:
+        if self.suppressed:
+            if not (self.suppressed.followed.is_known or self._looks_again):
                 return endpoint.failure(503, "not stored: suppressions are not read yet")
-            turn = self._reading.turn
-            one.batch = await without_suppressed(one.batch, self._suppressed, endpoint.kind, turn)
+            turn = self.reading.turn
+            one.batch = await without_suppressed(one.batch, self.suppressed, endpoint.kind, turn)
             indexes = [rejection.index for rejection in one.batch.rejected]
             if indexes and (silenced := endpoint.silenced(indexes)) is not None:
                 raise RefusedError(silenced, records=len(indexes))

@@ -18,14 +18,19 @@ CUTS_MAX = 20  # Each halves the letter, if the topic's limit is not known.
 
 
 class EdgeLog:
-    def __init__(self, kafka: Kafka, ack_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        ack_timeout_seconds: float,
+        on_outage: str = "requests are answered 503",
+    ) -> None:
         topics = kafka.topics
         self._probe_topic, self._dead_letters = topics.probe, topics.dead_letters
         self._log = Log(
             kafka,
             [*map(topics.of, Kind), topics.dead_letters, topics.probe],
             ack_timeout_seconds=ack_timeout_seconds,
-            on_outage="requests are answered 503",
+            on_outage=on_outage,
         )
         self.begin = self._log.begin  # Not a method of its own: this is the hot path.
         self._probing: asyncio.Task[bool] | None = None
@@ -40,18 +45,21 @@ class EdgeLog:
             self._probing.cancel()
             await asyncio.wait([self._probing])
 
-    def append(self, topic: str, records: Sequence[NewRecord]) -> Coroutine[Any, Any, None]:
+    def append(
+        self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Store the records; returns when Kafka has them all, else raises `NotStored`."""
         if topic == self._dead_letters:
-            return self._append_letters(records)
-        return self._log.append(topic, records)  # Not a coroutine of its own: this is the hot path.
+            return self._append_letters(records, at_ms)
+        # Not a coroutine of its own: this is the hot path.
+        return self._log.append(topic, records, at_ms)
 
-    async def _append_letters(self, records: Sequence[NewRecord]) -> None:
+    async def _append_letters(self, records: Sequence[NewRecord], at_ms: int | None) -> None:
         """Store a dead letter; one that is too large for its topic is cut."""
         topic, whole = self._dead_letters, records
         for _ in range(CUTS_MAX):
             try:
-                return await self._log.append(topic, records)
+                return await self._log.append(topic, records, at_ms)
             except TooLargeForKafka as refused:
                 room = self._log.sizes.room(topic, refused.size)
                 records = [self._cut(record, room) for record in whole]
@@ -65,6 +73,10 @@ class EdgeLog:
 
     def fits(self, topic: str, record: NewRecord) -> bool:
         return self._log.fits(topic, record)
+
+    @property
+    def is_spooling(self) -> bool:
+        return False
 
     async def probe(self) -> bool:
         """Whether Kafka takes writes to all topics now; checked at most once a second.

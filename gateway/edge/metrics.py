@@ -9,6 +9,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.spool.spool import Level
 from schemas.plans.checking import VIOLATIONS
 from schemas.tallies import Tallies
 
@@ -59,6 +60,53 @@ class SuppressionMetrics:
             self._read_at.set(self._followed.read_at)
 
 
+class Kept(Protocol):
+    """A spool."""
+
+    @property
+    def level(self) -> Level: ...
+    @property
+    def bytes_max(self) -> int: ...
+
+
+class SpoolMetrics:
+    """What waits on this edge's disk; its workers share it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._spool: Kept | None = None
+
+        def gauge(name: str, words: str) -> Gauge:
+            whole = f"ampgate_edge_spool_{name}"
+            return Gauge(whole, words, registry=registry, multiprocess_mode="livemax")
+
+        self._records = gauge("records", "Records on the edge's disk that wait for Kafka.")
+        self._bytes = gauge("bytes", "What records that wait for Kafka take of the edge's disk.")
+        self._most = gauge("max_bytes", "What they may take: `spool_max_bytes`; 0 without a spool.")
+        self._oldest = gauge(
+            "oldest_seconds", "How long ago the oldest record on the edge's disk was accepted."
+        )
+        self._kept = Counter(
+            "ampgate_edge_spooled_records",
+            "Records that were kept on the disk as Kafka took no writes.",
+            registry=registry,
+        )
+
+    def kept(self, records: int) -> None:
+        self._kept.inc(records)
+
+    def follow(self, spool: Kept) -> None:
+        self._spool = spool
+        self._most.set(spool.bytes_max)
+
+    def tick(self) -> None:
+        if self._spool is not None:
+            level = self._spool.level
+            self._records.set(level.records)
+            self._bytes.set(level.size)
+            oldest_ms = level.oldest_ms
+            self._oldest.set(max(0.0, time.time() - oldest_ms / 1000) if oldest_ms else 0)
+
+
 class Metrics:
     def __init__(self, inflight_bytes: Callable[[], int]) -> None:
         self.registry = registry = CollectorRegistry()
@@ -89,6 +137,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self.suppressions = SuppressionMetrics(registry)
+        self.spool = SpoolMetrics(registry)
         self._is_shared = WORKERS_DIRECTORY in os.environ
         self._is_telling = False
         self._made = b""
@@ -98,6 +147,7 @@ class Metrics:
         """Call it every second: another worker may serve `/metrics`."""
         self._inflight.set(self._inflight_bytes())
         self.suppressions.tick()
+        self.spool.tick()
 
     def exposition(self) -> bytes:
         """The figures of this process, or the sum over all workers.

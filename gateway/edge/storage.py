@@ -20,7 +20,7 @@ from schemas.strictness import Defect
 from schemas.topics import Kind, Topics
 
 TURN_BYTES = 50_000  # Scrubbed at once, in about 7 ms.
-_TOO_LARGE = Defect("too_large", "", "Kafka takes none so large")  # As of pulled ones.
+TOO_LARGE = Defect("too_large", "", "Kafka takes none so large")  # As of pulled ones.
 
 
 class Store(Protocol):
@@ -119,7 +119,7 @@ class Storage:
                 kept.records.append(record)
                 kept.receipts.append(receipt)
             else:
-                large.append(Rejection(receipt[0], _TOO_LARGE, record.value, record.key))
+                large.append(Rejection(receipt[0], TOO_LARGE, record.value, record.key))
         batch.records, batch.receipts = kept.records, kept.receipts
         batch.rejected = sorted([*batch.rejected, *large], key=lambda one: one.index)
         await self._keep(large, context, sender)

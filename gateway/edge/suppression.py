@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -82,6 +82,23 @@ async def without_suppressed(batch: Batch, suppressed: Suppressed, kind: Kind, t
         value = rejection.value if named is False else b""
         kept.rejected.append(replace(rejection, defect=defect, value=value))
     kept.rejected.sort(key=lambda rejection: rejection.index)
+    return kept
+
+
+async def without_theirs(
+    records: Sequence[NewRecord], suppressed: Suppressed, kind: Kind | None, turn: Turn
+) -> list[NewRecord]:
+    """The records without theirs; those without a kind are dead letters, judged as above."""
+    kept, search = [], _Search(suppressed, turn)
+    for position, record in enumerate(records):
+        if position % TURN_RECORDS == TURN_RECORDS - 1:
+            await turn()
+        if kind is None:
+            is_theirs = await search.finds_one(record.value) is not False
+        else:
+            is_theirs = suppressed.has(record, kind)
+        if not is_theirs:
+            kept.append(record)
     return kept
 
 

@@ -11,7 +11,7 @@ Load = Callable[[], Config]
 # Keys that need a restart.
 FIXED = (
     *("host", "port", "admin_host", "admin_port", "workers", "path_prefix"),
-    *("ack_timeout_seconds", "max_connections"),
+    *("ack_timeout_seconds", "max_connections", "spool_dir", "spool_max_bytes"),
 )
 
 log = structlog.get_logger()

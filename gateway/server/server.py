@@ -20,6 +20,7 @@ from gateway.server.listeners import Listeners, listen
 from gateway.server.ports import BACKLOG, Handshakes, Port
 from gateway.server.reloading import Load, read_again
 from gateway.server.tls import Certificate, certificate_of, renew
+from gateway.spool.opening import check_spool
 from schemas.configuration.config import Config
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def serve(config: Config, load: Load | None = None) -> None:
     if (allowed := allow_many_connections()) < needed:
         log.warning("too few open files for max_connections", allowed=allowed, needed=needed)
     certificate = certificate_of(config.edge)
+    check_spool(config.edge)
     listeners = listen(config.edge)
     if config.edge.workers == 1:
         work(config, load, listeners, certificate)

@@ -97,7 +97,8 @@ class Scrub(Section):
 
 class Edge(Section):
     """The HTTP edge. These take a restart: host, port, admin_host, admin_port, workers,
-    path_prefix, ack_timeout_seconds, max_connections, and whether there is TLS.
+    path_prefix, ack_timeout_seconds, max_connections, spool_dir, spool_max_bytes, and whether
+    there is TLS.
     """
 
     host: Host = "0.0.0.0"
@@ -117,6 +118,8 @@ class Edge(Section):
     ack_timeout_seconds: Seconds = 8.0
     suppressed_user_ids: tuple[str, ...] = ()
     scrub: tuple[Scrub, ...] = ()
+    spool_dir: Path | None = None
+    spool_max_bytes: Bytes = 1_000_000_000
 
     @model_validator(mode="after")
     def _ports_and_files_go_together(self) -> Self:

@@ -87,17 +87,22 @@ class Log:
         """A partition of the topics without a leader, by new metadata."""
         return await self._connection.leaderless()
 
-    async def append(self, topic: str, records: Sequence[NewRecord]) -> None:
+    async def append(
+        self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
+    ) -> None:
         """Store the records, in order for each key; returns when Kafka has them all.
 
+        `at_ms` is when they were accepted, if not now, in milliseconds since the epoch.
         `TooLargeForKafka` when one is larger than its topic takes: as a rule before any is stored.
         """
-        write = self.begin(topic, records)
+        write = self.begin(topic, records, at_ms)
         if write is None:
-            write = await self._begin_in_turns(topic, records)
+            write = await self._begin_in_turns(topic, records, at_ms)
         await write.ended()
 
-    def begin(self, topic: str, records: Sequence[NewRecord]) -> Write | None:
+    def begin(
+        self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
+    ) -> Write | None:
         """As `append`, without waiting; None if that is not possible, and nothing is appended."""
         most = self.sizes.of(topic).record
         if most < RECORD_BYTES:  # Else all records of a request fit.
@@ -109,25 +114,30 @@ class Log:
         if fresh_until < time.monotonic() or len(records) > TURN_RECORDS:
             return None
         write = Write()
-        self._add(topic, records, count, write)
+        self._add(topic, records, count, write, at_ms)
         return write
 
-    async def _begin_in_turns(self, topic: str, records: Sequence[NewRecord]) -> Write:
+    async def _begin_in_turns(
+        self, topic: str, records: Sequence[NewRecord], at_ms: int | None
+    ) -> Write:
         count, write = await self.partitions(topic), Write()
         for start in range(0, len(records), TURN_RECORDS):
             if start:
                 await asyncio.sleep(0)
-            self._add(topic, records[start : start + TURN_RECORDS], count, write)
+            self._add(topic, records[start : start + TURN_RECORDS], count, write, at_ms)
         return write
 
-    def _add(self, topic: str, records: Sequence[NewRecord], count: int, write: Write) -> None:
-        now_ms = self._way.timestamps.now_ms()
+    def _add(
+        self, topic: str, records: Sequence[NewRecord], count: int, write: Write, at_ms: int | None
+    ) -> None:
+        if at_ms is None:
+            at_ms = self._way.timestamps.now_ms()
         if len(records) == 1:
             partition = self._partition(records[0].key, count)
-            self._lane(topic, partition).add(records[0], now_ms).await_by(write)
+            self._lane(topic, partition).add(records[0], at_ms).await_by(write)
             return
         for partition, share in shares(records, count, self._round).items():
-            for flush in self._lane(topic, partition).add_all(share, now_ms):
+            for flush in self._lane(topic, partition).add_all(share, at_ms):
                 flush.await_by(write)
 
     async def store(self, topic: str, record: RawRecord) -> None:

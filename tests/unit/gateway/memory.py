@@ -22,6 +22,8 @@ EVENT = {"event_type": "a", "user_id": "user-1", "time": 1, "insert_id": "i", "i
 class Memory:
     """A store that keeps, waits for, or refuses what is appended."""
 
+    is_spooling = False
+
     def __init__(self) -> None:
         self.topics: dict[str, list[NewRecord]] = {}
         self.asked = asyncio.Event()

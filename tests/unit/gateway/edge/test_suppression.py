@@ -9,7 +9,9 @@ from gateway.edge.suppression import (
     Suppressed,
     is_suppressed,
     without_suppressed,
+    without_theirs,
 )
+from schemas.records import NewRecord
 from schemas.strictness import Defect
 from schemas.suppressions import NOBODY
 from schemas.topics import Kind
@@ -73,3 +75,23 @@ async def test_what_is_not_searched_is_counted_as_dropped() -> None:
     assert edge.store.topics == {}
     dropped = b'ampgate_edge_dead_letters_dropped_total{source="shop"} 1.0'
     assert dropped in edge.ingest.metrics.exposition()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind", "stays"),
+    [
+        (b"bob", b'{"user_id":"bob"}', Kind.EVENT, True),
+        (b"ann", b'{"user_id":"ann"}', Kind.EVENT, False),
+        (b"ann", b'{"user_id":"ann"}', Kind.USER_PROPERTIES, False),
+        (None, b'{"user_id":"ann","event_type":7}', None, False),
+        (None, b'{"user_id":"bob","event_type":7}', None, True),
+    ],
+)
+async def test_what_leaves_the_spool_is_of_nobody_suppressed(
+    key: bytes | None, value: bytes, kind: Kind | None, stays: bool
+) -> None:
+    async def turn() -> None:
+        """Nobody else has work."""
+
+    record = NewRecord(key, value)
+    assert await without_theirs([record], ANN, kind, turn) == ([record] if stays else [])

@@ -1,0 +1,1 @@
+"""What waits on the edge's disk while Kafka takes no writes."""

@@ -1,0 +1,75 @@
+"""Writes records to the spool: all that come while the disk is busy are written together."""
+
+import asyncio
+import math
+import sqlite3
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.spool.one_thread import OneThread
+from gateway.spool.spool import Entry, Spool
+from schemas.kafka.batches import NotStored
+from schemas.kafka.flushes import Write
+
+SAY_SECONDS = 60.0
+log = structlog.get_logger()
+
+
+class Keeping:
+    def __init__(self, spool: Spool, thread: OneThread, kept: Callable[[int], None]) -> None:
+        """`kept` is told of each so many records that are on the disk."""
+        self._spool = spool
+        self._thread = thread
+        self._kept = kept
+        self._waiting: list[tuple[Entry, Write]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._failed_at = -math.inf
+
+    def keep(self, entry: Entry) -> Write:
+        """It ends when the records are on the disk, or with `NotStored`."""
+        write = Write()
+        write.left = 1
+        self._waiting.append((entry, write))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all())
+        return write
+
+    async def end(self) -> None:
+        """Return when all that came is on the disk."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            await self._spool.gate.turn()
+            together, self._waiting = self._waiting, []
+            error = await self._written([entry for entry, _ in together])
+            for _, write in together:
+                loop.call_soon(write.one_ended, error)
+
+    async def _written(self, entries: list[Entry]) -> NotStored | None:
+        try:
+            await self._thread.run(lambda: self._spool.keep(entries))
+        except Exception as error:  # noqa: BLE001  Whatever it was: they are not on the disk.
+            self._say_failing(error)
+            return NotStored(f"the spool: {error}")
+        self._kept(sum(len(entry.records) for entry in entries))
+        return None
+
+    def _say_failing(self, error: Exception) -> None:
+        """Once a minute: a full spool fails again and again."""
+        if not isinstance(error, sqlite3.Error | OSError):
+            log.error("records could not be spooled, requests are answered 503", exc_info=error)
+            return
+        now = time.monotonic()
+        if now - self._failed_at > SAY_SECONDS:
+            self._failed_at = now
+            log.error(
+                "the spool takes no records, requests are answered 503",
+                error=str(error),
+                spool_bytes=self._spool.level.size,
+                spool_max_bytes=self._spool.bytes_max,
+            )
