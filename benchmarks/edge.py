@@ -28,7 +28,7 @@ BATCH_EVENTS = 100
 BATCHES = 1_500
 PACED_BATCHES = 3_000
 PACED_SHARE = 0.8
-FEW = 4  # A row of the matrix has this share of a headline's requests.
+FEW = 4  # Most rows of the matrix have this share of a headline's requests.
 TLS = Variant(tls=True)
 
 
@@ -55,9 +55,9 @@ def cell_name(per_request: int, what: str = USUAL) -> str:
 
 def _matrix() -> Iterator[tuple[str, str, Cell]]:
     """Name, what it is compared with, and load, of all that comes from the field."""
-    for per_request, requests in ((1, SINGLES // FEW), (BATCH_EVENTS, BATCHES // FEW)):
-        base = cell_name(per_request)
-        yield base, base, Cell(per_request, requests)
+    for per_request, most in ((1, SINGLES), (BATCH_EVENTS, BATCHES)):
+        base, requests = cell_name(per_request), most // FEW
+        yield base, base, Cell(per_request, most)  # As many as in a headline: all are judged by it.
         for kind in REQUESTS:
             if kind != USUAL and not (per_request > 1 and kind == "Aampe"):
                 yield cell_name(per_request, kind), base, Cell(per_request, requests, kind)
