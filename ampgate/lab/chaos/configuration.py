@@ -8,6 +8,7 @@ topic_prefix = "{topic_prefix}"
 [edge]
 host = "127.0.0.1"
 port = {edge_port}
+{spool}
 
 [delivery]
 admin_host = "127.0.0.1"
@@ -30,6 +31,7 @@ region = "us-east1"
 api_key = "k"
 base_url = "{aampe}"
 """
+SPOOL = 'spool_dir = "{directory}"'  # All edges share it.
 # Beside it, in topics of its own: no destination takes what it reads.
 PULL = "profiles"
 PULL_TOPIC_PREFIX = "chaos-pulled."

@@ -17,7 +17,7 @@ from ampgate.errors import CommandError
 from ampgate.lab import parent_death
 from ampgate.lab.chaos import wall_clock
 from ampgate.lab.chaos.asking import ask
-from ampgate.lab.chaos.configuration import CONFIGURATION, PULL_TOPIC_PREFIX, PULLS
+from ampgate.lab.chaos.configuration import CONFIGURATION, PULL_TOPIC_PREFIX, PULLS, SPOOL
 from ampgate.lab.chaos.wall_clock import WallClock
 from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Config
@@ -57,6 +57,7 @@ class Fleet:
 
     directory: Path
     edge_port: int
+    has_spool: bool = False  # Then the edges accept events while Kafka is away.
     edges: list[Member] = field(default_factory=list)
     deliveries: list[Member] = field(default_factory=list)
     pulls: list[Member] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Fleet:
             bootstrap_servers=bootstrap_servers,
             topic_prefix=topic_prefix,
             edge_port=self.edge_port,
+            spool=SPOOL.format(directory=self.directory / "spool") if self.has_spool else "",
             gzip="{gzip}",
             **(ways or urls),
         )

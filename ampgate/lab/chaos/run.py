@@ -184,7 +184,9 @@ async def opened_run(
         await asyncio.to_thread(broker.start)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         await network.open_way(EDGES, edges_port, lambda: edge_port)
-        fleet = Fleet(directory, edge_port)
+        fleet = Fleet(directory, edge_port, has_spool=seed % 2 == 0)
+        if fleet.has_spool:
+            progress.say("the edges have a spool, so they accept events while Kafka is away")
         stack.callback(fleet.end)
         progress.enter("starting the simulators, the edges, a delivery and a pull")
         await asyncio.gather(
