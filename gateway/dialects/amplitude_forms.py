@@ -16,9 +16,9 @@ from gateway.dialects.amplitude_upload import min_id_length
 from gateway.dialects.arrays import elements
 from gateway.dialects.insert_ids import new_insert_ids
 from gateway.dialects.nesting import Shallow
+from gateway.dialects.number_ids import with_text_ids
 from gateway.dialects.percent import unquoted
-from gateway.dialects.records import Facts, all_facts, read_facts, record_of
-from gateway.dialects.retyping import retyped
+from gateway.dialects.records import all_facts, record_of
 from gateway.dialects.shapes import (
     LISTED_MAX,
     POST,
@@ -90,8 +90,8 @@ class Form(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         values, several = opened.values, list(all_facts(self.kind, opened))
-        if Defect in map(type, several):
-            values, several = retyped(values, several, self._facts, context)
+        if self.kind is Kind.EVENT and Defect in map(type, several):
+            values, several = with_text_ids(values, several, context)
         if are_usual_updates(several, values, context, opened.min_id_length):
             ids = new_insert_ids(len(values))
             return Batch(records_of_usual_updates(values, several, ids, context))
@@ -104,9 +104,6 @@ class Form(Endpoint):
             else:
                 batch.records.append(record_of(value, facts, context)[0])
         return batch
-
-    def _facts(self, value: bytes) -> Facts | Defect:
-        return read_facts(self.kind, value)
 
     def refusal(self, batch: Batch) -> Answer | None:
         if not batch.rejected:

@@ -13,7 +13,6 @@ import orjson
 from gateway.dialects.amplitude_upload import opened_upload
 from gateway.dialects.clocks import set_right, skew_of
 from gateway.dialects.records import Facts, record_of
-from gateway.dialects.retyping import retyped
 from gateway.dialects.shapes import (
     POST,
     TEXT,
@@ -30,7 +29,7 @@ from gateway.dialects.shapes import (
     split_json,
 )
 from gateway.dialects.usual_events import are_usual, records_of_usual
-from schemas.events import ABSENT, GroupFacts, read_event, read_events
+from schemas.events import ABSENT, GroupFacts, read_events
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
@@ -83,8 +82,6 @@ class HttpApi(Endpoint):
     def read(self, opened: Opened, context: Context) -> Batch:
         values, shortest = opened.values, opened.min_id_length
         several = list(read_events(values))
-        if Defect in map(type, several):
-            values, several = retyped(values, several, read_event, context)
         if skew := skew_of(opened.sent_ms, context.now_ms):
             values, several = set_right(values, several, skew, context)
         if are_usual(several, context, shortest):
