@@ -55,7 +55,7 @@ class Drain:
         level = await self._thread.run(self._spool.look)
         if not self._spool.drain_lock.is_ours():
             return
-        if not level.records:
+        if level.oldest_ms is None:
             await self._thread.run(self._spool.tidy)
             return
         if not self._exit.is_known():

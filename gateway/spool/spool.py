@@ -147,8 +147,9 @@ class Spool:
 
     def tidy(self) -> None:
         """Open the gate if nothing is left, and give free space back to the file system."""
-        with self._writing():
-            self._settle()
+        if not self.gate.is_open or self._is_left():
+            with self._writing():
+                self._settle()
         if self._number("PRAGMA freelist_count"):
             # A script, as `execute` frees one page only: it takes the first step of a statement.
             self._database.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")

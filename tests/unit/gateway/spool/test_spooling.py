@@ -3,9 +3,7 @@ is lost, and the records of a key arrive in order."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.spool import gate, spooling
-from gateway.spool.draining import Exit
-from gateway.spool.spool import Spool
-from gateway.spool.spooling import SpoolingLog
 from schemas.kafka.batches import NotStored, TooLargeForKafka
-from schemas.records import NewRecord
 from tests.eventually import eventually
-from tests.unit.gateway.spool.kafka_that_fails import KafkaThatFails
+from tests.unit.gateway.spool.spooling_edge import Edge, record, running, send
 
-BYTES_MAX = 10_000_000
 KEYS = [b"a", b"b", b"c", b"d"]
 EVENTS = 12  # Of each key.
 
@@ -30,68 +23,6 @@ EVENTS = 12  # Of each key.
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spooling, "LOOK_SECONDS", 0.002)
     monkeypatch.setattr(gate, "LOOK_SECONDS", 0.001)
-
-
-@dataclass
-class Edge:
-    """Workers that share a spool; Kafka is one."""
-
-    directory: Path
-    kafka: KafkaThatFails = field(default_factory=KafkaThatFails)
-    suppressed: set[bytes | None] = field(default_factory=set)
-    is_known: bool = True
-    kept: int = 0
-    bytes_max: int = BYTES_MAX
-    workers: list[SpoolingLog] = field(default_factory=list)
-
-    async def _unsuppressed(self, _: str, records: Sequence[NewRecord]) -> Sequence[NewRecord]:
-        return [one for one in records if one.key not in self.suppressed]
-
-    def _count(self, records: int) -> None:
-        self.kept += records
-
-    def worker(self) -> SpoolingLog:
-        return SpoolingLog(
-            self.kafka,
-            Spool(self.directory, self.bytes_max),
-            Exit(
-                is_known=lambda: self.is_known,
-                unsuppressed=self._unsuppressed,
-                dead_letters="letters",
-                too_large=lambda record, _: NewRecord(record.key, record.value[:5]),
-            ),
-            self._count,
-        )
-
-    async def start(self, workers: int = 1) -> None:
-        self.workers = [self.worker() for _ in range(workers)]
-        for worker in self.workers:
-            await worker.start()
-
-    async def emptied(self) -> None:
-        await eventually(lambda: not any(one.is_spooling for one in self.workers))
-
-
-@asynccontextmanager
-async def running(directory: Path, workers: int = 1) -> AsyncIterator[Edge]:
-    edge = Edge(directory)
-    await edge.start(workers)
-    yield edge
-    for worker in edge.workers:
-        await worker.stop()
-
-
-async def send(worker: SpoolingLog, records: Sequence[NewRecord]) -> None:
-    """As a request does it."""
-    write = worker.begin("events", records)
-    if write is None:
-        await worker.append("events", records)
-    else:
-        await write.ended()
-
-
-def record(value: str, key: bytes = b"a") -> NewRecord:
-    return NewRecord(key, value.encode(), [("source", b"shop")])
 
 
 @settings(max_examples=20)
@@ -186,6 +117,16 @@ async def test_what_is_left_by_a_process_that_ended_leaves_with_the_next(tmp_pat
     await edge.emptied()
     assert list(edge.kafka.stored(b"a")) == [b"1", b"2", b"3"]
     await edge.workers[0].stop()
+
+
+async def test_a_write_without_records_keeps_nothing_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as edge:
+        edge.kafka.has_producer = False
+        await send(edge.workers[0], [])
+        edge.kafka.has_producer = True
+        await edge.emptied()
+        await send(edge.workers[0], [record("1")])
+        assert list(edge.kafka.stored(b"a")) == [b"1"]
 
 
 async def test_a_process_that_ended_while_the_gate_was_closing_stops_nobody(tmp_path: Path) -> None:
