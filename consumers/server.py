@@ -121,10 +121,10 @@ class _Process:
             config = self._load()
             self._deliveries.check(config)
         except ConfigError as error:
-            log.error("new configuration rejected, keeping the former one", why=str(error))
+            log.error("new configuration rejected, keeping the former one", error=str(error))
             return None
         except Exception as error:  # noqa: BLE001  No file ends a process that delivers.
-            log.error("new configuration rejected, keeping the former one", why=repr(error))
+            log.error("new configuration rejected, keeping the former one", error=repr(error))
             return None
         planned = {name: getattr(config.delivery, name) for name in Planned.model_fields}
         delivery = self._config.delivery.model_copy(update=planned)
@@ -138,7 +138,7 @@ class _Process:
         try:
             await self._deliveries.apply(config, tasks)
         except Exception as error:  # noqa: BLE001  As above.
-            log.error("new configuration rejected, keeping the former one", why=repr(error))
+            log.error("new configuration rejected, keeping the former one", error=repr(error))
             await self._deliveries.apply(self._config, tasks)
             return
         self._config = config

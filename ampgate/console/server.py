@@ -53,7 +53,10 @@ def reload(desk: Desk, load: Callable[[], Config]) -> None:
     try:
         new = load()
     except ConfigError as error:
-        log.error("new configuration rejected, keeping the former one", why=str(error))
+        log.error("new configuration rejected, keeping the former one", error=str(error))
+        return
+    except Exception as error:  # noqa: BLE001  As an edge and a delivery take it.
+        log.error("new configuration rejected, keeping the former one", error=repr(error))
         return
     lists = {"sources": new.sources, "destinations": new.destinations, "pulls": new.pulls}
     desk.config = desk.config.model_copy(update=lists)

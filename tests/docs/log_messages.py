@@ -1,7 +1,7 @@
-"""The log messages of the edge and the delivery, as the code writes them.
+"""The log messages of the processes, as the code writes them.
 
-Each is a call of a logger (`log.error("…", field=…)`) in `gateway`, `consumers` or `schemas`,
-found in the source's tree. A message that is not a plain text there cannot be documented: an error.
+Each is a call of a logger (`log.error("…", field=…)`) in one of the rooms, found
+in the source's tree. A message that is not a plain text there cannot be documented: an error.
 """
 
 import ast
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("gateway", "consumers", "schemas")
+ROOMS = ("gateway", "consumers", "schemas", "ampgate")
+NOT_ON_SERVERS = ROOT / "ampgate" / "lab"
 LOGGERS = {"log", "errors"}
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
 ADDED = {"exc_info"}  # A traceback, under the name that logging gives it.
@@ -31,6 +32,8 @@ def messages() -> Mapping[tuple[str, str], Message]:
     found: dict[tuple[str, str], Message] = {}
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
+            if NOT_ON_SERVERS in path.parents:
+                continue
             for one in messages_of(path.read_text(), room, str(path.relative_to(ROOT))):
                 known = found.get((room, one.text), one)
                 found[room, one.text] = Message(

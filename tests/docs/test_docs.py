@@ -66,6 +66,16 @@ def test_every_room_that_logs_has_a_table() -> None:
     assert tables == {f"{MESSAGES}{one.room}" for one in messages().values()}
 
 
+def test_a_message_of_several_processes_has_the_same_fields_in_each() -> None:
+    """Whoever searches all logs for it finds why under one name."""
+    by_text: dict[str, set[tuple[str, ...]]] = {}
+    for one in messages().values():
+        if one.levels != ("info",):
+            by_text.setdefault(one.text, set()).add(one.fields)
+
+    assert {text: fields for text, fields in by_text.items() if len(fields) > 1} == {}
+
+
 def test_a_message_is_found_with_its_levels_and_fields_however_it_is_called() -> None:
     source = """
 log.error("a", one=1, exc_info=error)
