@@ -44,6 +44,7 @@ REPEAT_FIRST_SECONDS, REPEAT_LAST_SECONDS = 60.0, 5_400.0
 LINE_CHARACTERS_MAX = 1_000_000
 GZIP = b"\x1f\x8b"
 IN_PROGRESS = re.compile("IN.?PROGRESS")
+csv.field_size_limit(LINE_CHARACTERS_MAX)  # Of the whole process; without it, 131,072.
 
 
 class Place(msgspec.Struct, frozen=True):

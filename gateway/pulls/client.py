@@ -63,9 +63,8 @@ class Client:
     async def download(self, path: str, into: Path) -> Answer:
         try:
             for attempt in range(ATTEMPTS_MAX):
-                answer = await self._answer(path, ())
+                answer = await self._answer(path, (), into)
                 if answer.status == 200:
-                    await asyncio.to_thread(into.write_bytes, answer.body)
                     return answer
                 url = _elsewhere(path, answer)
                 if url is None:
@@ -95,14 +94,14 @@ class Client:
             url = further
         return found
 
-    async def _answer(self, path: str, query: Query) -> Answer:
+    async def _answer(self, path: str, query: Query, into: Path | None = None) -> Answer:
         trouble = ""
         is_renewed = False
         for attempt in range(ATTEMPTS_MAX):
-            answer = await self._ask(path, query)
+            answer = await self._ask(path, query, into)
             if answer is not None and answer.status == 401 and not is_renewed:
                 is_renewed, self._headers = True, None
-                answer = await self._ask(path, query)
+                answer = await self._ask(path, query, into)
             if answer is not None and answer.status in (401, 403):
                 self._headers = None
                 raise RefusedError(f"status_{answer.status}")
@@ -112,11 +111,11 @@ class Client:
             await self._sleep(self._seconds(attempt, answer))
         raise UnavailableError(trouble)
 
-    async def _ask(self, path: str, query: Query) -> Answer | None:
+    async def _ask(self, path: str, query: Query, into: Path | None) -> Answer | None:
         if self._headers is None:
             self._headers = self._login()
         async with self._pace:
-            answer = await self._exchange(path, query, self._headers)
+            answer = await self._exchange(path, query, self._headers, into)
         self._seen("none" if answer is None else str(answer.status))
         return answer
 

@@ -57,6 +57,12 @@ async def test_any_ids_are_read_in_any_form_of_the_file(
     assert members(await items(file, tmp_path_factory.getbasetemp())) == ids
 
 
+async def test_a_value_may_be_as_long_as_a_line(tmp_path: Path) -> None:
+    """A cohort of computed properties has a column for each; Python's own limit is 131,072."""
+    file = b'"user_id","bio"\n"ann","' + b"x" * 500_000 + b'"\n"bob",""\n'
+    assert members(await items(file, tmp_path)) == ["ann", "bob"]
+
+
 async def test_a_packed_file_that_is_cut_off_anywhere_is_not_read(tmp_path: Path) -> None:
     whole = gzip.compress(table([f"user{n}" for n in range(20)]))
     for size in range(len(whole)):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.pulls.client import ATTEMPTS_MAX, Client
+from gateway.pulls.client import ATTEMPTS_MAX, Client, Exchange
 from gateway.pulls.pace import Pace
 from gateway.pulls.pull import Answer, RefusedError, UnavailableError
 
@@ -56,7 +56,7 @@ def answers(*statuses: int | None) -> list[Answer | None]:
     return [None if status is None else Answer(status, {}, b"") for status in statuses]
 
 
-def a_client(system: System, time: Time, tokens: Iterable[str] = ()) -> Client:
+def a_client(system: Exchange, time: Time, tokens: Iterable[str] = ()) -> Client:
     given = iter(tokens)
     pace = Pace(1_000, 1.0, time.clock, time.sleep)
     return Client(

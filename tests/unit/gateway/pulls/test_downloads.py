@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.pulls import client
-from gateway.pulls.client import HttpExchange
+from gateway.pulls.client import BODY_BYTES_MAX, HttpExchange
 from gateway.pulls.pull import Answer, UnavailableError
 from tests.eventually import DEADLINE_SECONDS
 from tests.unit.gateway.pulls.test_client import System, Time, a_client, answers
@@ -38,12 +38,28 @@ async def test_redirects_that_never_end_are_given_up(tmp_path: Path) -> None:
         await a_client(System(cycle([there, back])), Time()).download("/file", tmp_path / "file")
 
 
-async def test_bytes_of_a_file_stay_as_they_are(tmp_path: Path) -> None:
-    """A packed file may hold by chance what is half of an emoji in JSON."""
-    packed = b"\x1f\x8b\\ud83d."
-    system = System([Answer(200, {}, packed)])
-    await a_client(system, Time()).download("/file", tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == packed
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"\x1f\x8b\\ud83d.",  # A packed file may hold by chance what is half of an emoji in JSON.
+        b"a member\n" * (BODY_BYTES_MAX // 9 + 1),  # Half a million of them.
+    ],
+    ids=["packed", "large"],
+)
+async def test_a_file_that_is_answered_at_once_is_stored_as_it_is(
+    file: bytes, tmp_path: Path
+) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(file) + file)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, HttpExchange(f"http://127.0.0.1:{port}") as exchange:
+        found = await a_client(exchange, Time()).download("/file", tmp_path / "file")
+    assert found.status == 200
+    assert (tmp_path / "file").read_bytes() == file
 
 
 async def test_a_file_that_cannot_be_written_is_a_failure_that_may_pass(tmp_path: Path) -> None:
