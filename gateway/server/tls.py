@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 from schemas.configuration.config import Config, ConfigError, Edge
+from schemas.small_file import content_of
 
 # TLS 1.2's with forward secrecy and authenticated encryption (RFC 9325 §4.2); 1.3 has no others.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -53,6 +54,8 @@ def _unreadable(error: OSError) -> ConfigError:
 
 
 def context_of(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
+    for file in filter(None, (certfile, keyfile)):
+        content_of(file)  # OpenSSL would wait for whoever writes into a pipe.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)

@@ -21,14 +21,16 @@ from pydantic import SecretStr, ValidationError
 from schemas.configuration.config import Config, ConfigError, Kafka
 from schemas.configuration.errors import REGISTRIES, words
 from schemas.configuration.lines import line_of, lines_of
+from schemas.small_file import UnusableFileError, content_of
 
 ENVIRONMENT_PREFIX = "AMPGATE_"
 LISTS = ("sources", "destinations", "pulls", "scrub")
 NOT_HERE = "not here: "
-FILE_CHARACTERS_MAX = 100_000_000  # A device has no end.
 INDEX = re.compile(r"[0-9]{1,6}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 SECRET = re.compile("key|secret|token|password")
+# The path of a section, or of one in a list: other tables have keys of the user's own.
+SECTION = re.compile(r"\.\w+|.*\.[0-9]+")
 
 
 def is_here(secret: SecretStr) -> bool:
@@ -44,7 +46,7 @@ def load(
     In the sections `unused_secrets`, such as `destinations`, a secret may be unavailable.
     """
     try:
-        text = path.read_text("utf-8-sig")  # Editors on Windows write a BOM.
+        text = _text_of(path)
         tree = tomllib.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
@@ -57,6 +59,11 @@ def load(
     config = parse(tree, environment, str(path), unused_secrets, lines_of(text))
     _check_certificates(config.kafka, path)
     return config
+
+
+def _text_of(path: Path) -> str:
+    """`UnicodeDecodeError`, too; with any line ends, and the BOM that editors on Windows write."""
+    return content_of(path).decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def _check_certificates(kafka: Kafka, path: Path) -> None:
@@ -201,8 +208,8 @@ class _Filler:
 
     def _table(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
         filled = {key: self.fill_in(value, f"{path}.{key}") for key, value in table.items()}
-        # A filter's list may have any name.
-        for key in [k for k, v in filled.items() if k.endswith("_file") and isinstance(v, str)]:
+        is_section = SECTION.fullmatch(path) is not None
+        for key in [key for key in filled if is_section and key.endswith("_file")]:
             if (plain := key.removesuffix("_file")) in filled:
                 del filled[key]
                 self._fault(f"{path}.{key}", f"{plain} is there, too; only one can be")
@@ -210,15 +217,15 @@ class _Filler:
             filled[plain] = self._content(filled.pop(key), f"{path}.{key}")
         return filled
 
-    def _content(self, file: str, path: str) -> str:
+    def _content(self, file: object, path: str) -> str:
+        if not isinstance(file, str):
+            return self._fault(path, 'must be the path of a file, as in "/run/secrets/key"')
         try:
-            with Path(file).open(encoding="utf-8-sig") as opened:
-                content = opened.read(FILE_CHARACTERS_MAX + 1)
+            return _text_of(Path(file)).strip()
+        except UnusableFileError as error:
+            return self._fault(path, str(error))
         except (OSError, ValueError) as error:  # As above; a path with a NUL is one, too.
             return self._absent(path, str(error))
-        if len(content) > FILE_CHARACTERS_MAX:
-            return self._fault(path, f"has more than {FILE_CHARACTERS_MAX} characters: {file}")
-        return content.strip()
 
     def _absent(self, path: str, why: str) -> str:
         section, _, rest = path.removeprefix(".").partition(".")

@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaConnectionError
 from schemas.configuration.config import ConfigError
 from schemas.configuration.kafka_login import KafkaLogin
 from schemas.http.proxies import proxy_for
+from schemas.small_file import content_of
 
 RENEW_AT = 0.8  # Of its life.
 TRY_SECONDS = 10.0
@@ -150,7 +151,7 @@ async def _posted(url: str, kafka: KafkaLogin) -> tuple[int, bytes]:
     builder = ClientBuilder().timeout(timedelta(seconds=TRY_SECONDS)).follow_redirects(False)
     builder = builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
     if kafka.ssl_cafile is not None:  # An organisation's own authority has signed both, as a rule.
-        builder = builder.add_root_certificate_pem(kafka.ssl_cafile.read_bytes())
+        builder = builder.add_root_certificate_pem(content_of(kafka.ssl_cafile))
     async with builder.build() as client:
         asked = (
             client.post(url)

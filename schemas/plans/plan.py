@@ -26,6 +26,7 @@ from schemas.plans.document import (
 )
 from schemas.plans.members import Properties, members_of
 from schemas.plans.rules import WORDS, Rule, alternatives_of
+from schemas.small_file import content_of
 from schemas.topics import Kind
 
 if TYPE_CHECKING:  # As in `document`.
@@ -130,7 +131,7 @@ class Plan:
 def plan_at(path: Path) -> Plan:
     """The plan in a file; `PlanError` says what is wrong with it."""
     try:
-        text = path.read_bytes()
+        text = content_of(path)
     except OSError as error:
         raise PlanError(f"it cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # A path with a NUL.

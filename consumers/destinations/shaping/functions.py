@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from schemas.configuration.config import ConfigError
+from schemas.small_file import content_of
 from schemas.topics import Kind
 from schemas.vendors.vendor import ConfiguredDestination
 
@@ -119,7 +120,7 @@ def _digest(package: str) -> str:
     for name in sorted(_modules(package)):
         file = getattr(sys.modules[name], "__file__", None)
         with suppress(OSError):
-            found.update(name.encode() + Path(file).read_bytes() if file else b"")
+            found.update(name.encode() + content_of(Path(file)) if file else b"")
     return found.hexdigest()
 
 

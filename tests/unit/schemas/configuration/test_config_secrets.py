@@ -52,10 +52,13 @@ def test_what_is_no_text_in_the_environment_is_named_by_its_key() -> None:
     assert said == "ampgate.toml: sources.0.write_key: is no Unicode text"
 
 
-@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without an end")
-def test_a_file_without_an_end_is_not_read_for_ever() -> None:
-    said = refusal({"sources": [{"name": "web", "write_key_file": "/dev/zero"}]})
-    assert said.startswith("ampgate.toml: sources.0.write_key_file: has more than ")
+@pytest.mark.parametrize("path", [7, True, ["/key"], {"at": "/key"}])
+def test_a_secret_file_that_is_no_path_is_told_as_such(path: object) -> None:
+    said = refusal({"sources": [{"name": "web", "write_key_file": path}]})
+    assert said == (
+        "ampgate.toml: sources.0.write_key_file: "
+        'must be the path of a file, as in "/run/secrets/key"'
+    )
 
 
 def test_an_absent_name_is_an_error_with_the_path() -> None:
@@ -92,6 +95,12 @@ def test_a_filter_may_name_a_field_that_ends_like_a_secret_file() -> None:
     where = {"event_properties.log_file": ["x"]}
     (destination,) = parsed({"destinations": [{**AMPLITUDE, "where": where}]}).destinations
     assert destination.where == {"event_properties.log_file": ("x",)}
+
+
+def test_an_event_type_to_rename_may_end_like_a_secret_file() -> None:
+    rename = {"open_file": "Open File"}
+    (destination,) = parsed({"destinations": [{**AMPLITUDE, "rename": rename}]}).destinations
+    assert destination.rename == rename
 
 
 ROLES: dict[str, Any] = {

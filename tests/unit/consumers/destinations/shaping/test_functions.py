@@ -1,5 +1,6 @@
 """A destination's function: what it may change, how it may fail, and when it is read again."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -156,5 +157,11 @@ def test_a_changed_module_is_imported_again_and_a_bad_one_changes_nothing(
 
     (package / "names.py").write_text("NAME = ")
     with pytest.raises(ConfigError, match="SyntaxError"):
+        renewed([config])
+    assert outcome(config, EVENT) == {**EVENT, "name": "two"}
+
+    (package / "names.py").unlink()
+    os.mkfifo(package / "names.py")  # Nobody ever writes into it.
+    with pytest.raises(ConfigError, match="cannot be imported"):
         renewed([config])
     assert outcome(config, EVENT) == {**EVENT, "name": "two"}

@@ -1,0 +1,26 @@
+"""Files that are read as a whole: configuration, secrets, plans, certificates.
+
+A pipe would keep its reader waiting, and a device may have no end: neither is read.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+BYTES_MAX = 100_000_000
+
+
+class UnusableFileError(OSError):
+    """It is no regular file, or too large; the message says which and names it."""
+
+
+def content_of(path: Path) -> bytes:
+    """All of it; `OSError` where it cannot be read, `ValueError` where no file can have the name."""
+    # Without waiting for whoever writes into a pipe.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnusableFileError(f"it is no regular file: {path}")
+        content = file.read(BYTES_MAX + 1)
+    if len(content) > BYTES_MAX:
+        raise UnusableFileError(f"it has more than {BYTES_MAX} bytes: {path}")
+    return content

@@ -1,0 +1,80 @@
+"""Whatever is named where a file is expected: neither waits nor fills the memory."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.server.tls import context_of
+from schemas import small_file
+from schemas.configuration.config import ConfigError
+from schemas.configuration.file import load
+from schemas.plans.document import PlanError
+from schemas.plans.plan import plan_at
+from schemas.small_file import UnusableFileError, content_of
+
+KEY_FILE = '[[sources]]\nname = "web"\nwrite_key_file = "{}"'
+
+
+@pytest.fixture(params=["pipe", "device", "directory"])
+def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "named"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    return path
+
+
+def as_secret(path: Path) -> None:
+    configuration = path.with_name("ampgate.toml")
+    configuration.write_text(KEY_FILE.format(path))
+    load(configuration, {})
+
+
+def as_configuration(path: Path) -> None:
+    load(path, {})
+
+
+def as_certificate(path: Path) -> None:
+    context_of(path, None)
+
+
+@pytest.mark.parametrize(
+    ("use", "refusal"),
+    [
+        (content_of, OSError),
+        (plan_at, PlanError),
+        (as_secret, ConfigError),
+        (as_configuration, ConfigError),
+        (as_certificate, OSError),
+    ],
+)
+def test_only_a_regular_file_is_read(
+    use: Callable[[Path], object], refusal: type[Exception], no_file: Path
+) -> None:
+    with pytest.raises(refusal, match=r"no regular file|Is a directory|cannot be read"):
+        use(no_file)
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    """As Kubernetes mounts secrets."""
+    (tmp_path / "key").write_bytes(b"secret")
+    (tmp_path / "link").symlink_to("key")
+
+    assert content_of(tmp_path / "link") == b"secret"
+
+
+def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_file, "BYTES_MAX", 3)
+    file = tmp_path / "file"
+    file.write_bytes(b"abc")
+    assert content_of(file) == b"abc"
+
+    file.write_bytes(b"abcd")
+    with pytest.raises(UnusableFileError, match=f"more than 3 bytes: {re.escape(str(file))}"):
+        content_of(file)
