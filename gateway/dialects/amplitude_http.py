@@ -45,6 +45,7 @@ class _Outer(msgspec.Struct, gc=False):
     api_key: msgspec.Raw = ABSENT
 
 
+KEY_CHARACTERS_MAX: Final = 1_000  # Whoever sends more than that sends no key.
 _outer = msgspec.json.Decoder(_Outer)
 _key = msgspec.json.Decoder(_Key)
 # SDKs write the key first: then the body is read once.
@@ -112,7 +113,9 @@ class HttpApi(Endpoint):
         )
 
     def unknown_key(self, key: str) -> Answer:
-        return failure(400, f"Invalid API key: {shown(key)}")
+        """The SDK for Swift knows it by the whole key (amplitude-sdks.md#how-they-react)."""
+        said = key if len(key) <= KEY_CHARACTERS_MAX else shown(key)
+        return failure(400, f"Invalid API key: {said}")
 
     def throttled(self, count: int, rate: float) -> Answer:
         """The SDKs wait 30 s for the events that are named, and then send them again

@@ -108,7 +108,13 @@ def test_success_and_wrong_key_read_as_amplitudes() -> None:
         "payload_size_bytes": len(asked.body),
         "server_upload_time": 5,
     }
-    assert json.loads(API.unknown_key("kk").body) == {"code": 400, "error": "Invalid API key: kk"}
+
+
+@pytest.mark.parametrize("key", ["kk", "k" * 1_000], ids=["short", "long"])
+def test_a_wrong_key_is_repeated_as_a_whole(key: str) -> None:
+    """Else the SDK for Swift would send its events again and again."""
+    refusal = json.loads(API.unknown_key(key).body)
+    assert refusal == {"code": 400, "error": f"Invalid API key: {key}"}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_key_at_the_beginning_of_a_body_needs_no_more_of_it() -> None:
 
 
 @pytest.mark.parametrize("spelling", ['"api_key":"%s"', '"x":[],"api_key" : "%s"'])
-def test_at_most_64_bytes_of_a_key_are_repeated(spelling: str) -> None:
+def test_at_most_64_bytes_of_what_is_no_key_are_repeated(spelling: str) -> None:
     body = "{" + spelling % ("é" * 5_000) + ',"events":[]}'
     reply = call("/2/httpapi", body.encode())
 
