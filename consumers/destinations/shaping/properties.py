@@ -44,6 +44,11 @@ class Drop:
         return removed
 
 
+def is_empty(properties: Mapping[str, Any]) -> bool:
+    """Whether an update with these would change nothing: each operation in it has no property."""
+    return not any(value or not name.startswith("$") for name, value in properties.items())
+
+
 def _removed_from(properties: dict[str, Any], matches: Matches, *, operated: bool) -> bool:
     """What is below an operation, such as `$set`, has the names of the properties again."""
     removed = False

@@ -1,7 +1,7 @@
 """A destination that gets some of the events, or changed ones (contract.md#routing).
 
-Order: the `events` patterns, `rename`, `drop_properties`, then the function. `not_routed` and
-`transform` skip a record; `transform_failed` is dead. Ids, `insert_id`, `time` and the key stay:
+Order: the `events` patterns, `rename`, `drop_properties`, then the function. `not_routed`,
+`drop_properties` (of an update nothing is left) and `transform` skip a record; `transform_failed` is dead. Ids, `insert_id`, `time` and the key stay:
 they are put back after the function.
 """
 
@@ -22,7 +22,7 @@ from consumers.delivery.destination import (
 from consumers.delivery.outcomes import Reject, Skip
 from consumers.destinations.records import Outcome, insert_id_of, read_record
 from consumers.destinations.shaping.functions import Function
-from consumers.destinations.shaping.properties import REMEMBERED_MAX, Drop, matcher
+from consumers.destinations.shaping.properties import REMEMBERED_MAX, Drop, is_empty, matcher
 from consumers.destinations.shaping.written import NotJsonError, written
 from schemas.events import (
     PROPERTY_EVENTS,
@@ -39,11 +39,16 @@ from schemas.vendors.vendor import ConfiguredDestination, Events
 
 FAILED = "transform_failed"
 NOT_ROUTED = Skip("not_routed")
+EMPTIED = Skip("drop_properties")
 BYTES_MAX = 1_000_000  # Of what a function returns, unless the record has more itself.
 _OURS: Mapping[Kind, tuple[str, ...]] = {
     Kind.EVENT: ("user_id", "device_id", "insert_id", "time"),
     Kind.USER_PROPERTIES: ("user_id", "device_id", "insert_id", "time"),
     Kind.GROUP_PROPERTIES: ("group_type", "group_value", "insert_id", "time"),
+}
+_PROPERTIES = {
+    Kind.USER_PROPERTIES: "user_properties",
+    Kind.GROUP_PROPERTIES: "group_properties",
 }
 
 
@@ -147,11 +152,20 @@ class Shaped:
         if self._rename and event["event_type"] in self._rename:
             event["event_type"] = self._rename[event["event_type"]]
             is_changed = True
-        if self._drop is not None:
-            is_changed |= self._drop.of(event)
+        if self._drop is not None and self._drop.of(event):
+            is_changed = True
+            if self._function is None and self._is_nothing(event):
+                return EMPTIED
         if self._function is not None:
             return self._transformed(record, event, self._function)
         return written(event) if is_changed else value
+
+    def _is_nothing(self, update: dict[str, Any]) -> bool:
+        """Of an update: it has no property left, and says nothing else."""
+        if self._kind is Kind.EVENT:
+            return False
+        parent = _PROPERTIES[self._kind]
+        return update.keys() <= {*_OURS[self._kind], parent} and is_empty(update[parent])
 
     def _transformed(
         self, record: Record, event: dict[str, Any], function: Function

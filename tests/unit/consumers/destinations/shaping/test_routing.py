@@ -125,6 +125,35 @@ def test_a_user_property_is_dropped_under_each_operation() -> None:
     assert outcome(config, event) == {**EVENT, "user_properties": left}
 
 
+@pytest.mark.parametrize(
+    ("properties", "is_sent"),
+    [
+        ({"email": "a"}, False),
+        ({"$set": {"email": "a"}, "$unset": {"email": "-"}}, False),
+        ({"$set": {"email": "a"}, "$add": {"orders": 1}}, True),
+        ({"$set": {"email": "a"}, "orders": 0}, True),
+        ({}, True),  # As its sender meant it: nothing was dropped.
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind.USER_PROPERTIES, Kind.GROUP_PROPERTIES])
+def test_an_update_of_which_nothing_is_left_is_skipped(
+    properties: dict[str, Any], is_sent: bool, kind: Kind
+) -> None:
+    dropping = destination(drop_properties=[f"{kind.value}.email"])
+    who = {"user_id": "ann", "group_type": "team", "group_value": "red"}
+    names = ("user_id",) if kind is Kind.USER_PROPERTIES else ("group_type", "group_value")
+    update = {**{name: who[name] for name in names}, "time": 1, kind.value: properties}
+
+    assert (outcome(dropping, update, kind) == Skip("drop_properties")) is not is_sent
+
+
+def test_an_update_that_says_more_than_its_properties_is_sent_without_them() -> None:
+    dropping = destination(drop_properties=["user_properties.*"])
+    update = {"user_id": "ann", "country": "DE", "user_properties": {"email": "a"}}
+
+    assert outcome(dropping, update, Kind.USER_PROPERTIES) == {**update, "user_properties": {}}
+
+
 def test_an_event_without_such_a_property_keeps_its_bytes() -> None:
     spaced = b'{"event_type" : "e", "user_id":"u", "insert_id":"i", "time":1, "n":1.50}'
     part = destinations_of(destination(drop_properties=["email"]))[0]
