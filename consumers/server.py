@@ -157,12 +157,14 @@ def admin_app(deliveries: Deliveries) -> FastAPI:
 
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, object]:
-        workers = deliveries.workers
+        workers = [worker for worker in deliveries.workers if not worker.is_leaving]
         paused = {worker.name: worker.paused for worker in workers if worker.paused}
         restarting = [worker.name for worker in workers if not worker.is_running]
         is_reached = workers and all(worker.is_reached for worker in workers)
         missing = sorted({worker.missing for worker in workers if worker.missing})
         status = "ready" if is_reached else "waiting for Kafka"
+        if deliveries.workers and not workers:
+            status = "draining"
         if not deliveries.suppressed.is_known and deliveries.suppressed.is_forbidden:
             status = "suppressions may not be read"
         if missing:

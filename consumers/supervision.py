@@ -65,6 +65,11 @@ class Supervised:
         return self._work is not None
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether it was told to stop: it drains, or has ended."""
+        return self._stopping.is_set()
+
+    @property
     def paused(self) -> str | None:
         return None if self._work is None else self._work.paused
 

@@ -100,6 +100,18 @@ async def test_a_worker_in_backoff_stops_at_once_and_is_neither_stuck_nor_runnin
     assert works.begun == 1
 
 
+async def test_who_was_told_to_stop_leaves_and_does_not_wait_to_start_again() -> None:
+    works = Works()
+    supervised = Supervised("a/events", "leaving", works.opened)
+
+    async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
+        tasks.create_task(supervised.run())
+        await eventually(lambda: supervised.is_running)
+        assert not supervised.is_leaving
+        supervised.stop()
+        assert supervised.is_leaving
+
+
 async def test_who_is_cancelled_does_not_start_again() -> None:
     works = Works()
     supervised = Supervised("a/events", "cancelled", works.opened, backoff=lambda _: 0.0)
