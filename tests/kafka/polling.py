@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ampgate.lab.chaos.wall_clock import WallClock
 from ampgate.lab.simulators.amperity import Amperity
 from ampgate.lab.simulators.amplemarket import Amplemarket
 from ampgate.lab.simulators.app import SimulatorApp, simulator_server
@@ -51,6 +52,7 @@ class Polled(Generic[System]):
     system: System
     pull: Mapping[str, object]
     directory: Path
+    clock: WallClock | None = None  # The processes' own.
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
         """The command: its exit code, its output, and what it said beside."""
@@ -67,8 +69,11 @@ class Polled(Generic[System]):
 
     async def start(self, *arguments: str) -> Process:
         environment = os.environ | {"AMPGATE_CONFIG": str(self.write())}
+        command = ["ampgate"]
+        if self.clock is not None:
+            command = ["ampgate.lab.chaos.wall_clock", str(self.clock.file)]
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ampgate", "pull", *arguments),
+            *(sys.executable, "-m", *command, "pull", *arguments),
             env=environment,
             stdout=PIPE,
             stderr=PIPE,

@@ -1,12 +1,15 @@
 """Pulls of a cohort, on a real Kafka against the strict simulator of Amplitude's read side."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ampgate.lab.chaos.wall_clock import WallClock
 from ampgate.lab.simulators.amperity import Amperity, AmperityOptions
 from ampgate.lab.simulators.reads.side import AmplitudeRead, AmplitudeReadOptions
 from gateway.pulls import amplitude_cohort, metrics, server
@@ -114,10 +117,13 @@ async def test_a_file_that_is_cut_off_tells_of_nobody_that_they_left(
 
 
 async def test_a_run_that_would_pass_the_downloads_of_the_month_says_so_and_asks_nothing(
-    cohort: Polled[AmplitudeRead],
+    cohort: Polled[AmplitudeRead], tmp_path: Path
 ) -> None:
-    month = datetime.now(UTC).strftime("%Y-%m")
-    stood = {"run": 7, "began": 1.0, "finished": 2.0, "month": month, "spent": 499}
+    clock = WallClock(tmp_path / "clock")  # The month must not end meanwhile.
+    clock.add()
+    clock.set(datetime(2026, 1, 15, tzinfo=UTC).timestamp() - time.time())
+    cohort = replace(cohort, clock=clock)
+    stood = {"run": 7, "began": 1.0, "finished": 2.0, "month": "2026-01", "spent": 499}
     topic = cohort.here.config.kafka.topics.cursors
     partition = positive_hash(b"cohort") % 3
     noted = Message(json.dumps(stood).encode(), b"cohort", None, partition)

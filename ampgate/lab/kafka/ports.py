@@ -1,9 +1,14 @@
 """Which ports are free on this machine, and what the Kafka behind one says of its cluster."""
 
+import fcntl
+import os
 import socket
 import struct
+import tempfile
 from collections import deque
 from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
 from random import SystemRandom
 
 from ampgate.lab.kafka.settings import HOST
@@ -11,11 +16,12 @@ from ampgate.lab.kafka.settings import HOST
 # Below those that systems give to outgoing connections and to port 0 (Linux from 32768, macOS and
 # Windows from 49152): a port stays free from when it is found until its process listens.
 CHOSEN_FROM = range(15_000, 32_000)
-LATELY_MAX = 200  # Ports that are not chosen again: their processes may not listen yet.
+# Ports that are not chosen again, here or in another process: theirs may not listen yet.
+LATELY_MAX = 200
 ANSWER_TIMEOUT_SECONDS = 2.0
 METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"ampgate", 0)  # Version 1; of no topic.
 
-_lately: deque[int] = deque(maxlen=LATELY_MAX)
+_lately: deque[int] = deque()
 
 
 def is_free(port: int) -> bool:
@@ -30,19 +36,37 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses; all held until the last is found, so no two are equal."""
+    """Ports that nobody uses, and that no other process was told of while this one lives."""
     random, found = SystemRandom(), list[int]()
     with ExitStack() as held:
         while len(found) < count:
             port = random.choice(CHOSEN_FROM)
-            if port in _lately:
+            if port in _lately or not _taken(port):
                 continue
+            _lately.append(port)
             probe = held.enter_context(socket.socket())
             with suppress(OSError):
                 probe.bind((HOST, port))
                 found.append(port)
-    _lately.extend(found)
+    while len(_lately) > LATELY_MAX:
+        fcntl.lockf(_locks(), fcntl.LOCK_UN, 1, _lately.popleft())
     return found
+
+
+def _taken(port: int) -> bool:
+    """False if another process has it: each has the locks of its ports until it ends."""
+    try:
+        fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _locks() -> int:
+    """A file of which each byte stands for a port. Closed once, all locks would be gone."""
+    file = Path(tempfile.gettempdir()) / f"ampgate-ports-{os.getuid()}"
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 def named_by(port: int) -> set[int]:
