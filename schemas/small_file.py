@@ -15,7 +15,7 @@ class UnusableFileError(OSError):
 
 
 def content_of(path: Path) -> bytes:
-    """All of it; `OSError` where it cannot be read, `ValueError` where no file can have the name."""
+    """All of it; `OSError` if it cannot be read, `ValueError` if no file can have the name."""
     # Without waiting for whoever writes into a pipe.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
