@@ -106,12 +106,16 @@ def _show(found: Reconciliation, destination: str, *, as_json: bool) -> None:
         ),
         (sums["not_exported"], "are property updates: Amplitude exports none"),
         (sums["repeated"], "records were sent again with their insert_id: they count once"),
+        (
+            found.unasked_hours,
+            f"hours are from before Kafka's first record for {destination}: not asked about",
+        ),
         (found.empty_hours, "hours with deliveries are wholly absent from Amplitude's export"),
     ):
         if count_:
             errors.print(f"{count_} {words}", highlight=False)
     if not any(sums.values()):
-        errors.print(f"nothing was delivered to {destination} then, and Amplitude has nothing")
+        errors.print(f"nothing was delivered to {destination} then, of what Kafka still has")
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:

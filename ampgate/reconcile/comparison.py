@@ -59,6 +59,11 @@ class Comparison:
         self._database.execute(statements.DELIVERED, self._range)
         self._database.execute("drop table sent; drop table traces")
 
+    def first_ms(self) -> int | None:
+        """When the first of those that were delivered was accepted."""
+        row = self._database.execute("select min(accepted) from delivered").fetchone()
+        return None if row is None else row[0]
+
     def read_rows(self, window: Exported) -> None:
         read_rows(self._database, statements.READ_ROWS, window)
 

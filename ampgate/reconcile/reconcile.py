@@ -50,6 +50,13 @@ class Asked:
     def hours(self) -> Hours:
         return Hours(hour_of(max(0, self.from_ms - EARLY_MS)), hour_of(self.to_ms - 1) + 1)
 
+    def hours_since(self, first_ms: int | None) -> Hours | None:
+        """Of `hours` those from the first record on: what is older is not from here."""
+        if first_ms is None:
+            return None
+        first = max(self.hours.first, hour_of(max(0, first_ms - EARLY_MS)))
+        return Hours(min(first, self.hours.last), self.hours.last)
+
     @property
     def later_hours(self) -> Hours | None:
         first, last = self.hours.last + 1, hour_of(self.to_ms + self.late_ms)
@@ -79,6 +86,7 @@ class Reconciliation:
 
     outcomes: Sequence[Outcome]
     empty_hours: int = 0
+    unasked_hours: int = 0  # Before Kafka's first record.
     missing_written: int | None = None
     complete: list[int] = field(default_factory=list)
 
@@ -102,7 +110,8 @@ async def reconcile(
         with told_when_full(kept_in), comparison(directory, asked.from_ms, asked.to_ms) as compared:
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
             exports = Exports(client, hours, asked.now_ms, reports.on_window, reports.on_bytes)
-            complete, _ = await _read_hours(exports, asked.hours, asked, compared)
+            hours_asked = asked.hours_since(compared.first_ms())
+            complete, _ = await _read_hours(exports, hours_asked, asked, compared)
             await in_thread(compared.interrupt, compared.compare)
             if asked.later_hours is not None and compared.has_missing():
                 later, rows = await _read_hours(exports, asked.later_hours, asked, compared)
@@ -110,6 +119,8 @@ async def reconcile(
                 if rows:
                     await in_thread(compared.interrupt, compared.compare)
             found = Reconciliation(compared.outcomes(complete), complete=complete)
+            if hours_asked is not None:
+                found.unasked_hours = len(asked.hours) - len(hours_asked)
             found.empty_hours = compared.empty_hours(complete)
             if missing_file is not None:
                 places = compared.missing_places(complete)
@@ -142,11 +153,13 @@ async def read_kafka(
 
 
 async def _read_hours(
-    exports: Exports, hours: Hours, asked: Asked, compared: Comparison
+    exports: Exports, hours: Hours | None, asked: Asked, compared: Comparison
 ) -> tuple[list[int], int]:
     """Those that Amplitude has shown all of, and how many rows there were."""
     complete: list[int] = []
     rows = 0
+    if hours is None:
+        return complete, rows
     async for window in exports.windows(hours):
         await in_thread(compared.interrupt, compared.read_rows, window)
         rows += window.rows
