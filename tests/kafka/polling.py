@@ -69,9 +69,8 @@ class Polled(Generic[System]):
 
     async def start(self, *arguments: str) -> Process:
         environment = os.environ | {"AMPGATE_CONFIG": str(self.write())}
-        command = ["ampgate"]
-        if self.clock is not None:
-            command = ["ampgate.lab.chaos.wall_clock", str(self.clock.file)]
+        clock = self.clock
+        command = ["ampgate.lab.chaos.wall_clock", str(clock.file)] if clock else ["ampgate"]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command, "pull", *arguments),
             env=environment,

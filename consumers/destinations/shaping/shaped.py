@@ -1,8 +1,8 @@
 """A destination that gets some of the events, or changed ones (contract.md#routing).
 
 Order: the `events` patterns, `rename`, `drop_properties`, then the function. `not_routed`,
-`drop_properties` (of an update nothing is left) and `transform` skip a record; `transform_failed` is
-dead. Ids, `insert_id`, `time` and the key stay: they are put back after the function.
+`drop_properties` (of an update nothing is left) and `transform` skip a record; `transform_failed`
+is dead. Ids, `insert_id`, `time` and the key stay: they are put back after the function.
 """
 
 from collections.abc import Mapping, Sequence

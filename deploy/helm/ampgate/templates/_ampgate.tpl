@@ -104,6 +104,9 @@ env:
   - {name: AMPGATE_KAFKA__TOPIC_PREFIX, value: {{ .Values.kafka.topicPrefix | quote }}}
   - {name: AMPGATE_EDGE__PORT, value: "8080"}
   - {name: AMPGATE_EDGE__ADMIN_PORT, value: "8081"}
+  {{- if .Values.edge.spool.enabled }}
+  - {name: AMPGATE_EDGE__SPOOL_DIR, value: /var/lib/ampgate-edge/spool}
+  {{- end }}
   - {name: AMPGATE_DELIVERY__ADMIN_PORT, value: "9090"}
   - {name: AMPGATE_PULL__ADMIN_PORT, value: "9092"}
   {{- if .Values.console.enabled }}
