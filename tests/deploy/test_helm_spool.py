@@ -26,7 +26,11 @@ def test_without_a_spool_edges_have_no_disk() -> None:
 
 
 @needs_helm
-@pytest.mark.parametrize("more", [[], ["extraVolumeMounts[0].name=a"]], ids=["alone", "beside"])
+@pytest.mark.parametrize(
+    "more",
+    [[], ["extraVolumeMounts[0].name=a", "extraVolumeMounts[0].mountPath=/a"]],
+    ids=["alone", "beside"],
+)
 def test_each_edge_has_its_spool_on_a_disk_of_its_own(more: list[str]) -> None:
     documents = rendered("edge.spool.enabled=true", "edge.spool.storageClass=fast", *more)
     [edge] = edge_of(documents, "StatefulSet")
