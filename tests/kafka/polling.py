@@ -70,7 +70,9 @@ class Polled(Generic[System]):
     async def start(self, *arguments: str) -> Process:
         environment = os.environ | {"AMPGATE_CONFIG": str(self.write())}
         clock = self.clock
-        command = ["ampgate.lab.chaos.wall_clock", str(clock.file)] if clock else ["ampgate"]
+        command: list[str] = (
+            ["ampgate.lab.chaos.wall_clock", str(clock.file)] if clock else ["ampgate"]
+        )
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command, "pull", *arguments),
             env=environment,
