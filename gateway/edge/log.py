@@ -23,15 +23,21 @@ class EdgeLog:
         kafka: Kafka,
         ack_timeout_seconds: float,
         on_outage: str = "requests are answered 503",
+        *,
+        strict: bool = False,
     ) -> None:
+        """If `strict`, no record is stored that was behind one that failed in its partition."""
         topics = kafka.topics
         self._probe_topic, self._dead_letters = topics.probe, topics.dead_letters
+        names = [*map(topics.of, Kind), topics.dead_letters, topics.probe]
         self._log = Log(
             kafka,
-            [*map(topics.of, Kind), topics.dead_letters, topics.probe],
+            names,
             ack_timeout_seconds=ack_timeout_seconds,
             on_outage=on_outage,
+            strict=names if strict else (),
         )
+        self.patient = self._log.patient
         self.begin = self._log.begin  # Not a method of its own: this is the hot path.
         self._probing: asyncio.Task[bool] | None = None
         self._probed = (float("-inf"), False)

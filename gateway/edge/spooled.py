@@ -31,7 +31,7 @@ def spooling_log(config: Config, ingest: Callable[[], Ingest]) -> SpoolingLog:
         return await without_theirs(records, one.suppressed, kinds.get(topic), one.reading.turn)
 
     return SpoolingLog(
-        EdgeLog(config.kafka, edge.ack_timeout_seconds, ON_OUTAGE),
+        EdgeLog(config.kafka, edge.ack_timeout_seconds, ON_OUTAGE, strict=True),
         opened(edge.spool_dir, edge.spool_max_bytes),
         Exit(
             is_known=lambda: ingest().suppressed.followed.is_known,

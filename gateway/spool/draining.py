@@ -1,19 +1,24 @@
 """Takes records out of the spool, in order, and appends them to Kafka."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from gateway.spool.one_thread import OneThread
-from gateway.spool.spool import Entry, Row, Spool
+from gateway.spool.seldom import Seldom
+from gateway.spool.spool import Entry, Level, Row, Spool, bytes_of
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.flushes import Write
 from schemas.records import NewRecord
 
 # On their way to Kafka together. If this process is killed meanwhile, they are sent again.
 LOT_BYTES = 4_000_000
+# Nobody waits for an answer: what a slow Kafka acknowledges later would be sent again and again.
+ACK_SECONDS = 30.0
 log = structlog.get_logger()
 
 
@@ -27,6 +32,7 @@ class KafkaLog(Protocol):
         self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
     ) -> Write | None: ...
     def fits(self, topic: str, record: NewRecord) -> bool: ...
+    def patient(self, ack_timeout_seconds: float) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,61 +54,102 @@ class Drain:
         self._spool = spool
         self._thread = thread
         self._exit = leaving
+        self._stored = list[Row]()  # Kafka has them, and the spool does still.
         self.is_ending = False  # After the lot that is on its way.
+        self._leaving = Seldom()  # Kafka may come and go every second.
+        self._is_told = False  # The last that the log says is not that the spool is empty.
 
     async def run(self) -> None:
-        """Take out what waits, as long as Kafka takes it; one process does so."""
+        """Take out what waits, as far as Kafka takes it; one process does so."""
         level = await self._thread.run(self._spool.look)
         if not self._spool.drain_lock.is_ours():
             return
-        if level.oldest_ms is None:
-            await self._thread.run(self._spool.tidy)
-            return
-        if not self._exit.is_known():
-            return
-        trial = await self._thread.run(self._spool.oldest)
-        if not await self._took(trial):
-            return
-        log.info("records leave the spool for Kafka", records=level.records, bytes=level.size)
-        while rows := await self._thread.run(self._lot):
-            if not await self._took(rows):
-                log.info("Kafka takes no more, the rest stays in the spool")
-                return
-        if not self.is_ending:
+        if self._stored:
+            await self._remove(is_over=True)
+        if level.oldest_ms is not None and self._exit.is_known():
+            with self._kafka.patient(ACK_SECONDS):
+                await self._take_out(level)
+        level = await self._thread.run(self._tidied)
+        if self._is_told and level.oldest_ms is None:
+            self._is_told = False
             log.info("the spool is empty, records go straight to Kafka")
 
-    def _lot(self) -> list[Row]:
-        return [] if self.is_ending else self._spool.first(LOT_BYTES)
+    async def _take_out(self, level: Level) -> None:
+        """All topics together, in order; if Kafka does not take all, each of the others by itself:
+        a topic that was deleted, or may not be written, does not keep them back.
+        """
+        refused = await self._take_out_of(None, level)
+        if not refused:
+            return
+        for topic in await self._thread.run(self._spool.topics):
+            if topic not in refused:
+                await self._take_out_of(topic, level)
 
-    async def _took(self, rows: Sequence[Row]) -> bool:
-        """Whether Kafka takes all of them; what it takes leaves the spool."""
-        stored = await self._append(rows)
-        is_over = len(stored) < len(rows)
-        await self._thread.run(lambda: self._spool.remove(stored, is_over=is_over))
-        return not is_over
+    async def _take_out_of(self, topic: str | None, level: Level) -> set[str]:
+        """Returns the topics that Kafka does not take; the first row is a trial."""
+        size = 0
+        while rows := await self._thread.run(partial(self._lot, size, topic)):
+            if refused := await self._refused(rows):
+                return refused
+            self._say_leaving(level)
+            if topic is not None and bytes_of(rows) <= size:
+                break  # There would be no end under load: the gate does not close for one topic.
+            size = LOT_BYTES
+        return set()
 
-    async def _append(self, rows: Sequence[Row]) -> list[Row]:
-        """Those that Kafka has, whole. None is appended after it is known that one failed, so none
-        overtakes an earlier one of its key.
+    def _lot(self, size: int, topic: str | None) -> list[Row]:
+        return [] if self.is_ending else self._spool.first(size, topic)
+
+    def _tidied(self) -> Level:
+        self._spool.settle()
+        level = self._spool.look()
+        if level.oldest_ms is None:
+            self._spool.shrink()
+        return level
+
+    def _say_leaving(self, level: Level) -> None:
+        if self._leaving.is_due():
+            self._is_told = True
+            log.info("records leave the spool for Kafka", records=level.records, bytes=level.size)
+
+    async def _refused(self, rows: Sequence[Row]) -> set[str]:
+        """The topics of which Kafka does not take all; what it takes leaves the spool."""
+        sent = await self._append(rows)
+        self._stored = sent.stored
+        await self._remove(is_over=bool(sent.refused))
+        return sent.refused
+
+    async def _remove(self, *, is_over: bool) -> None:
+        await self._thread.run(partial(self._spool.remove, self._stored, is_over=is_over))
+        self._stored = []
+
+    async def _append(self, rows: Sequence[Row]) -> "_Sent":
+        """Of a topic none is appended after it is known that one failed, so none overtakes an
+        earlier one of its key.
         """
         entries = [await self._unsuppressed(row.entry) for row in rows]
-        stored: list[Row] = []
-        begun: list[tuple[Row, Entry, Write]] = []
+        sent, begun = _Sent(), list[tuple[Row, Entry, Write]]()
         for row, entry in zip(rows, entries, strict=True):
+            if entry.topic in sent.refused:
+                continue
             try:
                 write = self._begun(entry)
             except NotStored:
-                break
+                sent.refused.add(entry.topic)
+                continue
             if write is not None:
                 begun.append((row, entry, write))
                 continue
-            ended = await self._ended(begun)
-            stored += ended
-            if len(ended) < len(begun) or not await self._is_stored(self._store(entry)):
-                return stored
-            stored.append(row)
+            await self._end(sent, begun)
             begun = []
-        return stored + await self._ended(begun)
+            if entry.topic not in sent.refused:
+                await sent.end(row, self._store(entry))
+        await self._end(sent, begun)
+        return sent
+
+    async def _end(self, sent: "_Sent", begun: Sequence[tuple[Row, Entry, Write]]) -> None:
+        for row, entry, write in begun:
+            await sent.end(row, self._end_of(entry, write))
 
     async def _unsuppressed(self, entry: Entry) -> Entry:
         return entry._replace(records=await self._exit.unsuppressed(entry.topic, entry.records))
@@ -113,18 +160,6 @@ class Drain:
             return self._kafka.begin(entry.topic, entry.records, entry.at_ms)
         except TooLargeForKafka:
             return None
-
-    async def _ended(self, begun: Sequence[tuple[Row, Entry, Write]]) -> list[Row]:
-        return [
-            row for row, entry, write in begun if await self._is_stored(self._end_of(entry, write))
-        ]
-
-    async def _is_stored(self, storing: Awaitable[None]) -> bool:
-        try:
-            await storing
-        except NotStored:
-            return False
-        return True
 
     async def _end_of(self, entry: Entry, write: Write) -> None:
         try:
@@ -144,3 +179,19 @@ class Drain:
             fitting = [one for one in records if self._kafka.fits(topic, one)]
             if fitting and len(large) < len(records):
                 await self._kafka.append(topic, fitting, at_ms)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What became of rows that were sent: Kafka has them, whole, or refused one of their topic."""
+
+    stored: list[Row] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+
+    async def end(self, row: Row, storing: Awaitable[None]) -> None:
+        try:
+            await storing
+        except NotStored:
+            self.refused.add(row.entry.topic)
+        else:
+            self.stored.append(row)

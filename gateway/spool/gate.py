@@ -24,8 +24,8 @@ class Gate:
         """Made open; `Spool` shuts it if something waits."""
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if os.fstat(descriptor).st_size != SIZE:
-                os.truncate(descriptor, SIZE)
+            # Its place on the disk: else the first write ends the process if the disk is full.
+            os.posix_fallocate(descriptor, 0, SIZE)
             self._mapped = mmap.mmap(descriptor, SIZE)
         finally:
             os.close(descriptor)
@@ -35,6 +35,10 @@ class Gate:
     def is_open(self) -> bool:
         """Whether nothing is spooled: records go straight to Kafka."""
         return self._numbers[STATE] == OPEN
+
+    @property
+    def is_shut(self) -> bool:
+        return self._numbers[STATE] == SHUT
 
     @property
     def is_closing(self) -> bool:

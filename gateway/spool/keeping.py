@@ -1,19 +1,17 @@
 """Writes records to the spool: all that come while the disk is busy are written together."""
 
 import asyncio
-import math
 import sqlite3
-import time
 from collections.abc import Callable
 
 import structlog
 
 from gateway.spool.one_thread import OneThread
+from gateway.spool.seldom import Seldom
 from gateway.spool.spool import Entry, Spool
 from schemas.kafka.batches import NotStored
 from schemas.kafka.flushes import Write
 
-SAY_SECONDS = 60.0
 log = structlog.get_logger()
 
 
@@ -25,7 +23,7 @@ class Keeping:
         self._kept = kept
         self._waiting: list[tuple[Entry, Write]] = []
         self._writing: asyncio.Task[None] | None = None
-        self._failed_at = -math.inf
+        self._failing = Seldom()  # A full spool fails again and again.
 
     def keep(self, entry: Entry) -> Write:
         """It ends when the records are on the disk, or with `NotStored`."""
@@ -53,20 +51,16 @@ class Keeping:
     async def _written(self, entries: list[Entry]) -> NotStored | None:
         try:
             await self._thread.run(lambda: self._spool.keep(entries))
+            self._kept(sum(len(entry.records) for entry in entries))
         except Exception as error:  # noqa: BLE001  Whatever it was: they are not on the disk.
             self._say_failing(error)
             return NotStored(f"the spool: {error}")
-        self._kept(sum(len(entry.records) for entry in entries))
         return None
 
     def _say_failing(self, error: Exception) -> None:
-        """Once a minute: a full spool fails again and again."""
         if not isinstance(error, sqlite3.Error | OSError):
             log.error("records could not be spooled, requests are answered 503", exc_info=error)
-            return
-        now = time.monotonic()
-        if now - self._failed_at > SAY_SECONDS:
-            self._failed_at = now
+        elif self._failing.is_due():
             log.error(
                 "the spool takes no records, requests are answered 503",
                 error=str(error),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.spool.disk import Disk
 from gateway.spool.gate import Gate
 from gateway.spool.locks import Lock, alone
 from schemas.records import NewRecord
@@ -33,9 +34,13 @@ CREATE TABLE IF NOT EXISTS spooled (
     count INTEGER NOT NULL,
     records BLOB NOT NULL
 );
+CREATE INDEX IF NOT EXISTS by_topic ON spooled (topic);
 CREATE TABLE IF NOT EXISTS total (records INTEGER NOT NULL);
 INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
 """
+ALL = "SELECT number, topic, at_ms, records FROM spooled ORDER BY number"
+OF_TOPIC = "SELECT number, topic, at_ms, records FROM spooled WHERE topic = ? ORDER BY number"
+VERSION = 1  # Of the tables; one who changes them counts it up.
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[NewRecord]).decode
 
@@ -54,6 +59,10 @@ class Row(NamedTuple):
     entry: Entry
 
 
+def bytes_of(rows: Sequence[Row]) -> int:
+    return sum(row.size for row in rows)
+
+
 class Level(NamedTuple):
     """What is in the spool, and when the oldest of it was accepted, in ms since the epoch."""
 
@@ -67,12 +76,13 @@ class Spool:
 
     def __init__(self, directory: Path, bytes_max: int) -> None:
         """Raises `OSError` or `sqlite3.Error` if the directory cannot be used."""
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.bytes_max = bytes_max
         self.gate = Gate(directory / "gate")
         self.drain_lock = Lock(directory / "drain.lock")
+        file = directory / "spool.sqlite"
         self._database = sqlite3.connect(
-            directory / "spool.sqlite",
+            file,
             check_same_thread=False,
             isolation_level=None,
             timeout=BUSY_SECONDS,
@@ -81,12 +91,21 @@ class Spool:
         with alone(directory / "open.lock"):  # SQLite lets two not make a database at once.
             for pragma in PRAGMAS:
                 self._ask(f"PRAGMA {pragma}")
-            self._database.executescript(SCHEMA)
+            self._make_tables()
+        self.disk = Disk(file, directory / "gate", bytes_max)
         self._page = self._number("PRAGMA page_size")
         self._ask(f"PRAGMA max_page_count = {bytes_max // self._page}")
         self.level = Level()  # When it was last looked at.
-        self.tidy()
+        self.settle()
         self.look()
+
+    def _make_tables(self) -> None:
+        version = self._number("PRAGMA user_version")
+        if version > VERSION:
+            raise sqlite3.DatabaseError(f"made by a later version ({version})")
+        self._database.executescript(SCHEMA)
+        if version < VERSION:
+            self._ask(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         self._database.close()
@@ -96,33 +115,39 @@ class Spool:
     def keep(self, entries: Sequence[Entry]) -> None:
         """On the disk when it returns; `sqlite3.Error` if not, and then none of them is kept."""
         rows = [(one.topic, one.at_ms, len(one.records), _encode(one.records)) for one in entries]
+        size = sum(len(records) for _, _, _, records in rows)
+        self.disk.require(size)
         with self._writing():
-            self.gate.kept(sum(len(records) for _, _, _, records in rows))
+            self.gate.kept(size)
             insert = "INSERT INTO spooled (topic, at_ms, count, records) VALUES (?, ?, ?, ?)"
             self._database.executemany(insert, rows)
             self._add(sum(count for _, _, count, _ in rows))
         self.look()
 
-    def oldest(self) -> list[Row]:
-        """The first row, for a trial: the gate stays as it is."""
-        return self._rows(0)
+    def topics(self) -> list[str]:
+        """Of which records wait."""
+        return [topic for (topic,) in self._ask("SELECT DISTINCT topic FROM spooled").fetchall()]
 
-    def first(self, size: int) -> list[Row]:
-        """The oldest, of so many bytes and one more. If they are all, the gate is closing: what
-        comes waits a moment, else there would be no end under load.
+    def first(self, size: int, topic: str | None = None) -> list[Row]:
+        """The oldest, or the oldest of this topic, of so many bytes and one more. If they are all,
+        the gate is closing: what comes waits a moment, else there would be no end under load.
+
+        Of no bytes it is one row, for a trial: the gate stays as it is.
         """
+        if not size:
+            return self._rows(size, topic)
         with self._writing():
-            if rows := self._rows(size):
-                self.gate.drain(is_last=sum(row.size for row in rows) <= size)
+            if rows := self._rows(size, topic):
+                self.gate.drain(is_last=topic is None and bytes_of(rows) <= size)
         return rows
 
-    def _rows(self, size: int) -> list[Row]:
+    def _rows(self, size: int, topic: str | None) -> list[Row]:
         """As many as have so many bytes, and the one behind them."""
         rows: list[Row] = []
-        asked = self._ask("SELECT number, topic, at_ms, records FROM spooled ORDER BY number")
+        asked = self._ask(ALL) if topic is None else self._ask(OF_TOPIC, (topic,))
         while size >= 0 and (found := asked.fetchone()):
-            number, topic, at_ms, records = found
-            rows.append(Row(number, len(records), Entry(topic, at_ms, _decode(records))))
+            number, its_topic, at_ms, records = found
+            rows.append(Row(number, len(records), Entry(its_topic, at_ms, _decode(records))))
             size -= len(records)
         asked.close()
         return rows
@@ -133,7 +158,7 @@ class Spool:
             numbers = [(row.number,) for row in rows]
             self._database.executemany("DELETE FROM spooled WHERE number = ?", numbers)
             self._add(-sum(len(row.entry.records) for row in rows))
-            self.gate.drained(sum(row.size for row in rows))
+            self.gate.drained(bytes_of(rows))
             if is_over or not self._is_left():
                 self._settle()
         self.look()
@@ -145,11 +170,14 @@ class Spool:
         self.level = Level(records, self._used(), oldest[0]) if oldest else Level()
         return self.level
 
-    def tidy(self) -> None:
-        """Open the gate if nothing is left, and give free space back to the file system."""
-        if not self.gate.is_open or self._is_left():
+    def settle(self) -> None:
+        """Open the gate if nothing is left, else shut it."""
+        if not (self.gate.is_shut if self._is_left() else self.gate.is_open):
             with self._writing():
                 self._settle()
+
+    def shrink(self) -> None:
+        """Give free space back to the file system."""
         if self._number("PRAGMA freelist_count"):
             # A script, as `execute` frees one page only: it takes the first step of a statement.
             self._database.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
@@ -157,14 +185,17 @@ class Spool:
 
     def try_writing(self) -> None:
         """Raises `sqlite3.Error` if the disk takes nothing now."""
+        self.disk.require(0)
         with self._writing():
-            self._ask("UPDATE total SET records = records")
+            self._add(1)
+            self._add(-1)  # SQLite does not write what has not changed at all.
 
     def _settle(self) -> None:
         """The gate is open if nothing is left; the database is locked for writing."""
         if self._is_left():
             self.gate.shut()
         else:
+            self._ask("UPDATE total SET records = 0")  # If one was taken out twice.
             self.gate.open()
 
     def _is_left(self) -> bool:

@@ -17,6 +17,7 @@ import structlog
 from gateway.spool.draining import Drain, Exit, KafkaLog
 from gateway.spool.keeping import Keeping
 from gateway.spool.one_thread import OneThread
+from gateway.spool.seldom import Seldom
 from gateway.spool.spool import Entry, Spool
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.flushes import Write
@@ -48,6 +49,7 @@ class SpoolingLog:
         self._thread = OneThread("spool")
         self._keeping = Keeping(spool, self._thread, kept)
         self._drain = Drain(kafka, spool, self._thread, leaving)
+        self._failing = Seldom()
         self._is_stopping = False
         self._draining: asyncio.Task[None] | None = None
 
@@ -62,15 +64,12 @@ class SpoolingLog:
             await asyncio.wait([self._draining], timeout=STOP_SECONDS)  # What is half stored.
             self._draining.cancel()
             await asyncio.wait([self._draining])
+        await self._kafka.stop()
         await self._keeping.end()
-        level = await self._thread.run(self.spool.look)
-        if level.records:
-            log.warning(
-                "records stay in the spool until an edge uses it again", records=level.records
-            )
+        if records := self.spool.level.records:  # The disk may be away by now.
+            log.warning("records stay in the spool until an edge uses it again", records=records)
         await self._thread.run(self.spool.close)
         self._thread.end()
-        await self._kafka.stop()
 
     @property
     def is_spooling(self) -> bool:
@@ -115,8 +114,10 @@ class SpoolingLog:
         return self._kafka.fits(topic, record)
 
     async def probe(self) -> bool:
-        """Whether Kafka takes writes now, or the disk does."""
-        return await self._kafka.probe() or await self._takes_writes()
+        """Whether what comes now is taken, by Kafka or by the disk."""
+        if not self.is_spooling and await self._kafka.probe():
+            return True
+        return await self._takes_writes()
 
     def _sent(self, entry: Entry, sent: Write, write: Write) -> None:
         """Kafka has the records, or does not take them now: then they are spooled."""
@@ -146,8 +147,10 @@ class SpoolingLog:
         while not self._is_stopping:
             try:
                 await self._drain.run()
+                await self._thread.run(self.spool.disk.require_files)
             except Exception as error:  # noqa: BLE001  Whatever it was: it may pass.
-                log.error("the spool cannot be read, trying again", error=repr(error))
+                if self._failing.is_due():
+                    log.error("the spool cannot be used, trying again", error=repr(error))
             await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -1,8 +1,7 @@
 """Writing to one partition: batches that writers share, sent one after the other."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +9,10 @@ import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.deadline import Deadline
-from schemas.kafka.compression import Compression
 from schemas.kafka.flushes import Flush, OpenBatch
 from schemas.kafka.numbering import Numbering
-from schemas.kafka.one_at_a_time import OneAtATime
-from schemas.kafka.outage import Outage
-from schemas.kafka.sizes import Sizes
-from schemas.kafka.timestamps import Timestamps
 from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
+from schemas.kafka.way import Way
 from schemas.records import Appendable, TopicPartition
 
 # A request to a broker holds a batch of each partition that has one, and brokers close the
@@ -37,20 +32,6 @@ class TooLargeForKafka(NotStored):
     def __init__(self, topic: str, size: int) -> None:
         super().__init__(f"{topic} does not take a record of {size} bytes")
         self.size = size
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """State shared by all partitions."""
-
-    producer: Callable[[], Any]  # Raises `NotStored` while there is no producer.
-    replace_producer: Callable[[], None]
-    ack_timeout_seconds: float | None
-    sizes: Sizes
-    outage: Outage
-    compression: Compression
-    large: OneAtATime = field(default_factory=OneAtATime)
-    timestamps: Timestamps = field(default_factory=Timestamps)
 
 
 class Lane:

@@ -13,13 +13,14 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.configuration.config import Kafka
-from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka, Way
+from schemas.kafka.batches import Lane, NotStored, TooLargeForKafka
 from schemas.kafka.compression import Compression
 from schemas.kafka.connection import Connection
 from schemas.kafka.flushes import Write
 from schemas.kafka.outage import Outage
 from schemas.kafka.partitioner import positive_hash, shares
 from schemas.kafka.sizes import RECORD_BYTES, Sizes
+from schemas.kafka.way import Way
 from schemas.records import Appendable, NewRecord, RawRecord, TopicPartition
 
 PARTITIONS_FRESH_SECONDS = 10.0
@@ -61,6 +62,7 @@ class Log:
             self.outage,
             self.compression,
         )
+        self.patient = self._way.patient
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._partitions: dict[str, tuple[float, int]] = {}
         self._round = itertools.count()

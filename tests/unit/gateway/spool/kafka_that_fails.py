@@ -2,8 +2,10 @@
 is behind it in its partition along, and may be stored nevertheless."""
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from schemas.kafka.batches import NotStored, TooLargeForKafka
@@ -18,6 +20,7 @@ STEP_SECONDS = 0.001
 class Partition:
     is_up: bool = True
     loses_answers: bool = False  # It stores, and says that it does not.
+    largest: int = sys.maxsize  # What is larger is refused as it is sent.
     stored: list[tuple[int | None, NewRecord]] = field(default_factory=list)
     waiting: deque[tuple[Write, list[NewRecord], int | None]] = field(default_factory=deque)
 
@@ -29,16 +32,24 @@ class Partition:
 
     def _end_first(self) -> None:
         write, records, at_ms = self.waiting[0]
+        if any(len(record.value) > self.largest for record in records):
+            self._refuse_first(TooLargeForKafka("events", self.largest + 1))
+            return
         if self.is_up or self.loses_answers:
             self.stored += [(at_ms, record) for record in records]
         if self.is_up and not self.loses_answers:
             self.waiting.popleft()
             self._tell([write], None)
         else:
-            failed, self.waiting = [one for one, _, _ in self.waiting], deque()
-            self._tell(failed, NotStored("away"))
+            self._refuse_first(NotStored("away"))
         if self.waiting:
             asyncio.get_running_loop().call_later(STEP_SECONDS, self._end_first)
+
+    def _refuse_first(self, error: NotStored) -> None:
+        first, *behind = [write for write, _, _ in self.waiting]
+        self.waiting = deque()
+        self._tell([first], error)
+        self._tell(behind, NotStored("behind it"))
 
     def _tell(self, writes: Sequence[Write], error: NotStored | None) -> None:
         for write in writes:
@@ -51,6 +62,8 @@ class KafkaThatFails:
         self.letters: list[NewRecord] = []
         self.has_producer = True
         self.largest = largest
+        self.taken_away = set[str]()  # Topics.
+        self.is_stopped = False
 
     @property
     def is_up(self) -> bool:
@@ -70,6 +83,8 @@ class KafkaThatFails:
                 raise TooLargeForKafka(topic, len(record.value))
         if not self.has_producer:
             raise NotStored("no producer")
+        if topic in self.taken_away:
+            raise NotStored("there is no such topic")
         if topic == "letters":
             return None
         write = Write()
@@ -91,6 +106,10 @@ class KafkaThatFails:
     def fits(self, topic: str, record: NewRecord) -> bool:
         return topic == "letters" or len(record.value) <= self.largest
 
+    @contextmanager
+    def patient(self, _: float) -> Iterator[None]:
+        yield
+
     async def probe(self) -> bool:
         return self.is_up
 
@@ -98,4 +117,4 @@ class KafkaThatFails:
         """Nothing is to be started."""
 
     async def stop(self) -> None:
-        """Nor stopped."""
+        self.is_stopped = True

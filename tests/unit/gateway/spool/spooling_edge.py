@@ -64,11 +64,11 @@ async def running(directory: Path, workers: int = 1) -> AsyncIterator[Edge]:
         await worker.stop()
 
 
-async def send(worker: SpoolingLog, records: Sequence[NewRecord]) -> None:
+async def send(worker: SpoolingLog, records: Sequence[NewRecord], topic: str = "events") -> None:
     """As a request does it."""
-    write = worker.begin("events", records)
+    write = worker.begin(topic, records)
     if write is None:
-        await worker.append("events", records)
+        await worker.append(topic, records)
     else:
         await write.ended()
 

@@ -8,11 +8,12 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.memory_records import MemoryRecords
 
-from schemas.kafka.batches import Lane, Way
+from schemas.kafka.batches import Lane
 from schemas.kafka.compression import Compression
 from schemas.kafka.outage import Outage
 from schemas.kafka.sizes import Sizes
 from schemas.kafka.waiting_batches import WaitingBatch, WaitingBatches
+from schemas.kafka.way import Way
 from schemas.records import NewRecord, TopicPartition
 
 RECORD = NewRecord(b"key", b"{}")
