@@ -27,6 +27,7 @@ PARTITIONS_FRESH_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
 TURN_RECORDS = 1_000  # Appended at once, in about 3 ms; then other tasks run.
+ANY = -1  # In place of a partition's number: the topic could not be asked for.
 AROUND_BYTES = 4_096  # For key and headers; a value this close to the limit is measured with them.
 
 
@@ -242,8 +243,9 @@ class Log:
         if not count:
             raise self._failed(topic, "there is no such topic")
         self._partitions[topic] = (time.monotonic() + PARTITIONS_FRESH_SECONDS, count)
+        self.outage.stored(TopicPartition(topic, ANY))  # It is there, and may be seen.
         return count
 
     def _failed(self, topic: str, why: str) -> NotStored:
-        self.outage.failed(TopicPartition(topic, -1), why)
+        self.outage.failed(TopicPartition(topic, ANY), why)
         return NotStored(f"{topic}: {why}")

@@ -41,9 +41,10 @@ class Outage:
         self._failing[place] = self._clock()
 
     def stored(self, place: TopicPartition | None) -> None:
-        if self._failing and place in self._failing:  # Hardly ever: this is the hot path.
-            del self._failing[place]
-            self._end_if_over(QUIET_SECONDS)
+        if self._failing:  # Hardly ever: this is the hot path.
+            is_again = self._failing.pop(place, None) is not None
+            # A partition that failed may be no more: its topic may have been made anew.
+            self._end_if_over(QUIET_SECONDS if is_again else FRESH_SECONDS)
 
     def _end_if_over(self, quiet_seconds: float) -> None:
         old = self._clock() - quiet_seconds

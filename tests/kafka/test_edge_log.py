@@ -76,3 +76,25 @@ async def test_the_probe_speaks_for_every_topic_that_the_edge_writes(
             return await log.probe()
 
         await seen(is_ready, bool)
+
+
+async def test_the_edge_is_ready_at_once_when_a_topic_that_was_missing_takes_writes(
+    kafka: Broker, topic_prefix: str
+) -> None:
+    configured = Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)
+    await create(configured, partitions=2)
+    events = Topic(configured, configured.topics.events)
+    await events.delete()
+    async with opened(configured) as log:
+
+        async def is_stored() -> bool:
+            try:
+                await log.append(events.name, [NewRecord(None, b"{}")])
+            except NotStored:
+                return False
+            return True
+
+        assert not await is_stored()
+        await events.create()
+        await seen(is_stored, bool)
+        assert not log._log.outage.is_on

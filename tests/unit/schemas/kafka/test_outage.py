@@ -74,3 +74,13 @@ def test_what_nobody_wrote_to_since_counts_as_mended_after_a_while() -> None:
     clock.now += FRESH_SECONDS + 1
 
     assert not it.is_on
+
+
+def test_the_end_is_said_though_one_that_failed_is_no_more(said: list[EventDict]) -> None:
+    clock = Clock()
+    it = Outage("they wait", clock)
+    it.failed(SECOND, "its topic was deleted")  # And made anew, with one partition.
+    clock.now += FRESH_SECONDS + 1
+    it.stored(FIRST)
+
+    assert [line["log_level"] for line in said] == ["warning", "info"]
