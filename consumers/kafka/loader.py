@@ -14,6 +14,7 @@ from schemas.configuration.config import Kafka
 from schemas.kafka.client import RECONNECT_SECONDS, started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
+from schemas.kafka.fetching.patience import Patience
 from schemas.kafka.login import client_arguments
 from schemas.letters import TRUNCATED, LetterHeaders, Origin, is_reference, without_letter
 from schemas.records import Record, Stored, TopicPartition
@@ -168,14 +169,21 @@ class Originals:
         self._consumer.assign([place])
         self._consumer.seek(place, origin.offset)
         end = (await self._consumer.end_offsets([place]))[place]
+        patience = Patience()
         while await self._consumer.position(place) < end:
-            try:
-                fetched = await self._consumer.getmany(place, max_records=1, timeout_ms=1000)
-            except (OffsetOutOfRangeError, UnreadableError):
-                break
-            for record in fetched.get(place, ()):
-                found: Record = record
-                if found.offset == origin.offset:
-                    return found
-                end = 0  # The record was compacted.
+            taken = patience.of(
+                await self._consumer.take(
+                    [place],
+                    timeout_ms=POLL_MILLISECONDS,
+                    records_max=1,
+                    bytes_max=READ_BYTES_MAX,
+                )
+            )
+            for _, error in taken.other_errors(self._consumer.believe):
+                if isinstance(error, (OffsetOutOfRangeError, UnreadableError)):
+                    return None
+                raise error
+            for record in [record for part in taken.records for record in part]:
+                # Another one comes where this one was compacted.
+                return record if record.offset == origin.offset else None
         return None

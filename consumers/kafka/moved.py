@@ -16,6 +16,7 @@ from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.patience import Patience
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import Record, TopicPartition
@@ -168,12 +169,15 @@ async def unread(
     consumer.assign([place])
     consumer.seek(place, start)
     # To the end offset, not to the last record: the last offsets may be transaction markers.
+    patience = Patience()
     while await consumer.position(place) < end:
-        taken = await consumer.take(
-            [place],
-            timeout_ms=POLL_MILLISECONDS,
-            records_max=READ_RECORDS_MAX,
-            bytes_max=READ_BYTES_MAX,
+        taken = patience.of(
+            await consumer.take(
+                [place],
+                timeout_ms=POLL_MILLISECONDS,
+                records_max=READ_RECORDS_MAX,
+                bytes_max=READ_BYTES_MAX,
+            )
         )
         for _, error in taken.other_errors(consumer.believe):
             raise error

@@ -14,20 +14,22 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from msgspec import Meta
 from msgspec.structs import replace
 
 from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.decoding import NOT_DECODED
+from schemas.kafka.fetching.fetch import Consumer
+from schemas.kafka.fetching.patience import Patience
 from schemas.kafka.log import Log
 from schemas.kafka.login import client_arguments
 from schemas.kafka.partitioner import positive_hash
 from schemas.records import RawRecord
 
 READ_MS = 1_000
-READ_RECORDS = 5_000  # At once, in about 10 ms.
+READ_RECORDS, READ_BYTES = 5_000, 4_000_000  # At once, in about 10 ms.
 SEPARATOR = b"\x00"
 SECONDS_MAX = 1e11  # As a time, the year 5138.
 Whole = Annotated[int, Meta(ge=0, le=2**53)]
@@ -120,21 +122,29 @@ class Journal:
     async def _read(self, topic: str, partition: int) -> AsyncIterator[list[RawRecord]]:
         """The whole partition, as it is now."""
         place = TopicPartition(topic, partition)
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             **client_arguments(self._kafka),
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",
             isolation_level="read_committed",
             enable_auto_commit=False,
         )
         try:
             await consumer.start()
             consumer.assign([place])
+            begin = (await consumer.beginning_offsets([place]))[place]
             end = (await consumer.end_offsets([place]))[place]
-            await consumer.seek_to_beginning(place)
+            consumer.seek(place, begin)
+            patience = Patience()
             while await consumer.position(place) < end:
-                got = await consumer.getmany(place, timeout_ms=READ_MS, max_records=READ_RECORDS)
-                records = got.get(place, ())
-                yield [RawRecord(record.key, record.value, ()) for record in records]
+                taken = patience.of(
+                    await consumer.take(
+                        [place], timeout_ms=READ_MS, records_max=READ_RECORDS, bytes_max=READ_BYTES
+                    )
+                )
+                for _, error in taken.other_errors(consumer.believe):
+                    raise error
+                for records in taken.records:
+                    yield [RawRecord(record.key, record.value, ()) for record in records]
                 await asyncio.sleep(0)  # What was fetched already comes without a pause.
         finally:
             await heeding(consumer.stop())

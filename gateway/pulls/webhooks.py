@@ -19,6 +19,7 @@ from schemas.decoding import NOT_DECODED
 from schemas.kafka.client import started
 from schemas.kafka.fetching.fetch import Consumer
 from schemas.kafka.fetching.fetched import UnreadableError
+from schemas.kafka.fetching.patience import Patience
 from schemas.kafka.login import client_arguments
 
 IDS_MAX = 100  # Named at once: five requests.
@@ -110,12 +111,14 @@ class EventsTopic:
                 at[place] = begins[place]
             consumer.seek(place, at[place])
         ids: dict[str, None] = {}
-        read = 0
+        read, patience = 0, Patience()
         while unread := [place for place in places if at[place] < ends[place]]:
             if len(ids) >= IDS_MAX or read >= READ_MAX:
                 break
-            taken = await consumer.take(
-                unread, timeout_ms=TAKE_MS, records_max=TAKE_RECORDS, bytes_max=TAKE_BYTES
+            taken = patience.of(
+                await consumer.take(
+                    unread, timeout_ms=TAKE_MS, records_max=TAKE_RECORDS, bytes_max=TAKE_BYTES
+                )
             )
             for records in taken.records:
                 read += len(records)

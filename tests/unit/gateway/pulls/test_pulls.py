@@ -73,10 +73,14 @@ class Closing:
     def assign(self, places: Sequence[TopicPartition]) -> None:
         pass
 
-    async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def beginning_offsets(
+        self, places: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)
 
-    async def seek_to_beginning(self, place: TopicPartition) -> None:
+    end_offsets = beginning_offsets
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
         pass
 
     async def position(self, place: TopicPartition) -> int:
@@ -91,7 +95,7 @@ class Closing:
 async def test_a_pull_ends_where_a_library_keeps_its_cancellation_to_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.pulls.journal.AIOKafkaConsumer", Closing)
+    monkeypatch.setattr("gateway.pulls.journal.Consumer", Closing)
     monkeypatch.setattr(Closing, "begun", asyncio.Event(), raising=False)
     log = Log(CONFIG.kafka, (), ack_timeout_seconds=1.0, on_outage="")
     pulls = Pulls(CONFIG, (), Journal(CONFIG.kafka, log), log, lambda _name: CONFIG.pulls[0])
