@@ -17,6 +17,7 @@ from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import printable
 from ampgate.errors import CommandError
 from ampgate.trace.whereabouts import identity_of
+from schemas.cancellation import heeding
 from schemas.configuration.config import Kafka
 from schemas.decoding import NOT_DECODED
 from schemas.kafka.fetching.fetch import Consumer
@@ -108,7 +109,7 @@ async def tail(
     except KafkaError as error:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
     finally:
-        await consumer.stop()
+        await heeding(consumer.stop())
 
 
 def _stored(one: Any) -> Stored:  # noqa: ANN401  aiokafka has no types.

@@ -42,13 +42,14 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     if not ours.intersection(missing):
         return
     at = "earliest" if start == "latest" and not is_new else start
-    offsets: dict[KafkaPartition, int] = {
-        **await _offsets(consumer, [one for one in missing if one.topic == topic], at),
-        **await _offsets(consumer, [one for one in missing if one.topic != topic], "earliest"),
-    }
     added = [] if is_new else [place for place in missing if place.topic == topic]
-    if at == "earliest":
-        offsets |= dict.fromkeys(_surely_added(added, committed), 0)
+    sure = frozenset(_surely_added(added, committed) if at == "earliest" else ())
+    asked = [place for place in missing if place not in sure]
+    offsets: dict[KafkaPartition, int] = {
+        **dict.fromkeys(sure, 0),
+        **await _offsets(consumer, [one for one in asked if one.topic == topic], at),
+        **await _offsets(consumer, [one for one in asked if one.topic != topic], "earliest"),
+    }
     after = await _ends(consumer, topic, committed) if added else {}
     own = {
         place: (offset, _note(offset, after if place in added else {}, len(numbers)))
