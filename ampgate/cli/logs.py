@@ -23,6 +23,8 @@ LEVELS = ("debug", "info", "warning", "error")
 OURS = ("ampgate", "consumers", "gateway", "schemas")
 REPEATED_SECONDS = 60.0  # A library that cannot reach Kafka logs the same line twice a second.
 KNOWN_MAX = 1_000
+# Of a commit that failed we say it ourselves, with what follows (consumers/kafka/committing.py).
+TOLD_BY_US = ("aiokafka.consumer.group_coordinator", "OffsetCommit failed")
 STALL_SECONDS = 1.0  # For a reader that is slow; then lines are lost until it reads again.
 log = structlog.get_logger()
 
@@ -150,6 +152,8 @@ class Libraries(logging.Filter):
         if record.levelno < logging.WARNING:
             return False
         words = (record.name, record.getMessage())
+        if all(map(str.startswith, words, TOLD_BY_US)):
+            return False
         now = time.monotonic()
         if now - self._said.get(words, float("-inf")) < REPEATED_SECONDS:
             return False

@@ -92,3 +92,16 @@ def test_no_color_is_respected_at_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
             logs.configure("delivery", "info")
             structlog.get_logger("consumers.test").warning("said")
             assert (b"\x1b[" in os.read(ours, 10_000)) is has_colors
+
+
+def test_a_commit_that_failed_is_told_by_us_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        aiokafka = getLogger("aiokafka.consumer.group_coordinator")
+        aiokafka.error("OffsetCommit failed for group %s - %s", "events", "Refused")
+        aiokafka.error("Heartbeat send request failed: %s. Will retry.", "gone")
+    said = [json.loads(line)["message"] for line in log.read_text().splitlines()]
+    assert said == ["Heartbeat send request failed: gone. Will retry."]
