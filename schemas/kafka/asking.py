@@ -13,9 +13,15 @@ And it uses a connection until its login has ended (KIP-368), as with a token, o
 limits sessions. Kafka closes it at the next request, and what is in flight fails: a group looks for
 its coordinator again, a batch is sent again, and each says so. So a connection is replaced before,
 once what it awaits has been answered.
+
+It waits 40 s for whatever it asks. A broker that hangs, or a network that drops what is sent, would
+hold up for as long what has another leader after a few seconds. So there is a shorter limit to
+connect, and to ask who leads; a broker that the others do not name any more is asked nothing more;
+and the system looks whether the other end of a connection is there.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,10 +36,16 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, NoError, for_code
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from schemas.cancellation import is_cancelled, lasting
 
 AGAIN_SECONDS = 1.0
+BOOTSTRAP = "bootstrap"  # In place of a node's number: which one it is is not known yet.
+CONNECT_SECONDS = 15.0  # With TLS and the login, for which a token may have to be fetched.
+METADATA_SECONDS = 5.0  # Of topics that are named: then the answer is short.
+# The other end says nothing for so long to what is sent, or to whether it is there.
+SILENT_SECONDS = 10
 REPLACED_AT = 0.85  # Of the life of a login; Kafka's own clients log in again from then on.
 log = structlog.get_logger()
 
@@ -42,10 +54,20 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
     _ending: asyncio.TimerHandle | None = None  # Of a login that ends. It holds the connection.
     _is_replaced = False  # It takes no more requests.
 
+    async def connect(self) -> Any:  # noqa: ANN401  aiokafka's own.
+        async with asyncio.timeout(CONNECT_SECONDS):
+            opened = await super().connect()
+        watch(self._writer.get_extra_info("socket"))
+        return opened
+
     def send(self, request: object, **named: Any) -> Any:  # noqa: ANN401  aiokafka's own.
         with self._writing():
             answer = super().send(request, **named)
-        return self._login(answer) if isinstance(request, SaslAuthenticateRequest) else answer
+        if isinstance(request, SaslAuthenticateRequest):
+            return self._login(answer)
+        if isinstance(request, MetadataRequest) and request._topics:  # noqa: SLF001
+            return asyncio.wait_for(answer, METADATA_SECONDS)
+        return answer
 
     async def _login(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401  aiokafka has no types.
         """What answers a step of a login: the last one says whether, and when, it ends."""
@@ -95,6 +117,18 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
             raise KafkaConnectionError(f"connection to Kafka has ended: {error}") from error
 
 
+def watch(connection: socket.socket) -> None:
+    """It breaks when nothing comes from its other end, which may be gone without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", SILENT_SECONDS // 2),
+        ("TCP_KEEPINTVL", SILENT_SECONDS // 4),
+        ("TCP_USER_TIMEOUT", SILENT_SECONDS * 1000),
+    ):
+        if (option := getattr(socket, name, None)) is not None:  # Not every system has them.
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
     _md_update_fut: asyncio.Future[bool] | None  # What those wait on that wait for metadata.
 
@@ -106,6 +140,19 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
             if error is not NoError:
                 raise error("the offsets of the group cannot be read")
         return answer
+
+    async def _metadata_update(self, cluster: object, topics: object) -> bool:
+        is_new: bool = await super()._metadata_update(cluster, topics)
+        if is_new and cluster is self.cluster:
+            self._leave_the_gone()
+        return is_new
+
+    def _leave_the_gone(self) -> None:
+        """What is asked of brokers that are gone fails now, and is asked of others."""
+        there = {broker.nodeId for broker in self.cluster.brokers()}
+        for (node, _), connection in list(self._conns.items()):
+            if node not in there and node != BOOTSTRAP:
+                connection.close()
 
     async def _md_synchronizer(self) -> None:
         """Ask for metadata, for as long as the client is open."""

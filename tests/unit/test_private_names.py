@@ -48,7 +48,7 @@ USED = [
     ),
     (
         "aiokafka.client:AIOKafkaClient",
-        ["_md_synchronizer", "_md_update_fut"],
+        ["_conns", "_md_synchronizer", "_md_update_fut", "_metadata_update"],
         "schemas/kafka/asking",
     ),
     (
@@ -60,6 +60,7 @@ USED = [
         "schemas/kafka/asking",
     ),
     ("aiokafka.conn", ["AIOKafkaConnection", "SaslAuthenticateRequest"], "schemas/kafka/asking"),
+    ("aiokafka.protocol.metadata:MetadataRequest", ["_topics"], "schemas/kafka/asking"),
     ("aiokafka.admin.client", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.consumer.consumer", ["AIOKafkaClient"], "schemas/kafka/asking"),
     ("aiokafka.producer.producer", ["AIOKafkaClient"], "schemas/kafka/asking"),

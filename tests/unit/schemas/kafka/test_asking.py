@@ -1,15 +1,21 @@
 """What aiokafka's client is told of a connection, on the loop that our processes run on."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
+from schemas.kafka import asking
 from schemas.kafka.asking import Connection
 from tests.eventually import DEADLINE_SECONDS
+
+NEVER_MS = int(1000 * DEADLINE_SECONDS)
 
 
 async def ended() -> Connection:
@@ -69,3 +75,57 @@ async def test_a_replaced_connection_lasts_no_longer_than_a_request_may_take() -
         with pytest.raises(KafkaConnectionError):
             await answer
         await is_over.wait()
+
+
+@asynccontextmanager
+async def hanging() -> AsyncIterator[int]:
+    """The port of a broker that takes connections, and says nothing."""
+    over = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        over.set()
+
+
+async def test_a_broker_that_hangs_as_it_is_connected_to_does_not_keep_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "CONNECT_SECONDS", 0.05)
+    async with hanging() as port, asyncio.timeout(DEADLINE_SECONDS):
+        connection = Connection("127.0.0.1", port, request_timeout_ms=2 * NEVER_MS)
+        with pytest.raises(TimeoutError):
+            await connection.connect()
+        assert not connection.connected()
+
+
+async def test_a_broker_that_hangs_as_it_is_asked_who_leads_does_not_keep_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "METADATA_SECONDS", 0.05)
+    async with hanging() as port, asyncio.timeout(DEADLINE_SECONDS):
+        connection = Connection("127.0.0.1", port, request_timeout_ms=NEVER_MS)
+        connection._reader, connection._writer = await asyncio.open_connection("127.0.0.1", port)
+        connection._read_task = asyncio.create_task(asyncio.Event().wait())
+        connection._versions = {MetadataRequest.API_KEY: (0, 5)}
+        with pytest.raises(TimeoutError):
+            await connection.send(MetadataRequest(["events"]))
+        connection.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+def test_the_system_breaks_a_connection_whose_other_end_is_gone() -> None:
+    async def options() -> tuple[bool, int]:
+        async with hanging() as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            found = writer.get_extra_info("socket")
+            asking.watch(found)
+            looks = bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            after = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            writer.close()
+            return looks, after
+
+    assert uvloop.run(options()) == (True, 1000 * asking.SILENT_SECONDS)
