@@ -4,7 +4,7 @@ A task group cannot tell them apart: the task would end without an error.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -26,6 +26,26 @@ async def heeding(work: Awaitable[Result]) -> Result:
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result
+
+
+async def unless(ending: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
+    """Await them all, and give them up once the event is set."""
+
+    async def ended() -> None:
+        await ending.wait()
+        working.cancel()
+
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(ended())
+        working = tasks.create_task(_all(works))
+        await asyncio.wait([working])
+        watching.cancel()
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for work in works:
+            tasks.create_task(work)
 
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:

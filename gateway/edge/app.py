@@ -26,6 +26,7 @@ from gateway.edge.wrong_keys import WrongKeys
 from gateway.http.bodies import Receive, WholeRequest
 from gateway.openapi import document
 from gateway.spool.spooling import SpoolingLog
+from schemas.cancellation import unless
 from schemas.configuration.config import Config
 from schemas.kafka.following import Follower
 from schemas.suppressions import NOBODY, Suppressions
@@ -57,10 +58,12 @@ class Application:
         operations: FastAPI,
         ingest: Ingest,
         path_prefix: str,
+        ending: asyncio.Event,
         admin: "Application | None" = None,
     ) -> None:
         """If there is an application for the admin port, this one has only the probes and
-        ingest."""
+        ingest. Once `ending` is set, its start waits for Kafka no longer."""
+        self.ending = ending
         self.operations = operations
         self.ingest = ingest
         self.admin = admin
@@ -114,6 +117,7 @@ def create_app(
         follower = Follower(config.kafka, lambda count: ingest.metrics.suppressions.odd.inc(count))
         suppressions = follower.suppressions
     ingest = Ingest(config, log, new_rate, wrong_keys, suppressions)
+    ending = asyncio.Event()
     if isinstance(log, SpoolingLog):
         ingest.metrics.spool.follow(log.spool)
 
@@ -122,7 +126,7 @@ def create_app(
         async with _following(follower, ingest.metrics.suppressions):
             # The port opens a moment later, so that no first request is answered 503.
             known = _known(follower, config.edge.ack_timeout_seconds)
-            await asyncio.gather(log.start(), known)
+            await unless(ending, log.start(), known)
             try:
                 yield
             finally:
@@ -140,11 +144,11 @@ def create_app(
     _add_operations(app, log, ingest, suppressions)
     _add_console(app, console.page_of(config.console))
     _add_documents(app)
-    whole = Application(app, ingest, config.edge.path_prefix)
+    whole = Application(app, ingest, config.edge.path_prefix, ending)
     if config.edge.admin_port is None:
         return whole
     # Ingest is on both ports: `/docs` sends its examples to the port that served it.
-    return Application(app, ingest, config.edge.path_prefix, admin=whole)
+    return Application(app, ingest, config.edge.path_prefix, ending, admin=whole)
 
 
 def _log(config: Config, ingest: Callable[[], Ingest]) -> Lasting:

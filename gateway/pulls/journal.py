@@ -63,6 +63,10 @@ class Journal:
         self._cursors = kafka.topics.cursors
         self._fingerprints = kafka.topics.fingerprints
 
+    async def reached(self) -> None:
+        """Returns once Kafka was reached for the first time."""
+        await self._log.connected()
+
     async def partitions(self) -> int:
         """How many the topic of cursors has; `NotStored` where it, or Kafka, is not there."""
         return await self._log.partitions(self._cursors)

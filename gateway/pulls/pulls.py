@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from schemas.cancellation import is_cancelled, lasting
 from schemas.configuration.config import Config
 from schemas.vendors.pull import ConfiguredPull
 
+CONNECT_SECONDS = 30.0  # Of a run that somebody waits for.
 # A start asks the system again for what a run had: of a month's downloads it uses one.
 RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS = 1.0, 300.0
 log = structlog.get_logger()
@@ -67,8 +68,15 @@ class Pulls:
         places = {one.name: self._journal.partition(one.name, count) for one in self._configured}
         return {name: place for name, place in places.items() if place in partitions}
 
+    async def reached(self) -> None:
+        """Returns once Kafka was reached for the first time."""
+        await self._journal.reached()
+
     async def everywhere(self) -> dict[str, int]:
-        """All pulls, each with its partition, whoever runs it."""
+        """All pulls, each with its partition, whoever runs it; `NotStored` where Kafka is away."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self.reached()
         count = await self._journal.partitions()
         return self.owned(frozenset(range(count)), count)
 

@@ -73,7 +73,7 @@ async def opened_pulls(config: Config, only: Sequence[str], load: Load) -> Async
         ack_timeout_seconds=ACK_SECONDS,
         on_outage="pulls wait, and go on from their last page",
     )
-    await store.start()
+    store.connect()
     try:
         yield Pulls(config, only, Journal(config.kafka, store), store, _renewed(config, load))
     finally:
@@ -105,7 +105,7 @@ async def _serve(config: Config, only: Sequence[str], load: Load) -> None:
         membership = Membership(config.kafka, pulls.start, pulls.stop)
         admin = AdminServer(admin_app(pulls, membership))
         serving = asyncio.create_task(admin.serve(sockets), name="admin port")
-        running = asyncio.create_task(membership.run(), name="group")
+        running = asyncio.create_task(_running(pulls, membership), name="group")
         stopping = asyncio.create_task(_until_stopped(signals, pulls, load), name="signals")
         parts = [serving, running, stopping]
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -116,6 +116,12 @@ async def _serve(config: Config, only: Sequence[str], load: Load) -> None:
         await asyncio.wait([serving])
     if stopping not in ended:
         raise ended_by_itself(ended.pop())
+
+
+async def _running(pulls: Pulls, membership: Membership) -> None:
+    """A pull that begins before anything can be written would only fail."""
+    await pulls.reached()
+    await membership.run()
 
 
 async def _until_stopped(signals: asyncio.Queue[signal.Signals], pulls: Pulls, load: Load) -> None:

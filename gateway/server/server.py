@@ -164,6 +164,7 @@ class Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+        self.app.ending.set()
         if self._parent is not None:
             asyncio.get_running_loop().remove_reader(self._parent)
 

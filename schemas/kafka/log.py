@@ -53,6 +53,7 @@ class Log:
         self.sizes = Sizes()
         self.outage = Outage(on_outage)
         self._connection = Connection(kafka, topics, self.sizes, self.outage)
+        self.connect = self._connection.start  # Begin to; Kafka may become available later.
         self.compression = Compression(kafka.compression)
         self._connect_seconds = ack_timeout_seconds or CONNECT_SECONDS
         self._way = Way(
@@ -69,8 +70,8 @@ class Log:
         self._round = itertools.count()
 
     async def start(self) -> None:
-        """Begin to connect; waits a moment, but Kafka may become available later."""
-        self._connection.start()
+        """Connect, and wait for it a moment."""
+        self.connect()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._connection.is_made.wait(), self._connect_seconds)
 

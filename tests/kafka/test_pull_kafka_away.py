@@ -32,6 +32,7 @@ class Ahead:
 async def pulling(config: Config, clock: Ahead) -> AsyncIterator[httpx.AsyncClient]:
     """In this process; what is yielded asks its admin port."""
     async with opened_pulls(config, (), lambda: config) as pulls:
+        await pulls.reached()
         membership = Membership(config.kafka, pulls.start, pulls.stop, clock)
         running = asyncio.create_task(membership.run())
         transport = httpx.ASGITransport(admin_app(pulls, membership))
