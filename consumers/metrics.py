@@ -125,25 +125,25 @@ class Counts:
 
     def __init__(self, destination: str, kind: Kind) -> None:
         self.destination = destination
-        self._kind = kind
+        self.kind = kind
         self._places: set[TopicPartition] = set()  # Partitions whose lag is shown.
         self._requests: dict[tuple[str, str | int], tuple[Tally, Spread]] = {}  # By path, status.
 
     def skipped(self, skips: Collection[Skip]) -> None:
         if skips:
-            RECORDS.labels(self.destination, self._kind, "skipped").inc(len(skips))
+            RECORDS.labels(self.destination, self.kind, "skipped").inc(len(skips))
             for reason, count in Counting(skip.reason for skip in skips).items():
                 SKIPPED.labels(self.destination, reason).inc(count)
 
     def dead(self, reason: str) -> None:
         DEAD_LETTERS.labels(self.destination, reason).inc()
-        RECORDS.labels(self.destination, self._kind, "dead").inc()
+        RECORDS.labels(self.destination, self.kind, "dead").inc()
 
     def lost(self, topic: str, records: int) -> None:
         LOST.labels(self.destination, topic).inc(records)
 
     def parked(self, records: int) -> None:
-        RECORDS.labels(self.destination, self._kind, "parked").inc(records)
+        RECORDS.labels(self.destination, self.kind, "parked").inc(records)
 
     def answered(self, path: str, status: int | str, seconds: float, records: int) -> None:
         """`status` is that of the answer, or why there was none."""
@@ -176,7 +176,7 @@ class Counts:
 
     @cached_property
     def _delivered_records(self) -> Tally:
-        return RECORDS.labels(self.destination, self._kind, "delivered")
+        return RECORDS.labels(self.destination, self.kind, "delivered")
 
     @cached_property
     def _batch_records(self) -> Spread:
@@ -188,7 +188,7 @@ class Counts:
 
     def paused(self, reason: str | None, now: float) -> None:
         """Why this worker is paused now; a destination is paused while any of its workers is."""
-        level = _LEVELS.of(self.destination, self._kind)
+        level = _LEVELS.of(self.destination, self.kind)
         if level.paused == reason:
             return
         level.paused, level.paused_since = reason, 0.0 if reason is None else now
@@ -213,7 +213,7 @@ class Counts:
     ) -> None:
         self.given_away(self._places.difference(ours))  # Measured in the middle of a rebalance.
         name, committable = self.destination, delivery.committable()
-        level = _LEVELS.of(name, self._kind)
+        level = _LEVELS.of(name, self.kind)
         for place, standing in standings.items():
             lag = standing.end - committable.get(place, standing.position)
             LAG.labels(name, place.topic, str(place.partition)).set(lag)
@@ -233,14 +233,14 @@ class Counts:
         """Remove the gauges of a worker that has ended: they would keep their last values."""
         self.given_away(list(self._places))
         self.paused(None, 0.0)
-        level = _LEVELS.of(self.destination, self._kind)
+        level = _LEVELS.of(self.destination, self.kind)
         level.waiting = dict.fromkeys(level.waiting, 0)
         level.oldest_seconds, level.concurrency = 0.0, 0
         self._tell_levels()
 
     def _tell_levels(self) -> None:
         name, levels = self.destination, _LEVELS.all_of(self.destination)
-        for reason in _LEVELS.of(name, self._kind).waiting:
+        for reason in _LEVELS.of(name, self.kind).waiting:
             WAITING.labels(name, reason).set(sum(one.waiting.get(reason, 0) for one in levels))
         OLDEST_WAITING_SECONDS.labels(name).set(max(one.oldest_seconds for one in levels))
         CONCURRENCY_LIMIT.labels(name).set(sum(one.concurrency for one in levels))

@@ -13,6 +13,7 @@ from consumers.kafka.commit_notes import RANGES_MAX, CommitNote, decoded, encode
 from consumers.kafka.reader import Reader
 from consumers.liveness import Facts, Liveness
 from consumers.metrics import Counts
+from consumers.silence import Silence
 from consumers.withheld import Withheld
 from schemas.records import Standing, TopicPartition
 
@@ -36,6 +37,7 @@ class Progress:
         self._withheld = Withheld(counts.destination)
         self._clock = clock
         self._liveness = Liveness()
+        self._silence = Silence(counts.destination, counts.kind)
         self._committing = asyncio.Lock()
         self._is_failing = is_failing
 
@@ -128,7 +130,9 @@ class Progress:
             if place not in facts and (answer := by_number.get(place.partition)) is not None:
                 facts[place] = self._facts(place, Standing(offset, offset), offset, answer)
         is_waiting = delivery.paused is not None or self._reader.trouble is not None
-        self._liveness.look(facts, time.monotonic(), is_waiting=is_waiting or self._is_failing())
+        now = time.monotonic()
+        self._liveness.look(facts, now, is_waiting=is_waiting or self._is_failing())
+        self._silence.look(is_reached=self._liveness.is_reached(now))
 
     def _facts(
         self,
