@@ -24,9 +24,8 @@ async def began(consumer: Consumer, topic: str, parked_topic: str | None, start:
     It is committed before anything is read, so a crash at any moment is safe. The group's first
     member commits it for all partitions of the topic; so a partition without an offset was added
     later. That is read from its beginning, but after what the others have by now
-    (consumers/delivery/moved.py). What Kafka has deleted of it by then is lost, and counted so: its
-    first offset is 0. So is a topic that was made anew: Kafka has forgotten all offsets
-    of it, and not those of the parked topic.
+    (consumers/delivery/moved.py). What Kafka has deleted of it by then is lost, and counted so: it
+    began at 0. So is a topic made anew: Kafka has forgotten its offsets, and no parked ones.
 
     Raises while we may not see the parked topic: a later record of a parked key would be delivered
     first.
