@@ -54,6 +54,7 @@ class Log:
         self.outage = Outage(on_outage)
         self._connection = Connection(kafka, topics, self.sizes, self.outage)
         self.connect = self._connection.start  # Begin to; Kafka may become available later.
+        self.leaderless = self._connection.leaderless
         self.compression = Compression(kafka.compression)
         self._connect_seconds = ack_timeout_seconds or CONNECT_SECONDS
         self._way = Way(
@@ -86,10 +87,6 @@ class Log:
                 for lane in self._lanes.values():
                     await lane.drain()
         await self._connection.stop()
-
-    async def leaderless(self) -> TopicPartition | None:
-        """A partition of the topics without a leader, by new metadata."""
-        return await self._connection.leaderless()
 
     async def append(
         self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
