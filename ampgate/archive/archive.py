@@ -239,4 +239,6 @@ async def archive(kafka: Kafka) -> AsyncIterator[Archive]:
         )
         stack.push_async_callback(consumer.stop)
         await consumer.start()
+        # Its tasks begin: one that is stopped before raises a cancellation that nobody asked for.
+        await asyncio.sleep(0)
         yield Archive(consumer, client, admin)

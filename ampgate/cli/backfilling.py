@@ -11,7 +11,7 @@ import typer
 from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import ReadClient, read_client
 from ampgate.amplitude_read.export import Exports
-from ampgate.amplitude_read.hours import LAG_HOURS, Hours, is_complete
+from ampgate.amplitude_read.hours import LAG_HOURS, WIDTH_MAX, Hours, is_complete
 from ampgate.archive.archive import Archive, archive
 from ampgate.backfill.backfill import Sending, Totals, prepare
 from ampgate.backfill.history import history
@@ -171,7 +171,9 @@ def _days(hours: Hours) -> Sequence[str]:
 def _in_words(plan: Plan) -> str:
     known = f"about {plan.events} events" if plan.events is not None else "events not counted"
     took = f", {plan.minutes} min at {plan.events_a_second:g}/s" if plan.minutes is not None else ""
-    lines = [f"{plan.hours} hours of {plan.project}, {known}, to {plan.destination}{took}"]
+    exports = -(-plan.hours // WIDTH_MAX)
+    what = f"{plan.hours} hours of {plan.project} in {exports} exports or more, {known}"
+    lines = [f"{what}, to {plan.destination}{took}"]
     if plan.incomplete_hours:
         lines.append(
             f"Amplitude shows an hour about {LAG_HOURS} h after its end: of the last"

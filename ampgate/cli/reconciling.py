@@ -11,6 +11,7 @@ import typer
 from ampgate.amplitude_read.budget import directory
 from ampgate.amplitude_read.client import read_client
 from ampgate.amplitude_read.export import Exported
+from ampgate.amplitude_read.hours import words
 from ampgate.archive.archive import archive
 from ampgate.cli.moments import write_moment
 from ampgate.cli.printing import errors, json_line, printable, warn
@@ -99,21 +100,23 @@ def _show(found: Reconciliation, destination: str, *, as_json: bool) -> None:
     else:
         typer.echo(_table(found.outcomes))
     sums = _sums(found.outcomes)
-    for count_, words in (
+    for count_, says in (
         (
             sums["pending"],
             "are pending: Amplitude shows an hour about 2 h after its end",
         ),
         (sums["not_exported"], "are property updates: Amplitude exports none"),
         (sums["repeated"], "records were sent again with their insert_id: they count once"),
-        (
-            found.unasked_hours,
-            f"hours are from before Kafka's first record for {destination}: not asked about",
-        ),
         (found.empty_hours, "hours with deliveries are wholly absent from Amplitude's export"),
     ):
         if count_:
-            errors.print(f"{count_} {words}", highlight=False)
+            errors.print(f"{count_} {says}", highlight=False)
+    if found.asked_from is not None:
+        errors.print(
+            f"asked about from {words(found.asked_from)} on: Kafka has nothing older that was"
+            f" delivered to {destination}",
+            highlight=False,
+        )
     if not any(sums.values()):
         errors.print(f"nothing was delivered to {destination} then, of what Kafka still has")
 

@@ -8,7 +8,7 @@ missing, not which ones. One question an event type, at the cost of its days
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,14 +64,14 @@ async def count(
     asked: Asked,
     reports: Reports,
 ) -> list[Counted]:
-    days = _days(asked)
-    if len(days) > DAYS_MAX:
-        raise CommandError(f"{len(days)} days are more than the {DAYS_MAX} that Amplitude counts")
     with tempfile.TemporaryDirectory(prefix="ampgate-counts-") as name:
         directory = Path(name)
         with comparison(directory, asked.from_ms, asked.to_ms) as compared:
             await read_kafka(config, destination, kafka, asked, directory, compared, reports)
-            delivered = compared.by_day(_start_ms(days[0]), _start_ms(days[-1]) + DAY_MS)
+            delivered = compared.by_day(_day_ms(asked.from_ms), _day_ms(asked.to_ms - 1) + DAY_MS)
+    days = _days(delivered, asked)
+    if len(days) > DAYS_MAX:
+        raise CommandError(f"{len(days)} days are more than the {DAYS_MAX} that Amplitude counts")
     types = sorted({event_type for event_type, _ in delivered})
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -103,11 +103,14 @@ async def totals_of(client: ReadClient, event_type: str, days: Sequence[str]) ->
     return {day: int(value) for day, value in zip(data.xValues, series, strict=False)}
 
 
-def _days(asked: Asked) -> list[str]:
-    first = datetime.fromtimestamp(asked.from_ms // DAY_MS * 86_400, UTC)
-    count = (asked.to_ms - 1) // DAY_MS - asked.from_ms // DAY_MS + 1
-    return [f"{first + timedelta(days=n):%Y-%m-%d}" for n in range(count)]
+def _days(delivered: Collection[tuple[str, str]], asked: Asked) -> list[str]:
+    """From the first one with an event that was delivered to the last one of the range."""
+    if not delivered:
+        return []
+    first = datetime.fromisoformat(min(day for _, day in delivered)).replace(tzinfo=UTC)
+    last = datetime.fromtimestamp(_day_ms(asked.to_ms - 1) // 1000, UTC)
+    return [f"{first + timedelta(days=n):%Y-%m-%d}" for n in range((last - first).days + 1)]
 
 
-def _start_ms(day: str) -> int:
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
+def _day_ms(milliseconds: int) -> int:
+    return milliseconds // DAY_MS * DAY_MS

@@ -86,7 +86,7 @@ class Reconciliation:
 
     outcomes: Sequence[Outcome]
     empty_hours: int = 0
-    unasked_hours: int = 0  # Before Kafka's first record.
+    asked_from: int | None = None  # The hour of Kafka's first record, if that is in the range.
     missing_written: int | None = None
     complete: list[int] = field(default_factory=list)
 
@@ -119,8 +119,8 @@ async def reconcile(
                 if rows:
                     await in_thread(compared.interrupt, compared.compare)
             found = Reconciliation(compared.outcomes(complete), complete=complete)
-            if hours_asked is not None:
-                found.unasked_hours = len(asked.hours) - len(hours_asked)
+            if hours_asked is not None and hours_asked.first > asked.hours.first:
+                found.asked_from = hours_asked.first
             found.empty_hours = compared.empty_hours(complete)
             if missing_file is not None:
                 places = compared.missing_places(complete)

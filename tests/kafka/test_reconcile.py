@@ -136,6 +136,17 @@ async def test_totals_a_day_say_how_many_are_missing(simulated: Operation, tmp_p
     counts = {name: (one["delivered"], one["counted"]) for name, one in found.items()}
     assert counts == {"Kept": (5, 5), "Lost": (5, 0)}
 
+    of_all_time = ("--by", "counts", "--from", "1970-01-01")  # Amplitude counts 365 days.
+    assert await reconciled(simulated, tmp_path, *of_all_time, status=1) == found
+
+
+async def test_of_all_time_is_asked_what_kafka_has(simulated: Operation, tmp_path: Path) -> None:
+    await delivered(simulated, tmp_path, [bought(n, "Kept") for n in range(3)])
+    of_all_time = ("--from", "1970-01-01", "--dir", str(tmp_path / "kept"))
+    ran = await simulated.run(tmp_path, *ARGUMENTS, *of_all_time)
+
+    assert (ran.exit_code, "Kafka has nothing older" in ran.stderr) == (0, True), ran.output
+
 
 async def test_keys_that_are_refused_are_told_in_a_sentence(
     simulated: Operation, tmp_path: Path
