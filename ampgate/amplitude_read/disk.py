@@ -1,4 +1,4 @@
-"""A disk that is full, in one sentence."""
+"""A disk that is full, or takes no folder, in one sentence."""
 
 import errno
 from collections.abc import Iterator
@@ -20,4 +20,14 @@ def told_when_full(directory: Path) -> Iterator[None]:
             raise
         raise CommandError(
             f"the disk of {directory} is full; what is whole stays there: the same command goes on"
+        ) from error
+
+
+def make(directory: Path) -> None:
+    """For exports, which nobody else may read; it may be there already."""
+    try:
+        directory.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(
+            f"exports cannot be kept in {directory}: {error.strerror}; --dir names another folder"
         ) from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ampgate.amplitude_read.disk import make
 from ampgate.errors import CommandError
 from ampgate.whole_file import whole_file
 
@@ -34,7 +35,7 @@ class RunDirectory:
         """
         if self.is_going_on:
             return
-        self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        make(self.path.parent)
         with _locked(self.path.parent):
             if (self.path / BEGUN).exists():
                 raise CommandError("another call of this command has begun meanwhile, and goes on")

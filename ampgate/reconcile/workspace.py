@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ampgate.amplitude_read.disk import make
+
 TABLES = "tables-"
 POLL_SECONDS = 0.5
 
@@ -29,7 +31,7 @@ async def workspace(
     kept_in: Path, project: str, on_wait: Callable[[], None]
 ) -> AsyncIterator[Workspace]:
     """`project` tells it from others; what was downloaded stays until a run ends without error."""
-    await asyncio.to_thread(kept_in.mkdir, 0o700, parents=True, exist_ok=True)
+    await asyncio.to_thread(make, kept_in)
     hours = kept_in / f"hours-{project}"
     with (kept_in / "lock").open("w") as file:
         await _locked(file, on_wait)

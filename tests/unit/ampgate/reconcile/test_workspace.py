@@ -53,3 +53,10 @@ async def test_what_a_killed_one_left_is_taken_away(tmp_path: Path) -> None:
     await asyncio.to_thread(left.mkdir)
     async with workspace(tmp_path, "p", nothing) as (tables, _):
         assert (left.exists(), tables.exists()) == (False, True)
+
+
+async def test_a_place_that_takes_no_folder_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    with pytest.raises(CommandError, match=r"cannot be kept in .*/file/exports: .*--dir names"):
+        async with workspace(file / "exports", "project", lambda: None):
+            pass
