@@ -29,6 +29,14 @@ PAGES = (
     *("/", "/events", "/live", "/dead-letters", "/replays", "/pulls", "/suppressions", "/check"),
     *("/configuration", "/destinations/amplitude-us"),
 )
+# Each destination's name becomes the longest that there can be.
+LONGEST_NAMES = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode;
+    node.data = node.data.replaceAll(/\\b(amplitude|aampe)-us\\b/g, "n".repeat(63));
+  }
+}"""
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
 
@@ -193,6 +201,7 @@ async def _look_at_every_page(world: World, page: Page) -> None:
     for path in PAGES:
         await page.goto(world.url + path)
         await expect(page.locator("h1")).to_be_visible()
+        await page.evaluate(LONGEST_NAMES)
         for size, (width, height) in SIZES.items():
             await page.set_viewport_size({"width": width, "height": height})
             wide = await page.evaluate("document.documentElement.scrollWidth")
