@@ -1,15 +1,19 @@
 """What a destination answers to a harmless request, and what to do about it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from ampgate.check.check import AT_ONCE, found_by
 from ampgate.check.destinations import (
     Probed,
     check_destination,
     judge_clock,
     judge_key,
 )
+from ampgate.check.finding import Finding
 from consumers.delivery.destination import Encoded, Response, Unreachable
 from consumers.destinations.aampe.events import AampeEvents
 from consumers.destinations.amplitude.events import AmplitudeEvents
@@ -18,6 +22,7 @@ from schemas.vendors.aampe import AampeDestination
 from schemas.vendors.amplitude import AmplitudeDestination
 from schemas.vendors.vendor import REGIONAL_ADDRESS_FIX as ADDRESS_FIX
 from schemas.vendors.vendor import REGIONAL_KEY_FIX as KEY_FIX
+from tests.eventually import eventually
 from tests.operating import HERE, received, simulating
 
 AMPLITUDE = {"name": "us", "type": "amplitude", "api_key": "right"}
@@ -97,3 +102,21 @@ def test_a_clock_that_is_wrong_is_found(seconds: int, words: str | None) -> None
 
 def test_a_destination_that_tells_no_time_proves_nothing() -> None:
     assert list(judge_clock("us", Probed(Unreachable("x"), "", None), NOW)) == []
+
+
+async def test_of_many_destinations_a_few_are_asked_at_once() -> None:
+    asked: list[str] = []
+    are_answered = asyncio.Event()
+
+    async def probe(name: str) -> list[Finding]:
+        asked.append(name)
+        await are_answered.wait()
+        return [Finding(name, "accepts the key")]
+
+    names = [f"us-{n}" for n in range(3 * AT_ONCE)]
+    finding = asyncio.create_task(found_by([partial(probe, name) for name in names]))
+    await eventually(lambda: len(asked) >= AT_ONCE)
+    assert len(asked) == AT_ONCE
+
+    are_answered.set()
+    assert [one.subject for one in await finding] == names
