@@ -1,9 +1,11 @@
 """The commands about records: where they are, which are dead, and how to send them again."""
 
 import asyncio
+import sqlite3
 from contextlib import aclosing, suppress
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +19,10 @@ from ampgate.cli.preview import preview
 from ampgate.cli.printing import Json, errors, json_line, printable
 from ampgate.cli.replay import replay
 from ampgate.trace import trace as tracing
+from ampgate.trace.spooled import spooled
 from ampgate.trace.whereabouts import Whereabouts
 from schemas.configuration.config import Kafka
+from schemas.letters import timestamp
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +54,9 @@ def trace(
         case _:
             raise typer.BadParameter("either --user or --insert-id")
     search = tracing.Search(sought, since, limit)
-    looked = asyncio.run(tracing.look(configuration(), search))
+    config = configuration()
+    is_spooled = _say_spooled(config.edge.spool_dir, search)  # Before Kafka, which may be away.
+    looked = asyncio.run(tracing.look(config, search))
     for one in looked.lines:
         typer.echo(json_line(one) if as_json else _in_words(one))
     if len({(one.topic, one.partition, one.offset) for one in looked.lines}) == limit:
@@ -60,10 +66,31 @@ def trace(
             f"{span.topic}/{span.partition}: nobody can read the {span.end - span.start} records"
             " behind an unfinished transaction yet"
         )
-    if not looked.lines:
+    if not looked.lines and not is_spooled:
         is_all = everywhere or user is None
         errors.print(f"ampgate: {_nothing(looked, since, is_all=is_all)}", style="red")
         raise typer.Exit(1)
+
+
+def _say_spooled(directory: Path | None, search: tracing.Search) -> bool:
+    """Whether some wait in a spool on this machine, as those of an edge that runs elsewhere do
+    there.
+    """
+    if directory is None or not directory.exists():
+        return False
+    try:
+        found = spooled(directory, search)
+    except (OSError, sqlite3.Error) as error:
+        errors.print(f"the spool {directory} cannot be read: {error}", markup=False)
+        return False
+    if found:
+        since = timestamp(found[0].timestamp / 1000)
+        errors.print(
+            f"{len(found)} records wait in the spool {directory} since {since}:"
+            " Kafka does not have them yet",
+            markup=False,
+        )
+    return bool(found)
 
 
 def _nothing(looked: tracing.Found, since: int | None, *, is_all: bool) -> str:

@@ -40,6 +40,7 @@ INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
 """
 ALL = "SELECT number, topic, at_ms, records FROM spooled ORDER BY number"
 OF_TOPIC = "SELECT number, topic, at_ms, records FROM spooled WHERE topic = ? ORDER BY number"
+FILE = "spool.sqlite"
 VERSION = 1  # Of the tables; one who changes them counts it up.
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[NewRecord]).decode
@@ -57,6 +58,17 @@ class Row(NamedTuple):
     number: int
     size: int
     entry: Entry
+
+
+def rows_of(asked: sqlite3.Cursor, size: int) -> list[Row]:
+    """The first of them: as many as have so many bytes, and the one behind them."""
+    rows: list[Row] = []
+    while size >= 0 and (found := asked.fetchone()):
+        number, topic, at_ms, records = found
+        rows.append(Row(number, len(records), Entry(topic, at_ms, _decode(records))))
+        size -= len(records)
+    asked.close()
+    return rows
 
 
 def bytes_of(rows: Sequence[Row]) -> int:
@@ -80,7 +92,7 @@ class Spool:
         self.bytes_max = bytes_max
         self.gate = Gate(directory / "gate")
         self.drain_lock = Lock(directory / "drain.lock")
-        file = directory / "spool.sqlite"
+        file = directory / FILE
         self._database = sqlite3.connect(
             file,
             check_same_thread=False,
@@ -142,15 +154,8 @@ class Spool:
         return rows
 
     def _rows(self, size: int, topic: str | None) -> list[Row]:
-        """As many as have so many bytes, and the one behind them."""
-        rows: list[Row] = []
         asked = self._ask(ALL) if topic is None else self._ask(OF_TOPIC, (topic,))
-        while size >= 0 and (found := asked.fetchone()):
-            number, its_topic, at_ms, records = found
-            rows.append(Row(number, len(records), Entry(its_topic, at_ms, _decode(records))))
-            size -= len(records)
-        asked.close()
-        return rows
+        return rows_of(asked, size)
 
     def remove(self, rows: Sequence[Row], *, is_over: bool = False) -> None:
         """Kafka has them; `is_over` if it takes no more now. The gate opens if nothing is left."""

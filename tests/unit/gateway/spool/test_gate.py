@@ -27,8 +27,8 @@ def test_workers_share_it(tmp_path: Path, gate: Gate) -> None:
 
 def test_its_place_on_the_disk_is_taken_at_the_start(tmp_path: Path, gate: Gate) -> None:
     """A write into a mapped file that finds no room ends the process (SIGBUS)."""
-    assert gate.is_open
     assert (tmp_path / "gate").stat().st_blocks > 0
+    assert gate.is_open
 
 
 @pytest.mark.parametrize(
