@@ -35,17 +35,7 @@ Tree = dict[str, Any]
 # Over several fields, what a type cannot say.
 RULES: Mapping[Kind, Tree] = {
     Kind.EVENT: {"anyOf": [*HAS_ID, HAS_GROUP]},
-    Kind.USER_PROPERTIES: {
-        "allOf": [
-            {"anyOf": HAS_ID},
-            {
-                "anyOf": [
-                    {"type": "object", "required": [field]}
-                    for field in ("user_properties", "groups")
-                ]
-            },
-        ]
-    },
+    Kind.USER_PROPERTIES: {"anyOf": HAS_ID},
     Kind.GROUP_PROPERTIES: {},
 }
 

@@ -188,11 +188,10 @@ def _are_surely_updates(several: Sequence[IdentificationFacts]) -> bool:
 
 
 def _usable_identification(facts: IdentificationFacts) -> IdentificationFacts | Defect:
+    """Properties are optional (amplitude.md#identify): it may tell a device's user, or a country."""
     if defect := ids_defect(facts.user_id, facts.device_id):
         return defect
     properties, groups = facts.user_properties, facts.groups
-    if properties is ABSENT and groups is ABSENT:
-        return Defect("missing_properties", "user_properties", "there are no user_properties")
     if properties is not ABSENT and not _is_object(properties):
         return _not_an_object("user_properties")
     if groups is not ABSENT and not _is_object(groups):
@@ -216,7 +215,8 @@ def _usable_group(facts: GroupFacts) -> GroupFacts | Defect:
         return Defect("missing_group", "group_type", "a group needs a group_type")
     if facts.group_value is None or facts.group_value == "":
         return Defect("missing_group", "group_value", "a group needs a group_value")
-    if facts.group_properties is ABSENT or not _is_object(facts.group_properties):
+    properties = facts.group_properties
+    if properties is not ABSENT and not _is_object(properties):
         return _not_an_object("group_properties")
     return length_defect("group_value", group_key(facts)) or facts
 

@@ -186,6 +186,6 @@ class GroupIdentification(Struct, kw_only=True):
     group_value: Annotated[
         Annotated[str, Meta(min_length=1)] | int | float, Meta(description="Which group.")
     ]
-    group_properties: GroupProperties
+    group_properties: GroupProperties | UnsetType = UNSET
     time: Time | UnsetType = UNSET
     insert_id: InsertId | UnsetType = UNSET

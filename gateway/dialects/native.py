@@ -11,7 +11,7 @@ import orjson
 from gateway.dialects.arrays import elements
 from gateway.dialects.insert_ids import new_insert_ids
 from gateway.dialects.keys import bearer_key
-from gateway.dialects.records import all_facts, record_of
+from gateway.dialects.records import Facts, all_facts, record_of
 from gateway.dialects.shapes import (
     JSON,
     LISTED_MAX,
@@ -32,7 +32,7 @@ from gateway.dialects.shapes import (
 )
 from gateway.dialects.usual_events import are_usual, records_of_usual
 from gateway.dialects.usual_updates import are_usual_updates, records_of_usual_updates
-from schemas.events import ABSENT
+from schemas.events import ABSENT, GroupFacts, IdentificationFacts
 from schemas.strictness import Defect
 from schemas.topics import Kind
 
@@ -81,6 +81,8 @@ class Native(Endpoint):
 
     def read(self, opened: Opened, context: Context) -> Batch:
         values, several = opened.values, list(all_facts(self.kind, opened))
+        if self.kind is not Kind.EVENT:
+            several = list(map(_with_properties, several))
         if are_usual(several, context):
             ids = [facts.insert_id or "" for facts in several]
             records = records_of_usual(values, several, context)
@@ -156,6 +158,18 @@ class Native(Endpoint):
             raise RefusedError(too_many(self))
         lines = [line.strip() for line in body.split(b"\n") if line.strip()]
         return Opened(lines, well_formed=False)
+
+
+def _with_properties(facts: Facts | Defect) -> Facts | Defect:
+    """An update without properties has no effect that was meant: their name is misspelled."""
+    if type(facts) is IdentificationFacts:
+        field = "user_properties"
+        is_without = facts.user_properties is ABSENT and facts.groups is ABSENT
+    elif type(facts) is GroupFacts:
+        field, is_without = "group_properties", facts.group_properties is ABSENT
+    else:
+        return facts
+    return Defect("missing_properties", field, f"there are no {field}") if is_without else facts
 
 
 def _is_record(text: bytes) -> bool:

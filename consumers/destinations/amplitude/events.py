@@ -33,6 +33,7 @@ from consumers.destinations.records import (
 )
 from schemas.columns import Columns
 from schemas.events import (
+    ABSENT,
     EventFacts,
     group_key,
     identification_key,
@@ -146,8 +147,9 @@ class AmplitudeGroupIdentifyAsEvents(_Batches):
         members: dict[str, object] = {
             "event_type": "$groupidentify",
             "groups": {facts.group_type: facts.group_value},
-            "group_properties": facts.group_properties,
         }
+        if facts.group_properties is not ABSENT:
+            members["group_properties"] = facts.group_properties
         if facts.insert_id:
             members["insert_id"] = facts.insert_id
         if facts.time is not None:

@@ -129,7 +129,7 @@ def test_the_event_schema_and_the_check_agree(event: object, is_good: bool) -> N
         ({"user_id": "u1", "user_properties": {"$set": {"a": 1}}}, True),
         ({"device_id": "d1", "user_properties": {}}, True),
         ({"user_id": "u1", "groups": {"company": "acme"}}, True),
-        ({"user_id": "u1"}, False),
+        ({"user_id": "u1", "device_id": "d1"}, True),
         ({"user_properties": {"a": 1}}, False),
         ({"user_id": "null", "user_properties": {"a": 1}}, False),
         ({"user_id": "u1", "user_properties": []}, False),
@@ -153,7 +153,7 @@ def test_the_user_properties_schema_and_the_check_agree(update: object, is_good:
         ({"group_type": "company", "group_value": True, "group_properties": {}}, False),
         ({"group_type": "company", "group_value": None, "group_properties": {}}, False),
         ({"group_value": "acme", "group_properties": {}}, False),
-        ({"group_type": "company", "group_value": "acme"}, False),
+        ({"group_type": "company", "group_value": "acme"}, True),
         ({"group_type": "company", "group_value": "acme", "group_properties": []}, False),
     ],
 )

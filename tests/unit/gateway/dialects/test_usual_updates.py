@@ -97,7 +97,9 @@ def test_native_updates_become_the_same_records_with_their_ids(
     kind, values = of_kind
     batch = Native(kind).read(Opened(values, first=7), context)
 
-    expected = one_by_one(kind, values, context, 0)
+    bare = {one.index - 7 for one in batch.rejected if one.defect.reason == "missing_properties"}
+    whole = [value for index, value in enumerate(values) if index not in bare]
+    expected = one_by_one(kind, whole, context, 0)
     assert with_no_random_id(batch.records) == with_no_random_id(expected)
     said = [msgspec.json.decode(one.value)["insert_id"] for one in batch.records]
     assert [insert_id for _, insert_id in batch.receipts] == said

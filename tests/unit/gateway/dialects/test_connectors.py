@@ -1,0 +1,58 @@
+"""Requests of connectors, byte for byte as their source writes them (amplitude.md, segment.md)."""
+
+import json
+
+import pytest
+
+from tests.unit.gateway.calls import call
+
+FORM = {b"content-type": b"application/x-www-form-urlencoded;charset=UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        (  # Segment, an identify call without traits.
+            "/identify",
+            b"api_key=k&identification=%7B%22user_id%22%3A%22user-1%22%2C%22os_name%22%3A%22iOS"
+            b"%22%2C%22library%22%3A%22segment%22%7D&options=undefined",
+            b"user-1",
+        ),
+        (  # The user of a device, which is all that it says.
+            "/identify",
+            b"api_key=k&identification=%5B%7B%22user_id%22%3A%22user-1%22%2C%22device_id%22%3A"
+            b"%22device-1%22%7D%5D",
+            b"user-1",
+        ),
+        (  # Segment, a group call without traits.
+            "/groupidentify",
+            b"api_key=k&identification=%5B%7B%22group_value%22%3A%22acme%22%2C%22group_type%22%3A"
+            b"%22company%22%2C%22library%22%3A%22segment%22%7D%5D&options=undefined",
+            b"company:acme",
+        ),
+        (  # RudderStack, a group of which a track call tells.
+            "/groupidentify",
+            b"api_key=k&identification=%7B%22group_type%22%3A%22Company%22%2C%22group_value%22%3A"
+            b"%22ABC%22%7D",
+            b"Company:ABC",
+        ),
+    ],
+)
+def test_an_update_needs_no_properties(path: str, body: bytes, key: bytes) -> None:
+    found = call(path, body, FORM)
+
+    assert (found.status, found.answer.body) == (200, b"success")
+    assert found.keys == [key]
+
+
+def test_natively_an_update_without_properties_is_named() -> None:
+    """There it is a misspelled one."""
+    good = {"user_id": "user-1", "user_properties": {"a": 1}}
+    bad = {"user_id": "user-1", "properties": {"a": 1}}
+    for body in ([good, bad], [{**good, "insert_id": "i", "time": 1}, bad]):
+        found = call("/v1/user-properties", body, {b"authorization": b"Bearer k"})
+        assert (found.status, found.reasons) == (202, ["missing_properties"])
+    group = {"group_type": "company", "group_value": "acme", "properties": {}}
+    found = call("/v1/group-properties", group, {b"authorization": b"Bearer k"})
+    assert (found.status, found.reasons) == (422, ["missing_properties"])
+    assert json.loads(found.answer.body)["rejected"][0]["field"] == "group_properties"
