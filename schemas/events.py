@@ -188,7 +188,7 @@ def _are_surely_updates(several: Sequence[IdentificationFacts]) -> bool:
 
 
 def _usable_identification(facts: IdentificationFacts) -> IdentificationFacts | Defect:
-    """Properties are optional (amplitude.md#identify): it may tell a device's user, or a country."""
+    """Properties are optional (amplitude.md#identify): it may be about a country."""
     if defect := ids_defect(facts.user_id, facts.device_id):
         return defect
     properties, groups = facts.user_properties, facts.groups

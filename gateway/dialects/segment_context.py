@@ -4,7 +4,6 @@ Most SDKs write the same ones into all calls of a batch, so those alike in a row
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -20,7 +19,15 @@ from gateway.dialects.segment_fields import (
     text,
     touches_of,
 )
-from gateway.dialects.segment_integrations import opted_out_of
+from gateway.dialects.segment_integrations import (
+    Settings,
+    event_id_in,
+    groups_in,
+    opted_out_of,
+    settings_of,
+    skips_user_properties_sync,
+    unset_in,
+)
 from gateway.dialects.segment_wire import filled
 from gateway.dialects.shapes import Context
 from schemas.events import ABSENT
@@ -30,7 +37,6 @@ from schemas.strictness import LEVELS_MAX, TREE_BYTES_MAX, Defect
 
 # In a context or in `integrations`: as objects they take up to 100 times their text.
 VALUES_MAX = 10_000
-_SESSIONS: Final = ("Actions Amplitude", "Amplitude")
 _anything = msgspec.json.Decoder()
 
 
@@ -47,6 +53,8 @@ class CallContext(Struct, frozen=True, gc=False):
     touches: Members
     operations: Raw  # What the touches set, where there are no traits.
     traits: Raw
+    groups: Raw
+    unset: Members
 
 
 class CallContexts:
@@ -78,9 +86,14 @@ class CallContexts:
         fields: Members = {"library": "segment", **fields_of(members)}
         if (platform := platform_of(members)) is not None:
             fields["platform"] = platform
+        settings = settings_of(integrations)
+        if (event_id := event_id_in(settings)) is not None:
+            fields["event_id"] = event_id
+        if skips_user_properties_sync(settings):
+            fields["$skip_user_properties_sync"] = True
         ip = given if isinstance(given := fields.get("ip"), str) else UNSET
         end = b"," + msgspec.json.encode(fields)[1:]
-        touches, first_session_id = touches_of(members), _session_id_of(integrations)
+        touches, first_session_id = touches_of(members), _session_id_of(settings)
         whence = _with_opt_outs(self._whence, opted_out_of(integrations))
         if ip is UNSET:
             timed: bytes | None = end[:-1] + self._ip_end
@@ -101,6 +114,8 @@ class CallContexts:
             touches=touches,
             operations=_operations(touches),
             traits=_traits_in(members),
+            groups=groups_in(settings),
+            unset=unset_in(settings),
         )
 
 
@@ -162,14 +177,10 @@ def _device_id(context: Mapping[str, object]) -> str | None:
     return device_id
 
 
-def _session_id_of(integrations: object) -> int | None:
-    """Segment's, in the settings of a destination."""
-    if not isinstance(integrations, dict):
-        return None
-    for name in _SESSIONS:
-        settings = integrations.get(name)
-        found = session_id_in(settings.get("session_id")) if isinstance(settings, dict) else None
-        if found is not None:
+def _session_id_of(settings: Settings) -> int | None:
+    """Segment's."""
+    for given in settings:
+        if (found := session_id_in(given.get("session_id"))) is not None:
             return found
     return None
 

@@ -46,6 +46,7 @@ PLACES: Final[Places] = {
     "event_properties": [("properties",), ("properties", "products")],
     "user_properties": [("traits",), ("context", "traits")],
     "group_properties": [("traits",)],
+    "groups": [("integrations", name, "groups") for name in ("Actions Amplitude", "Amplitude")],
     "idfa": _ADVERTISING,
     "adid": _ADVERTISING,
     **{name: [("context", *path)] for name, path in {**FIELDS, **COORDINATES}.items()},

@@ -20,6 +20,7 @@ from schemas.strictness import Defect
 GROUP_TYPE = "group"  # Segment's group calls have no type, and Amplitude requires one.
 ORDER = "Order Completed"
 _array = msgspec.json.Decoder(list[Raw])
+_members = msgspec.json.Decoder(dict[str, object])
 _encode = msgspec.json.encode
 
 
@@ -35,7 +36,7 @@ class Event(Struct, gc=False, omit_defaults=True):
     insert_id: str | None = None
     user_properties: Raw | Members = ABSENT  # As members they are operations.
     event_properties: Raw = ABSENT
-    groups: Members | None = None
+    groups: Raw | Members = ABSENT
     group_properties: Members | None = None
     revenue: float | None = None
     revenue_type: str | None = msgspec.field(default=None, name="revenueType")
@@ -56,7 +57,7 @@ def only_event_of(call: Call) -> Event | Defect | None:
             return _view(call)
         case "identify":
             event = _event(call, "$identify")
-            event.user_properties = _operations(call)
+            event.user_properties = _identified(call)
             return event
         case "group":
             return None
@@ -87,6 +88,7 @@ def _event(call: Call, event_type: str, nth: int = 0) -> Event:
         call.platform,
         call.time,
         f"{message_id}-{nth}" if nth and message_id is not None else message_id,
+        groups=call.context.groups,
     )
 
 
@@ -101,6 +103,7 @@ def _tracked(call: Call, event_type: str) -> Event:
         call.message_id,
         _sets(call),
         call.properties,
+        call.context.groups,
     )
 
 
@@ -169,6 +172,16 @@ def _sets(call: Call) -> Raw | Members:
     Operations and plain keys do not mix (amplitude.md#property-operations).
     """
     return _operations(call) if call.context.touches else call.user_traits
+
+
+def _identified(call: Call) -> Raw | Members:
+    """With what it removes, as RudderStack's callers say it (segment.md#mapping)."""
+    operations, unset = _operations(call), call.context.unset
+    if not unset:
+        return operations
+    if isinstance(operations, Raw):
+        operations = {} if operations is ABSENT else _members.decode(operations)
+    return {**operations, "$unset": unset}
 
 
 def _operations(call: Call) -> Raw | Members:

@@ -73,6 +73,7 @@ def facts_of(event: Event, call: Call) -> EventFacts:
         event.insert_id,
         call.context.ip,
         event.session_id,
+        groups=call.context.groups,
     )
 
 

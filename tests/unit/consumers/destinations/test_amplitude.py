@@ -11,10 +11,7 @@ from pydantic import SecretStr
 from consumers.delivery.destination import Encoded, Response
 from consumers.delivery.outcomes import Delivered as Done
 from consumers.delivery.outcomes import Hold, Id, Outcome, Pause, Reject, Resend, Retry, Split
-from consumers.destinations.amplitude.events import (
-    AmplitudeEvents,
-    AmplitudeGroupIdentifyAsEvents,
-)
+from consumers.destinations.amplitude.events import AmplitudeEvents
 from consumers.destinations.amplitude.forms import (
     BYTES_MAX,
     AmplitudeGroupIdentify,
@@ -250,18 +247,3 @@ def test_a_form_is_quoted_as_the_standard_library_does(text: bytes) -> None:
 def test_a_long_form_reads_as_what_it_was() -> None:
     text = bytes(range(256)) * (BYTES_MAX // 256 + 1)
     assert unquote_to_bytes(quoted(text)) == text
-
-
-def test_a_group_without_properties_is_an_event_without_them() -> None:
-    value = b'{"group_type":"org","group_value":"acme","insert_id":"i","time":1}'
-    encoded = AmplitudeGroupIdentifyAsEvents(CONFIG).encode(
-        Kept("group-properties", 0, 3, b"org:acme", value, None, 1, ())
-    )
-
-    assert isinstance(encoded, Encoded)
-    assert orjson.loads(encoded.body) == {
-        "event_type": "$groupidentify",
-        "groups": {"org": "acme"},
-        "insert_id": "i",
-        "time": 1,
-    }

@@ -30,6 +30,8 @@ CALLS = [
     TRACK | {"event": " "},
     TRACK | {"userId": None, "anonymousId": ""},
     TRACK | {"messageId": "n", "integrations": {"Amplitude": False}},
+    TRACK | {"integrations": {"Amplitude": {"groups": {"org": "a"}, "event_id": 3}}},
+    TRACK | {"type": "identify", "integrations": {"Amplitude": {"fieldsToUnset": ["a"]}}},
     TRACK | {"type": "page", "name": "Home", "context": {"traits": {"plan": "pro"}}},
     TRACK | {"type": "group", "groupId": "g"},
     TRACK | {"event": "Order Completed", "properties": {"products": [{"a": 1}, {"b": 2}]}},

@@ -135,7 +135,8 @@ default mapping.
 |---|---|
 | `track` | its `event`; an `Order Completed` has `revenue`, and each of its products is a \
 `Product Purchased` |
-| `identify` | `$identify`, the traits under `$set` |
+| `identify` | `$identify`, the traits under `$set`; what `integrations.Amplitude.fieldsToUnset` \
+lists under `$unset` |
 | `group` | `$identify` with the user's group, then `$groupidentify` with the group's traits |
 | `page`, `screen` | `Viewed {{name}} Page`, `Viewed {{name}} Screen`; without a name its category |
 | `alias` | none: a dead letter |
@@ -149,6 +150,9 @@ of RudderStack's, which moves its `originalTimestamp` |
 | `insert_id` | `messageId`; a further event of the same call has `-1`, `-2`, … after it |
 | `session_id` | `integrations.Actions Amplitude.session_id`, else the call's own `session_id`, \
 else `context.sessionId` |
+| `groups` | `integrations.Amplitude.groups`; a group call's own |
+| `event_id` | `integrations.Amplitude.event_id` |
+| `$skip_user_properties_sync` | `integrations.Amplitude.skipUserPropertiesSync` |
 | `platform` | `context.device.type`; `Web` from a browser |
 | `idfa`, `adid` | `context.device.advertisingId`, else `context.device.idfa` |
 {_rows(FIELDS)}
@@ -156,7 +160,8 @@ else `context.sessionId` |
 | `user_properties` | `traits`, else `context.traits` |
 {_rows(TOUCHES, "user property ")}
 
-The last ones are also kept as `initial_…`, once.
+The last ones are also kept as `initial_…`, once. What stands under `integrations.Amplitude` may
+stand under `integrations.Actions Amplitude`, which counts first.
 """
 
 

@@ -1,4 +1,4 @@
-"""Requests of connectors, byte for byte as their source writes them (amplitude.md, segment.md)."""
+"""Requests of connectors, byte for byte as their source writes them (amplitude.md#identify)."""
 
 import json
 
@@ -9,33 +9,33 @@ from tests.unit.gateway.calls import call
 FORM = {b"content-type": b"application/x-www-form-urlencoded;charset=UTF-8"}
 
 
+# Segment: an identify call without traits; the user of a device; a group call without traits.
+SEGMENTS = (
+    b"api_key=k&identification=%7B%22user_id%22%3A%22user-1%22%2C%22os_name%22%3A%22iOS%22%2C"
+    b"%22library%22%3A%22segment%22%7D&options=undefined"
+)
+LINK = (
+    b"api_key=k&identification=%5B%7B%22user_id%22%3A%22user-1%22%2C%22device_id%22%3A"
+    b"%22device-1%22%7D%5D"
+)
+SEGMENTS_GROUP = (
+    b"api_key=k&identification=%5B%7B%22group_value%22%3A%22acme%22%2C%22group_type%22%3A"
+    b"%22company%22%2C%22library%22%3A%22segment%22%7D%5D&options=undefined"
+)
+# RudderStack: a group that the call's `integrations` name.
+RUDDERSTACKS = (
+    b"api_key=k&identification=%7B%22group_type%22%3A%22Company%22%2C%22group_value%22%3A"
+    b"%22ABC%22%7D"
+)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "key"),
     [
-        (  # Segment, an identify call without traits.
-            "/identify",
-            b"api_key=k&identification=%7B%22user_id%22%3A%22user-1%22%2C%22os_name%22%3A%22iOS"
-            b"%22%2C%22library%22%3A%22segment%22%7D&options=undefined",
-            b"user-1",
-        ),
-        (  # The user of a device, which is all that it says.
-            "/identify",
-            b"api_key=k&identification=%5B%7B%22user_id%22%3A%22user-1%22%2C%22device_id%22%3A"
-            b"%22device-1%22%7D%5D",
-            b"user-1",
-        ),
-        (  # Segment, a group call without traits.
-            "/groupidentify",
-            b"api_key=k&identification=%5B%7B%22group_value%22%3A%22acme%22%2C%22group_type%22%3A"
-            b"%22company%22%2C%22library%22%3A%22segment%22%7D%5D&options=undefined",
-            b"company:acme",
-        ),
-        (  # RudderStack, a group of which a track call tells.
-            "/groupidentify",
-            b"api_key=k&identification=%7B%22group_type%22%3A%22Company%22%2C%22group_value%22%3A"
-            b"%22ABC%22%7D",
-            b"Company:ABC",
-        ),
+        ("/identify", SEGMENTS, b"user-1"),
+        ("/identify", LINK, b"user-1"),
+        ("/groupidentify", SEGMENTS_GROUP, b"company:acme"),
+        ("/groupidentify", RUDDERSTACKS, b"Company:ABC"),
     ],
 )
 def test_an_update_needs_no_properties(path: str, body: bytes, key: bytes) -> None:

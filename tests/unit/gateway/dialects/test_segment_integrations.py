@@ -62,3 +62,62 @@ def test_no_integrations_are_an_error(integrations: dict[str, object]) -> None:
 @given(st.none() | st.binary(max_size=300))
 def test_no_header_is_an_error(value: bytes | None) -> None:
     assert opted_out([(OPTED_OUT, value)], "amplitude") in (True, False)
+
+
+@pytest.mark.parametrize("name", ["Amplitude", "Actions Amplitude"])
+def test_what_is_said_to_amplitude_alone_is_kept(name: str) -> None:
+    """As RudderStack passes it on."""
+    settings = {"groups": {"company": ["a", "b"]}, "event_id": 7, "skipUserPropertiesSync": True}
+    calls = [TRACK | {"type": kind, "traits": {"a": 1}} for kind in ("track", "page", "identify")]
+    said = [call | {"integrations": {"All": True, name: settings}} for call in calls]
+    shared = batch(*calls, integrations={name: settings}).values
+
+    assert shared == batch(*said).values
+    for value in shared:
+        assert value["groups"] == {"company": ["a", "b"]}
+        assert (value["event_id"], value["$skip_user_properties_sync"]) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("members", "operations"),
+    [
+        ({"traits": {"a": 1}}, {"$set": {"a": 1}}),
+        ({}, {}),
+        (
+            {"context": {"campaign": {"source": "s"}}},
+            {"$set": {"utm_source": "s"}, "$setOnce": {"initial_utm_source": "s"}},
+        ),
+    ],
+)
+def test_an_identify_call_removes_properties(
+    members: dict[str, Any], operations: dict[str, Any]
+) -> None:
+    settings = {"integrations": {"Amplitude": {"fieldsToUnset": ["x", "y.z", 5]}}}
+    (value,) = batch(TRACK | members | settings | {"type": "identify"}).values
+
+    assert value["user_properties"] == operations | {"$unset": {"x": "-", "y.z": "-"}}
+
+
+def test_each_product_is_of_the_orders_groups() -> None:
+    order = {"event": "Order Completed", "properties": {"products": [{"a": 1}]}}
+    settings = {"integrations": {"Amplitude": {"groups": {"company": "acme"}}}}
+
+    for value in batch(TRACK | order | settings).values:
+        assert value["groups"] == {"company": "acme"}
+
+
+def test_a_group_call_names_its_own_group() -> None:
+    settings = {"integrations": {"Amplitude": {"groups": {"company": "acme"}}}}
+
+    for value in batch(TRACK | settings | {"type": "group", "groupId": "g"}).values:
+        assert value["groups"] == {"group": "g"}
+
+
+@pytest.mark.parametrize("odd", [None, "x", [], {}, [1], 2**60, 1.5, True])
+def test_settings_of_another_type_are_none(odd: object) -> None:
+    names = ("groups", "event_id", "fieldsToUnset", "session_id")
+    settings = {"integrations": {"Amplitude": dict.fromkeys(names, odd), "Actions Amplitude": odd}}
+    for kind in ("track", "identify"):
+        call = TRACK | {"type": kind}
+
+        assert batch(call | settings).values == batch(call).values

@@ -39,6 +39,7 @@ ODD: list[dict[str, Any]] = [
     *({"traits": {"a": json.loads("[" * levels + "]" * levels)}} for levels in (1, 38, 39)),
     *({"properties": given} for given in ({}, None, {"time": None, "insert_id": None, "ip": ""})),
     *({"integrations": {name: False}} for name in ("All", "Amplitude")),
+    {"integrations": {"Amplitude": {"groups": {"org": "a"}, "fieldsToUnset": ["b"]}}},
 ]
 calls = st.builds(
     lambda *odd: msgspec.json.encode(TRACK | odd[0] | odd[1] | odd[2]),
