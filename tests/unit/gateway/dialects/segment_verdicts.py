@@ -99,11 +99,14 @@ With the edge at `https://edge`:
 | Segment, Python | `host="https://edge/segment"` |
 | Segment, Node | `host: "https://edge"` with `path: "/segment/v1/batch"` |
 | Segment, browser | `integrations: {"Segment.io": {apiHost: "edge/segment/v1"}}` |
+| Segment, Kotlin | `apiHost = "edge/segment/v1"` |
+| Segment, Rust | `HttpClient::new(client, "https://edge/segment".into())` |
 | Segment, Java | `.endpoint("https://edge/segment/")` |
 | Segment, Go | `Endpoint: "https://edge/segment"` |
 | Segment, Ruby and PHP | `host: "edge"` (they know no path, and `/v1/batch` is served there, too) |
 | RudderStack, Python | `dataPlaneUrl = "https://edge/segment"`, or a client's `host` |
 | RudderStack, Node and browser | `dataPlaneUrl: "https://edge/segment"` |
+| RudderStack, Rust | `RudderAnalytics::load(key, "https://edge/segment".into())` |
 | RudderStack, Java | `.setDataPlaneUrl("https://edge/segment/")` |
 | RudderStack, Go | `DataPlaneUrl: "https://edge/segment"` |
 | RudderStack, Ruby | `data_plane_url: "https://edge"` (its path is `/v1/batch`) |
