@@ -34,7 +34,7 @@ from gateway.http.bodies import (
     ClientGone,
     Receive,
     WholeRequest,
-    is_plain,
+    at_once,
     read_body,
     taken_at_once,
     whole_request,
@@ -86,14 +86,14 @@ class Ingest:
         """Whether it is a small one that needs no task, or one for a part only; it is answered in
         a later step. What most wait for is Kafka alone, and a callback costs less than a task.
         """
-        headers = dict(scope["headers"])
-        is_usual = scope["method"] in endpoint.methods and is_plain(headers)
-        if not is_usual or len(whole.body) > SMALL_BYTES:
+        headers = combined(scope["headers"])
+        text = at_once(whole, headers, self._opening.edge, SMALL_BYTES)
+        if text is None or scope["method"] not in endpoint.methods:
             return False
         one = Ingestion(endpoint, scope, headers, Share(self.budget))
         loop = asyncio.get_running_loop()
         try:
-            found = self._begun(one, whole)
+            found = self._begun(one, whole, text)
         except Exception as error:  # noqa: BLE001  Each has its answer.
             found = self._failure(one, error)
         if isinstance(found, Answer):
@@ -110,12 +110,13 @@ class Ingest:
         return True
 
     def _begun(
-        self, one: Ingestion, whole: WholeRequest
+        self, one: Ingestion, whole: WholeRequest, text: bytes | bytearray
     ) -> Write | Answer | Coroutine[Any, Any, Answer]:
         """The write of its records, or its answer, or what has to be awaited for an answer."""
         if (refusal := self._opening.seen_key(one)) is not None:
             return refusal
-        body = one.request.body = taken_at_once(whole, self._opening.edge.max_body_bytes, one.share)
+        limit = self._opening.edge.max_body_bytes
+        body = one.request.body = taken_at_once(whole, text, limit, one.share)
         opened = self._opening.opened(one)
         if isinstance(opened, Answer):
             return opened
@@ -195,10 +196,7 @@ class Ingest:
         if (refusal := self._opening.seen_key(one)) is not None:
             return refusal
         edge, whole = self._opening.edge, whole_request(scope)
-        if whole is not None and is_plain(request.headers):
-            request.body = taken_at_once(whole, edge.max_body_bytes, one.share)
-        else:
-            request.body = await read_body(receive, request.headers, edge, one.share, whole)
+        request.body = await read_body(receive, request.headers, edge, one.share, whole)
         size = len(request.body)
         if size > SMALL_BYTES:
             await self.reading.turn(size)

@@ -15,7 +15,14 @@ from itertools import islice
 from typing import Any, Protocol
 
 from gateway.edge.admission import NO_ROOM, Share
-from gateway.http.encodings import EncodingError, encodings_of, expanded_max, unpacked, window_bytes
+from gateway.http.encodings import (
+    EncodingError,
+    encodings_of,
+    expanded_max,
+    short_gzip,
+    unpacked,
+    window_bytes,
+)
 from gateway.http.surrogates import repaired
 from schemas.configuration.config import Edge
 
@@ -65,14 +72,28 @@ def whole_request(scope: Mapping[str, Any]) -> WholeRequest | None:
     return None if extensions is None else extensions.get(WHOLE_BODY)
 
 
-def is_plain(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the body is sent as it is, as nearly all are."""
-    return b"content-encoding" not in headers and b"transfer-encoding" not in headers
+def at_once(
+    whole: WholeRequest, headers: Mapping[bytes, bytes], edge: Edge, most: int
+) -> bytes | bytearray | None:
+    """The text of a body that is there, if it has at most so many bytes, and is plain or gzip."""
+    body = whole.body
+    if len(body) > most or b"transfer-encoding" in headers:
+        return None
+    encoding = headers.get(b"content-encoding")
+    if encoding is None:
+        return body
+    allowed = expanded_max(len(body), edge.max_expansion, edge.max_body_bytes)
+    return short_gzip(encoding, body, min(most, allowed))
 
 
-def taken_at_once(whole: WholeRequest, limit: int, share: Share) -> bytes:
-    """The text of a plain body that is there."""
-    return _repaired(_admitted(whole.take(), limit, share))
+def taken_at_once(whole: WholeRequest, text: bytes | bytearray, limit: int, share: Share) -> bytes:
+    """Take the body of which this is the text; `at_once` found it."""
+    is_plain = text is whole.body
+    body = whole.take()
+    if is_plain:
+        return _repaired(_admitted(body, limit, share))
+    share.records_max = max(RECORDS_MIN, len(body))
+    return _repaired(_charged([text], share))
 
 
 async def read_body(
@@ -173,7 +194,7 @@ async def _plain(body: bytes, encodings: Sequence[bytes], edge: Edge, share: Sha
     return texts[0] if len(texts) == 1 else b"".join(texts)
 
 
-def _charged(pieces: list[bytes], share: Share) -> bytes:
+def _charged(pieces: Sequence[bytes | bytearray], share: Share) -> bytes:
     text = b"".join(pieces)
     if not share.take(len(text)):
         raise _no_room()

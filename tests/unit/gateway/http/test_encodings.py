@@ -16,6 +16,7 @@ from gateway.http.encodings import (
     EncodingError,
     encodings_of,
     expanded_max,
+    short_gzip,
     unpacked,
 )
 
@@ -151,6 +152,27 @@ def test_what_was_packed_comes_out_and_a_cut_is_noticed(
     limit = max(len(plain), len(packed), 200)
     assert decompressed(packed, encodings, limit) == plain
     assert refusal(packed[: cut % len(packed)], encodings, limit) == 400
+
+
+@given(
+    st.lists(st.binary(max_size=60), min_size=1, max_size=2),
+    st.integers(0, 80),
+    st.tuples(st.integers(0, 200), st.integers(0, 255)) | st.none(),
+    st.integers(1, 150),
+)
+def test_a_short_gzip_is_read_as_any_other_or_left_to_it(
+    members: list[bytes], cut: int, other: tuple[int, int] | None, limit: int
+) -> None:
+    packed = bytearray(b"".join(map(gzip.compress, members)))
+    if other is not None:
+        packed[other[0] % len(packed)] = other[1]
+    packed = packed[: max(1, len(packed) - cut)]
+    text = short_gzip(b" GZip", packed, limit)
+    if text is not None:
+        assert text == decompressed(bytes(packed), b"gzip", limit)
+    is_whole = len(members) == 1 and other is None and not cut
+    assert not (is_whole and len(members[0]) < limit) or text == members[0]
+    assert short_gzip(b"br", packed, limit) is None
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd"])

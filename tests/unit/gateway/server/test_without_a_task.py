@@ -1,13 +1,16 @@
 """A small request waits for Kafka without a task, and is answered as one with a task is."""
 
 import asyncio
+import gzip
 import inspect
+import json
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from schemas.kafka.batches import NotStored, TooLargeForKafka
 from schemas.kafka.flushes import Write
+from tests.unit.gateway.server.http_client import request
 from tests.unit.gateway.server.peers import HEALTH, LARGE, SMALL, Peer
 
 
@@ -116,6 +119,47 @@ async def test_a_suppressed_user_stays_out_and_others_need_no_task(peer: Peer) -
     assert len(asyncio.all_tasks()) == 1
     await acknowledges(peer)
     assert peer.statuses() == [422, 202]
+
+
+def zipped(*lines: bytes, times: int = 1, length: int = 37) -> bytes:
+    """A request whose body is as long as the one of `SMALL`, with these header lines besides."""
+    body = b'{"event_type":"a","user_id":"user-1"}'.ljust(length)
+    for _ in range(times):
+        body = gzip.compress(body)
+    return request(body, head=b"".join(lines))
+
+
+ENCODED = b"Content-Encoding: gzip\r\n"
+
+
+async def test_a_short_one_in_gzip_needs_no_task_either(peer: Peer) -> None:
+    peer.connection.data_received(zipped(ENCODED))
+    assert len(asyncio.all_tasks()) == 1, "a task was needed"
+    assert peer.budget.used == 37
+
+    await acknowledges(peer)
+    assert peer.statuses() == [202]
+    [record] = peer.edge.store.topics["events"]
+    assert json.loads(record.value)["user_id"] == "user-1"
+    assert peer.budget.used == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (zipped(ENCODED, ENCODED, times=2), 202),
+        (zipped(b"Content-Encoding: gzip, gzip\r\n", times=2), 202),
+        (zipped(ENCODED, length=1_000), 202),
+        (zipped(ENCODED, length=1_001), 413),
+        (zipped(ENCODED, times=2), 400),
+        (zipped(ENCODED)[:-1] + b"x", 400),
+    ],
+)
+async def test_any_other_in_gzip_is_read_with_care(peer: Peer, sent: bytes, status: int) -> None:
+    peer.edge.store.writes = None  # Kafka acknowledges at once.
+    await peer.sends(sent)
+    assert peer.statuses() == [status]
+    assert peer.budget.used == 0
 
 
 async def test_a_request_begins_as_uvicorn_has_it(peer: Peer) -> None:
