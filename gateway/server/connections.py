@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 from gateway.server import refusal
 from gateway.server.crowd import Crowd
 from gateway.server.flow import Flow, Reader
-from gateway.server.unparsed import PIECE_BYTES, Unparsed, body_left, is_crowded, piece_size
+from gateway.server.unparsed import AT_ONCE_BYTES, Unparsed, body_left, is_simple, piece_size
 from gateway.server.upgrade_offers import feed
 from gateway.server.whole_request import Cycle, Serve, cycle_of
 from schemas.deadline import Deadline
@@ -78,7 +78,7 @@ class Connection(HttpToolsProtocol):
         was_idle, self._idle = self._idle, False
         if was_idle:
             self._crowd.idle.pop(self, None)
-        if len(data) <= PIECE_BYTES and not self.pipeline and not is_crowded(data):
+        if is_simple(data) and not self.pipeline:
             self._feed(data)
         else:
             self._feed_in_pieces(memoryview(data))
@@ -131,7 +131,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         too_many = len(self.headers) > refusal.HEADERS_MAX
         # Bytes of its beginning that came in an earlier piece are not counted yet.
-        may_be_large = self._overhead + PIECE_BYTES > refusal.HEAD_BYTES_MAX
+        may_be_large = self._overhead + AT_ONCE_BYTES > refusal.HEAD_BYTES_MAX
         if too_many or (may_be_large and refusal.is_too_large(self.url, self.headers)):
             self._refusal = refusal.TOO_MANY if too_many else refusal.TOO_LARGE
             raise ValueError("the parser stops with an error of its own")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from gateway.edge.admission import Budget
 
+AT_ONCE_BYTES = 12_288  # With few requests in it: the head and body of one that needs no task.
 PIECE_BYTES = 4_096
 CROWDED_PIECE_BYTES = 256  # Of many requests in a piece: each takes 10 kB.
 REQUESTS_MAX = 8  # In a piece that is not crowded.
@@ -48,6 +49,11 @@ def piece_size(data: memoryview, body_left: int) -> int:
         return body_left
     is_full = is_crowded(bytes(data[:PIECE_BYTES]))
     return max(body_left, CROWDED_PIECE_BYTES if is_full else PIECE_BYTES)
+
+
+def is_simple(data: bytes) -> bool:
+    """Whether it may be parsed at once."""
+    return len(data) <= AT_ONCE_BYTES and not is_crowded(data)
 
 
 def is_crowded(data: bytes) -> bool:
