@@ -33,8 +33,9 @@ class Deadline:
         self.due = None
 
     def forget(self) -> None:
-        """Nothing will be due any more."""
+        """Nothing will be due any more. Whoever is told has this: break the cycle."""
         self.due = None
+        self._late = _nobody
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,3 +54,7 @@ class Deadline:
         else:
             self.due = None
             self._late()
+
+
+def _nobody() -> None:
+    """Nobody has to be told."""
