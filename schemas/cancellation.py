@@ -40,6 +40,8 @@ async def unless(ending: asyncio.Event, *works: Coroutine[Any, Any, None]) -> No
         working = tasks.create_task(_all(works))
         await asyncio.wait([working])
         watching.cancel()
+    for work in works:  # Of one that was given up before it began, Python would warn.
+        work.close()
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
