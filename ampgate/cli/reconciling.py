@@ -98,7 +98,7 @@ def _show(found: Reconciliation, destination: str, *, as_json: bool) -> None:
         for one in found.outcomes:
             typer.echo(json_line(one, destination=destination))
     else:
-        typer.echo(_table(found.outcomes))
+        typer.echo(table_of(found.outcomes))
     sums = _sums(found.outcomes)
     for count_, says in (
         (
@@ -121,14 +121,14 @@ def _show(found: Reconciliation, destination: str, *, as_json: bool) -> None:
         errors.print(f"nothing was delivered to {destination} then, of what Kafka still has")
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
+def table_of(outcomes: Sequence[Outcome]) -> str:
     rows = [asdict(one) for one in outcomes]
     rows.append({"event_type": "all", **_sums(outcomes)})
-    width = max(len("event type"), *(len(printable(str(row["event_type"]))) for row in rows))
     names = [name.replace("_", " ") for name in SHOWN]
-    head = f"{'event type':<{width}}" + "".join(f"{name:>15}" for name in names)
+    head = "".join(f"{name:>15}" for name in names) + "  event type"
+    # Last, as one of a thousand characters moves no other column then.
     lines = [
-        f"{printable(str(row['event_type'])):<{width}}" + "".join(f"{row[n]:>15}" for n in SHOWN)
+        "".join(f"{row[n]:>15}" for n in SHOWN) + f"  {printable(str(row['event_type']))}"
         for row in rows
     ]
     return "\n".join([head, *lines])
