@@ -16,11 +16,15 @@ class UnusableFileError(OSError):
 
 def content_of(path: Path) -> bytes:
     """All of it; `OSError` if it cannot be read, `ValueError` if no file can have the name."""
-    # Without waiting for whoever writes into a pipe.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(path, "rb", opener=_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnusableFileError(f"it is no regular file: {path}")
         content = file.read(BYTES_MAX + 1)
     if len(content) > BYTES_MAX:
         raise UnusableFileError(f"it has more than {BYTES_MAX} bytes: {path}")
     return content
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Without waiting for whoever writes into a pipe."""
+    return os.open(name, flags | os.O_NONBLOCK)
