@@ -1,7 +1,7 @@
 """The times of events of a sender whose clock is off (amplitude.md#clocks). Pure."""
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -13,7 +13,6 @@ from schemas.splicing import with_members, without
 from schemas.strictness import Defect
 
 SKEW_MILLISECONDS_MIN: Final = 60_000  # Amplitude takes less for latency.
-Facts: TypeAlias = EventFacts | Defect
 
 
 def skew_of(sent_ms: int | None, now_ms: int) -> int:
@@ -23,8 +22,8 @@ def skew_of(sent_ms: int | None, now_ms: int) -> int:
 
 
 def set_right(
-    values: Sequence[bytes], several: Sequence[Facts], skew: int, context: Context
-) -> tuple[list[bytes], list[Facts]]:
+    values: Sequence[bytes], several: Sequence[EventFacts | Defect], skew: int, context: Context
+) -> tuple[list[bytes], list[EventFacts | Defect]]:
     """The events and their facts, at our times; one without a time stays as it is."""
     pairs = [
         _set_right(value, facts, skew, context)
@@ -33,7 +32,9 @@ def set_right(
     return [value for value, _ in pairs], [facts for _, facts in pairs]
 
 
-def _set_right(value: bytes, facts: Facts, skew: int, context: Context) -> tuple[bytes, Facts]:
+def _set_right(
+    value: bytes, facts: EventFacts | Defect, skew: int, context: Context
+) -> tuple[bytes, EventFacts | Defect]:
     if type(facts) is Defect or facts.time is None:
         return value, facts
     time = facts.time + skew

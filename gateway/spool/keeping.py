@@ -23,19 +23,25 @@ class Keeping:
         self._kept = kept
         self._waiting: list[tuple[Entry, Write]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._has_ended = False
         self._failing = Seldom()  # A full spool fails again and again.
 
     def keep(self, entry: Entry) -> Write:
         """It ends when the records are on the disk, or with `NotStored`."""
         write = Write()
         write.left = 1
+        if self._has_ended:  # Kafka's client fails what it had not sent as it stops.
+            error = NotStored("the edge ends")
+            asyncio.get_running_loop().call_soon(write.one_ended, error)
+            return write
         self._waiting.append((entry, write))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
         return write
 
     async def end(self) -> None:
-        """Return when all that came is on the disk."""
+        """Return when all that came is on the disk; it takes no more."""
+        self._has_ended = True
         if self._writing is not None:
             await asyncio.wait([self._writing])
 

@@ -137,8 +137,12 @@ class Spool:
         self.look()
 
     def topics(self) -> list[str]:
-        """Of which records wait."""
-        return [topic for (topic,) in self._ask("SELECT DISTINCT topic FROM spooled").fetchall()]
+        """Of which records wait. `DISTINCT` would look at each of a million rows."""
+        found, last = list[str](), ""
+        next_one = "SELECT min(topic) FROM spooled WHERE topic > ?"
+        while topic := self._ask(next_one, (last,)).fetchone()[0]:
+            found.append(last := topic)
+        return found
 
     def first(self, size: int, topic: str | None = None) -> list[Row]:
         """The oldest, or the oldest of this topic, of so many bytes and one more. If they are all,

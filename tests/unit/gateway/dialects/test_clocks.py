@@ -34,6 +34,7 @@ def form(*events: object, upload_time: object) -> Reply:
         ("2027-01-15T07:59:00.000Z", 0),  # A minute may be latency.
         ("2027-01-15T07:58:59.999Z", 60_001),
         (NOW_MS - HOUR, HOUR),
+        ("1970-01-01T00:00:00.000Z", NOW_MS),  # A device without a battery for its clock.
         ("yesterday", 0),
         (None, 0),
         ({"at": HOUR_LATE}, 0),

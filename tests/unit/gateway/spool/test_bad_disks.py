@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.spool import disk, spooling
+from gateway.spool import spool as spools
 from gateway.spool.spool import Row, Spool
 from schemas.kafka.batches import NotStored
 from tests.eventually import eventually
@@ -190,3 +191,23 @@ async def test_an_edge_ends_cleanly_when_the_spool_cannot_be_read(
 def test_nobody_else_may_read_the_directory(tmp_path: Path) -> None:
     Spool(tmp_path / "spool", BYTES_MAX).close()
     assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_database_that_another_program_locks_hangs_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "BUSY_SECONDS", 0.05)
+    with capture_logs() as told:
+        async with running(tmp_path) as edge:
+            [worker] = edge.workers
+            edge.kafka.has_producer = False
+            await send(worker, [record("1")])
+            other = sqlite3.connect(tmp_path / "spool.sqlite", isolation_level=None)
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(NotStored, match="locked"):
+                await send(worker, [record("2")])
+            edge.kafka.has_producer = True
+            await eventually(lambda: USED in [line["event"] for line in told])
+            other.close()
+            await edge.emptied()
+            assert list(edge.kafka.stored(b"a")) == [b"1"]

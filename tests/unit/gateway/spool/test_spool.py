@@ -129,6 +129,18 @@ def test_the_gate_closes_on_the_last_lot_and_opens_when_nothing_is_left(spool: S
     assert stands() == "open"
 
 
+def test_each_topic_can_be_taken_out_by_itself(spool: Spool) -> None:
+    assert spool.topics() == []
+    for topic in ("b", "a", "b", "c", "a"):
+        spool.keep([entry(topic)._replace(topic=topic)])
+    assert spool.topics() == ["a", "b", "c"]
+    rows = spool.first(BYTES_MAX, "b")
+    assert [row.entry.topic for row in rows] == ["b", "b"]
+    assert not spool.gate.is_closing
+    spool.remove(rows)
+    assert spool.topics() == ["a", "c"]
+
+
 def test_every_commit_waits_for_the_disk(spool: Spool) -> None:
     """`synchronous` 2 is FULL."""
     assert spool._number("PRAGMA synchronous") == 2
