@@ -13,6 +13,11 @@ from aiokafka.client import AIOKafkaClient
 from ampgate.amplitude_read.budget import directory
 from ampgate.ask.ask import check_reading
 from ampgate.check import regions
+from ampgate.check.broker_settings import (
+    OFFSETS_RETENTION,
+    broker_settings,
+    check_sessions,
+)
 from ampgate.check.compression import check_compression
 from ampgate.check.destinations import check_changes, check_destination, check_plans
 from ampgate.check.edge import check_certificate, check_console, check_keys
@@ -20,7 +25,6 @@ from ampgate.check.finding import Finding
 from ampgate.check.offsets import (
     check_left_behind,
     check_offsets_retention,
-    offsets_retention_minutes,
 )
 from ampgate.check.topics import (
     READ,
@@ -111,7 +115,7 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
             planned = plan(config.kafka, brokers=len(brokers))
             states = await describe_topics(client, admin, [topic.name for topic in planned])
             operations = await group_operations(client, admin, groups)
-            minutes = await offsets_retention_minutes(admin, client.get_random_node())
+            settings = await broker_settings(admin, client.get_random_node())
         finally:
             await client.close()
     tools = Tools(config.kafka)
@@ -124,7 +128,9 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
     findings += check_replays(topics, states, tools)
     if may_write(states.get(topics.probe)):
         findings += await check_compression(config.kafka)
+    minutes = settings.get(OFFSETS_RETENTION)
     findings += check_offsets_retention(topics, states, minutes, tools)
+    findings += check_sessions(settings)
     for group_id in groups:
         findings += check_group(group_id, operations.get(group_id, 0), tools)
     return findings + await check_left_behind(config)

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from ampgate.archive.archive import archive
+from ampgate.check.broker_settings import OFFSETS_RETENTION
 from ampgate.check.finding import Finding
 from ampgate.check.topics import FOR_EVER, Missing, Tools, TopicState
 from ampgate.destinations.groups import groups_of
@@ -15,7 +13,6 @@ from ampgate.topic_plan import RETENTION_MS
 from schemas.configuration.config import Config
 from schemas.topics import Kind, Topics
 
-SETTING = "offsets.retention.minutes"
 MINUTE_MS = 60_000
 
 
@@ -40,17 +37,6 @@ def judge_left_behind(standings: Sequence[Standing]) -> Iterator[Finding]:
             )
 
 
-async def offsets_retention_minutes(admin: AIOKafkaAdminClient, node: int) -> int | None:
-    """How long a broker keeps the offsets of a group that nobody is in; None if it does not say."""
-    resource = ConfigResource(ConfigResourceType.BROKER, str(node), {SETTING: None})
-    for answer in await admin.describe_configs([resource]):
-        for _code, _message, _type, _name, entries in answer.resources:
-            for entry in entries:
-                if entry[0] == SETTING and entry[1] is not None:
-                    return int(entry[1])
-    return None
-
-
 def check_offsets_retention(
     topics: Topics,
     states: Mapping[str, TopicState | Missing],
@@ -60,17 +46,19 @@ def check_offsets_retention(
     """A group without its offsets begins anew, and sends what it has sent before."""
     if minutes is None:
         advice = tools.allow("--cluster", "DescribeConfigs")
-        yield Finding("offsets", f"{SETTING} may not be read with these credentials", advice=advice)
+        yield Finding(
+            "offsets", f"{OFFSETS_RETENTION} may not be read with these credentials", advice=advice
+        )
         return
     longest = _longest_retention(topics, states)
     if minutes * MINUTE_MS >= longest:
         return
     wanted = "2147483647" if longest == float("inf") else str(-int(-longest // MINUTE_MS))
     says = (
-        f"{SETTING} is {minutes}, and records are kept for longer: a destination whose delivery is"
-        " off for so long is sent them again"
+        f"{OFFSETS_RETENTION} is {minutes}, and records are kept for longer:"
+        " a destination whose delivery is off for so long is sent them again"
     )
-    fix = f"set {SETTING}={wanted} in each broker's server.properties, and restart it"
+    fix = f"set {OFFSETS_RETENTION}={wanted} in each broker's server.properties, and restart it"
     if minutes * MINUTE_MS < RETENTION_MS:
         yield Finding("offsets", says, fix)
     else:

@@ -1,8 +1,17 @@
 """What `ampgate check` says of the brokers, and how it calls Kafka's own tools."""
 
+import inspect
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
+from ampgate.check.broker_settings import (
+    SESSION_MAX,
+    SESSION_MIN,
+    SESSION_MS,
+    check_sessions,
+)
 from ampgate.check.check import check_brokers
 from ampgate.check.offsets import check_offsets_retention
 from ampgate.check.topics import Tools, TopicState, check_replays
@@ -85,3 +94,14 @@ def test_parked_records_are_kept_for_as_long_as_the_letters_that_they_show_as_re
 
     assert [f"retention.ms={letters}" in one.advice for one in found] == [True] * is_told
     assert all(one.ok for one in found)
+
+
+def test_brokers_that_allow_no_session_of_ours_are_found() -> None:
+    ours = inspect.signature(AIOKafkaConsumer).parameters["session_timeout_ms"].default
+    assert ours == SESSION_MS
+    found = [
+        *check_sessions({SESSION_MIN: SESSION_MS + 1, SESSION_MAX: 1_800_000}),
+        *check_sessions({SESSION_MIN: 6_000, SESSION_MAX: SESSION_MS - 1}),
+    ]
+    assert [one.fix.split()[1] for one in found] == [f"{SESSION_MIN}=10000", f"{SESSION_MAX}=10000"]
+    assert not [*check_sessions({SESSION_MIN: 6_000, SESSION_MAX: 1_800_000}), *check_sessions({})]
