@@ -29,6 +29,7 @@ from schemas.records import TopicPartition
 RECONNECT_SECONDS = 0.5
 STOP_SECONDS = 1.0
 SIZES_SECONDS = 60.0
+LEADERS_SECONDS = 1.0
 METADATA_SECONDS = 10.0  # A broker that hangs has no leader's part any more after so long.
 ANSWER_SECONDS = 5.0
 LIMIT = "max.message.bytes"
@@ -71,11 +72,16 @@ class Connection:
             await asyncio.wait([self._keeper])
 
     async def leaderless(self) -> TopicPartition | None:
-        """A partition of the topics without a leader, by new metadata."""
+        """A partition of the topics without a leader, by new metadata if they come in a moment.
+
+        A broker that is asked may hang; who leads is asked every 10 s anyway.
+        """
         producer = self.producer()
         for topic in self._topics:
             await producer.partitions_for(topic)
-        await producer.client.force_metadata_update()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEADERS_SECONDS):
+                await producer.client.force_metadata_update()
         cluster = producer.client.cluster
         for topic in self._topics:
             for number in cluster.partitions_for_topic(topic) or (-1,):  # None: it was deleted.
