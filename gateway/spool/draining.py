@@ -66,7 +66,7 @@ class Drain:
             return
         if self._stored:
             await self._remove(is_over=True)
-        if level.oldest_ms is not None and self._exit.is_known():
+        if self._exit.is_known():
             with self._kafka.patient(ACK_SECONDS):
                 await self._take_out(level)
         level = await self._thread.run(self._tidied)
@@ -79,8 +79,6 @@ class Drain:
         a topic that was deleted, or may not be written, does not keep them back.
         """
         refused = await self._take_out_of(None, level)
-        if not refused:
-            return
         for topic in await self._thread.run(self._spool.topics):
             if topic not in refused:
                 await self._take_out_of(topic, level)

@@ -3,7 +3,7 @@ is behind it in its partition along, and may be stored nevertheless."""
 
 import asyncio
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +64,7 @@ class KafkaThatFails:
         self.largest = largest
         self.taken_away = set[str]()  # Topics.
         self.is_stopped = False
+        self.asked = Counter[str]()  # Of each topic, how often.
 
     @property
     def is_up(self) -> bool:
@@ -78,6 +79,7 @@ class KafkaThatFails:
     def begin(
         self, topic: str, records: Sequence[NewRecord], at_ms: int | None = None
     ) -> Write | None:
+        self.asked[topic] += 1
         for record in records:
             if not self.fits(topic, record):
                 raise TooLargeForKafka(topic, len(record.value))
