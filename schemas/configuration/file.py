@@ -63,7 +63,7 @@ def load(
 
 def _text_of(path: Path) -> str:
     """`UnicodeDecodeError`, too; with any line ends, and the BOM that editors on Windows write."""
-    return content_of(path).decode("utf-8-sig").replace("\r\n", "\n")
+    return content_of(path, may_be_pipe=True).decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def _check_certificates(kafka: Kafka, path: Path) -> None:

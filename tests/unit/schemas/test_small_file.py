@@ -4,8 +4,10 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.server.tls import context_of
 from schemas import small_file
@@ -55,12 +57,46 @@ def as_certificate(path: Path) -> None:
     ],
 )
 def test_only_a_regular_file_is_read(
-    use: Callable[[Path], object], refusal: type[Exception], no_file: Path
+    use: Callable[[Path], object],
+    refusal: type[Exception],
+    no_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(refusal, match=r"no regular file|Is a directory") as refused:
+    monkeypatch.setattr(small_file, "SILENT_MS", 10)
+    with pytest.raises(refusal, match=r"no regular file|nobody writes|Is a directory") as refused:
         use(no_file)
     # A plan's name is told by whoever reads it.
     assert use is plan_at or str(no_file) in str(refused.value)
+
+
+def test_a_configuration_and_its_secrets_may_come_from_pipes(tmp_path: Path) -> None:
+    """As a shell makes them of `<(command)`."""
+    secret, configuration = tmp_path / "secret", tmp_path / "configuration"
+    os.mkfifo(secret)
+    os.mkfifo(configuration)
+    long = KEY_FILE.format(secret) + "\n" + "# a comment\n" * 20_000
+    writers = [
+        Thread(target=secret.write_text, args=("key\n",)),
+        Thread(target=configuration.write_text, args=(long,)),
+    ]
+    for writer in writers:
+        writer.start()
+
+    config = load(configuration, {})
+    for writer in writers:
+        writer.join()
+    assert config.sources[0].write_key == SecretStr("key")
+
+
+def test_a_pipe_without_an_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_file, "BYTES_MAX", 3)
+    ours, theirs = os.pipe()
+    os.write(theirs, b"abcd")
+    with pytest.raises(UnusableFileError, match="more than 3 bytes"):
+        content_of(Path(f"/dev/fd/{ours}"), may_be_pipe=True)
+
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
