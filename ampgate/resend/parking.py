@@ -7,7 +7,11 @@ due.
 
 from dataclasses import dataclass, replace
 
+import msgspec
+from msgspec import Raw, Struct
+
 from ampgate.cli.moments import write_moment
+from schemas.events import ABSENT
 from schemas.keys import READERS, key_in
 from schemas.letters import LetterHeaders, Origin, without_letter
 from schemas.records import Headers, RawRecord, Stored, TopicPartition
@@ -18,6 +22,17 @@ from schemas.truncation import as_reference
 EDGE = "edge"  # Destination and origin in letters of the edge.
 REASON = "replay"
 OURS = frozenset({"replayed", "replayed_at", "letter"})
+
+
+class _Members(Struct):
+    event_type: Raw = ABSENT
+    event_properties: Raw = ABSENT
+    user_properties: Raw = ABSENT
+    group_properties: Raw = ABSENT
+    groups: Raw = ABSENT
+
+
+_members = msgspec.json.Decoder(_Members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +135,29 @@ def as_parked_reference(record: Outgoing) -> Outgoing:
 
 
 def _key_of(value: bytes | None) -> bytes | None:
-    kind = admitted_as(value)
+    kind = _readable_as(value)
     return None if kind is None else key_in(value, kind).encode() or None
 
 
 def admitted_as(value: bytes | None) -> Kind | None:
-    """The kind of record that the edge would take it for now."""
+    """The kind of record that the edge would take it for now.
+
+    An event that lacks its type can be read as an update: what is of events only tells it apart.
+    An update without properties is refused.
+    """
+    kind = _readable_as(value)
+    if kind is None or kind is Kind.EVENT:
+        return kind
+    members = _members.decode(value or b"")
+    if members.event_type is not ABSENT or members.event_properties is not ABSENT:
+        return None
+    if kind is Kind.GROUP_PROPERTIES:
+        return None if members.group_properties is ABSENT else kind
+    is_without = members.user_properties is ABSENT and members.groups is ABSENT
+    return None if is_without else kind
+
+
+def _readable_as(value: bytes | None) -> Kind | None:
     if value is None:
         return None
     fitting = (kind for kind, read in READERS.items() if not isinstance(read(value), Defect))

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampgate.resend.parking import OURS, Run, letter_name, replayed_times
+from ampgate.resend.parking import OURS, Run, admitted_as, letter_name, replayed_times
 from consumers.delivery.parking import unparked
 from schemas.records import Stored
+from schemas.topics import Kind
 
 RUN = Run("ampgate.parked", 1_767_225_600_000)
 ADDED = {
@@ -59,3 +60,28 @@ def test_copies_of_a_letter_have_one_name_and_each_death_another() -> None:
 @pytest.mark.parametrize(("text", "times"), [("2", 2), ("", 0), ("x", 0), ("-1", 0)])
 def test_replays_are_counted_from_what_the_header_says(text: str, times: int) -> None:
     assert replayed_times(letter(replayed=text)) == times
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (b'{"event_type":"Sign Up","user_id":"ann"}', Kind.EVENT),
+        (b'{"user_id":"ann","user_properties":{"a":1}}', Kind.USER_PROPERTIES),
+        (b'{"user_id":"ann","groups":{"team":"red"}}', Kind.USER_PROPERTIES),
+        (
+            b'{"group_type":"team","group_value":"red","group_properties":{"a":1}}',
+            Kind.GROUP_PROPERTIES,
+        ),
+        # Events without a usable type are no updates, although these are read alike.
+        (b'{"user_id":"ann"}', None),
+        (b'{"event_type":"","user_id":"ann","user_properties":{"a":1}}', None),
+        (b'{"user_id":"ann","event_properties":{"b":1},"user_properties":{"a":1}}', None),
+        (b'{"group_type":"team","group_value":"red"}', None),
+        (b"no JSON", None),
+        (None, None),
+    ],
+)
+def test_the_edge_takes_for_an_update_only_what_is_one(
+    value: bytes | None, kind: Kind | None
+) -> None:
+    assert admitted_as(value) is kind
