@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from ampgate.whole_file import whole_file
 
 
 class Metrics:
@@ -31,4 +33,5 @@ def write(destination: str, states: Mapping[str, int], at_seconds: float, file: 
     for state, count in states.items():
         metrics.records.labels(destination, state).set(count)
     metrics.finished.labels(destination).set(at_seconds)
-    write_to_textfile(str(file), metrics.registry)
+    with whole_file(file) as opened:
+        opened.write(generate_latest(metrics.registry))
