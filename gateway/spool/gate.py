@@ -25,7 +25,10 @@ class Gate:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             # Its place on the disk: else the first write ends the process if the disk is full.
-            os.posix_fallocate(descriptor, 0, SIZE)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, SIZE)
+            elif os.fstat(descriptor).st_size != SIZE:  # macOS.
+                os.truncate(descriptor, SIZE)
             self._mapped = mmap.mmap(descriptor, SIZE)
         finally:
             os.close(descriptor)
