@@ -44,6 +44,7 @@ AGAIN_SECONDS = 1.0
 BOOTSTRAP = "bootstrap"  # In place of a node's number: which one it is is not known yet.
 CONNECT_SECONDS = 15.0  # With TLS and the login, for which a token may have to be fetched.
 METADATA_SECONDS = 5.0  # Of topics that are named: then the answer is short.
+ALL_METADATA_SECONDS = 15.0  # Of all topics, which a producer asks about.
 # The other end says nothing for so long to what is sent, or to whether it is there.
 SILENT_SECONDS = 10
 REPLACED_AT = 0.85  # Of the life of a login; Kafka's own clients log in again from then on.
@@ -65,8 +66,10 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
             answer = super().send(request, **named)
         if isinstance(request, SaslAuthenticateRequest):
             return self._login(answer)
-        if isinstance(request, MetadataRequest) and request._topics:  # noqa: SLF001
-            return asyncio.wait_for(answer, METADATA_SECONDS)
+        if isinstance(request, MetadataRequest):
+            are_named = bool(request._topics)  # noqa: SLF001
+            seconds = METADATA_SECONDS if are_named else ALL_METADATA_SECONDS
+            return asyncio.wait_for(answer, seconds)
         return answer
 
     async def _login(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401  aiokafka has no types.

@@ -102,17 +102,19 @@ async def test_a_broker_that_hangs_as_it_is_connected_to_does_not_keep_from_othe
         assert not connection.connected()
 
 
+@pytest.mark.parametrize("topics", [["events"], None])  # Named, or all: so a producer asks.
 async def test_a_broker_that_hangs_as_it_is_asked_who_leads_does_not_keep_from_others(
-    monkeypatch: pytest.MonkeyPatch,
+    topics: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking, "METADATA_SECONDS", 0.05)
+    monkeypatch.setattr(asking, "ALL_METADATA_SECONDS", 0.05)
     async with hanging() as port, asyncio.timeout(DEADLINE_SECONDS):
         connection = Connection("127.0.0.1", port, request_timeout_ms=NEVER_MS)
         connection._reader, connection._writer = await asyncio.open_connection("127.0.0.1", port)
         connection._read_task = asyncio.create_task(asyncio.Event().wait())
         connection._versions = {MetadataRequest.API_KEY: (0, 5)}
         with pytest.raises(TimeoutError):
-            await connection.send(MetadataRequest(["events"]))
+            await connection.send(MetadataRequest(topics))
         connection.close()
 
 
