@@ -30,7 +30,7 @@ RECONNECT_SECONDS = 0.5
 STOP_SECONDS = 1.0
 SIZES_SECONDS = 60.0
 LEADERS_SECONDS = 1.0
-METADATA_SECONDS = 10.0  # A broker that hangs has no leader's part any more after so long.
+METADATA_AGE_SECONDS = 10.0  # A broker that hangs has no leader's part any more after so long.
 ANSWER_SECONDS = 5.0
 LIMIT = "max.message.bytes"
 TOPIC = 2  # Kafka's number for a topic's configuration.
@@ -155,7 +155,7 @@ def _producer(kafka: Kafka) -> Any:  # noqa: ANN401  aiokafka has no types.
         **client_arguments(kafka),
         acks="all",
         enable_idempotence=True,
-        metadata_max_age_ms=int(METADATA_SECONDS * 1000),
+        metadata_max_age_ms=int(METADATA_AGE_SECONDS * 1000),
         max_batch_size=BATCH_BYTES,
         max_request_size=RECORD_BYTES,
     )

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from ampgate.lab.kafka.kafka import EmbeddedKafka
+from ampgate.lab.kafka.ports import free_ports
 from schemas.configuration.config import Kafka
 from tests.conftest import Broker
 from tests.kafka.delivery_world import World, opened_world
+from tests.kafka.fault_proxy import HOST, Behind
 from tests.operating import Operation, operation, simulating
 
 
@@ -30,6 +32,15 @@ async def world(kafka: Broker, topic_prefix: str) -> AsyncIterator[World]:
     """As `simulated`, with the delivery in the test's own process."""
     async with opened_world(kafka, topic_prefix) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    [port] = free_ports(1)
+    told = {"advertised.listeners": f"CLIENTS://{HOST}:{port}"}
+    directory = tmp_path_factory.mktemp("kafka")
+    with EmbeddedKafka(directory, heap_megabytes=256, settings=told) as kafka:
+        yield Behind(port, int(kafka.bootstrap_servers.rpartition(":")[2]))
 
 
 @pytest.fixture

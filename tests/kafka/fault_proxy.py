@@ -28,6 +28,18 @@ TOPIC_FIELDS = ("topic", "topics", "name")
 Answer = Callable[[bytes], bytes | None]  # None cuts the connection.
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A broker that tells its clients to come through a proxy, which listens at `port`."""
+
+    port: int
+    broker_port: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"{HOST}:{self.port}"
+
+
 @dataclass
 class Faults:
     """What happens to the answers of these kinds of requests."""

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,8 +15,6 @@ from ampgate.archive import tail as tailing
 from ampgate.archive.archive import archive
 from ampgate.archive.batches import Wanted
 from ampgate.errors import CommandError
-from ampgate.lab.kafka.kafka import EmbeddedKafka
-from ampgate.lab.kafka.ports import free_ports
 from ampgate.resend import turn as turning
 from consumers.deliveries import Deliveries
 from consumers.kafka.letters import Letters
@@ -26,12 +24,12 @@ from tests.kafka.delivery_world import World, event, opened_world
 from tests.kafka.fault_proxy import (
     FETCH,
     HEARTBEAT,
-    HOST,
     JOIN_GROUP,
     LIST_OFFSETS,
     METADATA,
     OFFSET_FETCH,
     Answer,
+    Behind,
     FaultProxy,
     Faults,
     fault_proxy,
@@ -44,23 +42,6 @@ from tests.raw_batches import Raw
 UNSUPPORTED_VERSION, GROUP_DENIED, NEW_ERROR = 35, 30, 999
 METADATA_SCHEMA = MetadataResponse_v5.SCHEMA  # The latest that aiokafka knows.
 STILL_LOADING, NOT_COORDINATOR = 14, 16
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """A broker that tells its clients to come through a proxy."""
-
-    port: int
-    broker_port: int
-
-
-@pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    [port] = free_ports(1)
-    told = {"advertised.listeners": f"CLIENTS://{HOST}:{port}"}
-    directory = tmp_path_factory.mktemp("kafka")
-    with EmbeddedKafka(directory, heap_megabytes=256, settings=told) as kafka:
-        yield Behind(port, int(kafka.bootstrap_servers.rpartition(":")[2]))
 
 
 @dataclass
@@ -93,7 +74,7 @@ async def running(behind: Behind, topic_prefix: str) -> AsyncIterator[Delivering
     """Some events have arrived; nothing has failed, nor does in the end."""
     async with (
         fault_proxy(behind.port, behind.broker_port) as proxy,
-        opened_world(Broker(f"{HOST}:{behind.port}"), topic_prefix) as opened,
+        opened_world(Broker(behind.bootstrap_servers), topic_prefix) as opened,
     ):
         world = with_amplitude(opened)
         before = restarts(AMPLITUDE)

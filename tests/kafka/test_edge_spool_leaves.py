@@ -1,15 +1,11 @@
 """What waits on the edge's disk reaches a Kafka that is slow, takes less, or takes a part."""
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from ampgate.lab.kafka.kafka import EmbeddedKafka
-from ampgate.lab.kafka.ports import free_ports
 from gateway.edge.log import EdgeLog
 from gateway.spool.draining import Exit
 from gateway.spool.spool import Entry, Spool
@@ -17,32 +13,11 @@ from gateway.spool.spooling import SpoolingLog
 from schemas.configuration.config import Kafka
 from schemas.records import NewRecord
 from tests.eventually import eventually
-from tests.kafka.fault_proxy import HOST, PRODUCE, FaultProxy, fault_proxy
+from tests.kafka.fault_proxy import PRODUCE, Behind, FaultProxy, fault_proxy
 from tests.kafka.writing import Topic
 
 MAX_BYTES = 100_000_000
 TOPIC_AUTHORIZATION_FAILED = 29
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """A broker that tells its clients to come through a proxy."""
-
-    port: int
-    broker_port: int
-
-    @property
-    def kafka(self) -> Kafka:
-        return Kafka(bootstrap_servers=f"{HOST}:{self.port}")
-
-
-@pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    [port] = free_ports(1)
-    told = {"advertised.listeners": f"CLIENTS://{HOST}:{port}"}
-    directory = tmp_path_factory.mktemp("kafka")
-    with EmbeddedKafka(directory, heap_megabytes=256, settings=told) as kafka:
-        yield Behind(port, int(kafka.bootstrap_servers.rpartition(":")[2]))
 
 
 @dataclass
@@ -70,7 +45,7 @@ class Leaving:
 async def leaving(
     behind: Behind, directory: Path, name: str, ack_timeout_seconds: float = 20.0
 ) -> AsyncIterator[Leaving]:
-    kafka = behind.kafka.model_copy(update={"topic_prefix": f"{name}."})
+    kafka = Kafka(bootstrap_servers=behind.bootstrap_servers, topic_prefix=f"{name}.")
     known: list[bool] = []
 
     async def unsuppressed(_: str, records: Sequence[NewRecord]) -> Sequence[NewRecord]:
